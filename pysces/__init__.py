@@ -1,0 +1,78 @@
+"""PySCES: gene regulatory networks (ARACNe) and protein activity (VIPER) from single-cell data.
+
+>>> import pysces
+>>> import scanpy as sc  # doctest: +SKIP
+>>> adata = sc.datasets.pbmc68k_reduced()  # doctest: +SKIP
+>>> pysces.run_aracne(adata)  # doctest: +SKIP
+>>> pysces.run_viper(adata)  # doctest: +SKIP
+"""
+
+from __future__ import annotations
+
+import importlib
+import logging
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pysces._version import __version__
+
+_source = Path(__file__).resolve().parent
+if (_source / "PyscesModel.py").exists():
+    raise ImportError(
+        f"two projects are installed over each other in {_source}: `pysces` (a simulator of "
+        "cellular systems) and `pysces-grn` (this one). "
+        "Keep one: pip uninstall -y pysces pysces-grn, then pip install pysces-grn."
+    )
+if not (_source / "kernels").is_dir():  # a checkout: kernels/ lies beside pysces/
+    __path__.append(str(_source.parent))
+
+from pysces.settings import settings  # noqa: E402 - __path__ first
+
+logging.getLogger("pysces").addHandler(logging.NullHandler())
+
+if TYPE_CHECKING:
+    from pysces.aracne.run import infer_network as infer_network
+    from pysces.aracne.run import mutual_information as mutual_information
+    from pysces.aracne.run import prune_dpi as prune_dpi
+    from pysces.aracne.run import run_aracne as run_aracne
+    from pysces.data.files import read_expression as read_expression
+    from pysces.data.files import read_network as read_network
+    from pysces.data.regulators import regulators as regulators
+    from pysces.dispatch.engines import status as status
+    from pysces.dispatch.engines import use_engine as use_engine
+    from pysces.network import Network as Network
+    from pysces.validation import validate as validate
+
+# Where each public name lives: imported when first used, so that `import pysces` is light.
+_PUBLIC = {
+    "EngineUnavailable": "pysces.errors",
+    "InputError": "pysces.errors",
+    "MissingKeyError": "pysces.errors",
+    "Network": "pysces.network",
+    "PyscesError": "pysces.errors",
+    "PyscesWarning": "pysces.errors",
+    "infer_network": "pysces.aracne.run",
+    "mutual_information": "pysces.aracne.run",
+    "prune_dpi": "pysces.aracne.run",
+    "read_expression": "pysces.data.files",
+    "read_network": "pysces.data.files",
+    "regulators": "pysces.data.regulators",
+    "run_aracne": "pysces.aracne.run",
+    "status": "pysces.dispatch.engines",
+    "use_engine": "pysces.dispatch.engines",
+    "validate": "pysces.validation",
+}
+
+__all__ = ["__version__", "settings", *_PUBLIC]  # noqa: PLE0604
+
+
+def __getattr__(name: str) -> Any:
+    if name in _PUBLIC:
+        value = getattr(importlib.import_module(_PUBLIC[name]), name)
+        globals()[name] = value
+        return value
+    raise AttributeError(f"module 'pysces' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

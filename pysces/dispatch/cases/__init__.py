@@ -1,0 +1,1 @@
+"""Inputs on which the engines must agree: small, awkward, and made anew from fixed seeds."""

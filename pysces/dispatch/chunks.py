@@ -1,0 +1,57 @@
+"""Work in blocks that fit the memory, with progress."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from pysces.settings import settings
+
+if TYPE_CHECKING:
+    from pysces.dispatch.contracts import Kernel
+
+T = TypeVar("T")
+
+
+def block_length(bytes_per_entry: float, total: int, *, share: float = 0.25) -> int:
+    """Entries of a block whose arrays take at most this share of ``settings.memory``."""
+    return int(max(1, min(total, settings.memory * share / max(1.0, bytes_per_entry))))
+
+
+def blocks(total: int, length: int) -> Iterator[slice]:
+    """Consecutive slices that cover ``range(total)``."""
+    for start in range(0, total, length):
+        yield slice(start, min(start + length, total))
+
+
+def by_blocks(operation: Callable[..., Any], length: int, **arguments: Any) -> Any:
+    """Call a kernel block by block along its declared axis; the same result as one call."""
+    contract: Kernel = operation.contract  # type: ignore[attr-defined]
+    total = contract.cut_length(arguments)
+    parts = [
+        operation(**contract.cut_arguments(arguments, block.start, block.stop))
+        for block in blocks(total, length)
+    ]
+    return contract.joined(parts) if parts else operation(**arguments)
+
+
+def progress(
+    items: Iterable[T], description: str, *, total: int | None = None, unit: str = "it"
+) -> Iterable[T]:
+    """The items, with a bar and an estimate of the time left on work over a second."""
+    if settings.verbosity == "silent":
+        return items
+    from tqdm.auto import tqdm
+
+    bar: Iterable[T] = tqdm(
+        items,
+        desc=description,
+        total=total,
+        unit=unit,
+        delay=1.0,
+        leave=False,
+        file=sys.stderr,
+        dynamic_ncols=True,
+    )
+    return bar

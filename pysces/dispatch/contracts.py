@@ -1,0 +1,265 @@
+"""What a kernel promises: shapes, types, the axis work may be cut along, agreement, cases.
+
+The stub that carries the promise is what algorithms call. The implementation is the function of
+the same name in the file of the same name below ``kernels/<engine>/``.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import typing
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, ParamSpec, TypeVar
+
+import numpy as np
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+COMBINE: Mapping[str, Callable[[Any, Any], Any]] = {"any": np.logical_or, "sum": np.add}
+DTYPES = ("bool", "uint8", "uint32", "int32", "int64", "uint64", "float64", "order")
+
+
+@dataclass(frozen=True)
+class Spec:
+    """Type and axes of an array, such as ``Spec("int32", "regulators samples")``.
+
+    ``"order"`` is float64 of which only order and equality matter (NaN = missing).
+    """
+
+    dtype: str
+    axes: str
+
+    def __post_init__(self) -> None:
+        if self.dtype not in DTYPES:
+            raise TypeError(f"dtype must be one of {DTYPES}. Got {self.dtype!r}.")
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of the axes, outermost first."""
+        return tuple(self.axes.split())
+
+    @property
+    def numpy_dtype(self) -> np.dtype[Any]:
+        """The type of the array on the host."""
+        return np.dtype(np.float64 if self.dtype == "order" else self.dtype)
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """How close an engine must come to the Python engine."""
+
+    rtol: float = 0.0
+    atol: float = 0.0
+
+    @property
+    def exact(self) -> bool:
+        """Whether every bit must agree."""
+        return self.rtol == 0.0 and self.atol == 0.0
+
+    def __str__(self) -> str:
+        return "exact" if self.exact else f"rtol {self.rtol:g}, atol {self.atol:g}"
+
+
+EXACT = Agreement()
+
+
+def Close(rtol: float = 1e-5, atol: float = 1e-8) -> Agreement:  # noqa: N802 - reads as a value
+    """Agreement within a tolerance; by default the one the project promises."""
+    return Agreement(rtol, atol)
+
+
+@dataclass(frozen=True)
+class Case:
+    """One input on which the engines must agree."""
+
+    name: str
+    arguments: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Kernel:
+    """The declaration of a kernel."""
+
+    name: str
+    file: str
+    cut: str
+    combine: str | None
+    agreement: Agreement
+    cases: Callable[[], Sequence[Case]]
+    unsupported: Mapping[str, str]
+    parameters: Mapping[str, Spec | type]
+    results: tuple[Spec, ...]
+    doc: str = field(repr=False, default="")
+
+    def bind(self, arguments: Mapping[str, Any]) -> dict[str, Any]:
+        """Check arguments against the declaration; arrays come back contiguous and typed."""
+        bound: dict[str, Any] = {}
+        sizes: dict[str, int] = {}
+        for name, declared in self.parameters.items():
+            value = arguments[name]
+            if isinstance(declared, Spec):
+                bound[name] = self._array(name, declared, value, sizes)
+            else:
+                bound[name] = declared(value)
+        return bound
+
+    def _array(self, name: str, spec: Spec, value: Any, sizes: dict[str, int]) -> Any:
+        array = np.asarray(value)
+        dtype = spec.numpy_dtype
+        if array.dtype != dtype:
+            if not np.can_cast(array.dtype, dtype, "same_kind"):
+                raise TypeError(
+                    f"{self.name}: '{name}' must be an array of {spec.dtype}. Got {array.dtype}."
+                )
+            array = array.astype(dtype)
+        if array.ndim != len(spec.names):
+            raise ValueError(
+                f"{self.name}: '{name}' must have the axes ({spec.axes}). Got {array.shape}."
+            )
+        for axis, size in zip(spec.names, array.shape, strict=True):
+            if sizes.setdefault(axis, size) != size:
+                raise ValueError(
+                    f"{self.name}: axis '{axis}' of '{name}' has {size} entries, "
+                    f"but {sizes[axis]} elsewhere."
+                )
+        if spec.dtype == "order":
+            array = array + 0.0  # -0.0 and 0.0 are one value, so they are one bit pattern
+        return np.require(array, requirements="CAW")
+
+    def cut_arguments(self, arguments: Mapping[str, Any], start: int, stop: int) -> dict[str, Any]:
+        """The arguments of one block of the axis ``cut``."""
+        cut = dict(arguments)
+        for name, declared in self.parameters.items():
+            if isinstance(declared, Spec) and self.cut in declared.names:
+                at = declared.names.index(self.cut)
+                index = (slice(None),) * at + (slice(start, stop),)
+                cut[name] = np.asarray(arguments[name])[index]
+        return cut
+
+    def cut_length(self, arguments: Mapping[str, Any]) -> int:
+        """Entries of the axis ``cut`` in these arguments."""
+        for name, declared in self.parameters.items():
+            if isinstance(declared, Spec) and self.cut in declared.names:
+                return int(np.shape(arguments[name])[declared.names.index(self.cut)])
+        raise TypeError(f"no argument of {self.name} has the axis '{self.cut}'")
+
+    def joined(self, blocks: Sequence[Any]) -> Any:
+        """Results of consecutive blocks as one result."""
+        if len(self.results) == 1:
+            return self._join(self.results[0], blocks)
+        return tuple(
+            self._join(spec, [block[i] for block in blocks]) for i, spec in enumerate(self.results)
+        )
+
+    def _join(self, spec: Spec, blocks: Sequence[Any]) -> Any:
+        if self.cut in spec.names:
+            return np.concatenate(blocks, axis=spec.names.index(self.cut))
+        assert self.combine is not None  # checked when declared
+        return functools.reduce(COMBINE[self.combine], blocks)
+
+
+def declared() -> dict[str, Kernel]:
+    """Every declared kernel by name."""
+    from pysces.dispatch import operations  # noqa: F401 - importing it declares them
+
+    return dict(sorted(_DECLARED.items()))
+
+
+_DECLARED: dict[str, Kernel] = {}
+
+
+def kernel(
+    *,
+    file: str,
+    cut: str,
+    agreement: Agreement,
+    cases: Callable[[], Sequence[Case]],
+    combine: str | None = None,
+    unsupported: Mapping[str, str] | None = None,
+) -> Callable[[Callable[P, R]], Callable[P, R]]:
+    """Declare a kernel: the decorated stub becomes the call to the engine in force.
+
+    Parameters
+    ----------
+    file
+        Name of the file that holds the function, below ``kernels/<engine>/``.
+    cut
+        Axis along which the work may be cut into blocks.
+    agreement
+        ``EXACT`` or ``Close(rtol, atol)``: against the Python engine.
+    cases
+        Makes the inputs on which all engines must agree.
+    combine
+        ``"any"`` or ``"sum"``: how results without the cut axis are joined.
+    unsupported
+        Reason for each engine that can't do it.
+    """
+
+    def declare(stub: Callable[P, R]) -> Callable[P, R]:
+        contract = _contract(stub, file, cut, combine, agreement, cases, unsupported or {})
+        _DECLARED[contract.name] = contract
+        signature = inspect.signature(stub)
+
+        @functools.wraps(stub)
+        def call(*args: P.args, **kwargs: P.kwargs) -> R:
+            from pysces.dispatch import engines
+
+            given = signature.bind(*args, **kwargs)
+            given.apply_defaults()
+            return engines.run(contract, contract.bind(given.arguments))  # type: ignore[no-any-return]
+
+        call.contract = contract  # type: ignore[attr-defined]
+        return call
+
+    return declare
+
+
+def _contract(
+    stub: Callable[..., Any],
+    file: str,
+    cut: str,
+    combine: str | None,
+    agreement: Agreement,
+    cases: Callable[[], Sequence[Case]],
+    unsupported: Mapping[str, str],
+) -> Kernel:
+    name = stub.__name__
+    hints = typing.get_type_hints(stub, include_extras=True)
+    returned = hints.pop("return")
+    parts = typing.get_args(returned) if typing.get_origin(returned) is tuple else (returned,)
+    results = tuple(_spec(name, "result", part) for part in parts)
+    parameters = {
+        key: _spec(name, key, hint) if typing.get_origin(hint) is typing.Annotated else hint
+        for key, hint in hints.items()
+    }
+    if not callable(cases):
+        raise TypeError(f"{name}: a kernel needs cases; see pysces/dispatch/cases.")
+    if name in _DECLARED:
+        raise TypeError(f"{name}: declared twice.")
+    axes = [a for s in parameters.values() if isinstance(s, Spec) for a in s.names]
+    if cut not in axes:
+        raise TypeError(f"{name}: no argument has the axis '{cut}'.")
+    if combine is None and any(cut not in spec.names for spec in results):
+        raise TypeError(f"{name}: a result lacks the axis '{cut}'; say how to combine blocks.")
+    return Kernel(
+        name=name,
+        file=file,
+        cut=cut,
+        combine=combine,
+        agreement=agreement,
+        cases=cases,
+        unsupported=unsupported,
+        parameters=parameters,
+        results=results,
+        doc=inspect.getdoc(stub) or "",
+    )
+
+
+def _spec(kernel_name: str, what: str, hint: Any) -> Spec:
+    for extra in getattr(hint, "__metadata__", ()):
+        if isinstance(extra, Spec):
+            return extra
+    raise TypeError(f"{kernel_name}: {what} needs Annotated[..., Spec(dtype, axes)].")

@@ -1,0 +1,389 @@
+"""Which engine computes, whether it can, and why not."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import importlib
+import logging
+import os
+import platform
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextvars import ContextVar
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from pysces.errors import EngineUnavailable
+from pysces.settings import ENGINES, settings
+
+if TYPE_CHECKING:
+    from pysces.dispatch.contracts import Kernel, Spec
+
+log = logging.getLogger("pysces")
+
+
+@dataclass(frozen=True)
+class Engine:
+    """An engine that answered here.
+
+    Attributes
+    ----------
+    name, device, precision, version
+        What computes, and in what arithmetic.
+    gpu
+        Whether the device is a GPU.
+    to_engine, to_numpy
+        The only two places where data crosses the boundary.
+    """
+
+    name: str
+    device: str
+    precision: str
+    version: str
+    gpu: bool
+    to_engine: Callable[[np.ndarray, Spec], Any]
+    to_numpy: Callable[[Any, Spec], np.ndarray]
+
+    def implementation(self, contract: Kernel) -> Callable[..., Any]:
+        """The function that computes this kernel."""
+        module = importlib.import_module(f"pysces.kernels.{self.name}.{contract.file}")
+        return getattr(module, contract.name)  # type: ignore[no-any-return]
+
+    def compute(self, contract: Kernel, arguments: Mapping[str, Any]) -> Any:
+        """Run a kernel on arguments that the contract has checked."""
+        if self.name == "numba" and settings.threads is not None:
+            import numba
+
+            numba.set_num_threads(min(settings.threads, numba.config.NUMBA_NUM_THREADS))
+        given = {
+            name: self.to_engine(value, spec) if isinstance(value, np.ndarray) else value
+            for (name, value), spec in zip(
+                arguments.items(), contract.parameters.values(), strict=True
+            )
+        }
+        result = self.implementation(contract)(**given)
+        if len(contract.results) == 1:
+            return self.to_numpy(result, contract.results[0])
+        return tuple(map(self.to_numpy, result, contract.results))
+
+
+# --- the three engines ------------------------------------------------------------------------
+
+
+def _as_it_is(value: Any, spec: Spec) -> Any:
+    return value
+
+
+def _python() -> Engine:
+    version = f"NumPy {np.__version__}"
+    return Engine("python", "CPU", "float64", version, False, _as_it_is, _as_it_is)
+
+
+def _numba() -> Engine:
+    import numba
+
+    threads = settings.threads or numba.config.NUMBA_NUM_THREADS
+    device = f"CPU, {threads} thread{'s' * (threads != 1)}"
+    return Engine("numba", device, "float64", numba.__version__, False, _as_it_is, _as_it_is)
+
+
+def _mlx() -> Engine:
+    # Read once, at the first product: reduced-precision products would break the agreement.
+    os.environ["MLX_ENABLE_TF32"] = "0"
+    import mlx.core as mx
+
+    gpu = mx.device_count(mx.gpu) > 0 and mx.default_device() == mx.Device(mx.gpu)
+    if int(mx.sum(mx.arange(5) * 2).item()) != 20:
+        raise RuntimeError("a small sum on the device came back wrong")
+    device = str(mx.device_info(mx.default_device()).get("device_name", "")) or "GPU"
+    device = f"GPU, {device}" if gpu else "CPU"
+    return Engine("mlx", device, "float32 pairs, int64", mx.__version__, gpu, _to_mlx, _from_mlx)
+
+
+def _to_mlx(value: np.ndarray, spec: Spec) -> Any:
+    import mlx.core as mx
+
+    if spec.dtype == "order":
+        return mx.array(order_keys(value))
+    if spec.dtype == "float64":
+        from pysces.kernels.mlx._double import Double
+
+        with np.errstate(over="ignore"):
+            high = value.astype(np.float32)
+        finite = np.isfinite(high)
+        low = np.where(finite, value - np.where(finite, high, 0.0), 0.0).astype(np.float32)
+        return Double(mx.array(high), mx.array(low))
+    return mx.array(value)
+
+
+def _from_mlx(value: Any, spec: Spec) -> np.ndarray:
+    if isinstance(value, tuple):
+        high, low = (np.array(part, dtype=np.float64) for part in value)
+        return np.where(np.isfinite(high), high + low, high)
+    return np.array(value).astype(spec.numpy_dtype, copy=False)
+
+
+def order_keys(values: np.ndarray) -> np.ndarray:
+    """Whole numbers in the order of these float64 values; NaN comes last.
+
+    The bits of a positive float grow with its value; those of a negative one are flipped.
+    """
+    bits = np.ascontiguousarray(values).view(np.int64)
+    keys = np.where(bits < 0, bits ^ np.int64(0x7FFFFFFFFFFFFFFF), bits)
+    return np.where(np.isnan(values), np.iinfo(np.int64).max, keys)
+
+
+_MAKERS: Mapping[str, Callable[[], Engine]] = {"mlx": _mlx, "numba": _numba, "python": _python}
+
+
+def _install_hint(name: str) -> str:
+    if name == "numba":
+        return "pip install numba"
+    if sys.platform == "darwin":
+        return "pip install mlx  (Apple silicon, macOS 14 or later)"
+    return "pip install 'mlx[cuda13]' (NVIDIA GPU) or pip install 'mlx[cpu]' (validation)"
+
+
+@functools.cache
+def _probe(name: str) -> Engine | str:
+    """The engine, or why it can't run here: in the words of what failed."""
+    try:
+        return _MAKERS[name]()
+    # A missing driver, a half-installed package and a dead device all raise their own kind.
+    except Exception as error:  # noqa: BLE001
+        words = " ".join(str(error).split()) or type(error).__name__
+        return f"{type(error).__name__}: {words}"
+
+
+# --- choice -------------------------------------------------------------------------------------
+
+_in_force: ContextVar[str | None] = ContextVar("pysces_engine", default=None)
+
+
+def _known(name: str, where: str) -> str:
+    if name not in ENGINES:
+        raise ValueError(f"{where} must be one of {ENGINES}. Got {name!r}.")
+    return name
+
+
+def _asked_for(engine: str | None) -> tuple[str, str] | None:
+    """The engine asked for by name and who asked: argument, context, settings, environment."""
+    asked = (
+        (engine, "engine="),
+        (_in_force.get(), "use_engine"),
+        (settings.engine, "pysces.settings.engine"),
+        (os.environ.get("PYSCES_ENGINE") or None, "$PYSCES_ENGINE"),
+    )
+    for name, where in asked:
+        if name is not None and name != "auto":
+            return _known(name, where), where
+    return None
+
+
+@functools.cache
+def _automatic() -> str:
+    """The best engine here: MLX on a GPU that answers, else Numba, else Python."""
+    for name in ENGINES:
+        engine = _probe(name)
+        if isinstance(engine, str):
+            log.info("engine %s is passed over: %s", name, engine)
+        elif name == "mlx" and not engine.gpu:
+            log.info("engine mlx is passed over: it has no GPU here")
+        else:
+            return name
+    raise EngineUnavailable("no engine can run here; reinstall numpy.")
+
+
+def choose(engine: str | None = None) -> Engine:
+    """The engine for this call: by argument, context, settings, environment, else the best one.
+
+    Raises
+    ------
+    EngineUnavailable
+        If an engine asked for by name can't run here: there is no fallback for a name.
+    """
+    asked = _asked_for(engine)
+    found = _probe(asked[0] if asked else _automatic())
+    if isinstance(found, str):
+        assert asked is not None  # the automatic choice answered
+        raise EngineUnavailable(
+            f"engine {asked[0]!r} (asked for by {asked[1]}) cannot run here: {found}. "
+            f"Install it with: {_install_hint(asked[0])}."
+        )
+    return found
+
+
+@contextlib.contextmanager
+def use_engine(engine: str | None) -> Iterator[Engine]:
+    """Compute with this engine inside the ``with`` block.
+
+    Parameters
+    ----------
+    engine
+        ``"mlx"``, ``"numba"``, ``"python"``; ``None`` changes nothing.
+
+    Examples
+    --------
+    >>> import pysces
+    >>> with pysces.use_engine("python") as engine:
+    ...     engine.name
+    'python'
+    """
+    chosen = choose(engine)
+    token = _in_force.set(chosen.name)
+    try:
+        yield chosen
+    finally:
+        _in_force.reset(token)
+
+
+def stand_in(contract: Kernel, engine: Engine) -> tuple[Engine, str] | None:
+    """Who computes a kernel that this engine declares it can't, and why; None if it can."""
+    reason = contract.unsupported.get(engine.name)
+    if reason is None:
+        return None
+    for name in ("numba", "python"):
+        other = _probe(name)
+        if name not in contract.unsupported and isinstance(other, Engine):
+            return other, reason
+    raise EngineUnavailable(f"no engine can compute {contract.name}: {dict(contract.unsupported)}.")
+
+
+@functools.cache
+def _say_stand_in(kernel: str, engine: str, other: str, reason: str) -> None:
+    log.info("%s: engine %s stands in for %s: %s", kernel, other, engine, reason)
+
+
+def run(contract: Kernel, arguments: Mapping[str, Any]) -> Any:
+    """Compute a kernel on the engine in force (arguments as the contract returned them)."""
+    engine = choose()
+    standing = stand_in(contract, engine)
+    if standing is not None:
+        other, reason = standing
+        _say_stand_in(contract.name, engine.name, other.name, reason)
+        engine = other
+    return engine.compute(contract, arguments)
+
+
+def record(engine: Engine) -> dict[str, str]:
+    """What a run writes down about its engine."""
+    facts = asdict(engine)
+    return {key: facts[key] for key in ("name", "version", "device", "precision")}
+
+
+# --- status -------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class EngineStatus:
+    """One row of :func:`status`."""
+
+    engine: str
+    available: bool
+    chosen: bool
+    device: str
+    precision: str
+    version: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Status:
+    """Every engine: available, or the reason why not."""
+
+    engines: tuple[EngineStatus, ...]
+    chosen_by: str
+    stand_ins: tuple[str, ...]
+    custom_kernels: str
+
+    @property
+    def chosen(self) -> str | None:
+        """Name of the engine that calls use now, if it can run."""
+        return next((row.engine for row in self.engines if row.chosen), None)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Everything as plain values."""
+        return {
+            "python": platform.python_version(),
+            "chosen": self.chosen,
+            "chosen_by": self.chosen_by,
+            "engines": [asdict(row) for row in self.engines],
+            "stand_ins": list(self.stand_ins),
+            "custom_kernels": self.custom_kernels,
+        }
+
+    def __str__(self) -> str:
+        lines = []
+        for row in self.engines:
+            mark = "->" if row.chosen else "  "
+            text = (
+                f"{row.version}, {row.device}, {row.precision}"
+                if row.available
+                else f"not available: {row.reason}"
+            )
+            lines.append(f"{mark} {row.engine:<7} {text}")
+        lines.append(f"   engine chosen by {self.chosen_by}")
+        lines += [f"   {line}" for line in self.stand_ins]
+        if self.custom_kernels:
+            lines.append(f"   hand-written GPU kernels: {self.custom_kernels}")
+        return "\n".join(lines)
+
+    __repr__ = __str__
+
+
+def status() -> Status:
+    """Every engine of this machine: device, precision, version, or the reason why it's absent.
+
+    Returns
+    -------
+    Status
+        Prints as a table; ``.engines`` has one row an engine, ``.chosen`` the one in use.
+
+    Examples
+    --------
+    >>> import pysces
+    >>> [row.engine for row in pysces.status().engines]
+    ['mlx', 'numba', 'python']
+    """
+    asked = _asked_for(None)
+    chosen = asked[0] if asked else _automatic()
+    return Status(
+        engines=tuple(_row(name, name == chosen) for name in ENGINES),
+        chosen_by=asked[1] if asked else "automatic choice",
+        stand_ins=_stand_ins(),
+        custom_kernels=_custom_kernels(),
+    )
+
+
+def _row(name: str, chosen: bool) -> EngineStatus:
+    found = _probe(name)
+    if isinstance(found, str):
+        reason = f"{found} (install: {_install_hint(name)})"
+        return EngineStatus(name, False, False, "", "", "", reason)
+    reason = "" if found.gpu or name != "mlx" else "never chosen by itself without a GPU"
+    device = f"{found.device} ({reason})" if reason else found.device
+    return EngineStatus(name, True, chosen, device, found.precision, found.version, reason)
+
+
+def _stand_ins() -> tuple[str, ...]:
+    from pysces.dispatch.contracts import declared
+
+    lines = []
+    for contract in declared().values():
+        for name, reason in contract.unsupported.items():
+            found = _probe(name)
+            standing = None if isinstance(found, str) else stand_in(contract, found)
+            if standing is not None:
+                lines.append(f"{contract.name}: {standing[0].name} stands in for {name}: {reason}")
+    return tuple(lines)
+
+
+def _custom_kernels() -> str:
+    found = _probe("mlx")
+    if isinstance(found, str):
+        return ""
+    answer = importlib.import_module("pysces.kernels.mlx._gpu").custom_kernels()
+    return "in use" if answer is True else f"not in use: {answer}"

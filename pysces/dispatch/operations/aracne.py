@@ -1,0 +1,123 @@
+"""Kernels of ARACNe: ranks, mutual information, data processing inequality, correlation."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pysces.dispatch.cases import aracne as cases
+from pysces.dispatch.contracts import EXACT, Spec, kernel
+
+
+@kernel(file="ranks", cut="genes", agreement=EXACT, cases=cases.ordinal_ranks)
+def ordinal_ranks(
+    values: Annotated[NDArray[np.float64], Spec("order", "genes samples")],
+    keys: Annotated[NDArray[np.uint64], Spec("uint64", "genes")],
+    descending: bool,
+) -> Annotated[NDArray[np.int32], Spec("int32", "genes samples")]:
+    """Ranks 1 ... samples of each gene over the samples; 1 is the largest if ``descending``.
+
+    Ties are in the order of ``hash64(keys[gene], position)``, so they are random, independent
+    between genes, and the same on every engine.
+    """
+    raise NotImplementedError
+
+
+@kernel(file="ranks", cut="rows", agreement=EXACT, cases=cases.average_ranks)
+def average_ranks(
+    values: Annotated[NDArray[np.float64], Spec("order", "rows columns")],
+) -> Annotated[NDArray[np.int32], Spec("int32", "rows columns")]:
+    """Twice the average rank of each value in its row (the smallest has 2); missing has 0.
+
+    Twice, because the average rank of ties is a whole or a half number.
+    """
+    raise NotImplementedError
+
+
+@kernel(file="mi", cut="regulators", agreement=EXACT, cases=cases.adaptive_mi)
+def adaptive_mi(
+    regulators: Annotated[NDArray[np.int32], Spec("int32", "regulators samples")],
+    genes: Annotated[NDArray[np.int32], Spec("int32", "genes samples")],
+    split: Annotated[NDArray[np.int32], Spec("int32", "nodes")],
+    log_width: Annotated[NDArray[np.int64], Spec("int64", "cells")],
+    n_log_n: Annotated[NDArray[np.int64], Spec("int64", "counts")],
+    min_count: int,
+) -> Annotated[NDArray[np.int64], Spec("int64", "regulators genes")]:
+    """Mutual information by adaptive partitioning, times the samples, in fixed point.
+
+    Both marginals (ranks 1 ... n) are cut by one binary tree: heap node 1 is the root, a rank
+    goes to child ``2 node + 1`` iff it is above ``split[node]``. A joint cell of c points is split
+    iff it is the root or ``c >= min_count`` and its quarters q are not even:
+    chi-square ``4 sum(q^2) / c - c > 7.815``, as whole numbers
+    ``4 sum(q^2) - c^2 > floor(1563 c / 200)``. With w the widths of a leaf,
+
+        n MI = n ln n + sum over leaves of c (ln c - ln w_x - ln w_y)
+
+    Tables are int64 fixed point, so sums are exact in any order (Darbellay and Vajda 1999;
+    Lachmann et al. 2016).
+    """
+    raise NotImplementedError
+
+
+@kernel(file="mi", cut="regulators", agreement=EXACT, cases=cases.binned_mi)
+def binned_mi(
+    regulators: Annotated[NDArray[np.uint8], Spec("uint8", "regulators samples")],
+    genes: Annotated[NDArray[np.uint8], Spec("uint8", "genes samples")],
+    n_bins: int,
+    n_log_n: Annotated[NDArray[np.int64], Spec("int64", "counts")],
+    half_cell: int,
+) -> Annotated[NDArray[np.int64], Spec("int64", "regulators genes")]:
+    """Mutual information of bins 0 ... n_bins - 1, times the samples, in fixed point.
+
+        n MI = n ln n + sum c ln c (joint) - sum c ln c (x) - sum c ln c (y)
+               + half_cell (K_x + K_y - K_xy - 1)
+
+    The last term is the correction of Miller and Madow (1955), K the numbers of occupied cells;
+    ``half_cell`` is one half in fixed point, or 0 for none.
+    """
+    raise NotImplementedError
+
+
+@kernel(file="dpi", cut="genes", agreement=EXACT, cases=cases.dpi)
+def dpi(
+    edges: Annotated[NDArray[np.int64], Spec("int64", "rows genes")],
+    between: Annotated[NDArray[np.int64], Spec("int64", "rows regulators")],
+    network: Annotated[NDArray[np.int64], Spec("int64", "regulators genes")],
+    kept_fraction: int,
+) -> Annotated[NDArray[np.bool_], Spec("bool", "rows genes")]:
+    """Which edges survive the data processing inequality (Margolin et al. 2006).
+
+    Edge (i, g) goes iff ``MI(i,g) < (1 - tolerance) max_j min(MI(i,j), MI(j,g))``: a max-min
+    product, exact in whole numbers. 0 is an absent edge; ``kept_fraction`` is
+    ``(1 - tolerance) 2^30``. ``between`` has MI(row, j), ``network`` has MI(j, gene).
+    """
+    raise NotImplementedError
+
+
+@kernel(file="dpi", cut="genes", agreement=EXACT, cases=cases.weakest_pairs, combine="any")
+def weakest_pairs(
+    between: Annotated[NDArray[np.int64], Spec("int64", "regulators regulators")],
+    network: Annotated[NDArray[np.int64], Spec("int64", "regulators genes")],
+) -> Annotated[NDArray[np.bool_], Spec("bool", "regulators regulators")]:
+    """Regulator pairs that are not the stronger side of some triangle: what MaxEnt drops besides.
+
+    Pair (i, j) goes iff some gene t is a target of both and neither ``MI(i,t)`` nor ``MI(j,t)`` is
+    strictly the smallest of the triangle (ARACNe3).
+    """
+    raise NotImplementedError
+
+
+@kernel(file="correlation", cut="pairs", agreement=EXACT, cases=cases.rank_products)
+def rank_products(
+    ranks: Annotated[NDArray[np.int32], Spec("int32", "genes samples")],
+    first: Annotated[NDArray[np.int64], Spec("int64", "pairs")],
+    second: Annotated[NDArray[np.int64], Spec("int64", "pairs")],
+) -> Annotated[NDArray[np.int64], Spec("int64", "pairs")]:
+    """Sums over samples of the products of centred doubled ranks, for given pairs of genes.
+
+    With r twice the average rank, ``sum (r_x - (n+1)) (r_y - (n+1))``: the numerator of Spearman's
+    correlation; with x = y its squared denominator. Exact.
+    """
+    raise NotImplementedError

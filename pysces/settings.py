@@ -1,0 +1,132 @@
+"""Choices that hold for the whole session: engine, threads, memory, messages, cache."""
+
+from __future__ import annotations
+
+import logging
+import os
+from pathlib import Path
+from typing import Any
+
+ENGINES = ("mlx", "numba", "python")
+_LEVELS = {"silent": logging.ERROR, "normal": logging.WARNING, "verbose": logging.INFO}
+
+
+def _bytes(value: Any) -> int:
+    """A number of bytes from a number or from text such as ``"2 GB"``."""
+    if isinstance(value, str):
+        number, unit = value.strip().upper().rstrip("B").rstrip("I").strip(), 0
+        if number and number[-1] in "KMGT":
+            unit = "KMGT".index(number[-1]) + 1
+            number = number[:-1]
+        try:
+            value = float(number) * 1024**unit
+        except ValueError:
+            raise ValueError(
+                f"settings.memory must be a number of bytes or text like '2 GB'. Got {value!r}."
+            ) from None
+    if isinstance(value, bool) or not isinstance(value, int | float) or value < 2**20:
+        raise ValueError(f"settings.memory must be at least 1 MB. Got {value!r}.")
+    return int(value)
+
+
+class Settings:
+    """Session-wide settings; assign to the attributes.
+
+    Attributes
+    ----------
+    engine
+        ``None`` (choose the best), ``"mlx"``, ``"numba"`` or ``"python"``.
+    threads
+        Threads of the Numba engine; ``None`` for all.
+    memory
+        Bytes that the working arrays of one call may take (default 1 GB); text such as
+        ``"2 GB"`` is understood.
+    verbosity
+        ``"silent"``, ``"normal"`` (warnings and progress bars) or ``"verbose"`` (every step).
+    cache_dir
+        Folder of simulated null distributions; ``None`` keeps them in memory only.
+
+    Examples
+    --------
+    >>> import pysces
+    >>> pysces.settings.memory = "2 GB"
+    >>> pysces.settings.memory
+    2147483648
+    >>> pysces.settings.memory = "1 GB"
+    """
+
+    def __init__(self) -> None:
+        self._engine: str | None = None
+        self._threads: int | None = None
+        self._memory = 2**30
+        self._verbosity = "normal"
+        self._cache_dir: Path | None | str = "default"
+
+    @property
+    def engine(self) -> str | None:
+        """Engine that every call uses unless told otherwise."""
+        return self._engine
+
+    @engine.setter
+    def engine(self, value: str | None) -> None:
+        if value is not None and value not in ENGINES:
+            raise ValueError(f"settings.engine must be None or one of {ENGINES}. Got {value!r}.")
+        self._engine = value
+
+    @property
+    def threads(self) -> int | None:
+        """Threads of the Numba engine."""
+        return self._threads
+
+    @threads.setter
+    def threads(self, value: int | None) -> None:
+        valid = value is None or (
+            isinstance(value, int) and not isinstance(value, bool) and value >= 1
+        )
+        if not valid:
+            raise ValueError(f"settings.threads must be None or an int >= 1. Got {value!r}.")
+        self._threads = value
+
+    @property
+    def memory(self) -> int:
+        """Bytes that the working arrays of one call may take."""
+        return self._memory
+
+    @memory.setter
+    def memory(self, value: int | float | str) -> None:
+        self._memory = _bytes(value)
+
+    @property
+    def verbosity(self) -> str:
+        """How much is said while working."""
+        return self._verbosity
+
+    @verbosity.setter
+    def verbosity(self, value: str) -> None:
+        if value not in _LEVELS:
+            raise ValueError(f"settings.verbosity must be one of {tuple(_LEVELS)}. Got {value!r}.")
+        self._verbosity = value
+        logging.getLogger("pysces").setLevel(_LEVELS[value])
+
+    @property
+    def cache_dir(self) -> Path | None:
+        """Folder of simulated null distributions."""
+        if self._cache_dir == "default":
+            chosen = os.environ.get("PYSCES_CACHE_DIR")
+            if chosen is not None:
+                return Path(chosen) if chosen else None
+            import platformdirs
+
+            return Path(platformdirs.user_cache_dir("pysces-grn", appauthor=False))
+        return self._cache_dir  # type: ignore[return-value]
+
+    @cache_dir.setter
+    def cache_dir(self, value: str | os.PathLike[str] | None) -> None:
+        self._cache_dir = None if value is None else Path(value)
+
+    def __repr__(self) -> str:
+        names = ("engine", "threads", "memory", "verbosity", "cache_dir")
+        return "\n".join(f"{name} = {getattr(self, name)!r}" for name in names)
+
+
+settings = Settings()

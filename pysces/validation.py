@@ -1,0 +1,317 @@
+"""The harness: every declared kernel, on every engine, on every case.
+
+Nothing here is listed by hand: kernels, engines and cases come from the declarations.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from pysces.dispatch import engines as engine_room
+from pysces.dispatch.chunks import progress
+from pysces.dispatch.contracts import Case, Kernel, Spec, declared
+from pysces.errors import InputError
+from pysces.settings import ENGINES
+
+LONG_AXIS = 65_536
+NAMED_CASES = ("ties", "constant row", "unlike the rest")
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """How one engine did on all cases of one kernel.
+
+    Attributes
+    ----------
+    difference
+        Largest absolute difference from the Python engine.
+    problems
+        One line for each case that failed; empty if the engine agrees.
+    skipped
+        Why nothing was compared, or empty.
+    """
+
+    kernel: str
+    engine: str
+    agreement: str
+    cases: int
+    difference: float
+    problems: tuple[str, ...] = ()
+    skipped: str = ""
+
+    @property
+    def ok(self) -> bool:
+        """Whether nothing failed."""
+        return not self.problems
+
+    @property
+    def verdict(self) -> str:
+        """``agrees``, ``DIFFERS`` or ``not run``."""
+        if self.problems:
+            return "DIFFERS"
+        return "not run" if self.skipped else "agrees"
+
+
+@dataclass(frozen=True)
+class ValidationReport:
+    """All verdicts; prints as one table, true if every engine agrees."""
+
+    verdicts: tuple[Verdict, ...]
+
+    @property
+    def ok(self) -> bool:
+        """Whether every engine that could run agrees on every kernel."""
+        return all(verdict.ok for verdict in self.verdicts)
+
+    __bool__ = ok.fget  # type: ignore[assignment]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Everything as plain values."""
+        return {
+            "ok": self.ok,
+            "verdicts": [asdict(v) | {"verdict": v.verdict} for v in self.verdicts],
+        }
+
+    def __str__(self) -> str:
+        rows = [("kernel", "engine", "cases", "required", "largest difference", "verdict")]
+        rows += [
+            (v.kernel, v.engine, str(v.cases), v.agreement, f"{v.difference:.3g}", v.verdict)
+            for v in self.verdicts
+        ]
+        widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
+        lines = [
+            "  ".join(text.ljust(width) for text, width in zip(row, widths, strict=True)).rstrip()
+            for row in rows
+        ]
+        lines.insert(1, "  ".join("-" * width for width in widths))
+        for verdict in self.verdicts:
+            lines += [f"{verdict.kernel} on {verdict.engine}: {p}" for p in verdict.problems]
+        reasons = {f"{v.engine}: {v.skipped}" for v in self.verdicts if v.skipped}
+        lines += [f"not run, {reason}" for reason in sorted(reasons)]
+        return "\n".join(lines)
+
+    __repr__ = __str__
+
+
+def validate(
+    engines: Sequence[str] | None = None, kernels: Sequence[str] | None = None
+) -> ValidationReport:
+    """Compare the engines of this machine on every kernel and every case.
+
+    Parameters
+    ----------
+    engines
+        Names of engines; all by default. Absent ones are reported with the reason.
+    kernels
+        Names of kernels; all by default.
+
+    Returns
+    -------
+    ValidationReport
+        Prints as a table (kernel, engine, cases, agreement required, largest difference,
+        verdict); its truth value says whether all is well.
+
+    Examples
+    --------
+    >>> import pysces
+    >>> print(bool(pysces.validate(engines=["python"], kernels=["rank_products"])))
+    True
+    """
+    contracts = declared()
+    names = list(kernels or contracts)
+    unknown = sorted(set(names) - set(contracts)) + sorted(set(engines or ()) - set(ENGINES))
+    if unknown:
+        raise InputError(
+            f"unknown: {', '.join(unknown)}. Kernels: {', '.join(contracts)}; "
+            f"engines: {', '.join(ENGINES)}."
+        )
+    verdicts: list[Verdict] = []
+    for name in progress(names, "validating", unit="kernel"):
+        verdicts += compare(contracts[name], engines or tuple(reversed(ENGINES)))
+    return ValidationReport(tuple(verdicts))
+
+
+def compare(contract: Kernel, engines: Iterable[str]) -> list[Verdict]:
+    """Verdicts of these engines on one kernel."""
+    cases = list(contract.cases())
+    reference = engine_room.choose("python")
+    expected = [
+        reference.compute(contract, contract.bind(copy.deepcopy(dict(c.arguments)))) for c in cases
+    ]
+    found = []
+    for name in engines:
+        skipped = _why_not(contract, name)
+        if skipped:
+            found.append(
+                Verdict(contract.name, name, str(contract.agreement), 0, 0.0, skipped=skipped)
+            )
+            continue
+        engine = engine_room.choose(name)
+        problems: list[str] = []
+        largest = 0.0
+        for case, right in zip(cases, expected, strict=True):
+            faults, difference = check_case(contract, engine, case, right)
+            problems += [f"{case.name}: {fault}" for fault in faults]
+            largest = max(largest, difference)
+        found.append(
+            Verdict(
+                contract.name,
+                name,
+                str(contract.agreement),
+                len(cases),
+                largest,
+                tuple(problems),
+            )
+        )
+    return found
+
+
+def _why_not(contract: Kernel, name: str) -> str:
+    if name in contract.unsupported:
+        return contract.unsupported[name]
+    try:
+        engine_room.choose(name)
+    except engine_room.EngineUnavailable as error:
+        return str(error)
+    return ""
+
+
+def check_case(
+    contract: Kernel, engine: engine_room.Engine, case: Case, expected: Any
+) -> tuple[list[str], float]:
+    """What is wrong with this engine's answer to this case, and the largest difference."""
+    arguments = contract.bind(copy.deepcopy(dict(case.arguments)))
+    before = copy.deepcopy(arguments)
+    try:
+        result = engine.compute(contract, arguments)
+        again = engine.compute(contract, arguments)
+        halves = _in_two(contract, engine, case.arguments)
+    except Exception as error:  # noqa: BLE001 - whatever an engine raises is its verdict
+        return [f"raised {type(error).__name__}: {error}"], float("inf")
+    faults, largest = _differences(contract, result, expected, arguments)
+    if not _same_values(before, arguments):
+        faults.append("the inputs were modified")
+    if not _identical(result, again):
+        faults.append("a second call gave another answer")
+    if halves is not None:
+        # Blocks of an exact kernel are the same to the bit; others within the tolerance.
+        cut = _differences(contract, halves, result, arguments)[0]
+        faults += [f"cut along '{contract.cut}': {fault}" for fault in cut]
+    return faults, largest
+
+
+def _in_two(contract: Kernel, engine: engine_room.Engine, arguments: Mapping[str, Any]) -> Any:
+    """The answer computed in two blocks, or None where there is nothing to cut."""
+    length = contract.cut_length(arguments)
+    if length < 2:
+        return None
+    middle = length // 2
+    parts = [
+        engine.compute(
+            contract,
+            contract.bind(copy.deepcopy(contract.cut_arguments(arguments, start, stop))),
+        )
+        for start, stop in ((0, middle), (middle, length))
+    ]
+    return contract.joined(parts)
+
+
+def _parts(contract: Kernel, result: Any) -> tuple[Any, ...]:
+    return (result,) if len(contract.results) == 1 else tuple(result)
+
+
+def _differences(
+    contract: Kernel, result: Any, expected: Any, arguments: Mapping[str, Any]
+) -> tuple[list[str], float]:
+    faults, largest = [], 0.0
+    got, right = _parts(contract, result), _parts(contract, expected)
+    if len(got) != len(contract.results):
+        return [f"{len(got)} results instead of {len(contract.results)}"], float("inf")
+    sizes = _sizes(contract, arguments)
+    for spec, ours, theirs in zip(contract.results, got, right, strict=True):
+        fault, difference = _difference(contract, spec, sizes, ours, theirs)
+        largest = max(largest, difference)
+        if fault:
+            faults.append(fault)
+    return faults, largest
+
+
+def _difference(
+    contract: Kernel, spec: Spec, sizes: Mapping[str, int], ours: Any, theirs: Any
+) -> tuple[str, float]:
+    if not isinstance(ours, np.ndarray) or ours.dtype != spec.numpy_dtype:
+        return f"type {getattr(ours, 'dtype', type(ours))} instead of {spec.dtype}", float("inf")
+    declared_shape = tuple(sizes.get(axis, length) for axis, length in zip(spec.names, ours.shape))  # noqa: B905
+    if ours.shape != theirs.shape or ours.shape != declared_shape:
+        return f"shape {ours.shape} instead of {theirs.shape} ({spec.axes})", float("inf")
+    if ours.size == 0:
+        return "", 0.0
+    if contract.agreement.exact:
+        if np.array_equal(ours, theirs, equal_nan=spec.dtype == "float64"):
+            return "", 0.0
+        wrong = ours != theirs
+        size = float(np.max(np.abs(ours.astype(float) - theirs.astype(float))))
+        return f"{int(wrong.sum())} of {ours.size} values differ, by up to {size:.3g}", size
+    gap = _gap(ours, theirs)
+    close = np.isclose(
+        ours, theirs, rtol=contract.agreement.rtol, atol=contract.agreement.atol, equal_nan=True
+    )
+    if close.all():
+        return "", gap
+    return f"{int((~close).sum())} of {ours.size} values differ, by up to {gap:.3g}", gap
+
+
+def _gap(ours: np.ndarray, theirs: np.ndarray) -> float:
+    """Largest difference of finite values; infinite where one is finite and the other isn't."""
+    same = (ours == theirs) | (np.isnan(ours) & np.isnan(theirs))
+    if same.all():
+        return 0.0
+    with np.errstate(invalid="ignore"):
+        gaps = np.abs(ours - theirs)[~same]
+    return float(np.max(np.where(np.isnan(gaps), np.inf, gaps)))
+
+
+def _sizes(contract: Kernel, arguments: Mapping[str, Any]) -> dict[str, int]:
+    return {
+        axis: length
+        for name, spec in contract.parameters.items()
+        if isinstance(spec, Spec)
+        for axis, length in zip(spec.names, np.shape(arguments[name]), strict=True)
+    }
+
+
+def _identical(first: Any, second: Any) -> bool:
+    if isinstance(first, tuple):
+        return all(map(_identical, first, second))
+    return first.tobytes() == second.tobytes()
+
+
+def _same_values(before: Mapping[str, Any], after: Mapping[str, Any]) -> bool:
+    return all(
+        _identical(value, after[name])
+        for name, value in before.items()
+        if hasattr(value, "tobytes")
+    )
+
+
+def missing_cases(contract: Kernel) -> list[str]:
+    """Which of the situations that every kernel must be tried in have no case."""
+    cases = list(contract.cases())
+    names = " | ".join(case.name for case in cases)
+    missing = [f"a case named '{needed}'" for needed in NAMED_CASES if needed not in names]
+    sizes = [_sizes(contract, case.arguments) for case in cases]
+    axes = sorted({axis for found in sizes for axis in found})
+    for axis in axes:
+        lengths = {found[axis] for found in sizes}
+        missing += [f"length {n} of axis '{axis}'" for n in (0, 1) if n not in lengths]
+    if not any(length > LONG_AXIS for found in sizes for length in found.values()):
+        missing.append(f"an axis longer than {LONG_AXIS}")
+    arrays = [v for case in cases for v in case.arguments.values() if isinstance(v, np.ndarray)]
+    if all(array.flags.c_contiguous for array in arrays):
+        missing.append("an array that isn't contiguous")
+    return missing
