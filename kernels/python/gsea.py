@@ -1,0 +1,116 @@
+"""Weighted running sum (GSEA) and its permutations: the reference, in float64."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+Float = NDArray[np.float64]
+Counts = NDArray[np.int64]
+
+
+def running_sum(
+    signature: Float,
+    weight: Float,
+    indptr: NDArray[np.int64],
+    targets: NDArray[np.int32],
+) -> Float:
+    """Largest excursion of the running sum of each regulon in each cell."""
+    score = np.zeros((len(signature), len(indptr) - 1))
+    for cell, values in enumerate(signature):
+        order, first, last = _positions(values)
+        place = np.empty(len(values), dtype=np.int64)
+        place[order] = np.arange(len(values))
+        heights = weight[cell, order]
+        for regulon in range(len(indptr) - 1):
+            genes = targets[indptr[regulon] : indptr[regulon + 1]]
+            hits = np.sort(place[genes[~np.isnan(values[genes])]])
+            present = int(np.sum(~np.isnan(values)))
+            score[cell, regulon] = _excursion(hits, heights, first, last, present)
+    return score
+
+
+def permuted_running_sum(
+    signature: Float,
+    weight: Float,
+    permutations: NDArray[np.int32],
+    indptr: NDArray[np.int64],
+    targets: NDArray[np.int32],
+) -> tuple[Float, Float, Counts, Counts]:
+    """Score; mean of the permuted scores of its sign; how many those are; how many are as extreme."""
+    score = running_sum(signature, weight, indptr, targets)
+    mean = np.zeros(score.shape)
+    same = np.zeros(score.shape, dtype=np.int64)
+    extreme = np.zeros(score.shape, dtype=np.int64)
+    for cell, values in enumerate(signature):
+        order, first, last = _positions(values)
+        place = np.empty(len(values), dtype=np.int64)
+        place[order] = np.arange(len(values))
+        heights = weight[cell, order]
+        present = int(np.sum(~np.isnan(values)))
+        for regulon in range(score.shape[1]):
+            genes = targets[indptr[regulon] : indptr[regulon + 1]]
+            at = place[genes[~np.isnan(values[genes])]]
+            null = np.array(
+                [
+                    _excursion(
+                        np.sort(_moved(shuffled, at, present)), heights, first, last, present
+                    )
+                    for shuffled in permutations
+                ]
+            )
+            observed = score[cell, regulon]
+            alike = null >= 0 if observed >= 0 else null < 0
+            same[cell, regulon] = alike.sum()
+            beyond = null >= observed if observed >= 0 else null <= observed
+            extreme[cell, regulon] = (alike & beyond).sum()
+            if alike.any():
+                mean[cell, regulon] = np.add.accumulate(null[alike])[-1] / alike.sum()
+    return score, mean, same, extreme
+
+
+def _positions(values: Float) -> tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.intp]]:
+    """Genes by decreasing value (missing last), and the first and last place of each place's tie."""
+    order = np.argsort(-values, kind="stable")
+    ordered = values[order]
+    starts = np.ones(len(values), dtype=bool)
+    starts[1:] = ordered[1:] != ordered[:-1]
+    first = np.flatnonzero(starts)[np.cumsum(starts) - 1] if len(values) else order
+    ends = np.append(starts[1:], True) if len(values) else starts
+    last = np.flatnonzero(ends)[np.cumsum(starts) - 1] if len(values) else order
+    return order, first, last
+
+
+def _moved(
+    shuffled: NDArray[np.int32], places: NDArray[np.int64], present: int
+) -> NDArray[np.int64]:
+    """Where a permutation of all places puts the hits, among the places that hold a value."""
+    kept = shuffled[shuffled < present]
+    target = np.empty(present, dtype=np.int64)
+    target[kept] = np.arange(present)
+    return target[places]
+
+
+def _excursion(
+    hits: NDArray[np.int64],
+    heights: Float,
+    first: NDArray[np.intp],
+    last: NDArray[np.intp],
+    present: int,
+) -> float:
+    """Largest excursion for hits at ascending places.
+
+    Tied genes are one step: the sum is read before and after a tie, never inside it, so the order
+    of tied genes cannot matter.
+    """
+    misses = present - len(hits)
+    total = np.add.accumulate(heights[hits])[-1] if len(hits) else 0.0
+    if total == 0 or misses == 0:
+        return 0.0
+    gained = np.add.accumulate(heights[hits]) / total
+    after = np.searchsorted(hits, last[hits], side="right")  # hits up to the end of the tie
+    before = np.searchsorted(hits, first[hits], side="left")  # hits ahead of the tie
+    top = (gained[after - 1] - (last[hits] + 1 - after) / misses).max(initial=0.0)
+    ahead = np.where(before > 0, gained[np.maximum(before, 1) - 1], 0.0)
+    bottom = (ahead - (first[hits] - before) / misses).min(initial=0.0)
+    return float(top if top > -bottom else bottom)

@@ -1,0 +1,70 @@
+"""NaRnEA: standardised directed and undirected scores of every regulon, and the largest possible."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .ranks import average_ranks
+
+Float = NDArray[np.float64]
+
+
+def narnea(
+    magnitude: Float,
+    sign: NDArray[np.int32],
+    indptr: NDArray[np.int64],
+    targets: NDArray[np.int32],
+    mode: Float,
+    likelihood: Float,
+    by_likelihood: NDArray[np.int32],
+) -> tuple[Float, Float, Float, Float, Float, Float]:
+    """Directed D, undirected U, their correlation; the D and U of the best regulon up and down."""
+    shape = (len(magnitude), len(indptr) - 1)
+    ranks = average_ranks(magnitude).astype(np.int64)  # twice the rank
+    present = ranks > 0
+    signs = np.where(present, sign, 0)
+    n = present.sum(axis=1).astype(np.float64)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        first = (ranks * signs).sum(axis=1) / 2 / n
+        second = (ranks * ranks * signs).sum(axis=1) / 4 / n
+    centre = (n + 1) / 2
+    square = (2 * n * n + 3 * n + 1) / 6
+    result = [np.full(shape, np.nan) for _ in range(6)]
+    for regulon in range(shape[1]):
+        edges = slice(indptr[regulon], indptr[regulon + 1])
+        genes = targets[edges]
+        if len(genes) == 0:
+            continue
+        here = np.ascontiguousarray(present[:, genes])
+        directed = here * (likelihood[edges] * mode[edges])
+        undirected = here * (likelihood[edges] * (1 - np.abs(mode[edges])))
+        magnitudes = ranks[:, genes] / 2
+        best = _best_ranks(here, by_likelihood[edges], n)
+        sum_directed, sum_undirected = directed.sum(axis=1), undirected.sum(axis=1)
+        with np.errstate(invalid="ignore", divide="ignore"):
+            spread_d = np.sqrt((directed**2).sum(axis=1) * (square - first**2))
+            spread_u = np.sqrt((undirected**2).sum(axis=1) * (square - centre**2))
+            shift_d, shift_u = first * sum_directed, centre * sum_undirected
+            largest = (np.abs(directed) * best).sum(axis=1)
+            result[0][:, regulon] = (
+                (directed * magnitudes * signs[:, genes]).sum(axis=1) - shift_d
+            ) / spread_d
+            result[1][:, regulon] = ((undirected * magnitudes).sum(axis=1) - shift_u) / spread_u
+            result[2][:, regulon] = (
+                (directed * undirected).sum(axis=1) * (second - first * centre)
+            ) / (spread_d * spread_u)
+            result[3][:, regulon] = (largest - shift_d) / spread_d
+            result[4][:, regulon] = (-largest - shift_d) / spread_d
+            result[5][:, regulon] = ((undirected * best).sum(axis=1) - shift_u) / spread_u
+    return result[0], result[1], result[2], result[3], result[4], result[5]
+
+
+def _best_ranks(
+    present: NDArray[np.bool_], by_likelihood: NDArray[np.int32], n: Float
+) -> Float:
+    """Rank each present target would have if the most likely targets took the largest magnitudes."""
+    ordered = present[:, by_likelihood]
+    best = np.zeros(present.shape)
+    best[:, by_likelihood] = n[:, None] - (np.cumsum(ordered, axis=1) - 1)
+    return best
