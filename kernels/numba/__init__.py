@@ -1,0 +1,1 @@
+"""The compiled engine: the same functions as `python`, on all CPU cores through Numba."""

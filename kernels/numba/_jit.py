@@ -1,0 +1,84 @@
+"""How every kernel of this engine is compiled, and the machine instructions Numba lacks."""
+
+from __future__ import annotations
+
+import functools
+import os
+import threading
+import types
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import numba
+from numba import types as nb_types
+from numba.extending import intrinsic
+
+_Function = TypeVar("_Function", bound=Callable[..., Any])
+
+_process_at_import = os.getpid()
+_THREAD_SAFE_LAYERS = ("tbb", "omp")
+
+
+def jit(function: _Function) -> _Function:
+    """Compile a helper: lazily, cached on disk, without the GIL; division follows NumPy."""
+    compiled: _Function = numba.njit(cache=True, nogil=True, error_model="numpy")(function)
+    return compiled
+
+
+def parallel(function: _Function) -> _Function:
+    """Compile a function that has `numba.prange` loops, with a serial twin.
+
+    The twin is the same function compiled without threads. It runs where starting Numba's threads
+    would be useless or unsafe (see `may_start_threads`); results are the same. Both forms are
+    compiled at their first call and can be had as `.threaded` and `.serial`.
+    """
+    twin = types.FunctionType(
+        function.__code__,
+        function.__globals__,
+        function.__name__ + "_serial",
+        function.__defaults__,
+        function.__closure__,
+    )
+    # Numba's disk cache knows a function by its qualified name, not by its compiler options.
+    twin.__qualname__ = function.__qualname__ + "_serial"
+    twin.__module__ = function.__module__
+    options = {"cache": True, "nogil": True, "error_model": "numpy"}
+    threaded = numba.njit(parallel=True, **options)(function)
+    serial = numba.njit(parallel=False, **options)(twin)
+
+    @functools.wraps(function)
+    def run(*arguments: Any) -> Any:
+        return (threaded if may_start_threads() else serial)(*arguments)
+
+    run.threaded = threaded  # type: ignore[attr-defined]
+    run.serial = serial  # type: ignore[attr-defined]
+    return run  # type: ignore[return-value]
+
+
+def may_start_threads() -> bool:
+    """Whether a threaded kernel is of use and safe in this thread of this process.
+
+    Not with one thread. Not in a forked child: the parent's thread pool did not survive the fork
+    (GNU OpenMP ends the process). Outside the main thread only if the threading layer is known to
+    be thread-safe: `workqueue` ends the process when two threads enter it.
+    """
+    if numba.get_num_threads() == 1 or os.getpid() != _process_at_import:
+        return False
+    if threading.current_thread() is threading.main_thread():
+        return True
+    try:
+        return numba.threading_layer() in _THREAD_SAFE_LAYERS
+    except ValueError:  # no layer was started yet, so none is known
+        return False
+
+
+@intrinsic
+def popcount(typing_context: Any, word: Any) -> Any:
+    """Number of set bits of a uint64, as int64 (one instruction; none at all in Python)."""
+    if word != nb_types.uint64:
+        return None
+
+    def code(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        return builder.ctpop(arguments[0])
+
+    return nb_types.int64(nb_types.uint64), code
