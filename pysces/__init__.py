@@ -63,7 +63,7 @@ _PUBLIC = {
     "validate": "pysces.validation",
 }
 
-__all__ = ["__version__", "settings", *_PUBLIC]  # noqa: PLE0604
+__all__ = ["__version__", "settings", *_PUBLIC]
 
 
 def __getattr__(name: str) -> Any:

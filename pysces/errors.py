@@ -18,7 +18,7 @@ class MissingKeyError(PyscesError, KeyError):
         return str(self.args[0]) if self.args else ""  # KeyError would print the repr
 
 
-class EngineUnavailable(PyscesError, RuntimeError):  # noqa: N818 - a state, named as users meet it
+class EngineUnavailable(PyscesError, RuntimeError):
     """An engine that was asked for by name can't run here."""
 
 

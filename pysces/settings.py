@@ -60,7 +60,7 @@ class Settings:
         self._threads: int | None = None
         self._memory = 2**30
         self._verbosity = "normal"
-        self._cache_dir: Path | None | str = "default"
+        self._cache_dir: Path | str | None = "default"
 
     @property
     def engine(self) -> str | None:

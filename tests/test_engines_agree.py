@@ -1,4 +1,4 @@
-"""Every kernel on every engine on every case, from the declarations; and proof that faults are seen."""
+"""Every kernel on every engine on every case, and proof that the harness sees faults."""
 
 from __future__ import annotations
 

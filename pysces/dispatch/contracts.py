@@ -26,11 +26,13 @@ DTYPES = ("bool", "uint8", "uint32", "int32", "int64", "uint64", "float64", "ord
 class Spec:
     """Type and axes of an array, such as ``Spec("int32", "regulators samples")``.
 
-    ``"order"`` is float64 of which only order and equality matter (NaN = missing).
+    ``"order"`` is float64 of which only order and equality matter (NaN = missing). A ``table`` is
+    a constant of the method made on the host: its length follows from the data.
     """
 
     dtype: str
     axes: str
+    table: bool = False
 
     def __post_init__(self) -> None:
         if self.dtype not in DTYPES:
@@ -66,7 +68,7 @@ class Agreement:
 EXACT = Agreement()
 
 
-def Close(rtol: float = 1e-5, atol: float = 1e-8) -> Agreement:  # noqa: N802 - reads as a value
+def Close(rtol: float = 1e-5, atol: float = 1e-8) -> Agreement:
     """Agreement within a tolerance; by default the one the project promises."""
     return Agreement(rtol, atol)
 
@@ -127,7 +129,7 @@ class Kernel:
                 )
         if spec.dtype == "order":
             array = array + 0.0  # -0.0 and 0.0 are one value, so they are one bit pattern
-        return np.require(array, requirements="CAW")
+        return np.require(array, requirements=["C", "A", "W"])
 
     def cut_arguments(self, arguments: Mapping[str, Any], start: int, stop: int) -> dict[str, Any]:
         """The arguments of one block of the axis ``cut``."""
@@ -209,7 +211,7 @@ def kernel(
 
             given = signature.bind(*args, **kwargs)
             given.apply_defaults()
-            return engines.run(contract, contract.bind(given.arguments))  # type: ignore[no-any-return]
+            return engines.run(contract, contract.bind(given.arguments))
 
         call.contract = contract  # type: ignore[attr-defined]
         return call

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import importlib
+import importlib.metadata
 import logging
 import os
 import platform
@@ -12,15 +13,13 @@ import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextvars import ContextVar
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
+from pysces.dispatch.contracts import Kernel, Spec
 from pysces.errors import EngineUnavailable
 from pysces.settings import ENGINES, settings
-
-if TYPE_CHECKING:
-    from pysces.dispatch.contracts import Kernel, Spec
 
 log = logging.getLogger("pysces")
 
@@ -50,7 +49,7 @@ class Engine:
     def implementation(self, contract: Kernel) -> Callable[..., Any]:
         """The function that computes this kernel."""
         module = importlib.import_module(f"pysces.kernels.{self.name}.{contract.file}")
-        return getattr(module, contract.name)  # type: ignore[no-any-return]
+        return getattr(module, contract.name)
 
     def compute(self, contract: Kernel, arguments: Mapping[str, Any]) -> Any:
         """Run a kernel on arguments that the contract has checked."""
@@ -59,10 +58,10 @@ class Engine:
 
             numba.set_num_threads(min(settings.threads, numba.config.NUMBA_NUM_THREADS))
         given = {
-            name: self.to_engine(value, spec) if isinstance(value, np.ndarray) else value
-            for (name, value), spec in zip(
-                arguments.items(), contract.parameters.values(), strict=True
-            )
+            name: self.to_engine(arguments[name], spec)
+            if isinstance(spec, Spec)
+            else arguments[name]
+            for name, spec in contract.parameters.items()
         }
         result = self.implementation(contract)(**given)
         if len(contract.results) == 1:
@@ -96,11 +95,19 @@ def _mlx() -> Engine:
     import mlx.core as mx
 
     gpu = mx.device_count(mx.gpu) > 0 and mx.default_device() == mx.Device(mx.gpu)
-    if int(mx.sum(mx.arange(5) * 2).item()) != 20:
+    if mx.sum(mx.arange(5) * 2).item() != 20:
         raise RuntimeError("a small sum on the device came back wrong")
     device = str(mx.device_info(mx.default_device()).get("device_name", "")) or "GPU"
     device = f"GPU, {device}" if gpu else "CPU"
-    return Engine("mlx", device, "float32 pairs, int64", mx.__version__, gpu, _to_mlx, _from_mlx)
+    return Engine(
+        "mlx",
+        device,
+        "float32 pairs, int64",
+        importlib.metadata.version("mlx"),
+        gpu,
+        _to_mlx,
+        _from_mlx,
+    )
 
 
 def _to_mlx(value: np.ndarray, spec: Spec) -> Any:
@@ -153,7 +160,7 @@ def _probe(name: str) -> Engine | str:
     try:
         return _MAKERS[name]()
     # A missing driver, a half-installed package and a dead device all raise their own kind.
-    except Exception as error:  # noqa: BLE001
+    except Exception as error:
         words = " ".join(str(error).split()) or type(error).__name__
         return f"{type(error).__name__}: {words}"
 

@@ -145,7 +145,7 @@ def adaptive_mi() -> list[Case]:
             case(f"dependent, {n} samples", _dependent(rng, 5, n), _dependent(rng, 9, n))
             for n in (65, 333, 1000)
         ),
-        case("all in one order (every rank as if tied)", same, same),
+        case("all in one order, as ranks of ties", same, same),
         case("constant row: one ordering in all genes", ranks(2, 100), same),
         case("row unlike the rest", unlike, unlike),
         case("not contiguous", _strided(ranks(2, 40)), _strided(ranks(5, 40))),
@@ -252,7 +252,7 @@ def dpi() -> list[Case]:
         for name, between, network in _networks()
         for tolerance in (0.0, 0.15, 1.0)
     ]
-    between, network = _network(rng, 7, 50, 0.8)
+    _, network = _network(rng, 7, 50, 0.8)
     for rows in (0, 1, LONG):
         few = network[:, :3] if rows == LONG else network
         others = {

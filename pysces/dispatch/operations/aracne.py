@@ -40,9 +40,9 @@ def average_ranks(
 def adaptive_mi(
     regulators: Annotated[NDArray[np.int32], Spec("int32", "regulators samples")],
     genes: Annotated[NDArray[np.int32], Spec("int32", "genes samples")],
-    split: Annotated[NDArray[np.int32], Spec("int32", "nodes")],
-    log_width: Annotated[NDArray[np.int64], Spec("int64", "cells")],
-    n_log_n: Annotated[NDArray[np.int64], Spec("int64", "counts")],
+    split: Annotated[NDArray[np.int32], Spec("int32", "nodes", table=True)],
+    log_width: Annotated[NDArray[np.int64], Spec("int64", "cells", table=True)],
+    n_log_n: Annotated[NDArray[np.int64], Spec("int64", "counts", table=True)],
     min_count: int,
 ) -> Annotated[NDArray[np.int64], Spec("int64", "regulators genes")]:
     """Mutual information by adaptive partitioning, times the samples, in fixed point.
@@ -66,7 +66,7 @@ def binned_mi(
     regulators: Annotated[NDArray[np.uint8], Spec("uint8", "regulators samples")],
     genes: Annotated[NDArray[np.uint8], Spec("uint8", "genes samples")],
     n_bins: int,
-    n_log_n: Annotated[NDArray[np.int64], Spec("int64", "counts")],
+    n_log_n: Annotated[NDArray[np.int64], Spec("int64", "counts", table=True)],
     half_cell: int,
 ) -> Annotated[NDArray[np.int64], Spec("int64", "regulators genes")]:
     """Mutual information of bins 0 ... n_bins - 1, times the samples, in fixed point.
