@@ -1,0 +1,76 @@
+"""What users pass, as a matrix and positions in it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from pysces.data._sources import ALL, as_positions
+from pysces.errors import InputError
+from pysces.messages import listed
+
+if TYPE_CHECKING:
+    from anndata import AnnData
+    from numpy.typing import ArrayLike, NDArray
+
+    from pysces.data._sources import Positions
+
+
+def matrix_of(adata: AnnData, layer: str | None) -> tuple[Any, Positions, Positions]:
+    """Matrix of an AnnData; for a view, that of its parent with the positions of the view.
+
+    Asking a view for its matrix would copy it whole (and read it whole, when backed).
+    """
+    parent = getattr(adata, "_adata_ref", None) if adata.is_view else None
+    owner = adata
+    samples: Positions = ALL
+    genes: Positions = ALL
+    if parent is not None:
+        owner = parent
+        samples = as_positions(adata._oidx, parent.n_obs, "Samples")
+        genes = as_positions(adata._vidx, parent.n_vars, "Genes")
+    return owner.X if layer is None else owner.layers[layer], samples, genes
+
+
+def gene_mask(adata: AnnData, mask_var: str | ArrayLike) -> NDArray[np.bool_]:
+    """Genes to use, as a mask [genes of adata]."""
+    if isinstance(mask_var, str):
+        boolean = [c for c in adata.var.columns if pd.api.types.is_bool_dtype(adata.var[c])]
+        if mask_var not in boolean:
+            fact = "isn't boolean" if mask_var in adata.var.columns else "isn't there"
+            raise InputError(
+                f"The column .var[{mask_var!r}] asked for by mask_var {fact}. "
+                f"Boolean columns of .var: {listed(boolean)}. Pass one of them or a mask."
+            )
+        mask_var = adata.var[mask_var]
+    values = np.asarray(mask_var)
+    if values.dtype.kind == "O" and all(isinstance(value, bool | np.bool_) for value in values):
+        values = values.astype(bool)
+    if values.dtype.kind != "b" or values.shape != (adata.n_vars,):
+        raise InputError(
+            f"mask_var must be a boolean mask of {adata.n_vars} genes, without missing values. "
+            f"Got shape {values.shape} of type {values.dtype}."
+        )
+    return values
+
+
+def frame_values(frame: pd.DataFrame) -> Any:
+    """Values of a DataFrame; a frame of one plain number type isn't copied."""
+    unusable = [
+        name
+        for name, dtype in zip(frame.columns, frame.dtypes, strict=True)
+        if not (pd.api.types.is_numeric_dtype(dtype) or pd.api.types.is_bool_dtype(dtype))
+        or pd.api.types.is_complex_dtype(dtype)
+    ]
+    if unusable:
+        raise InputError(
+            f"{len(unusable)} of {frame.shape[1]} columns aren't numbers: {listed(unusable)}. "
+            "Move names to the index and convert the rest with `.astype(float)`."
+        )
+    if frame.shape[1] and all(isinstance(dtype, pd.SparseDtype) for dtype in frame.dtypes):
+        return frame.sparse.to_coo().tocsr()  # type: ignore[attr-defined]
+    if all(isinstance(dtype, np.dtype) for dtype in frame.dtypes):
+        return frame.to_numpy()
+    return frame.to_numpy(dtype=np.float64, na_value=np.nan)

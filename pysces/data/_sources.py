@@ -1,0 +1,294 @@
+"""Block readers: one small class for each way in which an expression matrix can be stored.
+
+Every matrix is [samples genes]. ``read`` hands out one block as float64 and never more than that
+(a sparse matrix in memory may be converted once, to the orientation in which blocks are cheap).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Literal, Protocol
+
+import numpy as np
+import scipy.sparse as sp
+
+from pysces.errors import InputError
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    Positions = slice | NDArray[np.intp]
+    Order = Literal["C", "F"]
+
+PASS_BYTES = 64 * 2**20
+"""Bytes read at a time by passes over the whole matrix."""
+
+ALL = slice(None)
+
+
+class Source(Protocol):
+    """What an Expression asks of its storage."""
+
+    shape: tuple[int, int]
+    dtype: np.dtype[Any]
+    by_samples: bool
+    """Whether a block of samples is cheaper to read than a block of genes."""
+
+    def read(self, samples: Positions, genes: Positions, order: Order) -> NDArray[np.float64]:
+        """Block [samples genes] in C or Fortran order; it shares no memory with the source."""
+        ...
+
+    def is_finite(self) -> bool | None:
+        """Whether all values are finite; None where only reading the blocks would tell."""
+        ...
+
+
+def make_source(matrix: Any) -> Source:
+    """Reader of a matrix; InputError where its kind or its values can't be used."""
+    source = _reader(matrix)
+    if len(source.shape) != 2:
+        raise InputError(
+            f"The expression matrix has {len(source.shape)} dimension(s). "
+            "Pass a matrix of samples x genes."
+        )
+    if source.dtype.kind not in "biuf":
+        raise InputError(
+            f"The expression matrix holds values of type {source.dtype}, not numbers. "
+            "Convert it first, for example with `.astype(float)`."
+        )
+    return source
+
+
+def _reader(matrix: Any) -> Source:
+    if isinstance(matrix, list | tuple):
+        matrix = np.asarray(matrix)
+    if isinstance(matrix, np.ma.MaskedArray):
+        matrix = np.ma.filled(matrix.astype(np.float64), np.nan)
+    if isinstance(matrix, np.ndarray):
+        return DenseSource(np.asarray(matrix))
+    if sp.issparse(matrix):
+        return SparseSource(matrix)
+    library = type(matrix).__module__.partition(".")[0]
+    if library == "dask":
+        return DaskSource(matrix)
+    if library == "anndata" and hasattr(matrix, "format"):
+        return DiskSparseSource(matrix)
+    if library in ("h5py", "zarr") and hasattr(matrix, "dtype"):
+        return DiskDenseSource(matrix)
+    raise InputError(
+        f"An expression matrix can't be read from {type(matrix).__module__}."
+        f"{type(matrix).__qualname__}. Pass a DataFrame, a NumPy array, a SciPy sparse matrix, "
+        "a Dask array, or an AnnData."
+    )
+
+
+class DenseSource:
+    """A NumPy array in memory."""
+
+    by_samples = True
+
+    def __init__(self, array: NDArray[Any]) -> None:
+        self._array = array
+        self.shape, self.dtype = array.shape, array.dtype
+
+    def read(self, samples: Positions, genes: Positions, order: Order) -> NDArray[np.float64]:
+        chosen = _pick(self._array, samples, genes)
+        block: NDArray[np.float64] = np.asarray(chosen, dtype=np.float64, order=order)
+        return block.copy(order) if np.may_share_memory(block, self._array) else block
+
+    def is_finite(self) -> bool:
+        step = rows_per_pass(self.shape[1], self.dtype.itemsize)
+        return all(
+            np.isfinite(self._array[start : start + step]).all()
+            for start in range(0, self.shape[0], step)
+        )
+
+
+class SparseSource:
+    """A SciPy sparse matrix or array in memory."""
+
+    def __init__(self, matrix: Any) -> None:
+        self._by: dict[str, Any] = {}
+        kept = matrix if matrix.format in ("csr", "csc") else matrix.tocsr()
+        self._by[kept.format] = kept
+        self.by_samples = kept.format == "csr"
+        self.shape, self.dtype = kept.shape, kept.dtype
+
+    def _oriented(self, wanted: str) -> Any:
+        if wanted not in self._by:
+            other = next(iter(self._by.values()))
+            self._by[wanted] = other.asformat(wanted)
+        return self._by[wanted]
+
+    def read(self, samples: Positions, genes: Positions, order: Order) -> NDArray[np.float64]:
+        whole_samples, whole_genes = (_is_all(samples), _is_all(genes))
+        if whole_samples and whole_genes:
+            chosen = next(iter(self._by.values()))
+        elif whole_samples or (order == "F" and not whole_genes):
+            chosen = self._oriented("csc")[:, genes]
+            chosen = chosen if whole_samples else chosen[samples]
+        else:
+            chosen = self._oriented("csr")[samples]
+            chosen = chosen if whole_genes else chosen[:, genes]
+        return np.asarray(chosen.astype(np.float64).toarray(order=order))
+
+    def is_finite(self) -> bool:
+        values = next(iter(self._by.values())).data
+        step = PASS_BYTES
+        return all(
+            np.isfinite(values[start : start + step]).all() for start in range(0, values.size, step)
+        )
+
+
+class DaskSource:
+    """A Dask array, dense or with sparse chunks; only the chunks of a block are computed."""
+
+    by_samples = True
+
+    def __init__(self, array: Any) -> None:
+        self._array = array
+        self.shape, self.dtype = array.shape, np.dtype(array.dtype)
+        if len(self.shape) == 2 and np.isnan(self.shape).any():
+            raise InputError(
+                "The Dask array doesn't know its own shape. Call `.compute_chunk_sizes()` on it "
+                "first."
+            )
+
+    def read(self, samples: Positions, genes: Positions, order: Order) -> NDArray[np.float64]:
+        array = self._array
+        array = array if _is_all(samples) else array[samples]
+        array = array if _is_all(genes) else array[:, genes]
+        block = array.compute()
+        block = block.toarray() if hasattr(block, "toarray") else block
+        return np.array(block, dtype=np.float64, order=order)
+
+    def is_finite(self) -> None:
+        return None
+
+
+class DiskDenseSource:
+    """A dense array on disk (h5py or zarr), read by contiguous rectangles."""
+
+    by_samples = True
+
+    def __init__(self, array: Any) -> None:
+        self._array = array
+        self.shape, self.dtype = tuple(array.shape), np.dtype(array.dtype)
+
+    def read(self, samples: Positions, genes: Positions, order: Order) -> NDArray[np.float64]:
+        rows, columns = (_positions(samples, self.shape[0]), _positions(genes, self.shape[1]))
+        block = np.empty((rows.size, columns.size), dtype=np.float64, order=order)
+        if not block.size:
+            return block
+        left, right = int(columns.min()), int(columns.max()) + 1
+        height = rows_per_pass(right - left, self.dtype.itemsize)
+        for where in _runs(rows, height):
+            top, bottom = int(rows[where].min()), int(rows[where].max()) + 1
+            rectangle = np.asarray(self._array[top:bottom, left:right])
+            block[where] = rectangle[np.ix_(rows[where] - top, columns - left)]
+        return block
+
+    def is_finite(self) -> None:
+        return None
+
+
+class DiskSparseSource:
+    """A sparse matrix on disk (h5ad or zarr), read by runs of its compressed axis."""
+
+    def __init__(self, dataset: Any) -> None:
+        self._dataset = dataset
+        self.shape, self.dtype = tuple(dataset.shape), np.dtype(dataset.dtype)
+        self.by_samples = dataset.format == "csr"
+
+    def read(self, samples: Positions, genes: Positions, order: Order) -> NDArray[np.float64]:
+        rows, columns = (_positions(samples, self.shape[0]), _positions(genes, self.shape[1]))
+        block = np.empty((rows.size, columns.size), dtype=np.float64, order=order)
+        # Filled through its transpose where genes are the compressed axis
+        filled = block if self.by_samples else block.T
+        major, minor = (rows, columns) if self.by_samples else (columns, rows)
+        for where in _runs(major, self._run_length()):
+            first, stop = int(major[where].min()), int(major[where].max()) + 1
+            part = self._dataset[first:stop] if self.by_samples else self._dataset[:, first:stop].T
+            part = part.tocsr()[major[where] - first]
+            filled[where] = part[:, minor].astype(np.float64).toarray()
+        return block
+
+    def _run_length(self) -> int:
+        """How many compressed rows make about PASS_BYTES on average."""
+        n_major = self.shape[0] if self.by_samples else self.shape[1]
+        n_stored = int(self._dataset.group["indptr"][-1])
+        bytes_each = (self.dtype.itemsize + 4) * max(1, n_stored) / max(1, n_major)
+        return max(1, int(PASS_BYTES / max(1.0, bytes_each)))
+
+    def is_finite(self) -> None:
+        return None
+
+
+def rows_per_pass(n_columns: int, itemsize: int = 8) -> int:
+    """How many rows of that many values make PASS_BYTES (at least one)."""
+    return max(1, PASS_BYTES // max(1, n_columns * itemsize))
+
+
+def as_positions(index: Any, length: int, what: str) -> Positions:
+    """Slice, mask or integers as a plain slice (where contiguous) or non-negative integers."""
+    if isinstance(index, slice) and index == ALL:
+        return ALL
+    chosen = index if isinstance(index, slice) else np.asarray(index)
+    if not isinstance(chosen, slice):
+        if chosen.size == 0:
+            chosen = chosen.astype(np.intp)
+        if chosen.ndim != 1 or chosen.dtype.kind not in "biu":
+            raise InputError(
+                f"{what} must be chosen by a slice, a boolean mask or integer positions. "
+                f"Got {type(index).__name__} of type {chosen.dtype}."
+            )
+    try:
+        positions = np.arange(length)[chosen]
+    except IndexError as error:
+        raise InputError(
+            f"{what} can't be chosen: {error}. There are {length} {what.lower()}."
+        ) from None
+    return compress(positions, length)
+
+
+def compress(positions: NDArray[np.intp], length: int) -> Positions:
+    """Integers as a slice where they are contiguous and ascending."""
+    n = positions.size
+    if n and positions[-1] - positions[0] == n - 1 and (n == 1 or (np.diff(positions) == 1).all()):
+        start, stop = int(positions[0]), int(positions[-1]) + 1
+        return ALL if (start, stop) == (0, length) else slice(start, stop)
+    return positions
+
+
+def compose(outer: Positions, inner: Positions, length: int) -> Positions:
+    """Positions in the source of ``inner``, which counts within ``outer``."""
+    if _is_all(outer):
+        return inner
+    if _is_all(inner):
+        return outer
+    return compress(_positions(outer, length)[inner], length)
+
+
+def _is_all(positions: Positions) -> bool:
+    return isinstance(positions, slice) and positions == ALL
+
+
+def _positions(positions: Positions, length: int) -> NDArray[np.intp]:
+    return np.arange(length)[positions] if isinstance(positions, slice) else positions
+
+
+def _pick(array: NDArray[Any], samples: Positions, genes: Positions) -> NDArray[Any]:
+    if isinstance(samples, slice) or isinstance(genes, slice):
+        return array[samples, genes]
+    return array[np.ix_(samples, genes)]
+
+
+def _runs(positions: NDArray[np.intp], length: int) -> list[NDArray[np.intp]]:
+    """Indices into positions, by ascending position, grouped so that no group spans > length."""
+    if not positions.size:
+        return []
+    order = np.argsort(positions, kind="stable")
+    ascending = positions[order]
+    starts = [0]
+    while (ascending[-1] - ascending[starts[-1]]) >= length:
+        starts.append(int(np.searchsorted(ascending, ascending[starts[-1]] + length)))
+    return np.split(order, starts[1:])
