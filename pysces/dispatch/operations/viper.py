@@ -1,0 +1,241 @@
+"""Kernels of VIPER: signatures, normal scores, aREA, NaRnEA, running sum, pleiotropy, means."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pysces.dispatch.cases import viper as cases
+from pysces.dispatch.contracts import EXACT, Close, Spec, kernel
+
+Order = Annotated[NDArray[np.float64], Spec("order", "cells genes")]
+Values = Annotated[NDArray[np.float64], Spec("float64", "cells genes")]
+PerGene = Annotated[NDArray[np.float64], Spec("float64", "genes")]
+WholePerGene = Annotated[NDArray[np.int64], Spec("int64", "genes")]
+ExponentPerGene = Annotated[NDArray[np.int32], Spec("int32", "genes")]
+Scores = Annotated[NDArray[np.float64], Spec("float64", "cells regulons")]
+CountedScores = Annotated[NDArray[np.int64], Spec("int64", "cells regulons")]
+PerCell = Annotated[NDArray[np.int32], Spec("int32", "cells")]
+Offsets = Annotated[NDArray[np.int64], Spec("int64", "cells")]
+Quantiles = Annotated[NDArray[np.float64], Spec("float64", "entries", table=True)]
+Ends = Annotated[NDArray[np.int64], Spec("int64", "ends", table=True)]
+Targets = Annotated[NDArray[np.int32], Spec("int32", "edges")]
+PerEdge = Annotated[NDArray[np.float64], Spec("float64", "edges")]
+
+
+# --- signatures -----------------------------------------------------------------------------------
+
+
+@kernel(file="signatures", cut="genes", agreement=EXACT, cases=cases.gene_exponents)
+def gene_exponents(values: Order) -> ExponentPerGene:
+    """Smallest e with ``|x| < 2^e`` for every value of the gene, at least -900; 0 if all are 0.
+
+    Missing values (NaN) take no part. The scale of :func:`gene_sums`.
+    """
+    raise NotImplementedError
+
+
+@kernel(
+    file="signatures", cut="cells", combine="sum", agreement=EXACT, cases=cases.gene_sums
+)
+def gene_sums(
+    values: Order, exponent: ExponentPerGene
+) -> tuple[WholePerGene, WholePerGene, WholePerGene, WholePerGene, WholePerGene]:
+    """Sums of a gene over the cells in whole numbers: no order or block of cells changes them.
+
+    A value becomes ``f = trunc(x 2^(44 - exponent)) = 2^22 high + low``. Returns the number of
+    values, ``sum f``, ``sum high^2``, ``sum high low`` and ``sum low^2``, which give
+    ``sum f^2`` exactly. At most 2^18 cells a call.
+    """
+    raise NotImplementedError
+
+
+@kernel(file="signatures", cut="genes", agreement=Close(), cases=cases.gene_medians)
+def gene_medians(values: Values) -> tuple[PerGene, PerGene]:
+    """Median m of each gene over the cells, and median of ``|x - m|``; NaN where no value is."""
+    raise NotImplementedError
+
+
+@kernel(file="signatures", cut="cells", agreement=Close(), cases=cases.standardise)
+def standardise(values: Values, centre: PerGene, scale: PerGene, bits: int) -> Values:
+    """``(x - centre) / scale`` with this many significant bits (53: all).
+
+    Genes with proportional profiles have equal z-scores but for rounding noise; with fewer bits
+    they are ties, as they should be, on every engine.
+    """
+    raise NotImplementedError
+
+
+@kernel(file="signatures", cut="cells", agreement=Close(), cases=cases.leave_one_out_t)
+def leave_one_out_t(
+    values: Values, count: PerGene, mean: PerGene, spread: PerGene, bits: int
+) -> Values:
+    """One-sample t of the differences between a value and each of the gene's other values.
+
+    With n values of mean m and ``spread`` Q = sum (x - m)^2, and d = x - m:
+    ``t = d n/(n-1) / sqrt((Q - d^2 n/(n-1)) / (n-2) / (n-1))``. A remaining sum of squares below
+    2^-36 Q is 0: the others are all alike.
+    """
+    raise NotImplementedError
+
+
+# --- enrichment -----------------------------------------------------------------------------------
+
+
+@kernel(file="enrichment", cut="cells", agreement=Close(), cases=cases.normal_scores)
+def normal_scores(
+    ranks: Annotated[NDArray[np.int32], Spec("int32", "cells genes")],
+    offset: Offsets,
+    quantiles: Quantiles,
+) -> Values:
+    """Normal quantile of twice the average rank: ``quantiles[offset[cell] + rank]``; 0 if missing.
+
+    A cell with n values uses the table ``Phi^-1(i / (2 (n + 1)))``, i = 0 ... 2 (n + 1).
+    """
+    raise NotImplementedError
+
+
+@kernel(file="enrichment", cut="cells", agreement=Close(), cases=cases.area)
+def area(
+    signature: Order,
+    peak: PerCell,
+    offset: Offsets,
+    quantiles: Quantiles,
+    indptr: Ends,
+    targets: Targets,
+    mode: PerEdge,
+    likelihood: PerEdge,
+) -> tuple[Scores, Scores]:
+    """Analytic rank-based enrichment analysis (Alvarez et al. 2016): enrichment score and NES.
+
+    With r twice the average rank of a gene among the cell's n genes, ``t2 = Phi^-1(r/(2(n+1)))``,
+    v = |r - (n+1)| and ``t1 = Phi^-1((2v + (n+1) - max v)/(2(n+1)))``: both from one table. With
+    weights a = l / sum l over the regulon's targets that have a value,
+
+        D = sum a m t2,  U = sum a (1 - |m|) t1,  ES = sign(D) (|D| + max(U, 0)), sign(0) = +1
+        NES = ES sqrt(sum l^2) / max l
+
+    ``peak`` is max v where it isn't the cell's own (-1). NaN where no target has a value.
+    """
+    raise NotImplementedError
+
+
+@kernel(file="enrichment", cut="cells", agreement=Close(), cases=cases.weighted_area)
+def weighted_area(
+    signature: Order,
+    weights: Values,
+    weighted_norm: bool,
+    peak: PerCell,
+    offset: Offsets,
+    quantiles: Quantiles,
+    indptr: Ends,
+    targets: Targets,
+    mode: PerEdge,
+    likelihood: PerEdge,
+) -> tuple[Scores, Scores]:
+    """:func:`area` with a weight w for every gene of every cell: l becomes l w.
+
+    ``weighted_norm``: also in the factor ``sqrt(sum l^2) / max l``, not in the sums alone.
+    """
+    raise NotImplementedError
+
+
+@kernel(file="enrichment", cut="cells", agreement=Close(), cases=cases.weighted_mean)
+def weighted_mean(signature: Values, indptr: Ends, targets: Targets, weights: PerEdge) -> Scores:
+    """``sum w x / sum |w|`` over the targets that have a value."""
+    raise NotImplementedError
+
+
+@kernel(file="narnea", cut="cells", agreement=Close(), cases=cases.narnea)
+def narnea(
+    magnitude: Order,
+    sign: Annotated[NDArray[np.int32], Spec("int32", "cells genes")],
+    indptr: Ends,
+    targets: Targets,
+    mode: PerEdge,
+    likelihood: PerEdge,
+    by_likelihood: Annotated[NDArray[np.int32], Spec("int32", "edges")],
+) -> tuple[Scores, Scores, Scores, Scores, Scores, Scores]:
+    """NaRnEA (Griffin et al. 2023): standardised sums of ranks, and the largest possible ones.
+
+    With R the rank of the magnitude, S the sign, a = l m, b = l (1 - |m|), means over the cell's
+    n genes ``E1 = (n+1)/2, E2 = (2n^2+3n+1)/6, M1 = mean(R S), M2 = mean(R^2 S)``:
+
+        D = (sum a R S - M1 sum a) / sqrt(sum a^2 (E2 - M1^2))
+        U = (sum b R - E1 sum b) / sqrt(sum b^2 (E2 - E1^2))
+        C = sum(a b) (M2 - M1 E1) / (the product of both square roots)
+
+    Returns D, U, C, then D of a regulon whose targets have the magnitudes n, n-1, ... in the order
+    ``by_likelihood`` (places within the regulon) and the signs of their modes, the same with all
+    signs turned, and U of it.
+    """
+    raise NotImplementedError
+
+
+@kernel(file="gsea", cut="cells", agreement=Close(), cases=cases.running_sum)
+def running_sum(signature: Order, weight: Values, indptr: Ends, targets: Targets) -> Scores:
+    """Weighted Kolmogorov-Smirnov running sum (Subramanian et al. 2005).
+
+    Down the decreasing signature a target adds weight / sum of the targets' weights, another gene
+    takes away 1 / (genes - targets). The score is the largest excursion from 0; the negative one
+    on equality. Tied genes are one step. 0 if the weights are all 0 or every gene is a target.
+    """
+    raise NotImplementedError
+
+
+@kernel(file="gsea", cut="cells", agreement=Close(), cases=cases.permuted_running_sum)
+def permuted_running_sum(
+    signature: Order,
+    weight: Values,
+    permutations: Annotated[NDArray[np.int32], Spec("int32", "permutations genes")],
+    indptr: Ends,
+    targets: Targets,
+) -> tuple[Scores, Scores, CountedScores, CountedScores]:
+    """:func:`running_sum` and what it is with the targets elsewhere.
+
+    Permutation p moves the targets to the places j of the decreasing signature for which
+    ``permutations[p, j]`` is the place of a target. Returns the score, the mean of the permuted
+    scores of the same sign (0 counts as positive), their number, and how many of them are at least
+    as extreme. Tied genes have their places in the order of the columns.
+    """
+    raise NotImplementedError
+
+
+# --- corrections and means ------------------------------------------------------------------------
+
+
+@kernel(file="pleiotropy", cut="tests", agreement=Close(), cases=cases.shared_target_scores)
+def shared_target_scores(
+    signature: Order,
+    direction: Annotated[NDArray[np.int32], Spec("int32", "tests")],
+    cell: Annotated[NDArray[np.int32], Spec("int32", "tests")],
+    pair: Annotated[NDArray[np.int32], Spec("int32", "tests")],
+    regulator: Annotated[NDArray[np.int32], Spec("int32", "pairs")],
+    shared_indptr: Annotated[NDArray[np.int64], Spec("int64", "pair_ends", table=True)],
+    shared: Annotated[NDArray[np.int32], Spec("int32", "shared")],
+    quantiles: Quantiles,
+    indptr: Ends,
+    targets: Targets,
+    mode: PerEdge,
+    likelihood: PerEdge,
+) -> Annotated[NDArray[np.float64], Spec("float64", "tests")]:
+    """Is a regulator's activity seen in the targets it shares with another (Alvarez et al. 2016)?
+
+    A test is a cell and a pair (regulator A, other). Among the n targets of A alone, the genes of
+    the cell are ranked and scored as in :func:`area`, t2 times ``direction``; the result is the
+    NES of the pair's ``shared`` targets (places within A's targets). ``quantiles`` holds the
+    tables of n = 0, 1, 2, ... one behind the other: that of n starts at n (n + 2).
+    """
+    raise NotImplementedError
+
+
+@kernel(file="segments", cut="genes", agreement=Close(), cases=cases.segment_means)
+def segment_means(
+    values: Values,
+    segment: Annotated[NDArray[np.int32], Spec("int32", "cells")],
+    n_segments: int,
+) -> Annotated[NDArray[np.float64], Spec("float64", "segments genes")]:
+    """Mean of each gene over the cells of each segment (pseudobulk); NaN for an empty one."""
+    raise NotImplementedError
