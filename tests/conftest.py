@@ -16,3 +16,12 @@ def _own_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.Mon
     if "PYSCES_CACHE_DIR" not in os.environ:
         folder = tmp_path_factory.getbasetemp().parent / "pysces-cache"
         monkeypatch.setenv("PYSCES_CACHE_DIR", str(folder))
+
+
+@pytest.fixture
+def fast() -> None:
+    """Skips where only the Python engine could do the work, in hours."""
+    import pysces
+
+    if pysces.status().chosen == "python":
+        pytest.skip("simulates millions of pairs: needs a compiled engine")

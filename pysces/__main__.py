@@ -1,0 +1,5 @@
+"""``python -m pysces``."""
+
+from pysces.cli import main
+
+raise SystemExit(main())

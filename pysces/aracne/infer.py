@@ -1,0 +1,327 @@
+"""From candidates to a network: thresholds, resamples, pruning, consensus, the edge table."""
+
+from __future__ import annotations
+
+import logging
+import warnings
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from pysces import seeds
+from pysces.aracne.correlation import spearman
+from pysces.aracne.null import N_NULL, Null, null_of
+from pysces.aracne.pairs import Candidates, Edges, edges_above, mi_blocks, surviving
+from pysces.aracne.resampling import Resampling
+from pysces.aracne.significance import CORRECTIONS, adjusted, decoy_qvalues, poisson_pvalues
+from pysces.dispatch.chunks import progress
+from pysces.errors import InputError, PyscesWarning
+from pysces.network import Network
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from pysces.aracne.measure import Measure
+
+log = logging.getLogger("pysces")
+
+CONSENSUS = ("decoy", "poisson")
+DPI_METHODS = {True: "dpi", False: None, "dpi": "dpi", "maxent": "maxent", None: None}
+MIN_DECOYS = 200
+
+
+@dataclass(frozen=True)
+class Options:
+    """How a network is inferred; the parameters of :func:`pysces.run_aracne`."""
+
+    resampling: str | None = "subsample"
+    n_resamples: int = 100
+    alpha: float = 0.05
+    correction: str | None = "fdr_bh"
+    consensus: str = "decoy"
+    resample_pvalue: float = 1e-3
+    n_decoys: int | None = None
+    dpi: bool | str | None = True
+    dpi_tolerance: float = 0.0
+    n_null: int = N_NULL
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        _in_range("alpha", self.alpha, 0, 1, open_low=True)
+        _in_range("resample_pvalue", self.resample_pvalue, 0, 1, open_low=True)
+        _in_range("dpi_tolerance", self.dpi_tolerance, 0, 1, open_high=True)
+        _whole("n_resamples", self.n_resamples, 1)
+        _whole("n_null", self.n_null, 1000)
+        _whole("seed", self.seed, 0)
+        if self.n_decoys is not None:
+            _whole("n_decoys", self.n_decoys, 1)
+        _one_of("correction", self.correction, CORRECTIONS)
+        _one_of("consensus", self.consensus, CONSENSUS)
+        if self.dpi not in DPI_METHODS:
+            raise InputError(
+                "The 'dpi' parameter must be True, False, 'dpi' or 'maxent'. "
+                f"Got {self.dpi!r} instead."
+            )
+
+    @property
+    def dpi_method(self) -> str | None:
+        """``"dpi"``, ``"maxent"`` or ``None``."""
+        return DPI_METHODS[self.dpi]
+
+    def decoys(self, n_regulators: int) -> int:
+        """Decoys per regulator: enough for 200 in all, so that few edges can be significant."""
+        if self.resampling is None or self.consensus != "decoy":
+            return 0
+        return self.n_decoys or max(1, -(-MIN_DECOYS // max(1, n_regulators)))
+
+
+def _in_range(
+    name: str,
+    value: Any,
+    low: float,
+    high: float,
+    open_low: bool = False,
+    open_high: bool = False,
+) -> None:
+    number = isinstance(value, int | float | np.number) and not isinstance(value, bool)
+    above = number and (value > low or (value == low and not open_low))
+    below = number and (value < high or (value == high and not open_high))
+    if not (above and below):
+        interval = f"{'(' if open_low else '['}{low}, {high}{')' if open_high else ']'}"
+        raise InputError(
+            f"The '{name}' parameter must be a number in the range {interval}. "
+            f"Got {value!r} instead."
+        )
+
+
+def _whole(name: str, value: Any, low: int) -> None:
+    whole = isinstance(value, int | np.integer) and not isinstance(value, bool)
+    if not whole or value < low:
+        raise InputError(
+            f"The '{name}' parameter must be an int in the range [{low}, inf). "
+            f"Got {value!r} instead."
+        )
+
+
+def _one_of(name: str, value: Any, allowed: tuple[Any, ...]) -> None:
+    if value not in allowed:
+        raise InputError(
+            f"The '{name}' parameter must be one of {list(allowed)}. Got {value!r} instead."
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class Found:
+    """Edges of the network with what is known of them, and facts for the run record."""
+
+    edges: Edges
+    support: NDArray[np.int64]
+    pvalues: NDArray[np.float64]
+    qvalues: NDArray[np.float64]
+    facts: dict[str, Any]
+
+
+def infer(
+    candidates: Candidates, measure: Measure, options: Options
+) -> tuple[Network, dict[str, Any]]:
+    """The network of these candidates, and facts about how it came about."""
+    if options.resampling is None:
+        found = _without_resampling(candidates, measure, options)
+    else:
+        found = _with_resampling(candidates, measure, options)
+    if len(found.edges) == 0:
+        _warn_empty(candidates, measure, options, found.facts)
+    return _table(candidates, measure, found), found.facts
+
+
+# --- one look at all samples --------------------------------------------------------------------
+
+
+def _full_sample(candidates: Candidates) -> tuple[NDArray[np.int64], int]:
+    """All samples, and the key of their ties."""
+    return np.arange(candidates.expression.n_samples), seeds.key(candidates.seed, "ties", "all")
+
+
+def _without_resampling(candidates: Candidates, measure: Measure, options: Options) -> Found:
+    null = null_of(measure, "permutation", options.n_null)
+    samples, tie_key = _full_sample(candidates)
+    # No test with a larger p-value can be significant under any of the corrections.
+    threshold = null.threshold(options.alpha)
+    edges, largest = edges_above(candidates, measure, samples, tie_key, threshold)
+    pvalues, qvalues = _tested(candidates, edges, null, options)
+    significant = qvalues <= options.alpha
+    edges, pvalues, qvalues = edges.take(significant), pvalues[significant], qvalues[significant]
+    facts = _facts(measure, null, options, edges, largest)
+    kept = surviving(candidates, edges, options.dpi_method, options.dpi_tolerance)
+    return Found(
+        edges.take(kept),
+        np.ones(int(kept.sum()), dtype=np.int64),
+        pvalues[kept],
+        qvalues[kept],
+        facts,
+    )
+
+
+def _tested(
+    candidates: Candidates, edges: Edges, null: Null, options: Options
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """p- and q-values; a pair of two regulators is one test, though it has two edges."""
+    pvalues = null.pvalues(edges.mi)
+    partner = candidates.regulator_of_gene()[edges.gene]
+    counted = (partner < 0) | (edges.row < partner)
+    qvalues = np.empty(len(edges))
+    qvalues[counted] = adjusted(pvalues[counted], candidates.n_pairs, options.correction)
+    # The other direction has the same mutual information, so the same q-value.
+    order = np.argsort(edges.mi[counted], kind="stable")
+    place = np.searchsorted(edges.mi[counted][order], edges.mi[~counted])
+    qvalues[~counted] = qvalues[counted][order][place]
+    return pvalues, qvalues
+
+
+def _facts(
+    measure: Measure, null: Null, options: Options, edges: Edges, largest: int
+) -> dict[str, Any]:
+    smallest = int(edges.mi.min()) if len(edges) else null.threshold(options.alpha)
+    return {
+        "n_significant": len(edges),
+        "threshold_mi": float(measure.nats(np.array(smallest))),
+        "largest_mi": float(measure.nats(np.array(largest))),
+    }
+
+
+# --- resamples and their consensus --------------------------------------------------------------
+
+
+def _with_resampling(candidates: Candidates, measure: Measure, options: Options) -> Found:
+    resampling = Resampling(options.resampling, candidates.expression.n_samples, options.seed)
+    small = measure.with_samples(resampling.size)
+    null = null_of(small, resampling.null_scheme, options.n_null)
+    threshold = null.threshold(options.resample_pvalue)
+    counts = _Support(candidates.n_genes)
+    largest = 0
+    for resample in progress(range(options.n_resamples), "resamples", unit="resample"):
+        key = seeds.key(options.seed, "ties", resample)
+        edges, seen = edges_above(candidates, small, resampling.indices(resample), key, threshold)
+        kept = surviving(candidates, edges, options.dpi_method, options.dpi_tolerance)
+        counts.add(edges.take(kept))
+        largest = max(largest, seen)
+    row, gene, support = counts.total()
+    mi = _full_sample_mi(candidates, measure, row, gene)
+    real = row < candidates.n_regulators
+    full_null = null_of(measure, "permutation", options.n_null)
+    qvalues = _consensus(candidates, options, support, mi, row, gene)
+    chosen = np.flatnonzero(real)[qvalues <= options.alpha]
+    facts = {
+        "samples_per_resample": resampling.size,
+        "n_decoys": candidates.decoys_per_regulator,
+        "n_seen": int(real.sum()),
+        "n_decoy_edges": int((~real).sum()),
+        "threshold_mi": float(small.nats(np.array(threshold))),
+        "largest_mi": float(small.nats(np.array(largest))),
+    }
+    edges = Edges(row, gene, mi).take(chosen)
+    return Found(
+        edges,
+        support[chosen],
+        full_null.pvalues(edges.mi),
+        qvalues[qvalues <= options.alpha],
+        facts,
+    )
+
+
+class _Support:
+    """In how many resamples each edge was seen."""
+
+    def __init__(self, n_genes: int) -> None:
+        self._n_genes = n_genes
+        self._keys = np.empty(0, dtype=np.int64)
+        self._counts = np.empty(0, dtype=np.int64)
+
+    def add(self, edges: Edges) -> None:
+        """Count the edges of one resample."""
+        keys = np.concatenate([self._keys, edges.row.astype(np.int64) * self._n_genes + edges.gene])
+        counts = np.concatenate([self._counts, np.ones(len(edges), dtype=np.int64)])
+        self._keys, place = np.unique(keys, return_inverse=True)
+        self._counts = np.bincount(place, weights=counts, minlength=len(self._keys)).astype(
+            np.int64
+        )
+
+    def total(self) -> tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.int64]]:
+        """Rows, genes and support of all edges seen."""
+        row, gene = np.divmod(self._keys, max(1, self._n_genes))
+        return row.astype(np.int32), gene.astype(np.int32), self._counts
+
+
+def _full_sample_mi(
+    candidates: Candidates, measure: Measure, row: NDArray[np.int32], gene: NDArray[np.int32]
+) -> NDArray[np.int64]:
+    """Mutual information over all samples of given edges."""
+    mi = np.zeros(len(row), dtype=np.int64)
+    if len(row) == 0:
+        return mi
+    samples, tie_key = _full_sample(candidates)
+    for rows, genes, block in mi_blocks(candidates, measure, samples, tie_key):
+        inside = np.flatnonzero(
+            (row >= rows.start) & (row < rows.stop) & (gene >= genes.start) & (gene < genes.stop)
+        )
+        mi[inside] = block[row[inside] - rows.start, gene[inside] - genes.start]
+    return mi
+
+
+def _consensus(
+    candidates: Candidates,
+    options: Options,
+    support: NDArray[np.int64],
+    mi: NDArray[np.int64],
+    row: NDArray[np.int32],
+    gene: NDArray[np.int32],
+) -> NDArray[np.float64]:
+    """q-values of the edges of real regulators."""
+    real = row < candidates.n_regulators
+    if options.consensus == "decoy":
+        return decoy_qvalues(
+            support[real], mi[real], support[~real], mi[~real], candidates.decoys_per_regulator
+        )
+    regulators, targets = len(np.unique(row)), len(np.unique(gene))
+    pvalues = poisson_pvalues(support, regulators, targets)
+    return np.minimum(1.0, pvalues * regulators * targets)
+
+
+# --- the edge table -----------------------------------------------------------------------------
+
+
+def _table(candidates: Candidates, measure: Measure, found: Found) -> Network:
+    """Tidy edges, in the order of names, strongest first within a regulator."""
+    genes = candidates.expression.genes
+    source = candidates.regulators[found.edges.row]
+    target = found.edges.gene.astype(np.int64)
+    mi = measure.nats(found.edges.mi)
+    table = pd.DataFrame(
+        {
+            "source": np.asarray(genes[source], dtype=object),
+            "target": np.asarray(genes[target], dtype=object),
+            "mi": mi,
+            "correlation": spearman(candidates.expression, source, target),
+            "support": found.support,
+            "pvalue": found.pvalues,
+            "qvalue": found.qvalues,
+        }
+    )
+    table = table.sort_values(["source", "mi", "target"], ascending=[True, False, True])
+    return Network(table.reset_index(drop=True)).with_modes()
+
+
+def _warn_empty(
+    candidates: Candidates, measure: Measure, options: Options, facts: dict[str, Any]
+) -> None:
+    warnings.warn(
+        f"No edge is significant at alpha = {options.alpha:g}: "
+        f"{candidates.n_regulators} regulators x {candidates.n_genes} genes, "
+        f"{measure.n} samples; the threshold of mutual information is "
+        f"{facts['threshold_mi']:.4g} nats, the largest seen is {facts['largest_mi']:.4g}. "
+        "More samples (or metacells), fewer genes or a larger alpha may help.",
+        PyscesWarning,
+        stacklevel=4,
+    )

@@ -1,0 +1,112 @@
+"""One estimator at one number of samples: values -> marginals -> mutual information."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from pysces.aracne.estimators import ADAPTIVE, bins, c_log_c, fraction_bits, partition, to_nats
+from pysces.dispatch import operations as ops
+from pysces.errors import InputError
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+ESTIMATORS = (*ADAPTIVE, "binned")
+
+
+@dataclass(frozen=True)
+class Measure:
+    """How mutual information is estimated from n samples.
+
+    Attributes
+    ----------
+    estimator
+        ``"adaptive"``, ``"adaptive-dyadic"`` or ``"binned"``.
+    n
+        Number of samples.
+    n_bins
+        Equal-frequency bins of ``"binned"``.
+    ties
+        ``"random"`` (each tie broken anew in each gene) or ``"together"`` (``"binned"`` only).
+    corrected
+        Whether ``"binned"`` has the correction of Miller and Madow.
+    """
+
+    estimator: str
+    n: int
+    n_bins: int = 10
+    ties: str = "random"
+    corrected: bool = False
+
+    def __post_init__(self) -> None:
+        if self.estimator not in ESTIMATORS:
+            raise InputError(
+                f"The 'estimator' parameter must be one of {list(ESTIMATORS)}. "
+                f"Got {self.estimator!r} instead."
+            )
+        if isinstance(self.n_bins, bool) or not isinstance(self.n_bins, int | np.integer):
+            raise InputError(f"The 'n_bins' parameter must be an int. Got {self.n_bins!r} instead.")
+        if not 2 <= self.n_bins <= 255:
+            raise InputError(
+                "The 'n_bins' parameter must be an int in the range [2, 255]. "
+                f"Got {self.n_bins} instead."
+            )
+        if self.ties not in ("random", "together"):
+            raise InputError(
+                f"The 'ties' parameter must be 'random' or 'together'. Got {self.ties!r} instead."
+            )
+
+    @property
+    def adaptive(self) -> bool:
+        """Whether the partition adapts to the data."""
+        return self.estimator in ADAPTIVE
+
+    @property
+    def name(self) -> str:
+        """All that the null distribution depends on, in words."""
+        if self.adaptive:
+            return f"{self.estimator}-n{self.n}"
+        corrected = "-corrected" * self.corrected
+        return f"binned{self.n_bins}{corrected}-n{self.n}"
+
+    @property
+    def bytes_per_value(self) -> int:
+        """Bytes of one entry of the marginals."""
+        return 4 if self.adaptive else 1
+
+    @cached_property
+    def fraction_bits(self) -> int:
+        """Fractional bits of fixed-point mutual information."""
+        return fraction_bits(self.n)
+
+    @cached_property
+    def _tables(self) -> dict[str, Any]:
+        if self.adaptive:
+            return dict(partition(self.estimator, self.n).tables)
+        half_cell = (1 << self.fraction_bits) // 2 if self.corrected else 0
+        return {"n_bins": self.n_bins, "n_log_n": c_log_c(self.n), "half_cell": half_cell}
+
+    def marginals(self, values: NDArray[np.float64], keys: NDArray[np.uint64]) -> NDArray[Any]:
+        """Ranks (int32) or bins (uint8) of values, genes x samples; ties are broken by the keys."""
+        if self.adaptive:
+            return ops.ordinal_ranks(values, keys, self.estimator == "adaptive")
+        if self.ties == "together":
+            return bins(ops.average_ranks(values), self.n_bins, "together")
+        return bins(ops.ordinal_ranks(values, keys, False), self.n_bins, "random")
+
+    def mi(self, regulators: NDArray[Any], genes: NDArray[Any]) -> NDArray[np.int64]:
+        """N times the mutual information of marginals, fixed point, regulators x genes."""
+        kernel = ops.adaptive_mi if self.adaptive else ops.binned_mi
+        return kernel(regulators=regulators, genes=genes, **self._tables)
+
+    def nats(self, mi: NDArray[np.int64]) -> NDArray[np.float64]:
+        """Mutual information in nats from what :meth:`mi` returns."""
+        return to_nats(np.asarray(mi), self.n, self.fraction_bits)
+
+    def with_samples(self, n: int) -> Measure:
+        """The same estimator for another number of samples."""
+        return Measure(self.estimator, n, self.n_bins, self.ties, self.corrected)

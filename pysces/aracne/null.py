@@ -1,0 +1,232 @@
+"""From mutual information to p-values: the distribution of independent genes, simulated once.
+
+Without ties the null distribution depends on the estimator, the number of samples and the way of
+resampling alone, not on the data. It's simulated with the very kernels that measure the data, on
+random ranks, and kept in memory and on disk.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import logging
+import os
+import tempfile
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from pysces import seeds
+from pysces.dispatch.chunks import progress
+from pysces.dispatch.engines import choose
+from pysces.settings import settings
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from pysces.aracne.measure import Measure
+
+log = logging.getLogger("pysces")
+
+N_NULL = 10_000_000
+FORMAT = 1
+SCHEMES = ("permutation", "bootstrap")
+_REGULATORS, _GENES = 100, 1000  # random rank vectors of one block of the simulation
+_EXACT_SHARE = 0.02  # of the largest values, kept one by one; of the others every 100th is kept
+_THINNING = 100
+_TAIL_SHARE = 1e-4  # beyond this survival the tail is exponential, fitted to what lies beyond it
+
+
+@dataclass(frozen=True, eq=False)
+class Null:
+    """Survival function of mutual information under independence.
+
+    Attributes
+    ----------
+    top
+        The largest simulated values (fixed point), ascending.
+    thinned
+        Every 100th of the values below them, ascending.
+    n_null
+        Simulated pairs.
+    """
+
+    top: NDArray[np.int64]
+    thinned: NDArray[np.int64]
+    n_null: int
+
+    @cached_property
+    def _tail(self) -> tuple[int, float, float]:
+        """Where the fitted tail starts, its scale, and ln of the survival at its start."""
+        count = max(2, min(int(self.n_null * _TAIL_SHARE), len(self.top)))
+        start = int(self.top[-count])
+        excess = float(np.mean(self.top[-count:] - start))
+        return start, max(excess, 1.0), float(np.log(self._at_least(np.array([start]))[0]))
+
+    def _at_least(self, mi: NDArray[np.int64]) -> NDArray[np.float64]:
+        """(simulated values >= mi, plus one) / (simulated values + one)."""
+        above = len(self.top) - np.searchsorted(self.top, mi, side="left")
+        below = len(self.thinned) - np.searchsorted(self.thinned, mi, side="left")
+        count = np.where(above < len(self.top), above, len(self.top) + _THINNING * below)
+        return (np.minimum(count, self.n_null) + 1.0) / (self.n_null + 1.0)
+
+    def pvalues(self, mi: NDArray[np.int64]) -> NDArray[np.float64]:
+        """P(null >= mi) for mutual information in fixed point.
+
+        The simulated survival function; beyond its 1e-4 quantile an exponential tail that starts
+        there and has the mean excess of the values beyond (the maximum-likelihood fit).
+        """
+        mi = np.asarray(mi, dtype=np.int64)
+        start, scale, log_share = self._tail
+        tail = np.exp(log_share - (mi - start) / scale)
+        return np.where(mi > start, tail, self._at_least(mi))
+
+    def threshold(self, pvalue: float) -> int:
+        """The smallest mutual information (fixed point) whose p-value is at most this."""
+        low, high = 0, int(self.top[-1])
+        if self.pvalues(np.array([low]))[0] <= pvalue:
+            return low
+        while self.pvalues(np.array([high]))[0] > pvalue:
+            low, high = high, 2 * high + 1
+        while high - low > 1:
+            middle = (low + high) // 2
+            if self.pvalues(np.array([middle]))[0] <= pvalue:
+                high = middle
+            else:
+                low = middle
+        return high
+
+
+def null_of(measure: Measure, scheme: str = "permutation", n_null: int = N_NULL) -> Null:
+    """The null distribution of this measure, from memory, disk or a new simulation.
+
+    Parameters
+    ----------
+    measure
+        Estimator and number of samples.
+    scheme
+        ``"permutation"`` (all samples differ: no resampling, or without replacement) or
+        ``"bootstrap"`` (with replacement: repeated samples are near-duplicates, so chance makes
+        far more mutual information).
+    n_null
+        Simulated pairs of independent genes.
+
+    Notes
+    -----
+    The state of the cache changes no result: a table depends on its key alone.
+    """
+    name = f"{measure.name}-{scheme}-{n_null}-v{FORMAT}"
+    folder = settings.cache_dir
+    return _cached(name, measure, scheme, n_null, None if folder is None else Path(folder))
+
+
+@lru_cache(maxsize=8)
+def _cached(name: str, measure: Measure, scheme: str, n_null: int, folder: Path | None) -> Null:
+    path = None if folder is None else folder / f"null-{name}.npz"
+    if path is not None:
+        found = _read(path, n_null)
+        if found is not None:
+            log.info("null distribution %s read from %s", name, path)
+            return found
+    null = simulate(measure, scheme, n_null)
+    if path is not None:
+        _write(path, null)
+    return null
+
+
+def simulate(measure: Measure, scheme: str, n_null: int) -> Null:
+    """Mutual information of `n_null` pairs of independent genes."""
+    engine = choose()
+    log.info("simulating %d pairs of independent genes (%s, %s)", n_null, measure.name, scheme)
+    if engine.name == "python" and n_null > 200_000:
+        log.warning(
+            "the Python engine simulates a null distribution of %d pairs: this takes hours. "
+            "Pass n_null=100_000 for a coarser one, or use another engine.",
+            n_null,
+        )
+    per_block = _REGULATORS * _GENES
+    n_blocks = -(-n_null // per_block)
+    values = np.empty(n_blocks * per_block, dtype=np.int64)
+    for block in progress(range(n_blocks), "null distribution", unit="block"):
+        found = _independent(measure, scheme, block)
+        values[block * per_block : (block + 1) * per_block] = found.ravel()
+    return summarise(values[:n_null])
+
+
+def summarise(values: NDArray[np.int64]) -> Null:
+    """Keep the largest values one by one, every 100th of the others."""
+    values = np.sort(values)
+    kept = max(1, min(len(values), int(np.ceil(len(values) * _EXACT_SHARE))))
+    top, rest = values[-kept:], values[:-kept]
+    # From above, so that the count of values at or above a kept one is never understated by 100.
+    thinned = rest[::-1][::_THINNING][::-1]
+    return Null(np.ascontiguousarray(top), np.ascontiguousarray(thinned), len(values))
+
+
+def _independent(measure: Measure, scheme: str, block: int) -> NDArray[np.int64]:
+    """Mutual information of two groups of independent random rank vectors, pair by pair.
+
+    Ranks of constant genes: the hash that breaks ties makes them random permutations.
+    """
+    key = seeds.key(0, "null", measure.estimator, measure.n, scheme, block)
+    count = _REGULATORS + _GENES
+    rows = np.arange(count, dtype=np.uint64)
+    values = np.zeros((count, measure.n))
+    if scheme == "bootstrap":
+        values = measure.marginals(values, seeds.combine(rows, key)).astype(np.float64)
+        drawn = seeds.generator(0, "null-draw", measure.n, block).integers(
+            0, measure.n, size=measure.n
+        )
+        values = np.ascontiguousarray(values[:, np.sort(drawn)])
+        key = seeds.key(key, "ties")
+    marginals = measure.marginals(values, seeds.combine(rows, key))
+    return measure.mi(marginals[:_REGULATORS], marginals[_REGULATORS:])
+
+
+# --- on disk ------------------------------------------------------------------------------------
+
+
+def _digest(top: NDArray[np.int64], thinned: NDArray[np.int64]) -> str:
+    return hashlib.blake2b(top.tobytes() + thinned.tobytes(), digest_size=16).hexdigest()
+
+
+def _read(path: Path, n_null: int) -> Null | None:
+    """The stored table; None if there is none or it's damaged (it's then made anew)."""
+    try:
+        with np.load(path, allow_pickle=False) as stored:
+            top, thinned = stored["top"], stored["thinned"]
+            sound = str(stored["digest"]) == _digest(top, thinned)
+    except FileNotFoundError:
+        return None
+    except Exception as error:  # whatever a damaged or foreign file makes NumPy raise
+        log.warning("%s can't be read (%s) and is made anew", path, error)
+        return None
+    if not sound:
+        log.warning("%s is damaged and is made anew", path)
+        return None
+    return Null(top, thinned, n_null)
+
+
+def _write(path: Path, null: Null) -> None:
+    """Atomically: other processes see the whole table or none."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(dir=path.parent, suffix=".tmp")
+        try:
+            with os.fdopen(handle, "wb") as file:
+                np.savez(
+                    file,
+                    top=null.top,
+                    thinned=null.thinned,
+                    digest=np.array(_digest(null.top, null.thinned)),
+                )
+            os.replace(name, path)
+        except BaseException:
+            with contextlib.suppress(OSError):
+                os.unlink(name)
+            raise
+    except OSError as error:
+        log.warning("the null distribution isn't kept on disk: %s", error)

@@ -1,0 +1,279 @@
+"""All pairs of regulators and genes, block by block, thresholded as they come."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from pysces import seeds
+from pysces.dispatch import operations as ops
+from pysces.dispatch.chunks import block_length, blocks
+from pysces.settings import settings
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from pysces.aracne.measure import Measure
+    from pysces.data.expression import Expression
+
+
+@dataclass(frozen=True, eq=False)
+class Edges:
+    """Pairs of rows (regulators, then decoys) and genes with their mutual information.
+
+    Attributes
+    ----------
+    row, gene
+        Positions, int32 [edges].
+    mi
+        Fixed point, int64 [edges].
+    """
+
+    row: NDArray[np.int32]
+    gene: NDArray[np.int32]
+    mi: NDArray[np.int64]
+
+    def __len__(self) -> int:
+        return len(self.row)
+
+    def take(self, chosen: NDArray[Any]) -> Edges:
+        """Some of the edges, by mask or position."""
+        return Edges(self.row[chosen], self.gene[chosen], self.mi[chosen])
+
+    @classmethod
+    def joined(cls, parts: list[Edges]) -> Edges:
+        """All edges of several parts, in their order."""
+        if not parts:
+            return cls(np.empty(0, np.int32), np.empty(0, np.int32), np.empty(0, np.int64))
+        return cls(
+            np.concatenate([part.row for part in parts]),
+            np.concatenate([part.gene for part in parts]),
+            np.concatenate([part.mi for part in parts]),
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class Candidates:
+    """Who may regulate whom: genes of an expression matrix, regulators among them, decoys.
+
+    Rows are the regulators, then the decoys: regulators with their values permuted over samples,
+    once, by the seed. So decoys have the same marginals and the same resamples, and regulate
+    nothing.
+
+    Attributes
+    ----------
+    expression
+        Genes x samples, no constant genes.
+    regulators
+        Positions of the regulators among the genes, int64 [regulators].
+    decoys_per_regulator
+        Number of decoys of each regulator.
+    seed
+        Of the decoys and of the ties.
+    """
+
+    expression: Expression
+    regulators: NDArray[np.int64]
+    decoys_per_regulator: int
+    seed: int
+
+    @cached_property
+    def _gene_keys(self) -> NDArray[np.uint64]:
+        return seeds.keys(self.seed, self.expression.genes, "gene")
+
+    @cached_property
+    def _row_keys(self) -> NDArray[np.uint64]:
+        names = self.expression.genes[self.regulators]
+        decoys = range(self.decoys_per_regulator)
+        return np.concatenate(
+            [
+                self._gene_keys[self.regulators],
+                *(seeds.keys(self.seed, names, "decoy", decoy) for decoy in decoys),
+            ]
+        )
+
+    @cached_property
+    def _held(self) -> NDArray[np.float64] | None:
+        """All values, if they fit a quarter of the memory; else they're read block by block."""
+        size = self.expression.n_genes * self.expression.n_samples * 8
+        return self.expression.gene_block() if size <= settings.memory // 4 else None
+
+    @property
+    def n_regulators(self) -> int:
+        """Number of real regulators: the first rows."""
+        return len(self.regulators)
+
+    @property
+    def n_rows(self) -> int:
+        """Regulators and decoys."""
+        return self.n_regulators * (1 + self.decoys_per_regulator)
+
+    @property
+    def n_genes(self) -> int:
+        """Number of genes, regulators included."""
+        return self.expression.n_genes
+
+    @property
+    def n_pairs(self) -> int:
+        """Tests: unordered pairs, a pair of two regulators counts once."""
+        regulators = self.n_regulators
+        return regulators * (self.n_genes - regulators) + regulators * (regulators - 1) // 2
+
+    def regulator_of_gene(self) -> NDArray[np.int64]:
+        """For each gene its place among the regulators, or -1."""
+        found = np.full(self.n_genes, -1, dtype=np.int64)
+        found[self.regulators] = np.arange(self.n_regulators)
+        return found
+
+    def _values(self, genes: NDArray[np.int64]) -> NDArray[np.float64]:
+        return self.expression.gene_block(genes) if self._held is None else self._held[genes]
+
+    def gene_marginals(
+        self, measure: Measure, genes: slice, samples: NDArray[np.int64], tie_key: int
+    ) -> NDArray[Any]:
+        """Ranks or bins of some genes over some samples."""
+        chosen = np.arange(genes.start, genes.stop)
+        values = np.ascontiguousarray(self._values(chosen)[:, samples])
+        return measure.marginals(values, seeds.combine(self._gene_keys[genes], tie_key))
+
+    def row_marginals(
+        self, measure: Measure, rows: slice, samples: NDArray[np.int64], tie_key: int
+    ) -> NDArray[Any]:
+        """Ranks or bins of some regulators and decoys over some samples."""
+        chosen = np.arange(rows.start, rows.stop)
+        values = self._values(self.regulators[chosen % self.n_regulators])
+        values = np.stack(
+            [
+                own if row < self.n_regulators else own[self._permutation(int(row))]
+                for row, own in zip(chosen, values, strict=True)
+            ]
+        )
+        keys = self._row_keys[rows]
+        return measure.marginals(
+            np.ascontiguousarray(values[:, samples]), seeds.combine(keys, tie_key)
+        )
+
+    def _permutation(self, row: int) -> NDArray[np.int64]:
+        key = int(self._row_keys[row])
+        return seeds.generator(key, "permutation").permutation(self.expression.n_samples)
+
+
+def mi_blocks(
+    candidates: Candidates, measure: Measure, samples: NDArray[np.int64], tie_key: int
+) -> Iterator[tuple[slice, slice, NDArray[np.int64]]]:
+    """(rows, genes, mutual information) blocks that cover all pairs; self pairs are 0.
+
+    A block takes at most a quarter of ``settings.memory``.
+    """
+    n = len(samples)
+    per_gene = n * (8 + measure.bytes_per_value) + 8
+    gene_length = block_length(2 * per_gene, candidates.n_genes)
+    row_length = block_length(8 * gene_length + 2 * per_gene, candidates.n_rows, share=1 / 8)
+    row_length = min(row_length, 256)  # launches of a GPU stay short
+    rows = list(blocks(candidates.n_rows, row_length))
+    row_bytes = candidates.n_rows * n * measure.bytes_per_value
+    kept = (
+        [candidates.row_marginals(measure, r, samples, tie_key) for r in rows]
+        if (row_bytes <= settings.memory // 8)
+        else None
+    )
+    for genes in blocks(candidates.n_genes, gene_length):
+        gene_marginals = candidates.gene_marginals(measure, genes, samples, tie_key)
+        for i, block in enumerate(rows):
+            own = kept[i] if kept else candidates.row_marginals(measure, block, samples, tie_key)
+            mi = measure.mi(own, gene_marginals)
+            _clear_self_pairs(candidates, block, genes, mi)
+            yield block, genes, mi
+
+
+def _clear_self_pairs(
+    candidates: Candidates, rows: slice, genes: slice, mi: NDArray[np.int64]
+) -> None:
+    """A regulator isn't its own target; nor is it a target of its own decoy."""
+    row = np.arange(rows.start, rows.stop)
+    gene = candidates.regulators[row % candidates.n_regulators]
+    inside = (gene >= genes.start) & (gene < genes.stop)
+    mi[np.flatnonzero(inside), gene[inside] - genes.start] = 0
+
+
+def edges_above(
+    candidates: Candidates,
+    measure: Measure,
+    samples: NDArray[np.int64],
+    tie_key: int,
+    threshold: int,
+) -> tuple[Edges, int]:
+    """Pairs with at least this mutual information, and the largest value seen of a regulator."""
+    parts, largest = [], 0
+    threshold = max(threshold, 1)  # 0 is the absence of an edge
+    for rows, genes, mi in mi_blocks(candidates, measure, samples, tie_key):
+        real = mi[: max(0, candidates.n_regulators - rows.start)]
+        largest = max(largest, int(real.max(initial=0)))
+        row, gene = np.nonzero(mi >= threshold)
+        parts.append(
+            Edges(
+                (row + rows.start).astype(np.int32),
+                (gene + genes.start).astype(np.int32),
+                mi[row, gene],
+            )
+        )
+    return Edges.joined(parts), largest
+
+
+def surviving(
+    candidates: Candidates, edges: Edges, method: str | None, tolerance: float
+) -> NDArray[np.bool_]:
+    """Which edges survive the data processing inequality (all decisions on the unpruned network).
+
+    Decoys are pruned by the same regulators as their originals.
+
+    Parameters
+    ----------
+    candidates, edges
+        The significant edges of regulators and decoys.
+    method
+        ``"dpi"``, ``"maxent"`` or ``None``.
+    tolerance
+        Share by which the weakest edge of a triangle may fall short.
+    """
+    if method is None or len(edges) == 0:
+        return np.ones(len(edges), dtype=bool)
+    n_regulators = candidates.n_regulators
+    regulator_of_gene = candidates.regulator_of_gene()
+    partner = regulator_of_gene[edges.gene]
+    between = np.zeros((candidates.n_rows, n_regulators), dtype=np.int64)
+    to_regulator = partner >= 0
+    between[edges.row[to_regulator], partner[to_regulator]] = edges.mi[to_regulator]
+    kept_fraction = round((1.0 - tolerance) * 2**30)
+
+    keep = np.zeros(len(edges), dtype=bool)
+    weakest = np.zeros((n_regulators, n_regulators), dtype=bool)
+    for chosen, dense, positions in _by_genes(candidates, edges):
+        network = dense[:n_regulators]
+        kept = ops.dpi(dense, between, network, kept_fraction)
+        keep[chosen] = kept[edges.row[chosen], positions]
+        if method == "maxent":
+            weakest |= ops.weakest_pairs(between[:n_regulators], network)
+    if method == "maxent":
+        both = to_regulator & (edges.row < n_regulators)
+        keep[both] &= ~weakest[edges.row[both], partner[both]]
+    return keep
+
+
+def _by_genes(
+    candidates: Candidates, edges: Edges
+) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]]:
+    """(positions of edges, dense rows x genes, column of each edge) for blocks of genes."""
+    order = np.argsort(edges.gene, kind="stable")
+    length = block_length(24 * candidates.n_rows, candidates.n_genes)
+    for genes in blocks(candidates.n_genes, length):
+        start, stop = np.searchsorted(edges.gene[order], [genes.start, genes.stop])
+        chosen = order[start:stop]
+        dense = np.zeros((candidates.n_rows, genes.stop - genes.start), dtype=np.int64)
+        column = edges.gene[chosen].astype(np.int64) - genes.start
+        dense[edges.row[chosen], column] = edges.mi[chosen]
+        yield chosen, dense, column

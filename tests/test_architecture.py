@@ -1,0 +1,147 @@
+"""The shape of the house: arrows between rooms, light imports, conventions of public functions."""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import inspect
+import pkgutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import pysces
+
+PACKAGE = Path(pysces.__file__).parent
+KERNELS = Path(importlib.import_module("pysces.kernels").__file__).parent
+
+# Who may import whom; all may use settings, errors, messages, seeds.
+EVERYBODY = {"settings", "errors", "messages", "seeds", "_version"}
+ARROWS = {
+    "cli": {"aracne", "viper", "plots", "validation", "data", "network", "demo", "dispatch"},
+    "demo": {"aracne", "viper", "plots", "data", "network"},
+    "aracne": {"data", "network", "dispatch", "regulon"},
+    "viper": {"data", "network", "dispatch", "regulon"},
+    "plots": {"data", "network"},
+    "validation": {"dispatch"},
+    "data": {"network", "regulon"},
+    "network": {"regulon", "data"},  # data only inside functions: read and write
+    "regulon": set(),
+    "dispatch": {"kernels"},
+}
+
+
+def _room(path: Path) -> str:
+    return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+
+
+def _imported_rooms(path: Path) -> set[str]:
+    rooms = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.ImportFrom) and node.module and node.module.startswith("pysces."):
+            rooms.add(node.module.split(".")[1])
+        elif isinstance(node, ast.ImportFrom) and node.module == "pysces":
+            rooms |= {alias.name for alias in node.names if (PACKAGE / f"{alias.name}.py").exists()}
+            rooms |= {alias.name for alias in node.names if (PACKAGE / alias.name).is_dir()}
+        elif isinstance(node, ast.Import):
+            names = [a.name for a in node.names if a.name.startswith("pysces.")]
+            rooms |= {name.split(".")[1] for name in names}
+    return rooms
+
+
+SOURCES = [
+    p for p in sorted(PACKAGE.rglob("*.py")) if "kernels" not in p.relative_to(PACKAGE).parts
+]
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda p: str(p.relative_to(PACKAGE)))
+def test_arrows_point_one_way(path: Path) -> None:
+    room = _room(path)
+    if room in {"__init__", "__main__", *EVERYBODY}:
+        return
+    allowed = ARROWS[room] | EVERYBODY | {room}
+    assert _imported_rooms(path) <= allowed
+
+
+@pytest.mark.parametrize("path", sorted(KERNELS.rglob("*.py")), ids=lambda p: p.stem)
+def test_kernels_know_nothing_of_the_package(path: Path) -> None:
+    engine = path.relative_to(KERNELS).parts[0]
+    for node in ast.walk(ast.parse(path.read_text())):
+        names = []
+        if isinstance(node, ast.ImportFrom) and node.module:
+            names = [node.module]
+        elif isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        for name in names:
+            inside = name.startswith(f"pysces.kernels.{engine}")
+            assert inside or not name.startswith(("pysces", "anndata", "logging", "pandas")), name
+
+
+def _run(code: str) -> str:
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=120
+    )
+    return done.stdout.strip()
+
+
+def test_import_is_light() -> None:
+    heavy = "('numba', 'mlx', 'scanpy', 'matplotlib', 'dask', 'anndata', 'scipy', 'pandas')"
+    code = f"import sys, pysces; print([m for m in {heavy} if m in sys.modules])"
+    assert _run(code) == "[]"
+
+
+def test_kernels_folder_refuses_to_be_imported_by_itself() -> None:
+    code = (
+        f"import sys; sys.path.insert(0, {str(KERNELS.parent)!r})\n"
+        "try:\n    import kernels\nexcept ImportError as error:\n    print(error)"
+    )
+    assert "pysces.kernels" in _run(code)
+
+
+def test_public_names_resolve_and_are_documented() -> None:
+    for name in pysces.__all__:
+        value = getattr(pysces, name)
+        if callable(value):
+            assert inspect.getdoc(value), name
+    assert set(dir(pysces)) >= set(pysces.__all__)
+    with pytest.raises(AttributeError, match="no_such_name"):
+        _ = pysces.no_such_name
+
+
+RUNNERS = [name for name in pysces.__all__ if name.startswith("run_")]
+
+
+@pytest.mark.parametrize("name", RUNNERS)
+def test_signatures_follow_scanpy(name: str) -> None:
+    parameters = inspect.signature(getattr(pysces, name)).parameters
+    positional = [p for p in parameters.values() if p.kind is p.POSITIONAL_OR_KEYWORD]
+    assert next(iter(parameters)) == "adata"
+    assert len(positional) <= 3
+    for keyword in ("copy", "key_added", "layer", "engine", "seed"):
+        assert parameters[keyword].kind is inspect.Parameter.KEYWORD_ONLY, keyword
+    assert parameters["copy"].default is False
+
+
+def test_public_docstrings_have_what_a_user_needs() -> None:
+    functions = [n for n in pysces.__all__ if inspect.isfunction(getattr(pysces, n))]
+    for name in functions:
+        text = inspect.getdoc(getattr(pysces, name)) or ""
+        assert "Examples\n--------" in text, name
+        if inspect.signature(getattr(pysces, name)).parameters:
+            assert "Parameters\n----------" in text, name
+
+
+def test_no_file_is_too_long() -> None:
+    folders = [PACKAGE, KERNELS]
+    files = {p for folder in folders for p in folder.rglob("*.py")}
+    long = {str(p): n for p in files if (n := len(p.read_text().splitlines())) > 400}
+    assert not long
+
+
+def test_modules_import_by_themselves() -> None:
+    skip = {"pysces.__main__"}
+    for module in pkgutil.walk_packages([str(PACKAGE)], "pysces."):
+        if module.name not in skip and ".kernels." not in module.name:
+            importlib.import_module(module.name)

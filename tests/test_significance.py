@@ -1,0 +1,211 @@
+"""p-values, q-values, decoys: against theorems, brute force and numbers worked by hand."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy import stats
+
+import pysces
+from pysces import seeds
+from pysces.aracne.measure import Measure
+from pysces.aracne.null import N_NULL, Null, _cached, null_of, simulate, summarise
+from pysces.aracne.significance import (
+    adjusted,
+    binomial_log_pvalues,
+    decoy_qvalues,
+    poisson_pvalues,
+)
+
+
+def test_benjamini_hochberg_equals_scipy() -> None:
+    pvalues = seeds.generator(0, "bh").uniform(size=200) ** 3
+    assert np.allclose(adjusted(pvalues, 200, "fdr_bh"), stats.false_discovery_control(pvalues))
+
+
+def test_benjamini_hochberg_of_the_smallest_only() -> None:
+    pvalues = seeds.generator(1, "bh").uniform(size=5000) ** 4
+    every = stats.false_discovery_control(pvalues)
+    small = pvalues <= 0.05
+    found = adjusted(pvalues[small], 5000, "fdr_bh")
+    significant = found <= 0.05
+    assert np.allclose(found[significant], every[small][significant])
+    assert np.array_equal(significant, every[small] <= 0.05)
+
+
+def test_bonferroni_and_none() -> None:
+    pvalues = np.array([0.01, 0.4])
+    assert adjusted(pvalues, 10, "bonferroni").tolist() == [0.1, 1.0]
+    assert adjusted(pvalues, 10, None).tolist() == [0.01, 0.4]
+
+
+def test_decoy_qvalues_by_hand() -> None:
+    """Edges D = decoy, T = target by falling score: T T D T (T D tied) T."""
+    support = np.array([9, 8, 6, 5, 4])
+    decoys = np.array([7, 5])
+    zeros, two = np.zeros(5, np.int64), np.zeros(2, np.int64)
+    qvalues = decoy_qvalues(support, zeros, decoys, two, 1)
+    # (1 + decoys) / targets at each: 1/1, 1/2, 2/3, 3/4 (tie counts both), 3/5; then minima below
+    assert np.allclose(qvalues, [0.5, 0.5, 0.6, 0.6, 0.6])
+    more = decoy_qvalues(support, zeros, decoys, two, 10)
+    assert np.allclose(more, [0.05, 0.05, 0.06, 0.06, 0.06])
+
+
+def test_decoy_qvalues_brute_force() -> None:
+    rng = seeds.generator(2, "decoys")
+    support, decoys = rng.integers(1, 6, 60), rng.integers(1, 4, 25)
+    mi, decoy_mi = rng.integers(0, 3, 60), rng.integers(0, 3, 25)
+    found = decoy_qvalues(support, mi, decoys, decoy_mi, 2)
+    score, other = support * 10 + mi, decoys * 10 + decoy_mi
+    ratio = {
+        s: (1 + np.sum(other >= s)) / 2 / np.sum(score >= s) for s in sorted(set(score.tolist()))
+    }
+    wanted = [min(1.0, *(r for s, r in ratio.items() if s <= own)) for own in score]
+    assert np.allclose(found, wanted)
+
+
+def test_decoys_control_noise() -> None:
+    """Targets and decoys exchangeable: q <= 0.05 anywhere in at most about 5 % of runs."""
+    rng = seeds.generator(3, "noise")
+    any_found = [
+        (
+            decoy_qvalues(*(rng.integers(0, 1 << 40, n) for n in (50, 50, 1000, 1000)), 20) <= 0.05
+        ).any()
+        for _ in range(400)
+    ]
+    assert np.mean(any_found) <= 0.05 + 3 * np.sqrt(0.05 * 0.95 / 400)
+
+
+def test_poisson_and_binomial_rules() -> None:
+    support = np.array([3, 0, 1])
+    mean = 4 / 6
+    assert np.allclose(poisson_pvalues(support, 2, 3), stats.poisson.sf(support, mean))
+    by_hand = 1 - sum(np.exp(-mean) * mean**k / f for k, f in ((0, 1), (1, 1), (2, 2), (3, 6)))
+    assert np.isclose(poisson_pvalues(support, 2, 3)[0], by_hand)
+    assert np.isclose(binomial_log_pvalues(np.array([2]), 2, 0.1)[0], np.log(0.01))
+
+
+# --- the null distribution ----------------------------------------------------------------------
+
+
+def _exponential_null(n: int = 200_000) -> tuple[Null, float]:
+    scale = 1e9
+    values = np.round(seeds.generator(4, "null").exponential(scale, n)).astype(np.int64)
+    return summarise(values), scale
+
+
+def test_pvalues_follow_a_known_distribution() -> None:
+    """For exponential values the survival function is known everywhere, far beyond the samples."""
+    null, scale = _exponential_null()
+    for p in (0.5, 1e-1, 1e-2, 1e-3):
+        assert np.isclose(null.pvalues(np.array([int(-np.log(p) * scale)]))[0], p, rtol=0.1)
+    far = null.pvalues(np.array([int(-np.log(1e-8) * scale)]))[0]
+    assert 1e-10 < far < 1e-6
+
+
+def test_pvalues_fall_and_join_continuously() -> None:
+    null, scale = _exponential_null()
+    grid = np.linspace(0, 25 * scale, 20_001).astype(np.int64)
+    pvalues = null.pvalues(grid)
+    assert (np.diff(pvalues) <= 0).all()
+    assert pvalues[0] == 1.0
+    assert (pvalues > 0).all()
+    ratio = pvalues[1:] / pvalues[:-1]
+    assert ratio.min() > 0.9  # no jump where the tail begins
+
+
+@pytest.mark.parametrize("pvalue", [1.0, 0.3, 1e-2, 1e-4, 1e-9])
+def test_threshold_is_the_smallest_that_passes(pvalue: float) -> None:
+    null, _ = _exponential_null()
+    threshold = null.threshold(pvalue)
+    assert null.pvalues(np.array([threshold]))[0] <= pvalue
+    assert threshold == 0 or null.pvalues(np.array([threshold - 1]))[0] > pvalue
+
+
+@pytest.mark.parametrize("scheme", ["permutation", "bootstrap"])
+@pytest.mark.parametrize("estimator", ["adaptive", "adaptive-dyadic", "binned"])
+def test_pvalues_are_calibrated_on_independent_genes(estimator: str, scheme: str, fast) -> None:
+    """The fraction of fresh independent pairs below p is p."""
+    measure = Measure(estimator, 100)
+    null = null_of(measure, scheme, 1_000_000)
+    fresh = _fresh_pairs(measure, scheme, 5)
+    for p in (1e-1, 1e-2, 1e-3):
+        realised = np.mean(fresh >= null.threshold(p))
+        noise = np.sqrt(p / fresh.size) + np.sqrt(p / 1_000_000)
+        assert realised <= p * 1.05 + 5 * noise
+        if scheme == "bootstrap" or p < 0.1:  # at large p the values are few: p is a step function
+            assert realised >= 0.8 * p - 5 * noise
+
+
+def _fresh_pairs(measure: Measure, scheme: str, seed: int) -> np.ndarray:
+    """Mutual information of genes drawn by another generator than the null's own."""
+    rng = seeds.generator(seed, "fresh")
+    found = []
+    for _ in range(40 if scheme == "bootstrap" else 8):
+        values = rng.normal(size=(300, measure.n))
+        if scheme == "bootstrap":
+            values = values[:, rng.integers(0, measure.n, measure.n)]
+        keys = rng.integers(0, 2**64, size=300, dtype=np.uint64)
+        marginals = measure.marginals(np.ascontiguousarray(values), keys)
+        found.append(measure.mi(marginals[:100], marginals[100:]).ravel())
+    return np.concatenate(found)
+
+
+def test_bootstrap_needs_its_own_null(fast) -> None:
+    """Repeated samples make mutual information out of nothing (spec: 0.25 at p = 0.01, N = 100)."""
+    measure = Measure("adaptive", 100)
+    fresh = _fresh_pairs(measure, "bootstrap", 6)
+    realised = np.mean(fresh >= null_of(measure, "permutation", 1_000_000).threshold(1e-2))
+    assert 0.2 < realised < 0.3
+
+
+def test_known_quantiles_of_the_null(fast) -> None:
+    """From an independent simulation: 99 %, 99.9 % and 99.99 % quantiles at N = 200, in nats."""
+    measure = Measure("adaptive", 200)
+    null = null_of(measure, "permutation", 2_000_000)
+    nats = [float(measure.nats(np.array(null.threshold(p)))) for p in (1e-2, 1e-3, 1e-4)]
+    assert np.allclose(nats, [0.0348, 0.0646, 0.0911], rtol=0.03)
+
+
+def test_cache_changes_nothing_and_survives_damage(tmp_path, monkeypatch, caplog) -> None:
+    monkeypatch.setattr(pysces.settings, "_cache_dir", tmp_path / "cache")
+    measure = Measure("adaptive", 20)
+    _cached.cache_clear()
+    first = null_of(measure, "permutation", 5_000)
+    (path,) = (tmp_path / "cache").iterdir()
+    _cached.cache_clear()
+    warm = null_of(measure, "permutation", 5_000)
+    assert np.array_equal(first.top, warm.top)
+    assert np.array_equal(first.thinned, warm.thinned)
+    for damage in (b"", path.read_bytes()[:200], path.read_bytes().replace(b"top", b"tip")):
+        path.write_bytes(damage)
+        _cached.cache_clear()
+        again = null_of(measure, "permutation", 5_000)
+        assert np.array_equal(first.top, again.top)
+        assert "made anew" in caplog.text
+    assert len(list((tmp_path / "cache").iterdir())) == 1  # no temporary file is left
+
+
+def test_unwritable_cache_is_no_error(tmp_path, monkeypatch, caplog) -> None:
+    (tmp_path / "file").write_text("in the way")
+    monkeypatch.setattr(pysces.settings, "_cache_dir", tmp_path / "file")
+    _cached.cache_clear()
+    null = null_of(Measure("adaptive", 20), "permutation", 2_000)
+    assert null.n_null == 2_000
+    assert "isn't kept on disk" in caplog.text
+    _cached.cache_clear()
+
+
+def test_default_size_of_the_null() -> None:
+    assert N_NULL == 10_000_000
+
+
+def test_simulation_is_the_same_on_every_engine() -> None:
+    measure = Measure("adaptive", 16)
+    tables = []
+    for row in pysces.status().engines:
+        if row.available and row.engine != "mlx":
+            with pysces.use_engine(row.engine):
+                tables.append(simulate(measure, "permutation", 3_000))
+    for table in tables[1:]:
+        assert np.array_equal(tables[0].top, table.top)
