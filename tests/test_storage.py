@@ -1,0 +1,222 @@
+"""What PySCES writes to an AnnData survives h5ad and zarr, and is never half written."""
+
+from __future__ import annotations
+
+import datetime
+import enum
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import anndata as ad
+import numpy as np
+import pandas as pd
+import pytest
+import scipy.sparse as sp
+
+from pysces.data import storage
+from pysces.errors import InputError, MissingKeyError
+from pysces.network import Network
+
+NETWORK = Network(
+    pd.DataFrame(
+        {
+            "source": ["A/B", "A/B", "C"],
+            "target": ["x", "y", "x"],
+            "mi": [0.1, 0.2, 0.3],
+            "support": [3, 2, 1],
+        }
+    )
+)
+
+
+@dataclass
+class Options:
+    alpha: float
+    nested: tuple[int, ...]
+
+
+class Colour(enum.Enum):
+    RED = "red"
+
+
+PARAMS = {
+    "tuple": (1, 2),
+    "set": {"b", "a"},
+    "mixed": [1, "a", None],
+    "nested": [[1, 2], [3]],
+    "empty": [],
+    "none": None,
+    "path": Path("folder") / "file.txt",
+    "generator": np.random.default_rng(0),
+    "int32": np.int32(3),
+    "float32": np.float32(0.5),
+    "bool": np.True_,
+    "uint64": 2**64 - 1,
+    "negative": -(2**70),
+    "complex": 1 + 2j,
+    5: {6: "six"},
+    "date": datetime.date(2024, 1, 2),
+    "enum": Colour.RED,
+    "options": Options(0.5, (1, 2)),
+    "function": np.mean,
+    "object": object(),
+    "bytes": b"text",
+    "index": pd.Index(["g1", "g2"]),
+    "series": pd.Series([1.5, 2.5]),
+    "categorical": pd.Categorical(["u", "v"]),
+    "objects": np.array([1, "a", None], dtype=object),
+    "times": np.array(["2024-01-02"], dtype="datetime64[D]"),
+    "zero dimensions": np.array(7),
+    "sparse": sp.csr_matrix(np.eye(2)),
+    "frame": pd.DataFrame({"mixed": [1, "a"], 3: [True, False]}, index=[10, 20]),
+    "grades": pd.DataFrame({"c": pd.Categorical([1, 2])}),
+    "range": range(3),
+    "nan": float("nan"),
+    "text": "",
+}
+
+
+def new_adata() -> ad.AnnData:
+    adata = ad.AnnData(np.ones((4, 3), dtype=np.float32))
+    adata.uns["other"] = {"kept": 1}
+    return adata
+
+
+def round_trip(adata: ad.AnnData, folder: Path, kind: str) -> ad.AnnData:
+    if kind == "zarr":
+        pytest.importorskip("zarr", reason="zarr isn't installed")
+    path = folder / f"stored.{kind}"
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # anndata announces a change of the default zarr format
+        getattr(adata, f"write_{kind}")(path)
+        return getattr(ad, f"read_{kind}")(path)
+
+
+@pytest.mark.parametrize("kind", ["h5ad", "zarr"])
+def test_network_and_params_survive_files(kind: str, tmp_path: Path) -> None:
+    adata = new_adata()
+    storage.write_network(adata, "aracne", NETWORK, PARAMS)
+    storage.write_network(adata, "second", Network(NETWORK.to_dataframe()[:0]), {})
+    stored = round_trip(adata, tmp_path, kind)
+    assert storage.read_network_of(stored).equals(NETWORK)
+    table = stored.uns["aracne"]["network"]
+    assert isinstance(table["source"].dtype, pd.CategoricalDtype)
+    assert list(table.columns) == ["source", "target", "mi", "support"]
+    assert len(storage.read_network_of(stored, "second")) == 0
+    params = stored.uns["aracne"]["params"]
+    assert list(params["tuple"]) == [1, 2]
+    assert list(params["set"]) == ["a", "b"]
+    assert params["mixed"] == {"0": 1, "1": "a", "2": "None"}
+    assert params["none"] == "None"
+    assert params["path"] == str(Path("folder") / "file.txt")
+    assert params["generator"] == "Generator(PCG64)"
+    assert params["int32"] == 3
+    assert params["uint64"] == "18446744073709551615"
+    assert params["5"] == {"6": "six"}
+    assert params["date"] == "2024-01-02"
+    assert params["enum"] == "red"
+    assert params["options"]["alpha"] == 0.5
+    assert list(params["options"]["nested"]) == [1, 2]
+    assert params["function"] == "numpy.mean"
+    assert params["object"] == "builtins.object"
+    assert list(params["index"]) == ["g1", "g2"]
+    assert list(params["frame"]["mixed"]) == ["1", "a"]
+    assert stored.uns["other"]["kept"] == 1
+    again = round_trip(stored, tmp_path, kind)  # what was read can be written
+    assert storage.read_network_of(again).equals(NETWORK)
+
+
+def test_plain_is_stable_and_copies() -> None:
+    once = storage.plain({"values": np.arange(3), "list": [1.5, 2], "b": [True]})
+    twice = storage.plain(once)
+    assert set(twice) == {"values", "list", "b"}
+    assert twice["values"] is not once["values"]
+    np.testing.assert_array_equal(twice["list"], [1.5, 2.0])
+    assert twice["b"].dtype == bool
+
+
+@pytest.mark.parametrize("key", ["a/b", "", " ", ".", "..", 3, None])
+def test_impossible_keys_are_refused(key: Any) -> None:
+    adata = new_adata()
+    with pytest.raises(InputError, match="without '/'"):
+        storage.write_network(adata, key, NETWORK, {})
+    assert list(adata.uns) == ["other"]
+
+
+@pytest.mark.parametrize(
+    ("params", "message"),
+    [
+        ({"a/b": 1}, "A key must be text without '/'"),
+        ({"deep": {"er": [{"a/b": 1}]}}, "A key must be"),
+        ({1: "a", "1": "b"}, "the same as text"),
+        ({"t": pd.DataFrame({"a/b": [1]})}, "The name of a column"),
+        ({"t": pd.DataFrame([[1]], columns=pd.MultiIndex.from_tuples([("a", "b")]))}, "levels"),
+        ({"t": pd.DataFrame([[1, 2]], columns=["a", "a"])}, "repeated column names"),
+    ],
+)
+def test_impossible_params_leave_nothing_behind(params: Any, message: str) -> None:
+    adata = new_adata()
+    storage.write_network(adata, "aracne", NETWORK, {"run": 1})
+    with pytest.raises(InputError, match=message):
+        storage.write_network(adata, "aracne", NETWORK, params)
+    assert adata.uns["aracne"]["params"] == {"run": 1}
+    with pytest.raises(InputError, match=message):
+        storage.write_network(adata, "new", NETWORK, params)
+    assert sorted(adata.uns) == ["aracne", "other"]
+
+
+def test_activity_is_written_whole_or_not_at_all(tmp_path: Path) -> None:
+    adata = new_adata()
+    activity = pd.DataFrame(np.ones((4, 2)), index=adata.obs_names, columns=["R1", "R2"])
+    regulators = pd.DataFrame({"n_targets": [3, 4]}, index=["R1", "R2"])
+    storage.write_activity(
+        adata,
+        "viper",
+        activity,
+        {"a": 1},
+        regulators=regulators,
+        pvalues=activity,
+        qvalues=activity,
+    )
+    assert sorted(adata.obsm) == ["viper", "viper_pvalues", "viper_qvalues"]
+    stored = round_trip(adata, tmp_path, "h5ad")
+    pd.testing.assert_frame_equal(stored.obsm["viper"], activity)
+    assert list(stored.uns["viper"]["regulators"].index) == ["R1", "R2"]
+
+    too_short = activity.iloc[:2]
+    with pytest.raises(ValueError, match=r"shape|index"):
+        storage.write_activity(adata, "viper", activity * 2, {"a": 2}, pvalues=too_short)
+    assert adata.uns["viper"]["params"] == {"a": 1}
+    pd.testing.assert_frame_equal(adata.obsm["viper"], activity)
+    with pytest.raises(ValueError, match=r"shape|index"):
+        storage.write_activity(adata, "fresh", too_short, {})
+    assert "fresh" not in adata.uns
+
+    storage.write_activity(adata, "viper", activity, {"a": 3})
+    assert sorted(adata.obsm) == ["viper"]
+    with pytest.raises(InputError, match="The name of a column"):
+        storage.write_activity(adata, "viper", activity.rename(columns={"R1": "R/1"}), {})
+
+
+def test_missing_network_says_what_to_run() -> None:
+    adata = new_adata()
+    with pytest.raises(MissingKeyError) as error:
+        storage.read_network_of(adata)
+    assert str(error.value) == (
+        "Did not find .uns['aracne']. Run `pysces.run_aracne(adata)` first."
+    )
+    storage.write_network(adata, "tcells", NETWORK, {})
+    with pytest.raises(MissingKeyError, match=r"key_added='x'\)` first. Networks .* 'tcells'"):
+        storage.read_network_of(adata, "x")
+    with pytest.raises(MissingKeyError, match="other"):
+        storage.read_network_of(adata, "other")
+    assert Network.from_anndata(adata, "tcells").equals(NETWORK)
+
+
+def test_stored_network_can_be_read_and_changed_without_effect_on_the_original() -> None:
+    adata = new_adata()
+    storage.write_network(adata, "aracne", NETWORK, {})
+    adata.uns["aracne"]["network"].loc[0, "mi"] = 5.0
+    assert NETWORK.to_dataframe()["mi"][0] == 0.1
