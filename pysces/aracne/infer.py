@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import logging
 import warnings
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -11,16 +13,21 @@ import numpy as np
 import pandas as pd
 
 from pysces import seeds
+from pysces.aracne.checkpoint import Checkpoint
 from pysces.aracne.correlation import spearman
 from pysces.aracne.null import N_NULL, Null, null_of
 from pysces.aracne.pairs import Candidates, Edges, edges_above, mi_blocks, surviving
+from pysces.aracne.resample import Resampler, ResampleResult
 from pysces.aracne.resampling import Resampling
 from pysces.aracne.significance import CORRECTIONS, adjusted, decoy_qvalues, poisson_pvalues
 from pysces.dispatch.chunks import progress
+from pysces.dispatch.cluster import connected, in_order
 from pysces.errors import InputError, PyscesWarning
 from pysces.network import Network
 
 if TYPE_CHECKING:
+    import os
+
     from numpy.typing import NDArray
 
     from pysces.aracne.measure import Measure
@@ -124,13 +131,13 @@ class Found:
 
 
 def infer(
-    candidates: Candidates, measure: Measure, options: Options
+    candidates: Candidates, measure: Measure, options: Options, work: Work | None = None
 ) -> tuple[Network, dict[str, Any]]:
     """The network of these candidates, and facts about how it came about."""
     if options.resampling is None:
         found = _without_resampling(candidates, measure, options)
     else:
-        found = _with_resampling(candidates, measure, options)
+        found = _with_resampling(candidates, measure, options, work or Work())
     if len(found.edges) == 0:
         _warn_empty(candidates, measure, options, found.facts)
     return _table(candidates, measure, found), found.facts
@@ -194,19 +201,21 @@ def _facts(
 # --- resamples and their consensus --------------------------------------------------------------
 
 
-def _with_resampling(candidates: Candidates, measure: Measure, options: Options) -> Found:
+def _with_resampling(
+    candidates: Candidates, measure: Measure, options: Options, work: Work
+) -> Found:
     resampling = Resampling(options.resampling, candidates.expression.n_samples, options.seed)
     small = measure.with_samples(resampling.size)
     null = null_of(small, resampling.null_scheme, options.n_null)
     threshold = null.threshold(options.resample_pvalue)
+    resampler = Resampler(
+        candidates, small, resampling, threshold, options.dpi_method, options.dpi_tolerance
+    )
     counts = _Support(candidates.n_genes)
     largest = 0
-    for resample in progress(range(options.n_resamples), "resamples", unit="resample"):
-        key = seeds.key(options.seed, "ties", resample)
-        edges, seen = edges_above(candidates, small, resampling.indices(resample), key, threshold)
-        kept = surviving(candidates, edges, options.dpi_method, options.dpi_tolerance)
-        counts.add(edges.take(kept))
-        largest = max(largest, seen)
+    for result in work.results(resampler, options):
+        counts.add(result.network)
+        largest = max(largest, result.largest)
     row, gene, support = counts.total()
     mi = _full_sample_mi(candidates, measure, row, gene)
     real = row < candidates.n_regulators
@@ -215,7 +224,7 @@ def _with_resampling(candidates: Candidates, measure: Measure, options: Options)
     chosen = np.flatnonzero(real)[qvalues <= options.alpha]
     facts = {
         "samples_per_resample": resampling.size,
-        "n_decoys": candidates.decoys_per_regulator,
+        "n_decoys_per_regulator": candidates.decoys_per_regulator,
         "n_seen": int(real.sum()),
         "n_decoy_edges": int((~real).sum()),
         "threshold_mi": float(small.nats(np.array(threshold))),
@@ -229,6 +238,66 @@ def _with_resampling(candidates: Candidates, measure: Measure, options: Options)
         qvalues[qvalues <= options.alpha],
         facts,
     )
+
+
+@dataclass(frozen=True)
+class Work:
+    """Where resamples are computed and kept.
+
+    Attributes
+    ----------
+    checkpoint
+        Folder of finished resamples, or None.
+    client
+        Dask client, ``"local"``, or None for this process.
+    """
+
+    checkpoint: str | os.PathLike[str] | None = None
+    client: Any = None
+
+    def results(self, resampler: Resampler, options: Options) -> Iterator[ResampleResult]:
+        """Resamples in order, from the checkpoint where they're there."""
+        if self.checkpoint is None:
+            store, done = None, set()
+        else:
+            store = Checkpoint(self.checkpoint, _fingerprint(resampler, options))
+            done = store.finished()
+        missing = [r for r in range(options.n_resamples) if r not in done]
+        with connected(self.client) as client:
+            travelling = resampler if client is None else resampler.portable()
+            computed = in_order(client, travelling, missing)
+            for resample in progress(
+                range(options.n_resamples), "resamples", total=options.n_resamples, unit="resample"
+            ):
+                result = None
+                if resample in done and store is not None:
+                    result = store.read(resample, resampler)
+                    if result is None:  # damaged
+                        result = resampler(resample)
+                        store.write(resample, result, resampler)
+                else:
+                    result = next(computed)
+                    if store is not None:
+                        store.write(resample, result, resampler)
+                yield result
+
+
+def _fingerprint(resampler: Resampler, options: Options) -> dict[str, Any]:
+    """Everything that the mutual information of a resample depends on."""
+    candidates = resampler.candidates
+    names = candidates.expression.genes[candidates.regulators]
+    return {
+        "data": candidates.expression.data_hash(),
+        "regulators": hashlib.blake2b("\0".join(names).encode(), digest_size=16).hexdigest(),
+        "n_regulators": candidates.n_regulators,
+        "n_decoys_per_regulator": candidates.decoys_per_regulator,
+        "measure": resampler.measure.name,
+        "ties": resampler.measure.ties,
+        "resampling": options.resampling,
+        "resample_pvalue": options.resample_pvalue,
+        "n_null": options.n_null,
+        "seed": options.seed,
+    }
 
 
 class _Support:

@@ -7,11 +7,8 @@ random ranks, and kept in memory and on disk.
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import logging
-import os
-import tempfile
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from pathlib import Path
@@ -20,6 +17,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from pysces import seeds
+from pysces.atomic import atomic_write
 from pysces.dispatch.chunks import progress
 from pysces.dispatch.engines import choose
 from pysces.settings import settings
@@ -212,21 +210,11 @@ def _read(path: Path, n_null: int) -> Null | None:
 
 def _write(path: Path, null: Null) -> None:
     """Atomically: other processes see the whole table or none."""
+    digest = np.array(_digest(null.top, null.thinned))
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(dir=path.parent, suffix=".tmp")
-        try:
-            with os.fdopen(handle, "wb") as file:
-                np.savez(
-                    file,
-                    top=null.top,
-                    thinned=null.thinned,
-                    digest=np.array(_digest(null.top, null.thinned)),
-                )
-            os.replace(name, path)
-        except BaseException:
-            with contextlib.suppress(OSError):
-                os.unlink(name)
-            raise
+        atomic_write(
+            path, lambda file: np.savez(file, top=null.top, thinned=null.thinned, digest=digest)
+        )
     except OSError as error:
         log.warning("the null distribution isn't kept on disk: %s", error)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -122,6 +122,12 @@ class Candidates:
         """Tests: unordered pairs, a pair of two regulators counts once."""
         regulators = self.n_regulators
         return regulators * (self.n_genes - regulators) + regulators * (regulators - 1) // 2
+
+    def in_memory(self) -> Candidates:
+        """The same with the expression as one array."""
+        own = self.expression
+        loaded = type(own).from_matrix(own.gene_block().T, own.genes, own.samples)
+        return replace(self, expression=loaded)
 
     def regulator_of_gene(self) -> NDArray[np.int64]:
         """For each gene its place among the regulators, or -1."""

@@ -10,7 +10,7 @@ import pandas as pd
 
 from pysces import seeds
 from pysces._version import __version__
-from pysces.aracne.infer import DPI_METHODS, Options, infer
+from pysces.aracne.infer import DPI_METHODS, Options, Work, infer
 from pysces.aracne.measure import Measure
 from pysces.aracne.null import N_NULL
 from pysces.aracne.pairs import Candidates, mi_blocks
@@ -22,6 +22,7 @@ from pysces.dispatch.engines import record, use_engine
 from pysces.errors import InputError
 
 if TYPE_CHECKING:
+    import os
     from collections.abc import Sequence
 
     from anndata import AnnData
@@ -50,6 +51,8 @@ def run_aracne(
     dpi_tolerance: float = 0.0,
     n_null: int = N_NULL,
     seed: int = 0,
+    checkpoint: str | os.PathLike[str] | None = None,
+    client: Any = None,
     engine: str | None = None,
     key_added: str = "aracne",
     copy: bool = False,
@@ -103,6 +106,12 @@ def run_aracne(
         Simulated pairs of independent genes behind the p-values.
     seed
         Fixes resamples, ties and decoys.
+    checkpoint
+        Folder where each resample is kept as it is done. A run that was interrupted goes on there;
+        another ``alpha``, ``correction``, ``consensus`` or ``dpi`` reuses what is there.
+    client
+        A ``dask.distributed.Client``, or ``"local"`` for one on this machine: resamples are
+        computed on its workers, with the same result to the bit.
     engine
         ``"mlx"``, ``"numba"`` or ``"python"``; ``None`` for the best one here. The network is the
         same to the bit on every engine.
@@ -169,6 +178,7 @@ def run_aracne(
             n_null=n_null,
             seed=seed,
         ),
+        work=Work(checkpoint, client),
     )
     params |= {"layer": layer, "mask_var": mask_var if isinstance(mask_var, str) else None}
     storage.write_network(target, key_added, network, params)
@@ -182,6 +192,8 @@ def infer_network(
     genes: Sequence[str] | None = None,
     estimator: str = "adaptive",
     n_bins: int = 10,
+    checkpoint: str | os.PathLike[str] | None = None,
+    client: Any = None,
     engine: str | None = None,
     **options: Any,
 ) -> Network:
@@ -195,7 +207,7 @@ def infer_network(
         As in :func:`run_aracne`.
     genes
         Names of the columns of an array.
-    estimator, n_bins, engine
+    estimator, n_bins, checkpoint, client, engine
         As in :func:`run_aracne`.
     **options
         ``resampling``, ``n_resamples``, ``alpha``, ``correction``, ``consensus``,
@@ -231,6 +243,7 @@ def infer_network(
         n_bins=n_bins,
         engine=engine,
         options=Options(**options),
+        work=Work(checkpoint, client),
     )
     network.params.update(params)
     return network
@@ -245,6 +258,7 @@ def _infer(
     n_bins: int,
     engine: str | None,
     options: Options,
+    work: Work,
 ) -> tuple[Network, dict[str, Any]]:
     measure = Measure(estimator, expression.n_samples, n_bins)
     expression, constant = _varying(expression)
@@ -252,7 +266,7 @@ def _infer(
     places = np.sort(expression.genes.get_indexer(names))
     with use_engine(engine) as chosen:
         candidates = Candidates(expression, places, options.decoys(len(places)), options.seed)
-        network, facts = infer(candidates, measure, options)
+        network, facts = infer(candidates, measure, options, work)
         engine_record = record(chosen)
     params = {
         "estimator": estimator,
