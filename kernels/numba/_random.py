@@ -12,7 +12,7 @@ _MULTIPLIER_2 = np.uint64(0x94D049BB133111EB)
 
 
 @jit
-def hash64(keys, index):  # type: ignore[no-untyped-def]  # compiled for scalars and for arrays
+def hash64(keys, index):
     """``mix(keys + (index + 1) * 0x9E3779B97F4A7C15)`` modulo 2^64, SplitMix64's finaliser.
 
     keys: uint64, scalar or array. index: an int64 scalar.
