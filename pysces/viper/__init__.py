@@ -1,0 +1,1 @@
+"""Protein activity (VIPER): signatures, enrichment, nulls, corrections, master regulators."""

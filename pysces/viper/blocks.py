@@ -1,0 +1,133 @@
+"""Cells x genes as VIPER reads them: some genes, in the order of their names, by blocks of cells."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+import pandas as pd
+
+from pysces.errors import InputError
+from pysces.messages import listed
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike, NDArray
+
+    from pysces.data.expression import Expression
+
+
+class Cells(Protocol):
+    """Float64 values of cells x genes, read by blocks."""
+
+    @property
+    def n_cells(self) -> int:
+        """Number of cells."""
+
+    @property
+    def n_genes(self) -> int:
+        """Number of genes."""
+
+    def block(self, cells: slice | NDArray[np.intp]) -> NDArray[np.float64]:
+        """Values of some cells [cells genes]."""
+
+    def columns(self, genes: slice) -> NDArray[np.float64]:
+        """Values of some genes over all cells [cells genes]."""
+
+
+@dataclass(frozen=True)
+class Table:
+    """Cells of an array in memory."""
+
+    values: NDArray[np.float64]
+
+    @property
+    def n_cells(self) -> int:
+        """Number of cells."""
+        return len(self.values)
+
+    @property
+    def n_genes(self) -> int:
+        """Number of genes."""
+        return self.values.shape[1]
+
+    def block(self, cells: slice | NDArray[np.intp]) -> NDArray[np.float64]:
+        """Values of some cells [cells genes]."""
+        return self.values[cells]
+
+    def columns(self, genes: slice) -> NDArray[np.float64]:
+        """Values of some genes over all cells [cells genes]."""
+        return self.values[:, genes]
+
+
+@dataclass(frozen=True)
+class Read:
+    """Cells of an expression matrix: sparse, on disk, of Dask, or dense in memory."""
+
+    expression: Expression
+    rows: NDArray[np.intp] | None = None
+
+    @property
+    def n_cells(self) -> int:
+        """Number of cells."""
+        return self.expression.n_samples if self.rows is None else len(self.rows)
+
+    @property
+    def n_genes(self) -> int:
+        """Number of genes."""
+        return self.expression.n_genes
+
+    def block(self, cells: slice | NDArray[np.intp]) -> NDArray[np.float64]:
+        """Values of some cells [cells genes]."""
+        chosen = cells if self.rows is None else self.rows[cells]
+        return self.expression.sample_block(chosen)
+
+    def columns(self, genes: slice) -> NDArray[np.float64]:
+        """Values of some genes over all cells [cells genes]."""
+        values = self.expression.gene_block(genes).T
+        return values if self.rows is None else values[self.rows]
+
+
+def some_cells(cells: Table | Read, rows: NDArray[np.intp] | None) -> Table | Read:
+    """Some of the cells (all for None)."""
+    if rows is None:
+        return cells
+    if isinstance(cells, Table):
+        return Table(cells.values[rows])
+    before = np.arange(cells.n_cells) if cells.rows is None else cells.rows
+    return Read(cells.expression, before[rows])
+
+
+def frame(
+    data: Any, genes: ArrayLike | None = None, cells: ArrayLike | None = None
+) -> pd.DataFrame:
+    """A table cells x genes of float64 from a DataFrame, an AnnData, an array or a sparse matrix.
+
+    Raises
+    ------
+    InputError
+        If names are missing or repeat, or values aren't numbers.
+    """
+    if hasattr(data, "obs_names") and hasattr(data, "to_df"):
+        data = data.to_df()
+    if hasattr(data, "toarray"):
+        data = data.toarray()
+    if not isinstance(data, pd.DataFrame):
+        if genes is None:
+            raise InputError(
+                f"A matrix of type {type(data).__name__} doesn't name its genes. "
+                "Pass a DataFrame whose columns are genes."
+            )
+        data = pd.DataFrame(np.asarray(data), index=cells, columns=np.asarray(genes))
+    try:
+        values = np.ascontiguousarray(data.to_numpy(dtype=np.float64, na_value=np.nan))
+    except (TypeError, ValueError) as error:
+        raise InputError(f"The table holds values that aren't numbers ({error}).") from error
+    names = pd.Index(data.columns).astype(str)
+    if not names.is_unique:
+        repeated = names[names.duplicated()].unique()
+        raise InputError(
+            f"{len(repeated)} gene names occur more than once: {listed(repeated)}. "
+            "Make them unique first, or merge the genes."
+        )
+    return pd.DataFrame(values, index=data.index, columns=names)

@@ -1,0 +1,355 @@
+"""Enrichment of regulons in signatures: aREA, NaRnEA, weighted running sum, weighted mean."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal, get_args
+
+import numpy as np
+import pandas as pd
+from scipy import special
+
+from pysces import seeds
+from pysces.dispatch import engines
+from pysces.dispatch import operations as ops
+from pysces.dispatch.chunks import block_length, blocks, progress
+from pysces.errors import InputError
+from pysces.viper.blocks import Table, frame
+from pysces.viper.quantiles import tables, two_sided
+from pysces.viper.regulons import Regulons, align, as_network
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+Enrichment = Literal["area", "narnea", "gsea", "mean"]
+Value = Literal["nes", "es", "pes", "pvalue"]
+Compat = Literal["r-matrix"]
+Scores = dict[str, "NDArray[np.float64]"]
+
+VALUES: dict[str, tuple[str, ...]] = {
+    "area": ("nes", "es", "pvalue"),
+    "narnea": ("nes", "pes", "pvalue"),
+    "gsea": ("nes", "es", "pvalue"),
+    "mean": ("nes",),
+}
+
+
+@dataclass(frozen=True)
+class Options:
+    """How signatures are scored."""
+
+    enrichment: Enrichment = "area"
+    n_permutations: int = 1000
+    seed: int = 0
+    gene_weights: NDArray[np.float64] | None = None
+    permutations: NDArray[np.int32] | None = None
+
+    def __post_init__(self) -> None:
+        if self.enrichment not in get_args(Enrichment):
+            raise InputError(
+                f"enrichment must be one of {get_args(Enrichment)}. Got {self.enrichment!r}."
+            )
+
+
+def score_block(
+    values: NDArray[np.float64],
+    regulons: Regulons,
+    options: Options,
+    *,
+    cell_names: pd.Index | None = None,
+    peak: int = -1,
+) -> Scores:
+    """Scores of a block of cells: each is cells x regulons.
+
+    values: signature [cells genes], genes as in `regulons`. peak: the largest deviation of a rank
+    from the middle, where it isn't each cell's own.
+    """
+    if options.enrichment == "area":
+        return _area(values, regulons, options.gene_weights, peak)
+    if options.enrichment == "narnea":
+        names = pd.RangeIndex(len(values)) if cell_names is None else cell_names
+        return _narnea(values, regulons, names, options.seed)
+    if options.enrichment == "gsea":
+        return _gsea(values, regulons, options)
+    weights = regulons.mode * regulons.likelihood
+    return {"nes": ops.weighted_mean(values, regulons.indptr, regulons.targets, weights)}
+
+
+def _area(
+    values: NDArray[np.float64],
+    regulons: Regulons,
+    weights: NDArray[np.float64] | None,
+    peak: int,
+) -> Scores:
+    offset, quantiles = tables(values)
+    given = {
+        "signature": values,
+        "peak": np.full(len(values), peak, dtype=np.int32),
+        "offset": offset,
+        "quantiles": quantiles,
+        **regulons.arrays(),
+    }
+    if weights is None:
+        es, nes = ops.area(**given)
+    else:
+        lighter = bool((weights < 1).any() or np.isnan(values).any())
+        es, nes = ops.weighted_area(**given, weights=weights, weighted_norm=lighter)
+    return {"nes": nes, "es": es}
+
+
+def _gsea(values: NDArray[np.float64], regulons: Regulons, options: Options) -> Scores:
+    weight = np.where(np.isnan(values), 0.0, np.abs(values))
+    sets = {"indptr": regulons.indptr, "targets": regulons.targets}
+    if options.n_permutations == 0:
+        es = ops.running_sum(values, weight, **sets)
+        return {"nes": es, "es": es}
+    shuffled = options.permutations
+    if shuffled is None:
+        shuffled = gene_permutations(values.shape[1], options.n_permutations, options.seed)
+    es, mean, same, extreme = ops.permuted_running_sum(values, weight, shuffled, **sets)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        nes = np.where((same > 0) & (mean != 0), es / np.abs(mean), 0.0)
+    return {"nes": nes, "es": es, "pvalue": (extreme + 1) / (same + 1)}
+
+
+def gene_permutations(genes: int, number: int, seed: int) -> NDArray[np.int32]:
+    """Permutations of the places of a signature: the same for every cell and regulon."""
+    table = np.empty((number, genes), dtype=np.int32)
+    for index in range(number):
+        table[index] = seeds.generator(seed, "gene permutation", index).permutation(genes)
+    return table
+
+
+# --- NaRnEA ---------------------------------------------------------------------------------------
+
+_LARGEST_MODE = 0.999  # |m| = 1 leaves no undirected part, whose variance divides
+_SMALLEST_MODE = 0.001
+
+
+def _narnea(
+    values: NDArray[np.float64], regulons: Regulons, names: pd.Index, seed: int
+) -> Scores:
+    magnitude, sign = _signed_magnitudes(values, regulons.genes, names, seed)
+    directed, undirected, correlation, best, worst, best_undirected = ops.narnea(
+        magnitude,
+        sign,
+        regulons.indptr,
+        regulons.targets,
+        _proper_modes(regulons, seed),
+        regulons.likelihood / regulons.likelihood.max(initial=1e-300),
+        _by_likelihood(regulons),
+    )
+    nes, log_half = combined_nes(directed, undirected, correlation)
+    ends = np.where(nes > 0, best, worst)
+    largest, _ = combined_nes(ends, best_undirected, correlation)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        pes = nes / np.abs(largest)
+    return {"nes": nes, "pes": pes, "pvalue": np.exp(log_half + np.log(2))}
+
+
+def combined_nes(
+    directed: NDArray[np.float64],
+    undirected: NDArray[np.float64],
+    correlation: NDArray[np.float64],
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """NES from both parts, and the logarithm of half its p-value.
+
+    The smaller of both one-sided p-values is corrected for the choice, p = 1 - (1 - p0)^2, and
+    turned into a normal score in logarithms, so that large scores don't overflow (Griffin et al.
+    2023).
+    """
+    with np.errstate(invalid="ignore", divide="ignore"):
+        up = special.log_ndtr(-(directed + undirected) / np.sqrt(2 + 2 * correlation))
+        down = special.log_ndtr((directed - undirected) / np.sqrt(2 - 2 * correlation))
+        smaller = np.minimum(up, down)
+        log_half = smaller + np.log1p(-np.exp(smaller) / 2)
+        return np.where(up < down, -1.0, 1.0) * special.ndtri_exp(log_half), log_half
+
+
+def _signed_magnitudes(
+    values: NDArray[np.float64], genes: pd.Index, cells: pd.Index, seed: int
+) -> tuple[NDArray[np.float64], NDArray[np.int32]]:
+    """Magnitudes and signs; zeros are put below all others, in an order and with signs drawn.
+
+    Their draws are counter-based, from the names of the cell and of the gene; a zero is positive
+    with the share of positive values among the cell's others.
+    """
+    magnitude, sign = np.abs(values), np.where(values < 0, -1, 1).astype(np.int32)
+    zero = values == 0
+    if not zero.any():
+        return magnitude, sign
+    gene_keys = seeds.keys(seed, genes, "zero")
+    for row in np.flatnonzero(zero.any(axis=1)):
+        at = np.flatnonzero(zero[row])
+        positive, negative = np.sum(values[row] > 0), np.sum(values[row] < 0)
+        share = positive / (positive + negative) if positive + negative else 0.5
+        part = seeds.key(seed, "cell", cells[row])
+        drawn = seeds.combine(gene_keys[at], part) >> np.uint64(11)
+        again = seeds.combine(gene_keys[at], part ^ 0x5555555555555555) >> np.uint64(11)
+        magnitude[row, at] = drawn * 2.0**-53 - 1.0  # all below 0
+        sign[row, at] = np.where(again * 2.0**-53 < share, 1, -1)
+    return magnitude, sign
+
+
+def _proper_modes(regulons: Regulons, seed: int) -> NDArray[np.float64]:
+    """Modes away from 0 and 1, where a part of the score would have no variance."""
+    mode = np.clip(regulons.mode, -1, 1)
+    mode = np.where(np.abs(mode) == 1, _LARGEST_MODE * mode, mode)
+    for edge in np.flatnonzero(mode == 0):
+        names = regulons.names[regulons.owner[edge]], regulons.genes[regulons.targets[edge]]
+        odd = seeds.key(seed, "mode", *names) & 1
+        mode[edge] = _SMALLEST_MODE if odd else -_SMALLEST_MODE
+    return mode
+
+
+def _by_likelihood(regulons: Regulons) -> NDArray[np.int32]:
+    """Places of a regulon's targets by decreasing likelihood."""
+    order = np.lexsort((-regulons.likelihood, regulons.owner))
+    return (order - regulons.indptr[regulons.owner]).astype(np.int32)
+
+
+# --- the functional core --------------------------------------------------------------------------
+
+
+def bytes_per_cell(genes: int, regulons: Regulons) -> float:
+    """Working memory that a cell of a block takes."""
+    return 8.0 * (6 * genes + 10 * len(regulons.names))
+
+
+def enrich(
+    signature: Any,
+    network: Any,
+    *,
+    enrichment: Enrichment = "area",
+    value: Value = "nes",
+    min_targets: int = 10,
+    filter_genes: bool = True,
+    adaptive_size: bool = False,
+    gene_weights: Any = None,
+    n_permutations: int = 1000,
+    seed: int = 0,
+    compat: Compat | None = None,
+    engine: str | None = None,
+) -> pd.DataFrame:
+    """Enrichment of each regulon in each sample's signature.
+
+    Parameters
+    ----------
+    signature
+        Samples x genes, a DataFrame (or an AnnData, its ``X``). NaN is missing, infinite values
+        rank at the ends.
+    network
+        `Network`, DataFrame of edges (source, target, and mor, weight, likelihood), or path.
+    enrichment
+        ``"area"``: analytic rank-based enrichment analysis (Alvarez et al. 2016).
+        ``"narnea"``: nonparametric analytical rank-based enrichment analysis (Griffin et al.
+        2023). ``"gsea"``: weighted running sum with permutation NES (Subramanian et al. 2005);
+        modes and likelihoods don't count. ``"mean"``: mean weighted by mode x likelihood.
+    value
+        What to return: ``"nes"``; ``"es"`` (area, gsea); ``"pes"`` (narnea); ``"pvalue"``.
+    min_targets
+        Fewest measured targets of a regulon.
+    filter_genes
+        Rank only genes that the network names.
+    adaptive_size
+        Compare ``min_targets`` with the sum of (likelihood / largest)^2.
+    gene_weights
+        aREA: weight of each gene (a Series) or of each gene in each sample (samples x genes);
+        0 for genes not named.
+    n_permutations
+        Of the genes, for ``"gsea"``; 0 returns the plain running sum.
+    seed
+        For ``"gsea"``, and for zeros in ``"narnea"``.
+    compat
+        ``"r-matrix"``: take the largest one-tail rank over all samples of the call, as the matrix
+        form of R's aREA does, instead of each sample's own. A score then depends on the other
+        samples (only where the extreme genes of a sample are tied).
+    engine
+        ``"mlx"``, ``"numba"`` or ``"python"`` for this call.
+
+    Returns
+    -------
+    Samples x regulators. A sample's score depends on that sample alone.
+
+    Raises
+    ------
+    InputError
+        If names repeat, no regulon is left, or an argument isn't known.
+
+    Examples
+    --------
+    >>> table = pd.DataFrame([[2.0, 1.0, -1.0, -2.0]], columns=["A", "B", "C", "D"])
+    >>> edges = pd.DataFrame({"source": "TF", "target": ["A", "D"], "mor": [1.0, -1.0]})
+    >>> round(enrich(table, edges, min_targets=1, filter_genes=False).loc[0, "TF"], 4)
+    np.float64(1.1902)
+    """
+    options = Options(enrichment, n_permutations, seed)
+    if value not in VALUES[enrichment] or (value == "pvalue" and n_permutations == 0):
+        raise InputError(
+            f"value must be one of {VALUES[enrichment]} for enrichment={enrichment!r}. "
+            f"Got {value!r}."
+        )
+    table = frame(signature)
+    regulons = align(
+        as_network(network),
+        table.columns,
+        min_targets=min_targets,
+        filter_genes=filter_genes,
+        size="squares" if adaptive_size else "count",
+    )
+    weights = _weights(gene_weights, table, regulons)
+    values = np.take(table.to_numpy(), regulons.columns, axis=1)
+    with engines.use_engine(engine):
+        peak = _common_peak(values) if compat == "r-matrix" else -1
+        scores = score_table(
+            Table(values), regulons, options, table.index, value, weights=weights, peak=peak
+        )
+    return pd.DataFrame(scores, index=table.index, columns=regulons.names)
+
+
+def score_table(
+    cells: Table,
+    regulons: Regulons,
+    options: Options,
+    names: pd.Index,
+    value: Value = "nes",
+    *,
+    weights: NDArray[np.float64] | None = None,
+    peak: int = -1,
+) -> NDArray[np.float64]:
+    """One kind of score of all cells of a signature in memory, by blocks."""
+    result = np.empty((cells.n_cells, len(regulons.names)))
+    step = block_length(bytes_per_cell(cells.n_genes, regulons), cells.n_cells)
+    for part in progress(list(blocks(cells.n_cells, step)), "enrichment", unit="block"):
+        if weights is not None:
+            options = Options(options.enrichment, gene_weights=weights[part])
+        found = score_block(
+            cells.block(part), regulons, options, cell_names=names[part], peak=peak
+        )
+        if value == "pvalue" and value not in found:
+            found["pvalue"] = two_sided(found["nes"])
+        result[part] = found[value]
+    return result
+
+
+def _weights(
+    gene_weights: Any, table: pd.DataFrame, regulons: Regulons
+) -> NDArray[np.float64] | None:
+    """Weights of the regulons' genes in every sample."""
+    if gene_weights is None:
+        return None
+    if isinstance(gene_weights, pd.DataFrame):
+        given = gene_weights.reindex(index=table.index, columns=regulons.genes)
+        return np.ascontiguousarray(given.fillna(0.0).to_numpy(dtype=np.float64))
+    one = pd.Series(gene_weights, dtype=np.float64).reindex(regulons.genes).fillna(0.0)
+    return np.tile(one.to_numpy(), (len(table), 1))
+
+
+def _common_peak(values: NDArray[np.float64]) -> int:
+    """Largest deviation of a rank from the middle, over all samples."""
+    largest = 0
+    for part in blocks(len(values), block_length(24.0 * values.shape[1], len(values))):
+        ranks = ops.average_ranks(values[part])
+        middle = np.count_nonzero(ranks, axis=1)[:, None] + 1
+        largest = max(largest, int(np.abs(np.where(ranks > 0, ranks - middle, 0)).max()))
+    return largest

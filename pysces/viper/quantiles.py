@@ -1,0 +1,71 @@
+"""Tables of normal quantiles, made once on the host in float64, and p-values."""
+
+from __future__ import annotations
+
+import functools
+from typing import TYPE_CHECKING
+
+import numpy as np
+from scipy import special
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+
+@functools.lru_cache(maxsize=64)
+def normal_table(n: int) -> NDArray[np.float64]:
+    """Normal quantiles of ranks among n values: entry i is ``Phi^-1(i / (2 (n + 1)))``.
+
+    Indexed by twice the average rank. The first and the last entry, which no rank has, are 0.
+
+    >>> normal_table(3)[4]  # the middle of three
+    np.float64(0.0)
+    """
+    table = special.ndtri(np.arange(2 * n + 3) / (2 * (n + 1)))
+    table[[0, -1]] = 0.0
+    table.flags.writeable = False
+    return table
+
+
+def tables(values: NDArray[np.float64]) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """Where each row's table starts, and the tables of all numbers of values that occur."""
+    present = values.shape[1] - np.count_nonzero(np.isnan(values), axis=1)
+    lengths, which = np.unique(present, return_inverse=True)
+    found = [normal_table(int(n)) for n in lengths]
+    starts = np.cumsum([0, *(len(table) for table in found[:-1])]).astype(np.int64)
+    return starts[which], np.concatenate(found or [normal_table(0)])
+
+
+def stacked_tables(largest: int) -> NDArray[np.float64]:
+    """The tables of 0, 1, ... ``largest`` values: that of n starts at n (n + 2)."""
+    return np.concatenate([normal_table(n) for n in range(largest + 1)])
+
+
+def two_sided(z: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Two-sided p-values of normal scores."""
+    return 2 * special.ndtr(-np.abs(z))
+
+
+def z_of_t(t: NDArray[np.float64], degrees: NDArray[np.float64] | float) -> NDArray[np.float64]:
+    """Normal scores with the same two-sided p-values as t statistics."""
+    return -special.ndtri(special.stdtr(degrees, -np.abs(t))) * np.sign(t)
+
+
+def benjamini_hochberg(p: NDArray[np.float64], axis: int = -1) -> NDArray[np.float64]:
+    """False discovery rates of p-values along an axis (Benjamini and Hochberg 1995).
+
+    Missing values stay missing and don't count.
+
+    >>> benjamini_hochberg(np.array([0.01, 0.04, 0.03]))
+    array([0.03, 0.04, 0.04])
+    """
+    p = np.moveaxis(np.asarray(p, dtype=np.float64), axis, -1)
+    order = np.argsort(p, axis=-1, kind="stable")
+    ordered = np.take_along_axis(p, order, axis=-1)
+    count = np.sum(~np.isnan(p), axis=-1, keepdims=True)
+    scaled = ordered * count / np.arange(1, p.shape[-1] + 1)
+    filled = np.where(np.isnan(scaled), 1.0, scaled)
+    lowest = np.minimum.accumulate(filled[..., ::-1], axis=-1)[..., ::-1]
+    q = np.empty_like(p)
+    np.put_along_axis(q, order, np.where(np.isnan(ordered), np.nan, np.minimum(lowest, 1)), axis=-1)
+    return np.moveaxis(q, -1, axis)

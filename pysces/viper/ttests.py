@@ -1,0 +1,109 @@
+"""t tests of genes between groups of samples, and permutation nulls of them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+from scipy import special
+
+from pysces import seeds
+from pysces.errors import InputError
+from pysces.viper.quantiles import z_of_t
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from numpy.typing import NDArray
+
+Alternative = Literal["two-sided", "greater", "less"]
+_MOST_DRAWS = 1000
+
+
+def row_t_test(
+    x: NDArray[np.float64],
+    y: NDArray[np.float64] | None = None,
+    *,
+    mu: float = 0.0,
+    alternative: Alternative = "two-sided",
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """t statistic and p-value of each gene: two samples with pooled variance, or one against mu.
+
+    x, y: samples x genes; NaN is missing and doesn't count.
+
+    >>> t, p = row_t_test(np.array([[1.0], [2.0], [3.0]]), mu=2.0)
+    >>> float(t[0]), float(p[0])
+    (0.0, 1.0)
+    """
+    t, degrees = _t(x, y, mu)
+    if alternative == "two-sided":
+        return t, 2 * special.stdtr(degrees, -np.abs(t))
+    return t, special.stdtr(degrees, t if alternative == "less" else -t)
+
+
+def group_z(x: NDArray[np.float64], y: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Normal score of each gene between two groups of samples, from the two-sample t test."""
+    return z_of_t(*_t(x, y, 0.0))
+
+
+def _t(
+    x: NDArray[np.float64], y: NDArray[np.float64] | None, mu: float
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    with np.errstate(invalid="ignore", divide="ignore"):
+        n, mean, spread = _moments(x)
+        if y is None:
+            return (mean - mu) / np.sqrt(spread / (n - 1) / n), n - 1
+        m, other, other_spread = _moments(y)
+        pooled = (spread + other_spread) / (n + m - 2)
+        return (mean - other - mu) / np.sqrt(pooled * (1 / n + 1 / m)), n + m - 2
+
+
+def _moments(
+    values: NDArray[np.float64],
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+    missing = np.isnan(values)
+    n = np.sum(~missing, axis=0).astype(np.float64)
+    mean = np.where(missing, 0.0, values).sum(axis=0) / n
+    deviation = np.where(missing, 0.0, values - mean)
+    return n, mean, (deviation * deviation).sum(axis=0)
+
+
+def permutation_orders(
+    n_x: int, n_y: int, number: int, seed: int, *, replace: bool = True
+) -> NDArray[np.intp]:
+    """Draws of all samples [permutations samples]: the first n_x of each play the first group.
+
+    A draw in which a group is one sample over and over is drawn again.
+    """
+    if min(n_x, n_y) < 2:
+        raise InputError(f"Both groups need at least 2 samples. Got {n_x} and {n_y}.")
+    orders = np.empty((number, n_x + n_y), dtype=np.intp)
+    for index in range(number):
+        stream = seeds.generator(seed, "group permutation", index)
+        for _ in range(_MOST_DRAWS):
+            drawn = (
+                stream.integers(0, n_x + n_y, n_x + n_y)
+                if replace
+                else stream.permutation(n_x + n_y)
+            )
+            if len(set(drawn[:n_x])) > 1 and len(set(drawn[n_x:])) > 1:
+                break
+        orders[index] = drawn
+    return orders
+
+
+def permuted_group_z(
+    x: NDArray[np.float64], y: NDArray[np.float64], orders: Iterable[NDArray[np.intp]]
+) -> NDArray[np.float64]:
+    """Null signatures [permutations genes]: the t test of permuted groups, as normal scores."""
+    both = np.concatenate([x, y])
+    return np.array([group_z(both[order[: len(x)]], both[order[len(x) :]]) for order in orders])
+
+
+def bootstrapped_group_z(
+    x: NDArray[np.float64],
+    y: NDArray[np.float64],
+    draws: Iterable[tuple[NDArray[np.intp], NDArray[np.intp]]],
+) -> NDArray[np.float64]:
+    """Signatures [bootstraps genes] of groups resampled each on its own."""
+    return np.array([group_z(x[a], y[b]) for a, b in draws])
