@@ -51,6 +51,17 @@ def weighted_area(
     )
 
 
+def paired_area(
+    signature, peak, offset, quantiles, cell, regulon, indptr, targets, mode, likelihood
+):
+    """Enrichment score and NES of given pairs of a cell and a regulon."""
+    if len(cell) == 0:
+        return np.zeros(0), np.zeros(0)
+    return _paired_area(
+        signature, peak, offset, quantiles, cell, regulon, indptr, targets, mode, likelihood
+    )
+
+
 def weighted_mean(signature, indptr, targets, weights):
     """Mean of the targets' values, weighted and signed; missing genes are left out."""
     return _weighted_mean(signature, indptr, targets, weights)
@@ -173,6 +184,35 @@ def _weighted_area(
                 if sum_l > 0:
                     score[cell, r] = _joined(sum_d / sum_l, sum_t / sum_l)
                     nes[cell, r] = score[cell, r] * np.sqrt(square) / largest
+    return score, nes
+
+
+@parallel
+def _paired_area(
+    signature, peak, offset, quantiles, cell, regulon, indptr, targets, mode, likelihood
+):
+    cells, genes = signature.shape
+    ranks = np.zeros((cells, genes), np.int32)
+    scores = np.empty((cells, genes, 2))
+    for tile in prange((cells + _TILE - 1) // _TILE):
+        space = scratch(genes)
+        for c in range(tile * _TILE, min(cells, (tile + 1) * _TILE)):
+            n = rank_row(signature[c], space, ranks[c])
+            _both_tails(ranks[c], n, peak[c], offset[c], quantiles, scores[c])
+    score = np.full(len(cell), np.nan)
+    nes = np.full(len(cell), np.nan)
+    for task in prange(len(cell)):
+        c = cell[task]
+        start, stop = indptr[regulon[task]], indptr[regulon[task] + 1]
+        sum_d, sum_t = 0.0, 0.0
+        for e in range(start, stop):
+            gene = targets[e]
+            sum_d += likelihood[e] * mode[e] * scores[c, gene, 0]
+            sum_t += likelihood[e] * (1 - abs(mode[e])) * scores[c, gene, 1]
+        total, factor = _present(ranks[c], targets, likelihood, start, stop)
+        if total > 0:
+            score[task] = _joined(sum_d / total, sum_t / total)
+            nes[task] = score[task] * factor
     return score, nes
 
 

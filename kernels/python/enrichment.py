@@ -70,6 +70,36 @@ def weighted_area(
     return score, nes
 
 
+def paired_area(
+    signature: Float,
+    peak: NDArray[np.int32],
+    offset: NDArray[np.int64],
+    quantiles: Float,
+    cell: NDArray[np.int32],
+    regulon: NDArray[np.int32],
+    indptr: NDArray[np.int64],
+    targets: NDArray[np.int32],
+    mode: Float,
+    likelihood: Float,
+) -> tuple[Float, Float]:
+    """Enrichment score and NES of given pairs of a cell and a regulon."""
+    score, nes = np.full(len(cell), np.nan), np.full(len(cell), np.nan)
+    signed, unsigned = _both_tails(signature, peak, offset, quantiles)
+    for task, (row, own) in enumerate(zip(cell, regulon, strict=True)):
+        edges = slice(indptr[own], indptr[own + 1])
+        genes = targets[edges]
+        weight = np.where(np.isnan(signature[row, genes]), 0.0, likelihood[edges])
+        if not weight.any():
+            continue
+        directed = (weight * mode[edges] * signed[row, genes]).sum() / weight.sum()
+        tail = 1 - np.abs(mode[edges])
+        undirected = (weight * tail * unsigned[row, genes]).sum() / weight.sum()
+        size = abs(directed) + max(undirected, 0.0)
+        score[task] = -size if directed < 0 else size
+        nes[task] = score[task] * np.sqrt((weight**2).sum()) / weight.max()
+    return score, nes
+
+
 def weighted_mean(
     signature: Float,
     indptr: NDArray[np.int64],

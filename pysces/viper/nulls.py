@@ -75,8 +75,9 @@ def _symmetric(
     knots = np.linspace(0, cut, _KNOTS)
     ordered = np.sort(size)
     body = 1 - np.interp(np.abs(scores), knots, _ecdf(ordered, knots))
-    rate = _tail_rate(ordered, tail, cut)
-    beyond = (1 - _ecdf(ordered, np.array([cut]))[0]) * np.exp(-rate * (np.abs(scores) - cut))
+    at_cut = 1 - _ecdf(ordered, np.array([cut]))[0]
+    rate = _tail_rate(at_cut, 1 - _ecdf(ordered, tail), tail - cut)
+    beyond = at_cut * np.exp(-rate * (np.abs(scores) - cut))
     p = np.where(np.abs(scores) <= cut, body, beyond)
     return -special.ndtri(p / 2) * np.sign(scores), p
 
@@ -97,11 +98,10 @@ def _two_tails(
     body = np.interp(scores, knots, _ecdf(ordered, knots))
     middle = float(np.median(null))
     p = np.where(scores < middle, body, 1 - body)
-    top_rate = _tail_rate(ordered, top_tail, top_cut)
-    mirrored = np.sort(-null)
-    low_rate = _tail_rate(mirrored, -low_tail, -low_cut)
     at_top = 1 - _ecdf(ordered, np.array([top_cut]))[0]
     at_low = _ecdf(ordered, np.array([low_cut]))[0]
+    top_rate = _tail_rate(at_top, 1 - _ecdf(ordered, top_tail), top_tail - top_cut)
+    low_rate = _tail_rate(at_low, _ecdf(ordered, low_tail), low_cut - low_tail)
     p = np.where(scores > top_cut, at_top * np.exp(-top_rate * (scores - top_cut)), p)
     p = np.where(scores < low_cut, at_low * np.exp(-low_rate * (low_cut - scores)), p)
     return -special.ndtri(p) * np.sign(scores - middle), 2 * p
@@ -125,17 +125,19 @@ def _distinct_places(values: NDArray[np.float64]) -> tuple[int, int]:
     return max(first, _FIRST_DISTINCT), int(np.searchsorted(different, _LAST_DISTINCT)) + 1
 
 
-def _tail_rate(ordered: NDArray[np.float64], tail: NDArray[np.float64], cut: float) -> float:
-    """Slope through the origin of -log of the upper tail beyond the cut."""
+def _tail_rate(
+    at_cut: float, shares: NDArray[np.float64], distance: NDArray[np.float64]
+) -> float:
+    """Slope through the origin of the fall of -log(tail share) with the distance from the cut."""
     with np.errstate(divide="ignore"):
-        fall = np.log(1 - _ecdf(ordered, np.array([cut]))) - np.log(1 - _ecdf(ordered, tail))
-    distance = tail - cut
+        fall = np.log(at_cut) - np.log(shares)
     usable = np.isfinite(fall) & np.isfinite(distance)
-    if usable.sum() < 3 or not (distance[usable] ** 2).sum() > 0:
+    squares = float((distance[usable] ** 2).sum())
+    if usable.sum() < 3 or squares == 0:
         raise InputError(
             "The tail of a null distribution has too few different scores. Take more permutations."
         )
-    return float((fall[usable] * distance[usable]).sum() / (distance[usable] ** 2).sum())
+    return float((fall[usable] * distance[usable]).sum()) / squares
 
 
 def against_null(

@@ -153,7 +153,6 @@ def adaptive_mi() -> list[Case]:
         case("larger minimum count", same, same, min_count=9),
         case("long ranks", _dependent(rng, 1, LONG), _dependent(rng, 3, LONG)),
         case("many genes", ranks(1, 9), ranks(LONG, 9)),
-        case("many regulators", ranks(LONG, 9), ranks(1, 9)),
     ]
 
 
@@ -190,8 +189,7 @@ def binned_mi() -> list[Case]:
         *case("not contiguous", _strided(bins(2, 90, 7)), _strided(bins(4, 90, 7)), 7),
         *case("many bins", bins(2, 700, 255), bins(3, 700, 255), 255),
         *case("long rows", bins(1, LONG, 10), bins(3, LONG, 10)),
-        *case("many genes", bins(1, 12, 3), bins(LONG, 12, 3), 3),
-        *case("many regulators", bins(LONG, 12, 3), bins(1, 12, 3), 3),
+        *case("many regulators", bins(LONG, 12, 3), bins(1, 12, 3), 3)[1:],
     ]
 
 
@@ -232,7 +230,7 @@ def _networks() -> list[tuple[str, NDArray[np.int64], NDArray[np.int64]]]:
         ("row unlike the rest", *unlike),
         ("not contiguous", _strided(between), _strided(network)),
         ("large values", *_network(rng, 9, 50, 0.8, 1 << 61)),
-        ("many genes", *_network(rng, 3, LONG, 0.6)),
+        ("many genes", *_network(rng, 2, LONG, 0.6)),
     ]
 
 
@@ -250,7 +248,7 @@ def dpi() -> list[Case]:
             },
         )
         for name, between, network in _networks()
-        for tolerance in (0.0, 0.15, 1.0)
+        for tolerance in ((0.0,) if name == "many genes" else (0.0, 0.15, 1.0))
     ]
     _, network = _network(rng, 7, 50, 0.8)
     for rows in (0, 1, LONG):

@@ -230,6 +230,25 @@ def weighted_area() -> list[Case]:
     return cases
 
 
+def paired_area() -> list[Case]:
+    """Some cells with some regulons, in no order."""
+    rng = _rng(34)
+    cases = []
+    for name, values, regulons in _with_regulons(35):
+        count = len(regulons["indptr"]) - 1
+        tasks = 0 if not count or not len(values) else 1 if name == "one cell" else 13
+        arguments = {
+            "signature": values,
+            "peak": np.full(len(values), -1, dtype=np.int32),
+            **_tables(values),
+            "cell": rng.integers(0, max(1, len(values)), size=tasks).astype(np.int32),
+            "regulon": rng.integers(0, max(1, count), size=tasks).astype(np.int32),
+            **regulons,
+        }
+        cases.append(Case(name, arguments))
+    return cases
+
+
 def weighted_mean() -> list[Case]:
     """Signed weights."""
     cases = []

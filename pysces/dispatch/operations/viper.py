@@ -37,9 +37,7 @@ def gene_exponents(values: Order) -> ExponentPerGene:
     raise NotImplementedError
 
 
-@kernel(
-    file="signatures", cut="cells", combine="sum", agreement=EXACT, cases=cases.gene_sums
-)
+@kernel(file="signatures", cut="cells", combine="sum", agreement=EXACT, cases=cases.gene_sums)
 def gene_sums(
     values: Order, exponent: ExponentPerGene
 ) -> tuple[WholePerGene, WholePerGene, WholePerGene, WholePerGene, WholePerGene]:
@@ -139,6 +137,26 @@ def weighted_area(
 
     ``weighted_norm``: also in the factor ``sqrt(sum l^2) / max l``, not in the sums alone.
     """
+    raise NotImplementedError
+
+
+@kernel(file="enrichment", cut="tasks", agreement=Close(), cases=cases.paired_area)
+def paired_area(
+    signature: Order,
+    peak: PerCell,
+    offset: Offsets,
+    quantiles: Quantiles,
+    cell: Annotated[NDArray[np.int32], Spec("int32", "tasks")],
+    regulon: Annotated[NDArray[np.int32], Spec("int32", "tasks")],
+    indptr: Ends,
+    targets: Targets,
+    mode: PerEdge,
+    likelihood: PerEdge,
+) -> tuple[
+    Annotated[NDArray[np.float64], Spec("float64", "tasks")],
+    Annotated[NDArray[np.float64], Spec("float64", "tasks")],
+]:
+    """:func:`area` of given pairs of a cell and a regulon, for regulons that differ by cell."""
     raise NotImplementedError
 
 
