@@ -114,7 +114,7 @@ def finish_pair(joint, x_term, y_term, n_log_n, samples, half_cell):
 
 @jit
 def tile_by_planes(x_planes, x_sizes, x_terms, genes, n_bins, n_log_n, half_cell, out):
-    """All regulators with a few genes: chunks of samples outermost, so that planes are read once."""
+    """All regulators with a few genes; samples outermost, so that planes are read once."""
     n_regulators, tile, width = x_planes.shape[0], genes.shape[0], words(genes.shape[1])
     abreast = planes_abreast(n_bins)
     y_planes = np.zeros((tile, abreast, width), dtype=np.uint64)

@@ -319,7 +319,7 @@ def _descend(
 
 @jit
 def _four_leaves(hh, hl, lh, ll, x_low, y_low, log_width, n_log_n):
-    """Terms of the four children of a cell, all leaves; x_low, y_low are the nodes of its low-low."""
+    """Terms of the four children of a cell, all leaves; x_low, y_low: the nodes of low-low."""
     return (
         n_log_n[hh] + n_log_n[hl] + n_log_n[lh] + n_log_n[ll]
         - (hh + hl) * log_width[x_low + 1] - (lh + ll) * log_width[x_low]
@@ -334,7 +334,7 @@ def binned_mi(
     n_log_n: NDArray[np.int64],
     half_cell: int,
 ) -> NDArray[np.int64]:
-    """See the reference. With B bins, (B - 1)^2 AND + popcounts a word of 64 samples count a pair."""
+    """See the reference. With B bins, a word of 64 samples costs (B - 1)^2 ANDs and popcounts."""
     return _binned(regulators, genes, int(n_bins), n_log_n, np.int64(half_cell))
 
 

@@ -21,7 +21,7 @@ _ALL = np.uint64(0xFFFFFFFFFFFFFFFF)
 def ordinal_ranks(
     values: NDArray[np.float64], keys: NDArray[np.uint64], descending: bool
 ) -> NDArray[np.int32]:
-    """See the reference. Equal values are sorted again by their hashes, and nothing else is hashed."""
+    """See the reference. Only equal values are hashed, and sorted again by their hashes."""
     ordered = np.ascontiguousarray(values).view(np.uint64)
     return _ordinal(ordered, keys, bool(descending))
 

@@ -1,0 +1,169 @@
+"""Hand-written GPU kernels (`_gpu_source.py`): when they may be used, and their launches."""
+
+from __future__ import annotations
+
+import functools
+from typing import Any
+
+import mlx.core as mx
+import numpy as np
+from numpy.typing import NDArray
+
+from . import _gpu_source as source
+from ._planes import pack, path_of_ranks
+
+_ROWS = 256  # regulators a launch: a display's watchdog ends launches that run for seconds
+_GROUP = (128, 1, 1)
+
+
+def on_gpu() -> bool:
+    """Whether arrays are on a GPU."""
+    return bool(mx.default_device() == mx.Device(mx.gpu))
+
+
+def custom_kernels() -> str | bool:
+    """True where the hand-written kernels are in use, else the reason why not.
+
+    At the first call on a device they are compiled (seconds) and must give what the array
+    operations give on a small input.
+    """
+    return _tried(str(mx.default_device()))
+
+
+@functools.lru_cache(maxsize=4)
+def _tried(device: str) -> str | bool:
+    if not on_gpu():
+        return f"the MLX device is not a GPU but {device}"
+    try:
+        return _self_check()
+    except Exception as error:  # a compiler's or driver's; the array form can still do the work
+        return f"a hand-written kernel failed its trial run: {error}"
+
+
+def _self_check() -> str | bool:
+    """Compare with the array operations: an odd number of samples, dependent and independent."""
+    from . import dpi as dpi_arrays
+    from . import mi as mi_arrays
+
+    samples, levels = 77, 4
+    rng = np.random.default_rng(0)
+    values = rng.normal(size=(40, samples))
+    values[20:] = values[3] + 0.1 * values[20:]
+    ranks = mx.array((values.argsort(1).argsort(1) + 1).astype(np.int32))
+    edges = np.arange(2**levels + 1) * samples // 2**levels
+    split = np.zeros(2**levels, dtype=np.int32)
+    for depth in range(levels):
+        middles = edges[2 ** (levels - depth - 1) :: 2 ** (levels - depth)]
+        split[2**depth : 2 ** (depth + 1)] = middles
+    log_width = mx.array(rng.integers(0, 2**40, 2 ** (levels + 1)))
+    n_log_n = mx.array(rng.integers(0, 2**45, samples + 1))
+    paths = path_of_ranks(split, samples)
+    x, y = pack(ranks[:5], mx.array(paths), levels), pack(ranks, mx.array(paths), levels)
+    ours = adaptive_mi(x, y, paths, log_width, n_log_n, 3)
+    expected = mi_arrays.adaptive_mi_by_arrays(x, y, samples, log_width, n_log_n, 3)
+    if not np.array_equal(np.array(ours), np.array(expected)):
+        return "the kernel of adaptive_mi differs from the array operations on this device"
+    between = mx.array(rng.integers(0, 2**50, (11, 9)))
+    network = mx.array(rng.integers(0, 2**50, (9, 150)))
+    ours, expected = max_min(between, network), dpi_arrays.max_min(between, network)
+    if not np.array_equal(np.array(ours), np.array(expected)):
+        return "the kernel of dpi differs from the array operations on this device"
+    return True
+
+
+@functools.cache
+def _kernel(name: str) -> Any:
+    """The compiled kernel `name`; one object for the life of the process."""
+    inputs, body = {
+        "pysces_adaptive_mi": (source.ADAPTIVE_INPUTS, source.ADAPTIVE_BODY),
+        "pysces_max_min": (source.MAX_MIN_INPUTS, source.MAX_MIN_BODY),
+    }[name]
+    if mx.metal.is_available():
+        return mx.fast.metal_kernel(
+            name=name,
+            input_names=inputs,
+            output_names=["out"],
+            source=source.METAL_PRELUDE + body,
+            header=source.METAL_HEADER,
+        )
+    return mx.fast.cuda_kernel(
+        name=name,
+        input_names=inputs,
+        output_names=["out"],
+        source=body,
+        header=source.CUDA_HEADER,
+    )
+
+
+def adaptive_mi(
+    x: mx.array,
+    y: mx.array,
+    paths: NDArray[np.uint32],
+    log_width: mx.array,
+    n_log_n: mx.array,
+    min_count: int,
+) -> mx.array:
+    """Mutual information from bit planes (levels x words x rows); paths: of ranks 0..samples."""
+    _, _width, n_regulators = x.shape
+    n_genes = y.shape[2]
+    done = []
+    for first in range(0, n_regulators, _ROWS):
+        many = min(_ROWS, n_regulators - first)
+        dims = adaptive_dims(x.shape, n_genes, paths, min_count, first, many)
+        done += _kernel("pysces_adaptive_mi")(
+            inputs=[_padded(x), _padded(y), _padded(log_width), _padded(n_log_n), mx.array(dims)],
+            output_shapes=[(many, n_genes)],
+            output_dtypes=[mx.int64],
+            grid=(n_genes, many, 1),
+            threadgroup=_GROUP,
+        )
+        mx.eval(done[-1])
+    return done[0] if len(done) == 1 else mx.concatenate(done)
+
+
+def adaptive_dims(
+    x_shape: tuple[int, ...],
+    n_genes: int,
+    paths: NDArray[np.uint32],
+    min_count: int,
+    first: int,
+    many: int,
+) -> NDArray[np.int32]:
+    """The whole numbers that the kernel of adaptive_mi is told."""
+    levels, width, n_regulators = x_shape
+    samples = paths.shape[0] - 1
+    path = paths[1:].astype(np.int64)
+    marginal = np.bincount(2 * (path & 1) + ((path >> 1) & 1), minlength=4)
+    last_word = 0xFFFFFFFF >> (32 * width - samples)
+    dims = np.zeros(source.ADAPTIVE_DIMS, dtype=np.int32)
+    dims[:7] = n_regulators, n_genes, width, levels, min_count, first, many
+    dims[7] = np.uint32(last_word).view(np.int32)
+    dims[8] = samples
+    dims[9:13] = marginal
+    return dims
+
+
+def max_min(between: mx.array, network: mx.array) -> mx.array:
+    """``max_j min(between[i, j], network[j, g])``, rows x genes, at least 0."""
+    rows, regulators = between.shape
+    genes = network.shape[1]
+    done = []
+    for first in range(0, rows, _ROWS):
+        many = min(_ROWS, rows - first)
+        dims = np.zeros(source.MAX_MIN_DIMS, dtype=np.int32)
+        dims[:5] = rows, regulators, genes, first, many
+        done += _kernel("pysces_max_min")(
+            inputs=[_padded(between), _padded(network), mx.array(dims)],
+            output_shapes=[(many, genes)],
+            output_dtypes=[mx.int64],
+            grid=(genes, -(-many // source.MAX_MIN_ROWS), 1),
+            threadgroup=_GROUP,
+        )
+        mx.eval(done[-1])
+    return done[0] if len(done) == 1 else mx.concatenate(done)
+
+
+def _padded(values: mx.array) -> mx.array:
+    """A flat array of at least 8 elements: Metal treats shorter inputs as another kind."""
+    flat = values.reshape(-1)
+    return mx.pad(flat, (0, 8 - flat.shape[0])) if flat.shape[0] < 8 else flat

@@ -1,0 +1,162 @@
+"""Source of the hand-written kernels: one C-like body each for Metal, CUDA and (in tests) g++.
+
+A body may use the macros POPC and CTZ (of a 32-bit word), GX and GY (the thread's place in the
+grid) and LONG (a 64-bit integer). It declares no pointers, because Metal puts inputs of fewer than
+8 elements in another address space than the rest; it uses no floating point and no recursion; and
+it tests the bounds, because CUDA starts threads past the grid.
+"""
+
+from __future__ import annotations
+
+METAL_HEADER = """
+#define POPC(v) ((int)metal::popcount((uint)(v)))
+#define CTZ(v) ((int)metal::ctz((uint)(v)))
+#define GX thread_position_in_grid.x
+#define GY thread_position_in_grid.y
+#define LONG long
+"""
+
+# MLX adds an attribute to the signature when its name stands in the source, not in the header.
+METAL_PRELUDE = "// thread_position_in_grid\n"
+
+CUDA_HEADER = """
+#define POPC(v) __popc(v)
+#define CTZ(v) (__ffs((int)(v)) - 1)
+#define GX (blockIdx.x * blockDim.x + threadIdx.x)
+#define GY (blockIdx.y * blockDim.y + threadIdx.y)
+#define LONG long long
+"""
+
+ADAPTIVE_INPUTS = ["xp", "yp", "log_width", "n_log_n", "dims"]
+ADAPTIVE_DIMS = 16
+
+# One thread is one pair: gene x, regulator y of the grid. xp and yp are bit planes, levels x words
+# x rows. The sixteen counts of depth 2 come from nine popcounts a word; cells that are to be cut
+# further are bits of a mask for each depth, walked depth first. A cell's points are found again
+# from its nodes, whose binary digits are its path: nothing is kept but those masks.
+ADAPTIVE_BODY = """
+    const int R = dims[0], G = dims[1], W = dims[2], D = dims[3], min_count = dims[4];
+    const int first = dims[5], many = dims[6];
+    const unsigned int last_word = (unsigned int)dims[7];
+    const int samples = dims[8];
+    const int g = (int)(GX);
+    if (g >= G || (int)(GY) >= many) { return; }
+    const int r = first + (int)(GY);
+
+    int n33 = 0, n32 = 0, n31 = 0, n23 = 0, n22 = 0, n21 = 0, n13 = 0, n12 = 0, n11 = 0;
+    for (int w = 0; w < W; ++w) {
+        const unsigned int xa = xp[(LONG)w * R + r], ya = yp[(LONG)w * G + g];
+        const unsigned int xb = D > 1 ? xp[(LONG)(W + w) * R + r] : 0u;
+        const unsigned int yb = D > 1 ? yp[(LONG)(W + w) * G + g] : 0u;
+        const unsigned int x3 = xa & xb, x2 = xa & ~xb, x1 = ~xa & xb;
+        const unsigned int y3 = ya & yb, y2 = ya & ~yb, y1 = ~ya & yb;
+        n33 += POPC(x3 & y3); n32 += POPC(x3 & y2); n31 += POPC(x3 & y1);
+        n23 += POPC(x2 & y3); n22 += POPC(x2 & y2); n21 += POPC(x2 & y1);
+        n13 += POPC(x1 & y3); n12 += POPC(x1 & y2); n11 += POPC(x1 & y1);
+    }
+    const int m0 = dims[9], m1 = dims[10], m2 = dims[11], m3 = dims[12];
+    const int n30 = m3 - n33 - n32 - n31, n20 = m2 - n23 - n22 - n21, n10 = m1 - n13 - n12 - n11;
+    const int n03 = m3 - n33 - n23 - n13, n02 = m2 - n32 - n22 - n12, n01 = m1 - n31 - n21 - n11;
+    const int n00 = m0 - n30 - n20 - n10;
+
+    LONG total = n_log_n[samples];
+    int todo[32];          // todo[d]: which quarters at depth d, of the cell above, are to be cut
+    int x_node = 1, y_node = 1, depth = 0, cut_x = 1, cut_y = 1;
+    int h0 = n00, h1 = n01, h2 = n02, h3 = n03, h4 = n10, h5 = n11, h6 = n12, h7 = n13;
+    int h8 = n20, h9 = n21, ha = n22, hb = n23, hc = n30, hd = n31, he = n32, hf = n33;
+    // The counts h are those of the sixteen grandchildren of the cell (cut_x, cut_y) at `depth`:
+    // quarter 2 x + y has the four of its own quarters in the rows 2 x, 2 x + 1 of the table.
+    for (;;) {
+        int cuts = 0;
+        for (int k = 0; k < 4; ++k) {
+            const int a = k == 0 ? h0 : (k == 1 ? h2 : (k == 2 ? h8 : ha));
+            const int b = k == 0 ? h1 : (k == 1 ? h3 : (k == 2 ? h9 : hb));
+            const int c = k == 0 ? h4 : (k == 1 ? h6 : (k == 2 ? hc : he));
+            const int d = k == 0 ? h5 : (k == 1 ? h7 : (k == 2 ? hd : hf));
+            const LONG n = (LONG)a + b + c + d;
+            const LONG excess = 4 * ((LONG)a * a + (LONG)b * b + (LONG)c * c + (LONG)d * d) - n * n;
+            const LONG limited = excess < 8 * n ? excess : 8 * n;
+            if (depth + 1 < D && n >= min_count && 200 * limited > 1563 * n) {
+                cuts |= 1 << k;
+            } else {
+                total += n_log_n[n]
+                    - n * (log_width[2 * cut_x + (k >> 1)] + log_width[2 * cut_y + (k & 1)]);
+            }
+        }
+        if (cuts) {
+            depth += 1;
+            todo[depth] = cuts;
+            x_node = cut_x;
+            y_node = cut_y;
+        }
+        while (depth > 0 && todo[depth] == 0) {
+            depth -= 1;
+            x_node >>= 1;
+            y_node >>= 1;
+        }
+        if (depth == 0) { break; }
+        const int next = CTZ(todo[depth]);
+        todo[depth] &= todo[depth] - 1;
+        cut_x = 2 * x_node + (next >> 1);
+        cut_y = 2 * y_node + (next & 1);
+        h0 = h1 = h2 = h3 = h4 = h5 = h6 = h7 = h8 = h9 = ha = hb = hc = hd = he = hf = 0;
+        for (int w = 0; w < W; ++w) {
+            unsigned int m = w == W - 1 ? last_word : 0xFFFFFFFFu;
+            for (int k = 0; k < depth; ++k) {
+                const unsigned int flip_x = ((cut_x >> (depth - 1 - k)) & 1) ? 0u : 0xFFFFFFFFu;
+                const unsigned int flip_y = ((cut_y >> (depth - 1 - k)) & 1) ? 0u : 0xFFFFFFFFu;
+                m &= (xp[((LONG)k * W + w) * R + r] ^ flip_x)
+                   & (yp[((LONG)k * W + w) * G + g] ^ flip_y);
+            }
+            if (m == 0u) { continue; }
+            const unsigned int xa = xp[((LONG)depth * W + w) * R + r];
+            const unsigned int ya = yp[((LONG)depth * W + w) * G + g];
+            unsigned int xb = 0u, yb = 0u;
+            if (depth + 1 < D) {
+                xb = xp[((LONG)(depth + 1) * W + w) * R + r];
+                yb = yp[((LONG)(depth + 1) * W + w) * G + g];
+            }
+            unsigned int q = m & ~xa & ~ya;
+            int both = POPC(q & xb & yb), x_only = POPC(q & xb), y_only = POPC(q & yb);
+            h5 += both; h4 += x_only - both; h1 += y_only - both;
+            h0 += POPC(q) - x_only - y_only + both;
+            q = m & ~xa & ya;
+            both = POPC(q & xb & yb); x_only = POPC(q & xb); y_only = POPC(q & yb);
+            h7 += both; h6 += x_only - both; h3 += y_only - both;
+            h2 += POPC(q) - x_only - y_only + both;
+            q = m & xa & ~ya;
+            both = POPC(q & xb & yb); x_only = POPC(q & xb); y_only = POPC(q & yb);
+            hd += both; hc += x_only - both; h9 += y_only - both;
+            h8 += POPC(q) - x_only - y_only + both;
+            q = m & xa & ya;
+            both = POPC(q & xb & yb); x_only = POPC(q & xb); y_only = POPC(q & yb);
+            hf += both; he += x_only - both; hb += y_only - both;
+            ha += POPC(q) - x_only - y_only + both;
+        }
+    }
+    out[(LONG)(GY) * G + g] = total;
+"""
+
+MAX_MIN_INPUTS = ["between", "network", "dims"]
+MAX_MIN_DIMS = 8
+MAX_MIN_ROWS = 8
+
+# One thread is one gene and eight rows: max over regulators j of min(between[i, j], network[j, g]).
+MAX_MIN_BODY = """
+    const int rows = dims[0], J = dims[1], G = dims[2], first = dims[3], many = dims[4];
+    const int g = (int)(GX), i0 = first + 8 * (int)(GY);
+    if (g >= G || 8 * (int)(GY) >= many) { return; }
+    LONG best[8] = {0, 0, 0, 0, 0, 0, 0, 0};
+    for (int j = 0; j < J; ++j) {
+        const LONG b = network[(LONG)j * G + g];
+        for (int t = 0; t < 8; ++t) {
+            const int i = i0 + t < rows ? i0 + t : rows - 1;
+            const LONG a = between[(LONG)i * J + j];
+            const LONG leg = a < b ? a : b;
+            best[t] = leg > best[t] ? leg : best[t];
+        }
+    }
+    for (int t = 0; t < 8; ++t) {
+        if (8 * (int)(GY) + t < many) { out[(LONG)(8 * (int)(GY) + t) * G + g] = best[t]; }
+    }
+"""
