@@ -25,7 +25,7 @@ _RANGES = {
     "qvalue": (0.0, 1.0),
 }
 # Names under which other programs know the same columns (in lower case)
-ALIASES = {
+_ALIASES = {
     "regulator": "source",
     "tf": "source",
     "scc": "correlation",
@@ -33,6 +33,22 @@ ALIASES = {
     "p_value": "pvalue",
     "q_value": "qvalue",
 }
+
+
+def known_columns(edges: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
+    """The columns that a network has, under its own names, and the columns left out.
+
+    An alias (``regulator``, ``TF``) counts only where the name itself isn't there too.
+    """
+    lower = {column: str(column).strip().lower() for column in edges.columns}
+    present = set(lower.values())
+    names = {
+        column: name if _ALIASES.get(name, name) in present else _ALIASES.get(name, name)
+        for column, name in lower.items()
+    }
+    known = [c for c, name in names.items() if name in ("source", "target", *COLUMNS)]
+    left_out = [str(column) for column in edges.columns if column not in known]
+    return edges[known].rename(columns=names), left_out
 
 
 def checked_edges(edges: pd.DataFrame) -> pd.DataFrame:

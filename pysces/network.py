@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 import pandas as pd
 
-from pysces.edges import ALIASES, COLUMNS, checked_edges
+from pysces.edges import checked_edges, known_columns
 from pysces.errors import InputError, MissingKeyError, PyscesError
 from pysces.keys import NetworkKeys
 from pysces.messages import listed
@@ -38,6 +38,8 @@ class Network:
     ----------
     edges
         Table with at least ``source`` and ``target``.
+    params
+        How it was made: the run record, kept as ``network.params``.
 
     Raises
     ------
@@ -54,8 +56,9 @@ class Network:
     ['MAX', 'NCL']
     """
 
-    def __init__(self, edges: pd.DataFrame) -> None:
+    def __init__(self, edges: pd.DataFrame, params: Mapping[str, Any] | None = None) -> None:
         self._edges = checked_edges(edges)
+        self.params: dict[str, Any] = dict(params or {})
 
     @classmethod
     def from_dataframe(cls, edges: pd.DataFrame) -> Network:
@@ -66,16 +69,10 @@ class Network:
         """
         if not isinstance(edges, pd.DataFrame):
             raise InputError(f"Expected a DataFrame of edges, got {type(edges).__name__}.")
-        lower = {column: str(column).strip().lower() for column in edges.columns}
-        present = set(lower.values())
-        names = {
-            column: name if ALIASES.get(name, name) in present else ALIASES.get(name, name)
-            for column, name in lower.items()
-        }
-        known = [c for c, name in names.items() if name in ("source", "target", *COLUMNS)]
-        if left_out := [column for column in edges.columns if column not in known]:
+        table, left_out = known_columns(edges)
+        if left_out:
             logger.info("Network: left out the columns %s.", listed(left_out))
-        return cls(edges[known].rename(columns=names))
+        return cls(table)
 
     @classmethod
     def from_anndata(cls, adata: AnnData, key: str = NetworkKeys.key) -> Network:

@@ -2,38 +2,23 @@
 
 from __future__ import annotations
 
-import contextlib
 import gzip
 import importlib
 import io
-import os
-import uuid
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from typing import IO, TYPE_CHECKING
 
 import numpy as np
 
+from pysces.atomic import atomic_write
 from pysces.errors import InputError, PyscesError
 from pysces.messages import listed
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    import os
+    from collections.abc import Callable
 
     import pandas as pd
-
-
-@contextlib.contextmanager
-def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
-    """A temporary path beside ``path`` that replaces it at the end, unless something fails."""
-    final = Path(path)
-    if not final.parent.is_dir():
-        raise InputError(f"There is no folder {str(final.parent)!r}. Create it first.")
-    temporary = final.with_name(f".{uuid.uuid4().hex}.{final.name}")
-    try:
-        yield temporary
-        os.replace(temporary, final)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def write_network(
@@ -43,14 +28,20 @@ def write_network(
     chosen = _format_of(Path(path)) if format is None else format
     if chosen not in WRITERS:
         raise InputError(f"Networks can't be written as {chosen!r}. Formats: {listed(WRITERS)}.")
+    final = Path(path)
+    if not final.parent.is_dir():
+        raise InputError(f"There is no folder {str(final.parent)!r}. Create it first.")
     table = edges.astype({"source": str, "target": str})
-    with atomic_path(path) as temporary, open(temporary, "xb") as raw:
-        if str(path).endswith(".gz") and chosen != "parquet":
+
+    def content(file: IO[bytes]) -> None:
+        if final.suffix.lower() == ".gz" and chosen != "parquet":
             # No time stamp and no name, so that the same network gives the same bytes
-            with gzip.GzipFile("", "wb", fileobj=raw, mtime=0) as packed:
+            with gzip.GzipFile("", "wb", fileobj=file, mtime=0) as packed:
                 WRITERS[chosen](table, packed)  # type: ignore[arg-type]
         else:
-            WRITERS[chosen](table, raw)
+            WRITERS[chosen](table, file)
+
+    atomic_write(final, content)
 
 
 def _format_of(path: Path) -> str:
@@ -83,21 +74,21 @@ def _need(table: pd.DataFrame, format: str, *columns: str) -> None:
         )
 
 
-def _text(table: pd.DataFrame, file: BinaryIO, separator: str, header: bool = True) -> None:
-    with io.TextIOWrapper(file, encoding="utf-8", newline="", write_through=True) as text:
-        table.to_csv(text, sep=separator, index=False, header=header, lineterminator="\n")
-        text.detach()
+def _text(table: pd.DataFrame, file: IO[bytes], separator: str) -> None:
+    text = io.TextIOWrapper(file, encoding="utf-8", newline="")
+    table.to_csv(text, sep=separator, index=False, lineterminator="\n")
+    text.detach()  # flushes, and leaves the file open
 
 
-def _write_tsv(table: pd.DataFrame, file: BinaryIO) -> None:
+def _write_tsv(table: pd.DataFrame, file: IO[bytes]) -> None:
     _text(table, file, "\t")
 
 
-def _write_csv(table: pd.DataFrame, file: BinaryIO) -> None:
+def _write_csv(table: pd.DataFrame, file: IO[bytes]) -> None:
     _text(table, file, ",")
 
 
-def _write_parquet(table: pd.DataFrame, file: BinaryIO) -> None:
+def _write_parquet(table: pd.DataFrame, file: IO[bytes]) -> None:
     try:
         importlib.import_module("pyarrow")  # asked for here, so that the message can help
     except ImportError as error:
@@ -108,13 +99,13 @@ def _write_parquet(table: pd.DataFrame, file: BinaryIO) -> None:
     table.astype({"source": "category", "target": "category"}).to_parquet(file, index=False)
 
 
-def _write_aracne_ap(table: pd.DataFrame, file: BinaryIO) -> None:
+def _write_aracne_ap(table: pd.DataFrame, file: IO[bytes]) -> None:
     _need(table, "aracne-ap", "mi", "pvalue")
     names = {"source": "Regulator", "target": "Target", "mi": "MI", "pvalue": "pvalue"}
     _text(table[list(names)].rename(columns=names), file, "\t")
 
 
-def _write_aracne3(table: pd.DataFrame, file: BinaryIO) -> None:
+def _write_aracne3(table: pd.DataFrame, file: IO[bytes]) -> None:
     _need(table, "aracne3", "mi", "correlation", "support", "pvalue")
     # The smallest p-value that float64 holds stands for 0, whose logarithm isn't a number
     logarithm = np.log(np.maximum(table["pvalue"], np.nextafter(0, 1)))
@@ -130,7 +121,7 @@ def _write_aracne3(table: pd.DataFrame, file: BinaryIO) -> None:
     _text(table[list(columns)].rename(columns=columns), file, "\t")
 
 
-def _write_adj(table: pd.DataFrame, file: BinaryIO) -> None:
+def _write_adj(table: pd.DataFrame, file: IO[bytes]) -> None:
     _need(table, "adj", "mi")
     for source, edges in table.groupby("source", sort=False):
         pairs = zip(edges["target"], edges["mi"].tolist(), strict=True)
@@ -138,7 +129,7 @@ def _write_adj(table: pd.DataFrame, file: BinaryIO) -> None:
         file.write(("\t".join(fields) + "\n").encode())
 
 
-def _write_gmt(table: pd.DataFrame, file: BinaryIO) -> None:
+def _write_gmt(table: pd.DataFrame, file: IO[bytes]) -> None:
     """Gene sets; those of one sign where the network has modes, marked (+) and (-) as SCENIC."""
     groups = table["source"]
     if "mor" in table.columns:
@@ -147,7 +138,7 @@ def _write_gmt(table: pd.DataFrame, file: BinaryIO) -> None:
         file.write(("\t".join([str(name), "pysces", *targets]) + "\n").encode())
 
 
-WRITERS: dict[str, Callable[[pd.DataFrame, BinaryIO], None]] = {
+WRITERS: dict[str, Callable[[pd.DataFrame, IO[bytes]], None]] = {
     "tsv": _write_tsv,
     "csv": _write_csv,
     "parquet": _write_parquet,

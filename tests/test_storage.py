@@ -71,7 +71,7 @@ PARAMS = {
     "zero dimensions": np.array(7),
     "sparse": sp.csr_matrix(np.eye(2)),
     "frame": pd.DataFrame({"mixed": [1, "a"], 3: [True, False]}, index=[10, 20]),
-    "grades": pd.DataFrame({"c": pd.Categorical([1, 2])}),
+    "grades": pd.DataFrame({"c": pd.Categorical([1, "a"])}),
     "range": range(3),
     "nan": float("nan"),
     "text": "",

@@ -1,0 +1,115 @@
+"""Regulators come from the user, from adata.var or from the built-in list that fits."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from pysces.data.regulators import match_organism, regulators, resolve_regulators
+from pysces.errors import InputError, PyscesWarning
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+GENES = pd.Index(["ACTB", "MYC", "GAPDH", "TP53", "STAT1"])
+
+
+@pytest.mark.parametrize(("organism", "some"), [("human", "TP53"), ("mouse", "Trp53")])
+def test_packaged_lists(organism: str, some: str) -> None:
+    names = regulators(organism)
+    assert len(names) > 1000
+    assert len(set(names)) == len(names)
+    assert some in names
+    assert "symbol" not in names
+    assert not any(name.startswith("#") or not name.strip() for name in names)
+
+
+def test_packaged_list_is_handed_out_as_a_copy() -> None:
+    regulators("human").clear()
+    assert regulators("human")
+
+
+def test_organism_that_matches_best() -> None:
+    assert match_organism(GENES) == "human"
+    assert match_organism(["Actb", "Myc", "MYC", "Stat1"]) == "mouse"
+    with pytest.raises(InputError, match=r"No gene name is among .*Pass regulators="):
+        match_organism(["x", "y"])
+    with pytest.raises(InputError, match="Ensembl identifiers; gene symbols are needed"):
+        match_organism([f"ENSG{i:011d}" for i in range(5)])
+    with pytest.raises(InputError, match=r"no list of regulators of 'yeast'"):
+        regulators("yeast")
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        ["TP53", "MYC"],
+        ("TP53", "MYC", "TP53"),
+        {"TP53", "MYC"},
+        pd.Index(["TP53", "MYC"]),
+        pd.Series(["TP53", "MYC"], index=[5, 6]),
+        np.array(["TP53", "MYC"]),
+        pd.Categorical(["TP53", "MYC"]),
+        (name for name in ["TP53", "MYC"]),
+    ],
+)
+def test_names_in_the_order_of_the_genes(given: Any) -> None:
+    found = resolve_regulators(given, GENES)
+    assert found == ["MYC", "TP53"]
+    assert all(type(name) is str for name in found)
+
+
+def test_column_of_var_comes_before_the_built_in_list() -> None:
+    var = pd.DataFrame({"regulator": [True, False, False, False, True]}, index=GENES)
+    assert resolve_regulators(None, GENES, var) == ["ACTB", "STAT1"]
+    assert resolve_regulators(None, GENES[:3], var) == ["ACTB"]  # a mask left out STAT1
+    assert resolve_regulators(["MYC"], GENES, var) == ["MYC"]
+    assert resolve_regulators(None, GENES, var[[]]) == ["MYC", "TP53", "STAT1"]
+    assert resolve_regulators(None, GENES) == ["MYC", "TP53", "STAT1"]
+    assert resolve_regulators("human", GENES) == ["MYC", "TP53", "STAT1"]
+    with pytest.raises(InputError, match="must be boolean without missing values; it is object"):
+        resolve_regulators(None, GENES, var.astype(str))
+    with pytest.raises(InputError, match=r"list of regulators \(adata.var\) is empty"):
+        resolve_regulators(None, GENES, var & False)
+
+
+def test_files(tmp_path: Path) -> None:
+    plain = tmp_path / "tfs.txt"
+    plain.write_text("# mine\nTP53\n\n  MYC  \nMYC\n")
+    assert resolve_regulators(plain, GENES) == ["MYC", "TP53"]
+    table = tmp_path / "tfs.tsv"
+    table.write_text("symbol\tfamily\nTP53\tp53\nMYC\tbHLH # a comment\n")
+    assert resolve_regulators(str(table), GENES) == ["MYC", "TP53"]
+    with pytest.raises(InputError, match=r"no file 'absent.txt' with regulators. Pass regulators="):
+        resolve_regulators("absent.txt", GENES)
+    (tmp_path / "empty.txt").write_text("# nothing\n")
+    with pytest.raises(InputError, match=r"file empty.txt\) is empty"):
+        resolve_regulators(tmp_path / "empty.txt", GENES)
+
+
+def test_missing_regulators_are_reported(caplog: pytest.LogCaptureFixture) -> None:
+    with pytest.warns(PyscesWarning, match=r"2 of 3 regulators .*left out: 'GATA1', 'SPI1'"):
+        found = resolve_regulators(["GATA1", "MYC", "SPI1"], GENES)
+    assert found == ["MYC"]
+    with caplog.at_level(logging.INFO, "pysces"):  # no warning where the user named none
+        resolve_regulators(None, GENES)
+    assert "3 regulators (built-in list of human)" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ([], "is empty"),
+        (["myc"], r"None of 1 regulators .*'myc'; genes: 'ACTB'.*case of letters"),
+        ([1, 2], "must be gene names. Got '1', '2' of type int"),
+        (5, "can't be a int"),
+        (pd.DataFrame({"tf": ["MYC"]}), "can't be a DataFrame"),
+    ],
+)
+def test_bad_regulators(given: Any, message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        resolve_regulators(given, GENES)
