@@ -31,9 +31,12 @@ from pysces.settings import settings  # noqa: E402 - __path__ first
 logging.getLogger("pysces").addHandler(logging.NullHandler())
 
 if TYPE_CHECKING:
+    from pysces.aracne.consolidate import consolidate as consolidate
+    from pysces.aracne.metacells import metacells as metacells
+    from pysces.aracne.metacells import pseudobulk as pseudobulk
+    from pysces.aracne.parts import mutual_information as mutual_information
+    from pysces.aracne.parts import prune_dpi as prune_dpi
     from pysces.aracne.run import infer_network as infer_network
-    from pysces.aracne.run import mutual_information as mutual_information
-    from pysces.aracne.run import prune_dpi as prune_dpi
     from pysces.aracne.run import run_aracne as run_aracne
     from pysces.data.files import read_expression as read_expression
     from pysces.data.files import read_network as read_network
@@ -51,9 +54,12 @@ _PUBLIC = {
     "Network": "pysces.network",
     "PyscesError": "pysces.errors",
     "PyscesWarning": "pysces.errors",
+    "consolidate": "pysces.aracne.consolidate",
     "infer_network": "pysces.aracne.run",
-    "mutual_information": "pysces.aracne.run",
-    "prune_dpi": "pysces.aracne.run",
+    "metacells": "pysces.aracne.metacells",
+    "mutual_information": "pysces.aracne.parts",
+    "prune_dpi": "pysces.aracne.parts",
+    "pseudobulk": "pysces.aracne.metacells",
     "read_expression": "pysces.data.files",
     "read_network": "pysces.data.files",
     "regulators": "pysces.data.regulators",

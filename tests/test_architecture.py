@@ -18,7 +18,7 @@ PACKAGE = Path(pysces.__file__).parent
 KERNELS = Path(importlib.import_module("pysces.kernels").__file__).parent
 
 # Who may import whom; all may use settings, errors, messages, seeds.
-EVERYBODY = {"settings", "errors", "messages", "seeds", "_version"}
+EVERYBODY = {"settings", "errors", "messages", "seeds", "keys", "atomic", "_version"}
 ARROWS = {
     "cli": {"aracne", "viper", "plots", "validation", "data", "network", "demo", "dispatch"},
     "demo": {"aracne", "viper", "plots", "data", "network"},
@@ -26,9 +26,16 @@ ARROWS = {
     "viper": {"data", "network", "dispatch", "regulon"},
     "plots": {"data", "network"},
     "validation": {"dispatch"},
-    "data": {"network", "regulon"},
-    "network": {"regulon", "data"},  # data only inside functions: read and write
+    "data": {"network", "edges", "regulon"},
+    "network": {
+        "regulon",
+        "edges",
+        "network_writers",
+        "data",
+    },  # data only inside functions: read and write
     "regulon": set(),
+    "edges": set(),
+    "network_writers": set(),
     "dispatch": {"kernels"},
 }
 

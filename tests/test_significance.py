@@ -98,7 +98,7 @@ def test_pvalues_follow_a_known_distribution() -> None:
     """For exponential values the survival function is known everywhere, far beyond the samples."""
     null, scale = _exponential_null()
     for p in (0.5, 1e-1, 1e-2, 1e-3):
-        assert np.isclose(null.pvalues(np.array([int(-np.log(p) * scale)]))[0], p, rtol=0.1)
+        assert np.isclose(null.pvalues(np.array([int(-np.log(p) * scale)]))[0], p, rtol=0.15)
     far = null.pvalues(np.array([int(-np.log(1e-8) * scale)]))[0]
     assert 1e-10 < far < 1e-6
 

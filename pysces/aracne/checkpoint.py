@@ -103,7 +103,7 @@ class Checkpoint:
         """A stored resample, pruned as this run wants it; None if it isn't there or is damaged."""
         path = self._path(resample)
         try:
-            with np.load(path, allow_pickle=False) as stored:
+            with path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
                 edges = Edges(stored["row"], stored["gene"], stored["mi"])
                 kept, largest = stored["kept"], int(stored["largest"])
                 pruning = str(stored["pruning"])

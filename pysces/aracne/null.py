@@ -18,6 +18,7 @@ import numpy as np
 
 from pysces import seeds
 from pysces.atomic import atomic_write
+from pysces.dispatch import operations as ops
 from pysces.dispatch.chunks import progress
 from pysces.dispatch.engines import choose
 from pysces.settings import settings
@@ -32,10 +33,12 @@ log = logging.getLogger("pysces")
 N_NULL = 10_000_000
 FORMAT = 1
 SCHEMES = ("permutation", "bootstrap")
-_REGULATORS, _GENES = 100, 1000  # random rank vectors of one block of the simulation
+# Random rank vectors of one block of the simulation. A block of bootstraps shares one draw of
+# samples, so there are more and smaller ones.
+_BLOCK = {"permutation": (100, 1000), "bootstrap": (50, 500)}
 _EXACT_SHARE = 0.02  # of the largest values, kept one by one; of the others every 100th is kept
 _THINNING = 100
-_TAIL_SHARE = 1e-4  # beyond this survival the tail is exponential, fitted to what lies beyond it
+_TAIL_COUNT = 1000  # the tail is exponential, fitted to this many largest values (p = 1e-4)
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,7 +62,7 @@ class Null:
     @cached_property
     def _tail(self) -> tuple[int, float, float]:
         """Where the fitted tail starts, its scale, and ln of the survival at its start."""
-        count = max(2, min(int(self.n_null * _TAIL_SHARE), len(self.top)))
+        count = min(_TAIL_COUNT, len(self.top))
         start = int(self.top[-count])
         excess = float(np.mean(self.top[-count:] - start))
         return start, max(excess, 1.0), float(np.log(self._at_least(np.array([start]))[0]))
@@ -74,8 +77,9 @@ class Null:
     def pvalues(self, mi: NDArray[np.int64]) -> NDArray[np.float64]:
         """P(null >= mi) for mutual information in fixed point.
 
-        The simulated survival function; beyond its 1e-4 quantile an exponential tail that starts
-        there and has the mean excess of the values beyond (the maximum-likelihood fit).
+        The simulated survival function; above the 1000th largest value (p = 1e-4 of 10^7) an
+        exponential tail that starts there and has the mean excess of the values beyond (the fit of
+        maximum likelihood).
         """
         mi = np.asarray(mi, dtype=np.int64)
         start, scale, log_share = self._tail
@@ -145,7 +149,7 @@ def simulate(measure: Measure, scheme: str, n_null: int) -> Null:
             "Pass n_null=100_000 for a coarser one, or use another engine.",
             n_null,
         )
-    per_block = _REGULATORS * _GENES
+    per_block = int(np.prod(_BLOCK[scheme]))
     n_blocks = -(-n_null // per_block)
     values = np.empty(n_blocks * per_block, dtype=np.int64)
     for block in progress(range(n_blocks), "null distribution", unit="block"):
@@ -170,18 +174,16 @@ def _independent(measure: Measure, scheme: str, block: int) -> NDArray[np.int64]
     Ranks of constant genes: the hash that breaks ties makes them random permutations.
     """
     key = seeds.key(0, "null", measure.estimator, measure.n, scheme, block)
-    count = _REGULATORS + _GENES
-    rows = np.arange(count, dtype=np.uint64)
-    values = np.zeros((count, measure.n))
+    n_regulators, n_genes = _BLOCK[scheme]
+    rows = np.arange(n_regulators + n_genes, dtype=np.uint64)
+    values = np.zeros((len(rows), measure.n))
     if scheme == "bootstrap":
-        values = measure.marginals(values, seeds.combine(rows, key)).astype(np.float64)
-        drawn = seeds.generator(0, "null-draw", measure.n, block).integers(
-            0, measure.n, size=measure.n
-        )
-        values = np.ascontiguousarray(values[:, np.sort(drawn)])
+        values = ops.ordinal_ranks(values, seeds.combine(rows, key), False).astype(np.float64)
+        draw = seeds.generator(key, "draw").integers(0, measure.n, size=measure.n)
+        values = np.ascontiguousarray(values[:, np.sort(draw)])
         key = seeds.key(key, "ties")
     marginals = measure.marginals(values, seeds.combine(rows, key))
-    return measure.mi(marginals[:_REGULATORS], marginals[_REGULATORS:])
+    return measure.mi(marginals[:n_regulators], marginals[n_regulators:])
 
 
 # --- on disk ------------------------------------------------------------------------------------
@@ -194,7 +196,7 @@ def _digest(top: NDArray[np.int64], thinned: NDArray[np.int64]) -> str:
 def _read(path: Path, n_null: int) -> Null | None:
     """The stored table; None if there is none or it's damaged (it's then made anew)."""
     try:
-        with np.load(path, allow_pickle=False) as stored:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
             top, thinned = stored["top"], stored["thinned"]
             sound = str(stored["digest"]) == _digest(top, thinned)
     except FileNotFoundError:

@@ -1,0 +1,146 @@
+"""Parts of ARACNe by themselves: mutual information of all pairs, and its pruning."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from pysces import seeds
+from pysces.aracne.infer import DPI_METHODS, Options
+from pysces.aracne.measure import Measure
+from pysces.aracne.pairs import Candidates, mi_blocks
+from pysces.data.expression import Expression, constant_genes
+from pysces.data.regulators import resolve_regulators
+from pysces.dispatch import operations as ops
+from pysces.dispatch.engines import use_engine
+from pysces.errors import InputError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+def mutual_information(
+    expression: Any,
+    regulators: Any = None,
+    *,
+    genes: Sequence[str] | None = None,
+    estimator: str = "adaptive",
+    n_bins: int = 10,
+    seed: int = 0,
+    engine: str | None = None,
+) -> pd.DataFrame:
+    """Mutual information of regulators with genes, from all samples.
+
+    Parameters
+    ----------
+    expression
+        Samples x genes: a DataFrame, an AnnData, or an array or sparse matrix with ``genes=``.
+    regulators
+        Names; ``None`` for the built-in transcription factors.
+    genes
+        Names of the columns of an array.
+    estimator, n_bins, engine
+        As in :func:`run_aracne`.
+    seed
+        Of the order of ties.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Regulators x genes, in nats; a regulator with itself is NaN, constant genes are 0.
+
+    Examples
+    --------
+    >>> import pandas as pd, pysces
+    >>> data = pd.DataFrame({"id": range(1, 9), "rev": range(8, 0, -1)})
+    >>> pysces.mutual_information(data, ["id"]).round(4).loc["id", "rev"]
+    np.float64(0.6931)
+    """
+    var = None
+    if hasattr(expression, "var_names"):
+        var, expression = expression.var, Expression.from_anndata(expression)
+    else:
+        expression = Expression.from_matrix(expression, genes=genes)
+    names = resolve_regulators(regulators, expression.genes, var)
+    places = expression.genes.get_indexer(pd.Index(names))
+    measure = Measure(estimator, expression.n_samples, n_bins)
+    nats = np.empty((len(places), expression.n_genes))
+    with use_engine(engine):
+        candidates = Candidates(expression, places, 0, seed)
+        samples = np.arange(expression.n_samples)
+        key = seeds.key(seed, "ties", "all")
+        for rows, columns, mi in mi_blocks(candidates, measure, samples, key):
+            nats[rows, columns] = measure.nats(mi)
+    nats[:, constant_genes(expression)] = 0.0
+    nats[np.isin(places, np.flatnonzero(constant_genes(expression)))] = 0.0
+    nats[np.arange(len(places)), places] = np.nan
+    return pd.DataFrame(nats, index=expression.genes[places], columns=expression.genes)
+
+
+def prune_dpi(
+    mi: pd.DataFrame,
+    *,
+    tolerance: float = 0.0,
+    method: str = "dpi",
+    engine: str | None = None,
+) -> pd.DataFrame:
+    """Remove indirect edges by the data processing inequality.
+
+    Edge (i, g) goes iff some regulator j has ``MI(i,g) < (1 - tolerance) MI(i,j)`` and
+    ``MI(i,g) < (1 - tolerance) MI(j,g)``; all decisions are made on the unpruned network.
+
+    Parameters
+    ----------
+    mi
+        Regulators x genes, as :func:`mutual_information` gives them; 0 or NaN is no edge.
+        Regulators must be among the genes.
+    tolerance
+        In [0, 1).
+    method
+        ``"dpi"``, or ``"maxent"`` (ARACNe3: every triangle loses exactly one edge).
+    engine
+        As in :func:`run_aracne`.
+
+    Returns
+    -------
+    pandas.DataFrame
+        The surviving mutual information; removed edges are 0.
+
+    Examples
+    --------
+    >>> import pandas as pd, pysces
+    >>> mi = pd.DataFrame(
+    ...     [[0.0, 0.9, 0.3], [0.9, 0.0, 0.8]], index=["A", "B"], columns=["A", "B", "G"]
+    ... )
+    >>> pysces.prune_dpi(mi).loc["A", "G"]
+    np.float64(0.0)
+    """
+    Options(dpi_tolerance=tolerance)  # the same check, the same message
+    if method not in ("dpi", "maxent"):
+        raise InputError(
+            f"The 'method' parameter must be 'dpi' or 'maxent'. Got {method!r} instead."
+        )
+    places = mi.columns.get_indexer(mi.index)
+    if not (mi.index.is_unique and mi.columns.is_unique) or (places < 0).any():
+        raise InputError(
+            "Rows of mi must be regulators and columns genes, each named once, with every "
+            "regulator among the genes. Pass what pysces.mutual_information returns."
+        )
+    values = np.nan_to_num(mi.to_numpy(dtype=np.float64))
+    network = _order_preserving(values)
+    between = network[:, places]
+    with use_engine(engine):
+        keep = ops.dpi(network, between, network, round((1.0 - tolerance) * 2**30))
+        if DPI_METHODS[method] == "maxent":
+            keep[:, places] &= ~ops.weakest_pairs(between, network)
+    return pd.DataFrame(np.where(keep, values, 0.0), index=mi.index, columns=mi.columns)
+
+
+def _order_preserving(values: np.ndarray) -> np.ndarray:
+    """Whole numbers in proportion to mutual information, so fine that no two values merge."""
+    largest = float(values.max(initial=0.0))
+    if not np.isfinite(values).all() or (values < 0).any():
+        raise InputError("Mutual information must be finite and not negative.")
+    return np.rint(values * (2.0**61 / largest)).astype(np.int64) if largest else values.astype(int)
