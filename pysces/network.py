@@ -84,8 +84,9 @@ class Network:
             If there is no network under that key.
         """
         name = NetworkKeys.network
-        if key in adata.uns and name in adata.uns[key]:
-            return cls.from_dataframe(adata.uns[key][name])
+        record = adata.uns.get(key)
+        if isinstance(record, dict) and name in record:
+            return cls(known_columns(record[name])[0], record.get(NetworkKeys.params))
         argument = "" if key == NetworkKeys.key else f", key_added={key!r}"
         others = [k for k, v in adata.uns.items() if isinstance(v, dict) and name in v]
         raise MissingKeyError(
@@ -184,7 +185,7 @@ class Network:
                 )
         mor, _ = mode_of_regulation(self._edges["correlation"].to_numpy())
         scaled = likelihood(self._edges, based_on)
-        return Network(self._edges.assign(mor=mor, likelihood=scaled))
+        return Network(self._edges.assign(mor=mor, likelihood=scaled), self.params)
 
     def prune(
         self,
@@ -222,7 +223,7 @@ class Network:
             weights = pd.Series(gene_weights, dtype=np.float64).reindex(self.targets).fillna(0)
             confidence = confidence * weights.to_numpy()[self._edges["target"].cat.codes]
         kept = prune_order(confidence, self._regulator_numbers(), int(n_targets), adaptive)
-        return Network(self._edges.iloc[kept])
+        return Network(self._edges.iloc[kept], self.params)
 
     def filter(self, min_targets: int = 1, *, targets: Iterable[str] | None = None) -> Network:
         """The network without small regulons.
@@ -240,7 +241,7 @@ class Network:
         numbers = self._regulator_numbers()
         sizes = np.bincount(numbers[kept], minlength=1)
         kept[kept] = sizes[numbers[kept]] >= min_targets
-        return Network(self._edges[kept])
+        return Network(self._edges[kept], self.params)
 
     def equals(self, other: Network, *, rtol: float = 0.0, atol: float = 0.0) -> bool:
         """Whether both have the same edges and columns, in any order, with equal numbers."""

@@ -210,9 +210,23 @@ def test_missing_network_says_what_to_run() -> None:
     storage.write_network(adata, "tcells", NETWORK, {})
     with pytest.raises(MissingKeyError, match=r"key_added='x'\)` first. Networks .* 'tcells'"):
         storage.read_network_of(adata, "x")
-    with pytest.raises(MissingKeyError, match="other"):
-        storage.read_network_of(adata, "other")
+    adata.uns["colours"] = np.array(["red", "network"])
+    for key in ("other", "colours"):
+        with pytest.raises(MissingKeyError, match=key):
+            storage.read_network_of(adata, key)
+    view = adata[:2]
+    assert storage.read_network_of(view, "tcells").equals(NETWORK)
     assert Network.from_anndata(adata, "tcells").equals(NETWORK)
+
+
+def test_how_a_network_was_made_stays_with_it() -> None:
+    adata = new_adata()
+    storage.write_network(adata, "aracne", NETWORK, {"alpha": 0.05})
+    network = storage.read_network_of(adata)
+    assert network.params == {"alpha": 0.05}
+    assert network.prune(1).params == network.filter(1).params == {"alpha": 0.05}
+    adata.uns["bare"] = {"network": NETWORK.to_dataframe()}
+    assert storage.read_network_of(adata, "bare").params == {}
 
 
 def test_stored_network_can_be_read_and_changed_without_effect_on_the_original() -> None:
