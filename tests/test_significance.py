@@ -141,13 +141,15 @@ def _fresh_pairs(measure: Measure, scheme: str, seed: int) -> np.ndarray:
     """Mutual information of genes drawn by another generator than the null's own."""
     rng = seeds.generator(seed, "fresh")
     found = []
-    for _ in range(40 if scheme == "bootstrap" else 8):
-        values = rng.normal(size=(300, measure.n))
+    # A bootstrap's pairs share one draw of samples, so many draws of few pairs
+    n_draws, n_genes = (400, 60) if scheme == "bootstrap" else (8, 300)
+    for _ in range(n_draws):
+        values = rng.normal(size=(n_genes, measure.n))
         if scheme == "bootstrap":
             values = values[:, rng.integers(0, measure.n, measure.n)]
-        keys = rng.integers(0, 2**64, size=300, dtype=np.uint64)
+        keys = rng.integers(0, 2**64, size=n_genes, dtype=np.uint64)
         marginals = measure.marginals(np.ascontiguousarray(values), keys)
-        found.append(measure.mi(marginals[:100], marginals[100:]).ravel())
+        found.append(measure.mi(marginals[: n_genes // 3], marginals[n_genes // 3 :]).ravel())
     return np.concatenate(found)
 
 

@@ -35,7 +35,7 @@ FORMAT = 1
 SCHEMES = ("permutation", "bootstrap")
 # Random rank vectors of one block of the simulation. A block of bootstraps shares one draw of
 # samples, so there are more and smaller ones.
-_BLOCK = {"permutation": (100, 1000), "bootstrap": (50, 500)}
+_BLOCK = {"permutation": (100, 1000), "bootstrap": (20, 250)}
 _EXACT_SHARE = 0.02  # of the largest values, kept one by one; of the others every 100th is kept
 _THINNING = 100
 _TAIL_COUNT = 1000  # the tail is exponential, fitted to this many largest values (p = 1e-4)
