@@ -1,0 +1,121 @@
+"""The command line, as a person types it."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import pysces
+from pysces import seeds
+from pysces.cli import main
+
+
+@pytest.fixture
+def expression(tmp_path):
+    rng = seeds.generator(0, "cli")
+    values = rng.normal(size=(12, 120))
+    values[3:8] = values[0] + 0.4 * values[3:8]
+    frame = pd.DataFrame(
+        values, index=[f"g{i}" for i in range(12)], columns=[f"s{i}" for i in range(120)]
+    )
+    path = tmp_path / "expression.tsv"
+    frame.to_csv(path, sep="\t", index_label="gene")
+    (tmp_path / "regulators.txt").write_text("g0\ng1\n")
+    return path
+
+
+@pytest.fixture(autouse=True)
+def _restore(monkeypatch):
+    import warnings
+
+    monkeypatch.setattr(warnings, "showwarning", warnings.showwarning)
+    verbosity = pysces.settings.verbosity
+    yield
+    pysces.settings.verbosity = verbosity
+
+
+def aracne(expression, *more) -> int:
+    regulators = str(expression.with_name("regulators.txt"))
+    quick = ["--n-resamples", "5", "--n-null", "20000"]
+    return main(["aracne", str(expression), "-r", regulators, *quick, *more])
+
+
+@pytest.mark.parametrize("name", ["network.tsv", "network.csv", "result.h5ad"])
+def test_aracne_writes_a_network(expression, tmp_path, capsys, name) -> None:
+    out = tmp_path / name
+    assert aracne(expression, "-o", str(out)) == 0
+    if name.endswith("h5ad"):
+        import anndata
+
+        table = anndata.read_h5ad(out).uns["aracne"]["network"]
+    else:
+        table = pysces.read_network(out).to_dataframe()
+    assert set(table["source"]) == {"g0"}
+    assert set(table["target"]) == {f"g{i}" for i in range(3, 8)}
+    assert "5 edges of 1 regulators" in capsys.readouterr().out
+
+
+def test_aracne_is_the_function(expression, tmp_path) -> None:
+    out = tmp_path / "network.tsv"
+    aracne(expression, "-o", str(out))
+    data = pd.read_csv(expression, sep="\t", index_col=0).T
+    network = pysces.infer_network(data, ["g0", "g1"], n_resamples=5, n_null=20_000)
+    found = pysces.read_network(out).to_dataframe()
+    wanted = network.to_dataframe()
+    assert np.allclose(found["mi"], wanted["mi"])
+    assert list(found["target"]) == list(wanted["target"])
+
+
+def test_errors_are_one_line_and_status_1(expression, tmp_path, capsys) -> None:
+    assert main(["aracne", str(tmp_path / "nothing.tsv"), "-o", "x.tsv"]) == 1
+    assert main(["aracne", str(expression), "-o", str(tmp_path / "x.tsv"), "--alpha", "7"]) == 1
+    said = capsys.readouterr().err
+    assert "nothing.tsv" in said
+    assert "'alpha'" in said
+    assert "Traceback" not in said
+    assert not (tmp_path / "x.tsv").exists()
+
+
+def test_status(capsys) -> None:
+    assert main(["status"]) == 0
+    assert "numba" in capsys.readouterr().out
+    assert main(["status", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["chosen"] == pysces.status().chosen
+
+
+def test_validate(capsys, monkeypatch) -> None:
+    arguments = ["validate", "--engines", "python", "--kernels", "rank_products"]
+    assert main(arguments) == 0
+    assert "agrees" in capsys.readouterr().out
+    assert main([*arguments, "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["ok"] is True
+    from pysces.validation import ValidationReport, Verdict
+
+    failed = ValidationReport((Verdict("x", "numba", "exact", 1, 1.0, ("case: wrong",)),))
+    monkeypatch.setattr(pysces, "validate", lambda *_: failed)
+    assert main(arguments) == 1
+
+
+def test_module_runs() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "pysces", "--version"], capture_output=True, text=True, check=True
+    )
+    assert pysces.__version__ in done.stdout
+
+
+def test_demo(tmp_path, capsys) -> None:
+    pytest.importorskip("scanpy", reason="the demo needs scanpy")
+    pytest.importorskip("matplotlib", reason="the demo draws pictures")
+    folder = tmp_path / "demo"
+    assert main(["demo", "-o", str(folder), "--n-resamples", "10", "--n-null", "200000"]) == 0
+    said = capsys.readouterr().out
+    assert "SPI1" in said
+    network = pysces.read_network(folder / "network.tsv")
+    assert "LST1" in network.targets_of("SPI1")
+    assert (folder / "network.png").stat().st_size > 20_000
+    assert (folder / "pbmc.h5ad").exists()

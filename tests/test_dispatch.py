@@ -1,0 +1,281 @@
+"""Choice of the engine, settings, contracts, blocks, cluster, seeds."""
+
+from __future__ import annotations
+
+import logging
+import subprocess
+import sys
+from typing import Annotated
+
+import numpy as np
+import pytest
+
+import pysces
+from pysces import seeds
+from pysces.dispatch import engines
+from pysces.dispatch import operations as ops
+from pysces.dispatch.chunks import block_length, blocks, by_blocks
+from pysces.dispatch.contracts import _DECLARED, EXACT, Case, Spec, kernel
+from pysces.settings import Settings
+
+
+@pytest.fixture(autouse=True)
+def _no_choice_from_outside(monkeypatch) -> None:
+    monkeypatch.delenv("PYSCES_ENGINE", raising=False)
+    monkeypatch.setattr(pysces.settings, "_engine", None)
+
+
+def test_order_of_choice(monkeypatch) -> None:
+    """Argument, then context, then settings, then environment, then the best one."""
+    fake = {name: engines._python() for name in ("mlx", "numba", "python")}
+    fake = {n: type(e)(n, *list(vars(e).values())[1:]) for n, e in fake.items()}
+    monkeypatch.setattr(engines, "_probe", fake.__getitem__)
+    monkeypatch.setattr(engines, "_automatic", lambda: "numba")
+    assert engines.choose().name == "numba"
+    monkeypatch.setenv("PYSCES_ENGINE", "python")
+    assert engines.choose().name == "python"
+    pysces.settings.engine = "mlx"
+    assert engines.choose().name == "mlx"
+    with pysces.use_engine("python"):
+        assert engines.choose().name == "python"
+        with pysces.use_engine("numba"):
+            assert engines.choose().name == "numba"
+        assert engines.choose().name == "python"
+        assert engines.choose("mlx").name == "mlx"
+    assert engines.choose().name == "mlx"
+
+
+def test_automatic_choice_passes_over_what_fails(monkeypatch, caplog) -> None:
+    found = {
+        "mlx": "ImportError: libmlx.so",
+        "numba": "ImportError: no",
+        "python": engines._python(),
+    }
+    monkeypatch.setattr(engines, "_probe", found.__getitem__)
+    engines._automatic.cache_clear()
+    with caplog.at_level(logging.INFO, "pysces"):
+        assert engines.choose().name == "python"
+    engines._automatic.cache_clear()
+    assert "mlx is passed over: ImportError: libmlx.so" in caplog.text
+
+
+def test_mlx_without_a_gpu_is_never_chosen_by_itself(monkeypatch) -> None:
+    cpu = engines.Engine("mlx", "CPU", "", "", False, lambda *_: None, lambda *_: None)
+    gpu = engines.Engine("mlx", "GPU", "", "", True, lambda *_: None, lambda *_: None)
+    for mlx, wanted in ((cpu, "python"), (gpu, "mlx")):
+        found = {"mlx": mlx, "numba": "absent", "python": engines._python()}
+        monkeypatch.setattr(engines, "_probe", found.__getitem__)
+        engines._automatic.cache_clear()
+        assert engines.choose().name == wanted
+    engines._automatic.cache_clear()
+
+
+def test_an_engine_asked_for_by_name_never_falls_back(monkeypatch) -> None:
+    monkeypatch.setattr(engines, "_probe", lambda name: "ImportError: libmlx.so: cannot open")
+    for ask in (
+        lambda: engines.choose("mlx"),
+        lambda: pysces.use_engine("mlx").__enter__(),
+    ):
+        with pytest.raises(pysces.EngineUnavailable, match=r"libmlx\.so.*pip install"):
+            ask()
+    monkeypatch.setenv("PYSCES_ENGINE", "numba")
+    with pytest.raises(pysces.EngineUnavailable, match="PYSCES_ENGINE"):
+        engines.choose()
+
+
+def test_unknown_engines_are_refused(monkeypatch) -> None:
+    with pytest.raises(ValueError, match="cuda"):
+        engines.choose("cuda")
+    monkeypatch.setenv("PYSCES_ENGINE", "fast")
+    with pytest.raises(ValueError, match=r"\$PYSCES_ENGINE.*fast"):
+        engines.choose()
+
+
+def test_status_says_why_not(monkeypatch) -> None:
+    real = engines._probe
+
+    def probe(name):
+        return "ImportError: planted" if name == "mlx" else real(name)
+
+    monkeypatch.setattr(engines, "_probe", probe)
+    status = pysces.status()
+    assert "planted" in str(status)
+    assert "pip install" in str(status)
+    assert status.to_dict()["engines"][0]["available"] is False
+    assert status.chosen in ("numba", "python")
+
+
+def test_blocked_packages_are_reported_in_a_fresh_process() -> None:
+    code = (
+        "import sys; sys.modules['numba'] = None; sys.modules['mlx'] = None\n"
+        "import pysces; print(pysces.status())"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert "-> python" in done.stdout
+    assert done.stdout.count("not available") == 2
+
+
+def test_order_keys_keep_the_order() -> None:
+    values = np.array([-np.inf, -1e300, -1.0, -5e-324, 0.0, 5e-324, 1.0, 1.0 + 2**-52, np.inf])
+    keys = engines.order_keys(values)
+    assert (np.diff(keys) > 0).all()
+    assert engines.order_keys(np.array([np.nan]))[0] == np.iinfo(np.int64).max
+
+
+def test_float64_crosses_as_two_float32() -> None:
+    pytest.importorskip("mlx.core", reason="mlx isn't installed")
+    values = seeds.generator(0).normal(size=1000) * np.logspace(-20, 20, 1000)
+    spec = Spec("float64", "values")
+    pair = engines._to_mlx(values, spec)
+    assert np.allclose(engines._from_mlx(pair, spec), values, rtol=2**-46, atol=0)
+    special = np.array([np.inf, -np.inf, np.nan, 0.0])
+    assert np.array_equal(
+        engines._from_mlx(engines._to_mlx(special, spec), spec), special, equal_nan=True
+    )
+
+
+# --- contracts ----------------------------------------------------------------------------------
+
+
+def test_arguments_are_checked_against_the_contract() -> None:
+    values = np.zeros((3, 4))
+    keys = np.zeros(3, np.uint64)
+    with pytest.raises(ValueError, match="axis 'genes' of 'keys' has 2 entries"):
+        ops.ordinal_ranks(values, keys[:2], False)
+    with pytest.raises(ValueError, match="axes"):
+        ops.ordinal_ranks(values[0], keys, False)
+    with pytest.raises(TypeError, match="uint64"):
+        ops.ordinal_ranks(values, keys.astype(float), False)
+
+
+def test_inputs_may_be_read_only_and_are_not_changed() -> None:
+    values = seeds.generator(0).normal(size=(3, 9))
+    values.flags.writeable = False
+    before = values.copy()
+    ops.average_ranks(values)
+    assert np.array_equal(values, before)
+
+
+def _declare(**changed):
+    def stub(
+        values: Annotated[np.ndarray, Spec("int32", "a b")],
+    ) -> Annotated[np.ndarray, Spec("int32", "b")]:
+        """Stub."""
+
+    stub.__annotations__ = {
+        "values": Annotated[np.ndarray, Spec("int32", "a b")],
+        "return": Annotated[np.ndarray, Spec("int32", "b")],
+    }
+    options = {"file": "x", "cut": "b", "agreement": EXACT, "cases": lambda: [], **changed}
+    try:
+        return kernel(**options)(stub)
+    finally:
+        _DECLARED.pop("stub", None)
+
+
+def test_declarations_are_checked() -> None:
+    assert _declare().contract.cut == "b"
+    with pytest.raises(TypeError, match="cases"):
+        _declare(cases=None)
+    with pytest.raises(TypeError, match="axis 'c'"):
+        _declare(cut="c")
+    with pytest.raises(TypeError, match="how to combine"):
+        _declare(cut="a")
+    assert _declare(cut="a", combine="sum").contract.combine == "sum"
+    with pytest.raises(TypeError, match="dtype"):
+        Spec("float16", "a")
+
+
+def test_stand_in_is_named(monkeypatch, caplog) -> None:
+    contract = ops.rank_products.contract
+    changed = type(contract)(**{**vars(contract), "unsupported": {"numba": "too hard"}})
+    engines._say_stand_in.cache_clear()
+    case = Case("", {"ranks": np.array([[2, 4]], np.int32), "first": [0], "second": [0]})
+    if any(r.engine == "numba" and r.available for r in pysces.status().engines):
+        with caplog.at_level(logging.INFO, "pysces"), pysces.use_engine("numba"):
+            result = engines.run(changed, changed.bind(case.arguments))
+        assert result.tolist() == [2]
+        assert "python stands in for numba: too hard" in caplog.text
+
+
+# --- blocks -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("length", [1, 3, 7, 100])
+def test_blocks_cover_everything_once(length) -> None:
+    covered = [i for block in blocks(20, length) for i in range(block.start, block.stop)]
+    assert covered == list(range(20))
+
+
+def test_block_length_obeys_the_memory(monkeypatch) -> None:
+    monkeypatch.setattr(pysces.settings, "_memory", 8_000)
+    assert block_length(100, 1000) == 20
+    assert block_length(100, 5) == 5
+    assert block_length(1e12, 5) == 1
+
+
+def test_by_blocks_is_one_call() -> None:
+    values = seeds.generator(0).normal(size=(17, 40))
+    assert np.array_equal(by_blocks(ops.average_ranks, 4, values=values), ops.average_ranks(values))
+    between, network = np.zeros((2, 2), np.int64), np.ones((2, 9), np.int64)
+    between[0, 1] = between[1, 0] = 1
+    found = by_blocks(ops.weakest_pairs, 2, between=between, network=network)
+    assert np.array_equal(found, ops.weakest_pairs(between, network))
+    assert found.any()
+
+
+# --- settings -----------------------------------------------------------------------------------
+
+
+def test_settings_understand_memory() -> None:
+    settings = Settings()
+    for text, value in (("2 GB", 2 * 2**30), ("512MiB", 512 * 2**20), (3e6, 3_000_000)):
+        settings.memory = text
+        assert settings.memory == value
+    for wrong in ("much", 5, True, None):
+        with pytest.raises(ValueError, match=r"settings\.memory"):
+            settings.memory = wrong
+
+
+def test_settings_refuse_nonsense() -> None:
+    settings = Settings()
+    for name, value in (
+        ("engine", "cuda"),
+        ("threads", 0),
+        ("threads", 1.5),
+        ("verbosity", "loud"),
+    ):
+        with pytest.raises(ValueError, match=f"settings.{name}"):
+            setattr(settings, name, value)
+    assert "memory" in repr(settings)
+
+
+def test_cache_folder_can_be_chosen(monkeypatch, tmp_path) -> None:
+    settings = Settings()
+    monkeypatch.setenv("PYSCES_CACHE_DIR", "")
+    assert settings.cache_dir is None
+    monkeypatch.setenv("PYSCES_CACHE_DIR", str(tmp_path))
+    assert settings.cache_dir == tmp_path
+    monkeypatch.delenv("PYSCES_CACHE_DIR")
+    assert "pysces" in str(settings.cache_dir)
+    settings.cache_dir = None
+    assert settings.cache_dir is None
+
+
+# --- seeds --------------------------------------------------------------------------------------
+
+
+def test_streams_depend_on_their_names_alone() -> None:
+    assert seeds.generator(0, "a", 1).random() == seeds.generator(0, "a", 1).random()
+    draws = {seeds.generator(s, *parts).random() for s in (0, 1) for parts in (("a", 1), ("a1",))}
+    assert len(draws) == 4
+    keys = seeds.keys(0, ["x", "y"], "gene")
+    assert keys.dtype == np.uint64
+    assert keys[1] == seeds.key(0, "gene", "y")
+
+
+def test_combined_keys_spread() -> None:
+    combined = seeds.combine(np.arange(100_000, dtype=np.uint64), 2**63 + 11)
+    assert len(set(combined.tolist())) == 100_000
+    bits = (combined[:, None] >> np.arange(64, dtype=np.uint64)) & np.uint64(1)
+    assert abs(bits.mean(axis=0) - 0.5).max() < 0.01
