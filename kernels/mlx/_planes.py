@@ -57,7 +57,7 @@ def valid(samples: int) -> mx.array:
 
 
 def popcount(word: mx.array) -> mx.array:
-    """Number of set bits of each uint32, as uint32 (MLX has no such operation; Warren 2012, 5-1)."""
+    """Number of set bits of each uint32, as uint32 (no operation of MLX; Warren 2012, 5-1)."""
     pairs = word - ((word >> _uint32(1)) & _uint32(0x55555555))
     fours = (pairs & _uint32(0x33333333)) + ((pairs >> _uint32(2)) & _uint32(0x33333333))
     bytes_ = (fours + (fours >> _uint32(4))) & _uint32(0x0F0F0F0F)

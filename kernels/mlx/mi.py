@@ -1,4 +1,4 @@
-"""Mutual information in whole numbers: a hand-written kernel on GPUs, array operations elsewhere."""
+"""Mutual information in whole numbers: a hand-written kernel on GPUs, else array operations."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ class _Partition(NamedTuple):
 
 
 class _Cells(NamedTuple):
-    """Joint cells to be cut: their pair, rows and nodes on both sides, and masks of their points."""
+    """Joint cells to be cut: pair, rows and nodes on both sides, and masks of their points."""
 
     pair: NDArray[np.int64]
     x_row: mx.array

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 import numba
+import numpy as np
 from numba import types as nb_types
 from numba.extending import intrinsic
 
@@ -30,7 +31,8 @@ def parallel(function: _Function) -> _Function:
 
     The twin is the same function compiled without threads. It runs where starting Numba's threads
     would be useless or unsafe (see `may_start_threads`); results are the same. Both forms are
-    compiled at their first call and can be had as `.threaded` and `.serial`.
+    compiled at their first call and can be had as `.threaded` and `.serial`. Arrays among the
+    arguments are read-only inside.
     """
     twin = types.FunctionType(
         function.__code__,
@@ -48,11 +50,19 @@ def parallel(function: _Function) -> _Function:
 
     @functools.wraps(function)
     def run(*arguments: Any) -> Any:
-        return (threaded if may_start_threads() else serial)(*arguments)
+        alike = [_read_only(a) if isinstance(a, np.ndarray) else a for a in arguments]
+        return (threaded if may_start_threads() else serial)(*alike)
 
     run.threaded = threaded  # type: ignore[attr-defined]
     run.serial = serial  # type: ignore[attr-defined]
     return run  # type: ignore[return-value]
+
+
+def _read_only(array: np.ndarray) -> np.ndarray:
+    """A contiguous read-only view. To Numba those are types: one kind means one compilation."""
+    view = (array if array.flags.c_contiguous else np.ascontiguousarray(array)).view()
+    view.flags.writeable = False
+    return view
 
 
 def may_start_threads() -> bool:
