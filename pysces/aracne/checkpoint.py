@@ -95,23 +95,28 @@ class Checkpoint:
                 mi=result.edges.mi,
                 kept=result.kept,
                 largest=np.int64(result.largest),
+                n_rows=np.int64(resampler.candidates.n_rows),
                 pruning=np.array(_pruning(resampler)),
             ),
         )
 
     def read(self, resample: int, resampler: Resampler) -> ResampleResult | None:
-        """A stored resample, pruned as this run wants it; None if it isn't there or is damaged."""
+        """A stored resample, pruned as this run wants it; None if it isn't there, is damaged or lacks decoys."""
         path = self._path(resample)
         try:
             with path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
                 edges = Edges(stored["row"], stored["gene"], stored["mi"])
                 kept, largest = stored["kept"], int(stored["largest"])
-                pruning = str(stored["pruning"])
+                pruning, n_rows = str(stored["pruning"]), int(stored["n_rows"])
         except FileNotFoundError:
             return None
         except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
             log.warning("%s is damaged (%s) and is computed anew", path, error)
             return None
+        if n_rows < resampler.candidates.n_rows:
+            return None  # fewer decoys than this run wants
+        wanted = edges.row < resampler.candidates.n_rows  # more decoys do no harm
+        edges, kept = edges.take(wanted), kept[wanted]
         if pruning == _pruning(resampler):
             return ResampleResult(edges, kept, largest)
         return resampler.pruned(edges, largest)

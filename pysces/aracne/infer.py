@@ -272,7 +272,7 @@ class Work:
                 result = None
                 if resample in done and store is not None:
                     result = store.read(resample, resampler)
-                    if result is None:  # damaged
+                    if result is None:  # damaged, or too few decoys
                         result = resampler(resample)
                         store.write(resample, result, resampler)
                 else:
@@ -290,7 +290,6 @@ def _fingerprint(resampler: Resampler, options: Options) -> dict[str, Any]:
         "data": candidates.expression.data_hash(),
         "regulators": hashlib.blake2b("\0".join(names).encode(), digest_size=16).hexdigest(),
         "n_regulators": candidates.n_regulators,
-        "n_decoys_per_regulator": candidates.decoys_per_regulator,
         "measure": resampler.measure.name,
         "ties": resampler.measure.ties,
         "resampling": options.resampling,

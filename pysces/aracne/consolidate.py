@@ -1,0 +1,286 @@
+"""One network from those of many resamples, by how many of them have an edge."""
+
+from __future__ import annotations
+
+import logging
+import os
+import re
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from pysces.aracne.significance import adjusted, binomial_log_pvalues, poisson_pvalues
+from pysces.dispatch.chunks import progress
+from pysces.errors import InputError
+from pysces.messages import listed
+from pysces.network import Network
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+log = logging.getLogger("pysces")
+
+METHODS = ("poisson", "binomial")
+RULES = ("fdr", "fwer", "fpr")
+_AVERAGED = ("mi", "correlation", "mor", "likelihood", "weight")
+_NETWORK_FILES = (".tsv", ".csv", ".txt", ".parquet", ".pq", ".adj")
+
+
+def consolidate(
+    networks: Any,
+    method: str = "poisson",
+    *,
+    alpha: float | None = 0.05,
+    correction: str | None = "bonferroni",
+    rate: float | Sequence[float] | None = None,
+) -> Network:
+    """One network from the networks of many resamples.
+
+    An edge's support k is the number of networks that have it. Its p-value says how likely so much
+    support is by chance, under one of two rules of earlier programs. Both take the resamples for
+    independent, though they share the data: on pure noise they return edges. For new work use
+    :func:`pysces.run_aracne`, whose default compares the support with that of decoy regulators.
+
+    Parameters
+    ----------
+    networks
+        A folder, or a list of paths, :class:`pysces.Network` or DataFrames with ``source`` and
+        ``target``. Of a folder with files named ``bootstrapNetwork_*`` (ARACNe-AP) only those are
+        read, otherwise all tables in it.
+    method
+        ``"poisson"`` (ARACNe-AP): ``P(X > k)`` for Poisson counts of mean sum(k) / (T U), with T
+        regulators and U targets in the networks. **Strictly** greater, as ARACNe-AP has it: too
+        small by one count, since chance would have to give *at least* k.
+        ``"binomial"`` (ARACNe3): ``P(X >= k)`` for binomial counts of as many trials as there are
+        networks, at the false positive rate ``rate``.
+    alpha
+        Edges whose corrected p-value is less are kept; ``None`` keeps all edges, as ARACNe3 does.
+    correction
+        Over the T U possible edges: ``"bonferroni"``, ``"fdr_bh"`` or ``None``.
+    rate
+        Of ``"binomial"``: probability that one network has an edge by chance; the mean is taken of
+        one for each network. :func:`pysces.aracne.consolidate.false_positive_rate` computes it, and
+        :func:`~pysces.aracne.consolidate.rate_of_log` reads it from a log of ARACNe3.
+
+    Returns
+    -------
+    Network
+        By source, then target: ``support``, ``pvalue``, ``qvalue`` (corrected; what ARACNe-AP
+        prints as pvalue), and the means of ``mi``, ``correlation``, ``mor``, ``likelihood`` and
+        ``weight``, where all networks have them, over the networks that have the edge. (ARACNe3
+        instead computes mutual information and correlation anew from all samples:
+        :func:`pysces.mutual_information`.)
+
+    Raises
+    ------
+    InputError
+        If there are fewer than two networks, none has an edge, or an argument can't be used.
+
+    References
+    ----------
+    Lachmann et al. 2016 (ARACNe-AP); Griffin et al. 2023 (ARACNe3).
+
+    Examples
+    --------
+    >>> import pandas as pd, pysces
+    >>> first = pd.DataFrame({"source": ["MYC", "MYC"], "target": ["NCL", "MAX"], "mi": [0.5, 0.2]})
+    >>> second = pd.DataFrame({"source": ["MYC"], "target": ["NCL"], "mi": [0.7]})
+    >>> network = pysces.consolidate([first, second], alpha=None)
+    >>> network.to_dataframe()[["target", "mi", "support"]].values.tolist()
+    [['MAX', 0.2, 1], ['NCL', 0.6, 2]]
+    """
+    _check_arguments(method, alpha, rate)
+    tables = [
+        _table(item)
+        for item in progress(_items(networks), "reading networks", total=None, unit="network")
+    ]
+    if len(tables) < 2:
+        raise InputError(
+            f"A consensus needs at least two networks. Got {len(tables)}. "
+            "Pass a folder of network files, or a list."
+        )
+    edges = _support(tables)
+    n_regulators, n_targets = edges["source"].nunique(), edges["target"].nunique()
+    support = edges["support"].to_numpy()
+    if method == "poisson":
+        pvalues = poisson_pvalues(support, n_regulators, n_targets)
+    else:
+        pvalues = np.exp(binomial_log_pvalues(support, len(tables), _mean_rate(rate, len(tables))))
+    edges["pvalue"] = np.minimum(1.0, pvalues)
+    edges["qvalue"] = adjusted(edges["pvalue"].to_numpy(), n_regulators * n_targets, correction)
+    kept = edges if alpha is None else edges[edges["qvalue"] < alpha]
+    log.info("%d of %d edges of %d networks are kept.", len(kept), len(edges), len(tables))
+    return Network(kept.reset_index(drop=True))
+
+
+def false_positive_rate(
+    n_pairs: int, n_significant: int, n_kept: int, alpha: float, rule: str = "fdr"
+) -> float:
+    """Probability that a network of one resample has an edge by chance (ARACNe3).
+
+    Parameters
+    ----------
+    n_pairs
+        Pairs tested, M.
+    n_significant
+        Edges significant among them, E.
+    n_kept
+        Edges left after pruning, K (E where nothing was pruned).
+    alpha
+        Level at which they were significant.
+    rule
+        What ``alpha`` bounds: ``"fdr"``: ``alpha K / (M - (1 - alpha) E)``; ``"fwer"``:
+        ``alpha / M * K / E``; ``"fpr"``: ``alpha K / E``.
+
+    Examples
+    --------
+    >>> false_positive_rate(490, 75, 52, 0.05)
+    0.006208955223880597
+    """
+    if rule not in RULES:
+        raise InputError(f"The 'rule' parameter must be one of {list(RULES)}. Got {rule!r}.")
+    if not 0 < alpha <= 1:
+        raise InputError(f"The 'alpha' parameter must be in the range (0, 1]. Got {alpha!r}.")
+    if not 0 <= n_kept <= n_significant <= n_pairs or n_pairs < 1:
+        raise InputError(
+            "Numbers of edges must not grow from pairs to significant to kept edges. "
+            f"Got {n_pairs}, {n_significant}, {n_kept}."
+        )
+    if n_significant == 0:
+        return 0.0
+    if rule == "fdr":
+        return alpha * n_kept / (n_pairs - (1 - alpha) * n_significant)
+    return alpha * n_kept / n_significant / (n_pairs if rule == "fwer" else 1)
+
+
+def rate_of_log(path: str | os.PathLike[str]) -> float:
+    """:func:`false_positive_rate` from the log that ARACNe3 writes for a subnetwork.
+
+    The log says alpha with six decimals, so a smaller one can't be had from it.
+    """
+    text = Path(path).read_text()
+    sizes = [int(size) for size in re.findall(r"Size of subnetwork: (\d+) edges", text)]
+    alpha = re.search(r"^Alpha: (\S+)", text, re.MULTILINE)
+    rule = re.search(r"Method of first pruning step: (\w+)", text)
+    if not 2 <= len(sizes) <= 3 or alpha is None or rule is None:
+        raise InputError(
+            f"{Path(path).name} doesn't read like a log of an ARACNe3 subnetwork. "
+            "Compute the rate with false_positive_rate and pass it as rate=."
+        )
+    return false_positive_rate(
+        sizes[0], sizes[1], sizes[-1], float(alpha.group(1)), rule.group(1).lower()
+    )
+
+
+def _check_arguments(method: str, alpha: float | None, rate: Any) -> None:
+    if method not in METHODS:
+        raise InputError(
+            f"The 'method' parameter must be one of {list(METHODS)}. Got {method!r} instead."
+        )
+    if alpha is not None and not 0 < alpha <= 1:
+        raise InputError(
+            f"The 'alpha' parameter must be None or a number in the range (0, 1]. "
+            f"Got {alpha!r} instead."
+        )
+    if method == "binomial" and rate is None:
+        raise InputError(
+            "method='binomial' needs rate=, the probability that a network has an edge by chance. "
+            "Compute it with pysces.aracne.consolidate.false_positive_rate, or read it from the "
+            "logs of ARACNe3 with rate_of_log."
+        )
+    if method != "binomial" and rate is not None:
+        raise InputError("rate= is of method='binomial'. Leave it out, or choose that method.")
+
+
+def _mean_rate(rate: Any, n_networks: int) -> float:
+    """The mean of the rates of all networks."""
+    rates = np.atleast_1d(np.asarray(rate, dtype=np.float64))
+    if rates.size not in (1, n_networks):
+        raise InputError(
+            f"{rates.size} rates for {n_networks} networks. Pass one number, or one each."
+        )
+    mean = float(rates.mean())
+    if not ((rates >= 0) & (rates <= 1)).all() or mean == 0:
+        raise InputError(
+            f"The 'rate' parameter must be in the range (0, 1]. Got a mean of {mean:g} of values "
+            f"between {rates.min():g} and {rates.max():g}."
+        )
+    return mean
+
+
+def _items(networks: Any) -> list[Any]:
+    """Networks as a list; those of a folder in the order of their names."""
+    if isinstance(networks, str | os.PathLike):
+        return _files_of(Path(networks))
+    if isinstance(networks, Network | pd.DataFrame) or not isinstance(networks, Iterable):
+        raise InputError(
+            f"Expected a folder or a list of networks, got one {type(networks).__name__}. "
+            "Pass a list with one network per resample."
+        )
+    return list(networks)
+
+
+def _files_of(folder: Path) -> list[Path]:
+    if not folder.is_dir():
+        raise InputError(
+            f"There is no folder {str(folder)!r}. Pass the folder that holds one network file "
+            "per resample, or a list of paths."
+        )
+    files = sorted(file for file in folder.iterdir() if file.is_file())
+    bootstraps = [file for file in files if file.name.startswith("bootstrapNetwork_")]
+    tables = bootstraps or [
+        file
+        for file in files
+        if Path(file.name.lower().removesuffix(".gz")).suffix in _NETWORK_FILES
+        and not file.name.startswith(".")
+    ]
+    if not tables:
+        raise InputError(
+            f"The folder {str(folder)!r} holds no network files; it has "
+            f"{listed(file.name for file in files)}. Files of networks end in "
+            f"{listed(_NETWORK_FILES)}."
+        )
+    log.info("%s: %d networks, %s.", folder, len(tables), listed(f.name for f in tables))
+    return tables
+
+
+def _table(item: Any) -> pd.DataFrame:
+    """The edges of one network, checked."""
+    if isinstance(item, str | os.PathLike):
+        from pysces.data.files import read_network
+
+        return read_network(item).to_dataframe()
+    network = item if isinstance(item, Network) else Network.from_dataframe(item)
+    return network.to_dataframe()
+
+
+def _support(tables: list[pd.DataFrame]) -> pd.DataFrame:
+    """Every edge seen, by names: in how many networks, and means over those.
+
+    Values are added from the smallest to the largest, so the order of networks changes no bit.
+    """
+    filled = [table for table in tables if len(table)]
+    if not filled:
+        raise InputError(
+            f"None of the {len(tables)} networks has an edge, so there is nothing to consolidate. "
+            "Infer them with a larger alpha or more samples."
+        )
+    averaged = [name for name in _AVERAGED if all(name in table for table in filled)]
+    everything = pd.concat([table[["source", "target", *averaged]] for table in filled])
+    codes, names = [], []
+    for column in ("source", "target"):
+        code, labels = pd.factorize(everything[column].astype(str), sort=True)
+        codes.append(code.astype(np.int64))
+        names.append(np.asarray(labels, dtype=object))
+    keys, edge = np.unique(codes[0] * len(names[1]) + codes[1], return_inverse=True)
+    support = np.bincount(edge)
+    source, target = np.divmod(keys, len(names[1]))
+    result = pd.DataFrame({"source": names[0][source], "target": names[1][target]})
+    for name in averaged:
+        values: NDArray[np.float64] = everything[name].to_numpy(dtype=np.float64)
+        order = np.lexsort((values, edge))
+        result[name] = np.bincount(edge[order], weights=values[order]) / support
+    return result.assign(support=support)

@@ -1,0 +1,234 @@
+"""Sums and means of expression over pools of cells, read by blocks."""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+import scipy.sparse as sp
+
+from pysces import seeds
+from pysces._version import __version__
+from pysces.aracne.neighbours import principal_components
+from pysces.data._inputs import matrix_of
+from pysces.data.expression import Expression
+from pysces.data.storage import plain
+from pysces.dispatch import operations as ops
+from pysces.dispatch.chunks import block_length, blocks, progress
+from pysces.dispatch.engines import record, use_engine
+from pysces.errors import InputError, PyscesWarning
+from pysces.messages import listed
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from anndata import AnnData
+    from numpy.typing import NDArray
+
+FUNCS = (None, "sum", "mean")
+TARGET_SUM = 1e4
+"""Counts of a pool after normalisation."""
+
+_EXACT_IN_FLOAT32 = 2**24
+
+
+@dataclass(frozen=True, eq=False)
+class Cells:
+    """The cells of a matrix that are to be pooled.
+
+    Attributes
+    ----------
+    expression
+        Cells x genes.
+    order
+        Positions of the cells in an order that depends on their names and the seed alone.
+    scattered
+        Whether cells can be read in any order at no extra cost (the matrix is in memory).
+        Otherwise they're read as they lie.
+    """
+
+    expression: Expression
+    order: NDArray[np.intp]
+    scattered: bool
+
+    @classmethod
+    def of(
+        cls, adata: AnnData, layer: str | None, chosen: NDArray[np.bool_], seed: int = 0
+    ) -> Cells:
+        """Chosen cells (a mask) of an AnnData."""
+        expression = Expression.from_anndata(adata, layer=layer)
+        names = expression.samples
+        if not names.is_unique:
+            raise InputError(
+                f"Names of cells occur more than once: {listed(names[names.duplicated()])}. "
+                "Make them unique first, with `adata.obs_names_make_unique()`."
+            )
+        positions = np.flatnonzero(chosen)
+        keys = seeds.keys(seed, names[positions], "cells")
+        order = positions[np.lexsort((names[positions].to_numpy(dtype=str), keys))]
+        matrix, _, _ = matrix_of(adata, layer)
+        return cls(expression, order, isinstance(matrix, np.ndarray) or sp.issparse(matrix))
+
+    def reading(self, cells: NDArray[np.intp]) -> NDArray[np.intp]:
+        """The same cells in the order in which to read them."""
+        return cells if self.scattered else np.sort(cells)
+
+    def blocks(
+        self, cells: NDArray[np.intp], description: str
+    ) -> Iterator[tuple[NDArray[np.intp], NDArray[np.float64]]]:
+        """Positions and values [cells genes] of some cells, block by block, as they come."""
+        length = block_length(self.expression.n_genes * 8 * 3, len(cells))
+        parts = list(blocks(len(cells), length))
+        for part in progress(parts, description, total=len(parts), unit="block"):
+            yield cells[part], self.expression.sample_block(cells[part])
+
+    def are_counts(self) -> bool:
+        """Whether all values are whole and not negative."""
+        return all(
+            values.min(initial=0.0) >= 0 and bool((values == np.rint(values)).all())
+            for _, values in self.blocks(self.reading(self.order), "checking counts")
+        )
+
+    def components(
+        self, counts: bool, n_components: int, n_top_genes: int, seed: int
+    ) -> NDArray[np.float64]:
+        """Principal components [cells components], rows in the order of `order`.
+
+        Of the ``n_top_genes`` genes that vary most: of ln(1 + counts per 10,000) for counts, of the
+        values as they are for others.
+        """
+        reading = self.reading(self.order)
+        total, squares = np.zeros((2, self.expression.n_genes))
+        for _, values in self.blocks(reading, "finding variable genes"):
+            part = normalised(values) if counts else values
+            total += part.sum(axis=0)
+            squares += (part * part).sum(axis=0)
+        variance = squares / len(reading) - (total / len(reading)) ** 2
+        variance[variance <= 1e-12 * squares / len(reading)] = 0.0  # rounding
+        top = np.sort(np.lexsort((np.arange(len(variance)), -variance))[:n_top_genes])
+        top = top[variance[top] > 0]
+        if len(top) == 0:
+            return np.zeros((len(self.order), 1))
+        rows = [
+            sp.csr_array((normalised(values) if counts else values)[:, top])
+            for _, values in self.blocks(reading, "principal components")
+        ]
+        row_of = np.empty(self.expression.n_samples, dtype=np.intp)
+        row_of[reading] = np.arange(len(reading))
+        matrix = sp.csr_array(sp.vstack(rows))[row_of[self.order]]
+        return principal_components(matrix, n_components, seed)
+
+    def means(
+        self, pool: NDArray[np.int64], n_pools: int, counts: bool
+    ) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+        """Mean of each gene over the cells of each pool [pools genes], and cells of each pool.
+
+        ``pool``: the pool of each cell in the order of `order`; -1 for none. Counts come back as
+        sums.
+        """
+        pooled = pool >= 0
+        size = np.bincount(pool[pooled], minlength=n_pools)
+        pool_of = np.full(self.expression.n_samples, -1, dtype=np.int64)
+        pool_of[self.order] = pool
+        by_pool = np.argsort(pool[pooled], kind="stable")
+        cells = self.reading(self.order[pooled][by_pool])
+        sums = np.zeros((n_pools, self.expression.n_genes))
+        for some, values in self.blocks(cells, "pooling cells"):
+            present, local = np.unique(pool_of[some], return_inverse=True)
+            means = ops.segment_means(values, local.astype(np.int32), len(present))
+            sums[present] += means * np.bincount(local)[:, None]
+        if counts:
+            return np.rint(sums), size  # a mean times its number of cells is whole but for rounding
+        return sums / size[:, None], size
+
+
+def normalised(counts: NDArray[np.float64]) -> NDArray[np.float64]:
+    """``ln(1 + counts per 10,000)`` of each row; rows without counts stay 0.
+
+    >>> normalised(np.array([[1.0, 3.0], [0.0, 0.0]])).round(3).tolist()
+    [[7.824, 8.923], [0.0, 0.0]]
+    """
+    total = counts.sum(axis=1, keepdims=True)
+    return np.log1p(counts * (TARGET_SUM / np.where(total > 0, total, 1.0)))
+
+
+def sums_or_means(cells: Cells, func: str | None) -> tuple[str, bool]:
+    """What to compute, ``"sum"`` or ``"mean"``, and whether the values are counts."""
+    if func not in FUNCS:
+        raise InputError(f"The 'func' parameter must be one of {list(FUNCS)}. Got {func!r} instead.")
+    counts = cells.are_counts()
+    if func == "sum" and not counts:
+        raise InputError(
+            "The values aren't counts (some are negative or not whole), so sums make no sense. "
+            "Pass layer= with the layer of the counts, or func='mean'."
+        )
+    if func is None and not counts:
+        warnings.warn(
+            "The values aren't counts (some are negative or not whole): pools get means of them, "
+            "not normalised sums. Pass layer= with the layer of the counts, or func='mean' if "
+            "that is what you want.",
+            PyscesWarning,
+            stacklevel=4,
+        )
+    return func or ("sum" if counts else "mean"), counts
+
+
+def pooled_anndata(
+    adata: AnnData,
+    cells: Cells,
+    pool: NDArray[np.int64],
+    obs: pd.DataFrame,
+    *,
+    func: str,
+    key: str,
+    column: str,
+    params: Mapping[str, Any],
+    engine: str | None,
+) -> AnnData:
+    """Pools x genes, with a record of where each cell went.
+
+    Parameters
+    ----------
+    adata
+        Where the cells are from.
+    cells, pool
+        The cells, and the pool of each (-1 for none).
+    obs
+        Facts about the pools; gets the column ``n_cells`` first.
+    func
+        ``"sum"`` (of counts) or ``"mean"``.
+    key, column
+        ``uns[key]["cells"]`` names the pool of each pooled cell in this column.
+    params
+        For ``uns[key]["params"]``.
+    engine
+        ``None`` for the one in force.
+    """
+    from anndata import AnnData
+
+    with use_engine(engine) as chosen:
+        values, size = cells.means(pool, len(obs), func == "sum")
+        params = {**params, "engine": record(chosen), "pysces_version": __version__}
+    obs = obs.copy()
+    obs.insert(0, "n_cells", size)
+    layers = {}
+    if func == "sum":
+        exact = values.max(initial=0.0) <= _EXACT_IN_FLOAT32
+        layers["counts"] = values.astype(np.float32) if exact else values
+        values = normalised(values)
+    pooled = pool >= 0
+    names = cells.expression.samples[cells.order[pooled]]
+    by_pool = np.argsort(pool[pooled], kind="stable")
+    where = pd.Categorical.from_codes(pool[pooled][by_pool], categories=obs.index)
+    result = AnnData(
+        values.astype(np.float32),
+        obs=obs,
+        var=adata.var.copy(),
+        layers=layers,
+    )
+    table = pd.DataFrame({column: where}, index=pd.Index(names[by_pool], name=None))
+    result.uns[key] = plain({"cells": table, "params": {**params, "func": func}})
+    return result
