@@ -33,7 +33,7 @@ logging.getLogger("pysces").addHandler(logging.NullHandler())
 if TYPE_CHECKING:
     from pysces.aracne.consolidate import consolidate as consolidate
     from pysces.aracne.metacells import metacells as metacells
-    from pysces.aracne.metacells import pseudobulk as pseudobulk
+    from pysces.aracne.pseudobulk import pseudobulk as pseudobulk
     from pysces.aracne.parts import mutual_information as mutual_information
     from pysces.aracne.parts import prune_dpi as prune_dpi
     from pysces.aracne.run import infer_network as infer_network
@@ -45,6 +45,15 @@ if TYPE_CHECKING:
     from pysces.dispatch.engines import use_engine as use_engine
     from pysces.network import Network as Network
     from pysces.validation import validate as validate
+    from pysces.viper.enrichment import enrich as enrich
+    from pysces.viper.groups import rank_regulators as rank_regulators
+    from pysces.viper.groups import run_msviper as run_msviper
+    from pysces.viper.run import activity as activity
+    from pysces.viper.run import compute_signature as compute_signature
+    from pysces.viper.run import run_viper as run_viper
+    from pysces.viper.signatures import signature as signature
+    from pysces.viper.similarity import signature_distance as signature_distance
+    from pysces.viper.similarity import viper_similarity as viper_similarity
 
 # Where each public name lives: imported when first used, so that `import pysces` is light.
 _PUBLIC = {
@@ -54,19 +63,28 @@ _PUBLIC = {
     "Network": "pysces.network",
     "PyscesError": "pysces.errors",
     "PyscesWarning": "pysces.errors",
+    "activity": "pysces.viper.run",
+    "compute_signature": "pysces.viper.run",
     "consolidate": "pysces.aracne.consolidate",
+    "enrich": "pysces.viper.enrichment",
     "infer_network": "pysces.aracne.run",
     "metacells": "pysces.aracne.metacells",
     "mutual_information": "pysces.aracne.parts",
     "prune_dpi": "pysces.aracne.parts",
-    "pseudobulk": "pysces.aracne.metacells",
+    "pseudobulk": "pysces.aracne.pseudobulk",
+    "rank_regulators": "pysces.viper.groups",
     "read_expression": "pysces.data.files",
     "read_network": "pysces.data.files",
     "regulators": "pysces.data.regulators",
     "run_aracne": "pysces.aracne.run",
+    "run_msviper": "pysces.viper.groups",
+    "run_viper": "pysces.viper.run",
+    "signature": "pysces.viper.signatures",
+    "signature_distance": "pysces.viper.similarity",
     "status": "pysces.dispatch.engines",
     "use_engine": "pysces.dispatch.engines",
     "validate": "pysces.validation",
+    "viper_similarity": "pysces.viper.similarity",
 }
 
 __all__ = ["__version__", "settings", *_PUBLIC]

@@ -91,6 +91,8 @@ def _weights(
         raise InputError(f"tails must be 'two-sided', 'greater' or 'less'. Got {tails!r}.")
     if n_top is not None:
         return _top(z, n_top, tails)
+    # R divides by the largest value where only active regulators count, else by the largest size.
+    largest = (z if tails == "greater" else np.abs(z)).max(axis=1, keepdims=True, initial=0.0)
     if tails != "two-sided":
         z = np.where(z > 0 if tails == "greater" else z < 0, z, 0.0)
     if isinstance(weighting, tuple | list):
@@ -98,7 +100,7 @@ def _weights(
         slope = np.log(1 / 9) / (low - middle)
         return np.sign(z) / (1 + np.exp(-slope * (np.abs(z) - middle)))
     with np.errstate(invalid="ignore", divide="ignore"):
-        size = np.abs(z) / np.abs(z).max(axis=1, keepdims=True)
+        size = np.abs(z) / largest
     return np.sign(z) * np.nan_to_num(size) ** weighting
 
 
@@ -146,7 +148,7 @@ def signature_distance(
     weighting
         Genes weigh ``sign(z) |z|^w``; for 0 their signs, and z is the normal score of the rank.
     tails
-        Take half of the genes from either end, or the largest ``|z|``.
+        Take half of the genes from either end, or the largest ``|z|`` without their signs.
     standardise
         Turn each gene into z-scores over the samples first.
     scale
@@ -210,4 +212,5 @@ def _profiles(
     else:
         order = np.argsort(-np.abs(z), axis=1, kind="stable")
         np.put_along_axis(kept, order[:, :count], True, axis=1)
+        weights = np.abs(weights)
     return np.where(kept, weights, 0.0)

@@ -12,8 +12,6 @@ from pysces.errors import InputError
 from pysces.viper.quantiles import z_of_t
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from numpy.typing import NDArray
 
 Alternative = Literal["two-sided", "greater", "less"]
@@ -93,17 +91,47 @@ def permutation_orders(
 
 
 def permuted_group_z(
-    x: NDArray[np.float64], y: NDArray[np.float64], orders: Iterable[NDArray[np.intp]]
+    x: NDArray[np.float64], y: NDArray[np.float64], orders: NDArray[np.intp]
 ) -> NDArray[np.float64]:
     """Null signatures [permutations genes]: the t test of permuted groups, as normal scores."""
     both = np.concatenate([x, y])
-    return np.array([group_z(both[order[: len(x)]], both[order[len(x) :]]) for order in orders])
+    n = len(x)
+    if np.isnan(both).any():
+        return np.array([group_z(both[order[:n]], both[order[n:]]) for order in orders])
+    return _drawn_z(both, both, orders[:, :n], orders[:, n:])
+
+
+def _drawn_z(
+    x: NDArray[np.float64],
+    y: NDArray[np.float64],
+    first: NDArray[np.intp],
+    second: NDArray[np.intp],
+) -> NDArray[np.float64]:
+    """t tests of groups drawn from the rows of x and y, as normal scores [draws genes].
+
+    Sums over a draw are products with how often it holds each row, about a common centre.
+    """
+    centre = np.concatenate([x, y]).mean(axis=0)
+    sums = []
+    for values, drawn in ((x - centre, first), (y - centre, second)):
+        held = np.zeros((len(drawn), len(values)))
+        np.add.at(held, (np.arange(len(drawn))[:, None], drawn), 1.0)
+        total = held @ values
+        sums.append((total / drawn.shape[1], held @ values**2 - total**2 / drawn.shape[1]))
+    (mean, spread), (other, other_spread) = sums
+    n, m = first.shape[1], second.shape[1]
+    with np.errstate(invalid="ignore", divide="ignore"):
+        pooled = np.maximum(spread + other_spread, 0.0) / (n + m - 2)
+        return z_of_t((mean - other) / np.sqrt(pooled * (1 / n + 1 / m)), n + m - 2)
 
 
 def bootstrapped_group_z(
     x: NDArray[np.float64],
     y: NDArray[np.float64],
-    draws: Iterable[tuple[NDArray[np.intp], NDArray[np.intp]]],
+    first: NDArray[np.intp],
+    second: NDArray[np.intp],
 ) -> NDArray[np.float64]:
-    """Signatures [bootstraps genes] of groups resampled each on its own."""
-    return np.array([group_z(x[a], y[b]) for a, b in draws])
+    """Signatures [bootstraps genes] of groups resampled each on its own [bootstraps samples]."""
+    if np.isnan(x).any() or np.isnan(y).any():
+        return np.array([group_z(x[a], y[b]) for a, b in zip(first, second, strict=True)])
+    return _drawn_z(x, y, first, second)

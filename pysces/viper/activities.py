@@ -1,0 +1,162 @@
+"""Activities of one network in all cells: signature, enrichment, nulls, corrections, by blocks."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from pysces.dispatch.chunks import block_length, blocks, progress
+from pysces.errors import InputError
+from pysces.viper.blocks import Read, Table
+from pysces.viper.bootstraps import bootstrap_draws, bootstrapped_area
+from pysces.viper.enrichment import Options, bytes_per_cell, score_block
+from pysces.viper.nulls import against_null, bootstrap_plan, null_signature
+from pysces.viper.pleiotropy import Pleiotropy, correct
+from pysces.viper.quantiles import two_sided
+from pysces.viper.regulons import Regulons, align
+from pysces.viper.signatures import TIE_BITS, Method, fit
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from pysces.data.expression import Expression
+    from pysces.network import Network
+
+_MOST_REFERENCE = 1000  # cells from which null samples are drawn
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a run of VIPER computes."""
+
+    signature: Method = "zscore"
+    reference: NDArray[np.intp] | None = None
+    min_targets: int = 10
+    filter_genes: bool = True
+    pleiotropy: Pleiotropy | None = None
+    n_permutations: int = 0
+    n_bootstraps: int = 0
+    seed: int = 0
+    options: Options = field(default_factory=Options)
+
+    def check(self) -> None:
+        """Refuse combinations that mean nothing."""
+        kind = self.options.enrichment
+        for value, name in (
+            (self.n_permutations, "n_permutations"),
+            (self.n_bootstraps, "n_bootstraps"),
+        ):
+            if isinstance(value, bool) or not isinstance(value, int) or value < 0:
+                raise InputError(f"{name} must be a whole number, 0 or more. Got {value!r}.")
+        if self.pleiotropy is not None and kind != "area":
+            raise InputError("pleiotropy corrects aREA only; use enrichment='area'.")
+        if self.n_permutations and kind == "narnea":
+            raise InputError(
+                "NaRnEA has an analytic null; use n_permutations=0 with enrichment='narnea'."
+            )
+        if self.n_permutations and kind != "gsea" and self.signature not in _WITH_NULL:
+            raise InputError(
+                f"n_permutations needs signature= one of {_WITH_NULL}. Got {self.signature!r}."
+            )
+        if self.n_bootstraps and (kind != "area" or self.signature != "zscore"):
+            raise InputError(
+                "n_bootstraps needs enrichment='area' and signature='zscore', "
+                "the signature that bootstraps are made for."
+            )
+        if self.n_bootstraps and (self.n_permutations or self.pleiotropy is not None):
+            raise InputError("n_bootstraps can't be combined with n_permutations or pleiotropy.")
+
+
+_WITH_NULL = ("zscore", "ttest", "mean")
+
+
+@dataclass(frozen=True)
+class Activities:
+    """Scores of all cells: tables cells x regulators by name (nes, pvalue, pes, sd)."""
+
+    regulons: Regulons
+    tables: dict[str, NDArray[np.float64]]
+
+    def frame(self, name: str, cells: pd.Index) -> pd.DataFrame:
+        """One of the tables with names."""
+        return pd.DataFrame(self.tables[name], index=cells, columns=self.regulons.names)
+
+
+def activities(
+    source: Expression | pd.DataFrame, names: pd.Index, network: Network, plan: Plan
+) -> Activities:
+    """Score one network in all cells.
+
+    source: cells x genes. names: of the cells.
+    """
+    plan.check()
+    genes = source.columns if isinstance(source, pd.DataFrame) else source.genes
+    regulons = align(
+        network, genes, min_targets=plan.min_targets, filter_genes=plan.filter_genes
+    )
+    cells: Table | Read
+    if isinstance(source, pd.DataFrame):
+        cells = Table(np.take(source.to_numpy(), regulons.columns, axis=1))
+    else:
+        cells = Read(source.take_genes(regulons.columns))
+    if plan.n_bootstraps:
+        draws = bootstrap_draws(cells.n_cells, plan.n_bootstraps, plan.seed)
+        nes, sd = bootstrapped_area(cells, regulons, draws)
+        return Activities(regulons, {"nes": nes, "sd": sd})
+    return Activities(regulons, _by_blocks(cells, names, regulons, plan))
+
+
+def _by_blocks(
+    cells: Table | Read, names: pd.Index, regulons: Regulons, plan: Plan
+) -> dict[str, NDArray[np.float64]]:
+    fitted = fit(cells, plan.signature, plan.reference, bits=TIE_BITS)
+    kind = plan.options.enrichment
+    null, null_scores = None, None
+    if plan.n_permutations and kind != "gsea":
+        null = _null_signatures(cells, plan)
+        null_scores = _raw(score_block(null, regulons, plan.options), kind)
+    wanted = {"area": ["nes"], "narnea": ["nes", "pes", "pvalue"], "mean": ["nes"]}.get(kind)
+    if wanted is None:
+        wanted = ["nes", "pvalue"] if plan.options.n_permutations else ["nes"]
+    found = {
+        name: np.empty((cells.n_cells, len(regulons.names)))
+        for name in dict.fromkeys([*wanted, *(["pvalue"] if null is not None else [])])
+    }
+    step = block_length(bytes_per_cell(cells.n_genes, regulons), cells.n_cells)
+    for part in progress(list(blocks(cells.n_cells, step)), "activity", unit="block"):
+        values = fitted.of(cells.block(part))
+        scores = score_block(values, regulons, plan.options, cell_names=names[part])
+        nes = scores["nes"]
+        if null_scores is not None:
+            nes = against_null(_raw(scores, kind), null_scores)
+        if plan.pleiotropy is not None:
+            nes = correct(values, nes, regulons, plan.pleiotropy, null=null)
+        scores["nes"] = nes
+        if null is not None:
+            scores["pvalue"] = two_sided(nes)
+        for name, table in found.items():
+            table[part] = scores[name]
+    return found
+
+
+def _raw(scores: dict[str, Any], kind: str) -> NDArray[np.float64]:
+    """The score that is compared with null scores."""
+    return scores["es"] if kind == "area" else scores["nes"]
+
+
+def _null_signatures(cells: Table | Read, plan: Plan) -> NDArray[np.float64]:
+    """Signatures of reference cells against bootstraps of the others [nulls genes].
+
+    From at most 1,000 cells of the reference, evenly spaced.
+    """
+    rows = np.arange(cells.n_cells) if plan.reference is None else plan.reference
+    if len(rows) > _MOST_REFERENCE:
+        rows = rows[np.linspace(0, len(rows) - 1, _MOST_REFERENCE).astype(np.intp)]
+    reference = cells.block(rows)
+    method: Any = plan.signature
+    plans = bootstrap_plan(len(rows), plan.n_permutations, plan.seed)
+    shuffled = progress(plans, "null", unit="sample")
+    return np.array([null_signature(reference, resample, method) for resample in shuffled])

@@ -1,0 +1,76 @@
+"""Activities averaged over bootstraps of what the cells are compared with."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from pysces import seeds
+from pysces.dispatch import operations as ops
+from pysces.dispatch.chunks import block_length, blocks, progress
+from pysces.errors import InputError
+from pysces.viper.enrichment import bytes_per_cell
+from pysces.viper.quantiles import tables
+from pysces.viper.regulons import Regulons
+from pysces.viper.signatures import TIE_BITS
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from pysces.viper.blocks import Read, Table
+
+
+def bootstrap_draws(n_cells: int, number: int, seed: int) -> NDArray[np.intp]:
+    """Cells drawn with replacement [bootstraps cells]."""
+    if n_cells < 2:
+        raise InputError(f"Bootstraps need at least 2 cells. Got {n_cells}.")
+    streams = (seeds.generator(seed, "bootstrap", index) for index in range(number))
+    return np.array([stream.integers(0, n_cells, n_cells) for stream in streams])
+
+
+def bootstrapped_moments(
+    cells: Table | Read, draws: NDArray[np.intp]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Mean and standard deviation of each gene in each bootstrap [bootstraps genes]."""
+    number, n = draws.shape
+    step = block_length(16.0 * (cells.n_genes + number), cells.n_cells)
+    centre = cells.block(slice(0, 1))[0]
+    total, squares = (np.zeros((number, cells.n_genes)) for _ in range(2))
+    for part in blocks(cells.n_cells, step):
+        held = np.array(
+            [np.bincount(row, minlength=cells.n_cells)[part] for row in draws], dtype=np.float64
+        )
+        values = cells.block(part) - centre
+        total += held @ values
+        squares += held @ values**2
+    variance = np.maximum(squares - total**2 / n, 0.0) / (n - 1)
+    return centre + total / n, np.sqrt(variance)
+
+
+def bootstrapped_area(
+    cells: Table | Read, regulons: Regulons, draws: NDArray[np.intp]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Mean and standard deviation of the NES over bootstraps, each [cells regulons].
+
+    Every cell is compared with every bootstrap of all cells, by z-scores; genes, targets and
+    bootstraps are aligned by name.
+    """
+    mean, sd = bootstrapped_moments(cells, draws)
+    step = block_length(bytes_per_cell(cells.n_genes, regulons), cells.n_cells)
+    shape = (cells.n_cells, len(regulons.names))
+    average, spread = np.empty(shape), np.empty(shape)
+    for part in progress(list(blocks(cells.n_cells, step)), "bootstraps", unit="block"):
+        values = cells.block(part)
+        found = np.array(
+            [_nes(ops.standardise(values, *at, TIE_BITS), regulons) for at in zip(mean, sd)]  # noqa: B905
+        )
+        average[part] = found.mean(axis=0)
+        spread[part] = found.std(axis=0, ddof=1) if len(found) > 1 else np.nan
+    return average, spread
+
+
+def _nes(values: NDArray[np.float64], regulons: Regulons) -> NDArray[np.float64]:
+    offset, quantiles = tables(values)
+    peak = np.full(len(values), -1, dtype=np.int32)
+    return ops.area(values, peak, offset, quantiles, **regulons.arrays())[1]

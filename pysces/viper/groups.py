@@ -1,0 +1,320 @@
+"""Regulators that tell groups of cells apart: :func:`run_msviper`, :func:`rank_regulators`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from pysces import _version, seeds
+from pysces.data import storage
+from pysces.data.expression import Expression
+from pysces.dispatch import engines
+from pysces.errors import InputError
+from pysces.viper.masters import Combine, Masters, leading_edge, master_regulators
+from pysces.viper.pleiotropy import Pleiotropy, correct
+from pysces.viper.quantiles import benjamini_hochberg
+from pysces.viper.regulons import align, as_network
+from pysces.viper.run import activity, group_mask
+from pysces.viper.synergy import combinations, shadow_pairs, synergy_pvalues, without_shadows
+from pysces.viper.ttests import (
+    bootstrapped_group_z,
+    group_z,
+    permutation_orders,
+    permuted_group_z,
+    row_t_test,
+)
+
+if TYPE_CHECKING:
+    from anndata import AnnData
+    from numpy.typing import NDArray
+
+
+def run_msviper(
+    adata: AnnData,
+    groupby: str,
+    group: str,
+    *,
+    reference: str = "rest",
+    network: Any = "aracne",
+    layer: str | None = None,
+    min_targets: int = 10,
+    filter_genes: bool = True,
+    adaptive_size: bool = False,
+    n_permutations: int = 1000,
+    n_bootstraps: int = 0,
+    combine: Combine = "mean",
+    pleiotropy: bool = False,
+    shadow: float | None = None,
+    synergy: float | None = None,
+    seed: int = 0,
+    engine: str | None = None,
+    key_added: str = "msviper",
+    copy: bool = False,
+) -> AnnData | None:
+    """Find the master regulators of the difference between a group of cells and a reference.
+
+    Parameters
+    ----------
+    adata
+        Cells (or pseudobulk samples) x genes, normalised and logarithmised.
+    groupby, group
+        Column of ``adata.obs``, and the group whose regulators are asked for.
+    reference
+        Another group, or ``"rest"`` for all other cells.
+    network
+        Key of a network in ``adata.uns``, a `Network`, a DataFrame of edges or a path.
+    layer
+        Layer to use instead of ``adata.X``.
+    min_targets
+        Fewest measured targets of a regulon.
+    filter_genes
+        Rank only genes that the network names.
+    adaptive_size
+        Compare ``min_targets`` with the sum of likelihood / largest likelihood.
+    n_permutations
+        Permutations of the cells' groups behind the NES; 0 for the analytic NES.
+    n_bootstraps
+        Bootstraps of the signature; the NES are joined over them.
+    combine
+        How: ``"mean"``, ``"median"`` or ``"mode"``.
+    pleiotropy
+        Correct the NES for targets shared with other regulators.
+    shadow
+        Regulators (a p-value, or a number of the most significant) among which shadows are looked
+        for: regulators significant only by another's targets. Those lose the shared targets.
+    synergy
+        Regulators (as for ``shadow``) whose pairs are tried: shared targets more enriched than
+        those of either.
+    seed
+        Fixes permutations and bootstraps.
+    engine
+        ``"mlx"``, ``"numba"`` or ``"python"``; ``None`` for the best one here.
+    key_added
+        Where the result goes in ``adata.uns``.
+    copy
+        Return a copy of ``adata`` with the result instead of changing it.
+
+    Returns
+    -------
+    ``None``, or the copy. Sets ``adata.uns[key_added]``:
+
+    ``["results"]``
+        regulator, n_targets, es, nes, pvalue, qvalue, leading_edge (targets, joined by ","); most
+        significant first.
+    ``["signature"]``
+        Normal score of each gene between the groups.
+    ``["shadow"]``, ``["synergy"]``
+        Pairs, where asked for.
+    ``["params"]``
+        Arguments, engine, version.
+
+    Raises
+    ------
+    InputError
+        Bad data or arguments; nothing is written then.
+
+    References
+    ----------
+    Alvarez et al. 2016, Nature Genetics 48:838; Lefebvre et al. 2010 (shadow, synergy).
+
+    Examples
+    --------
+    >>> pysces.run_msviper(adata, "cell_type", "NK")  # doctest: +SKIP
+    >>> adata.uns["msviper"]["results"].head()  # doctest: +SKIP
+    """
+    storage.check_key(key_added)
+    x, y, genes = _groups(adata, groupby, group, reference, layer)
+    regulons = align(
+        as_network(network, adata),
+        genes,
+        min_targets=min_targets,
+        filter_genes=filter_genes,
+        size="sum" if adaptive_size else "count",
+    )
+    x, y = x[:, regulons.columns], y[:, regulons.columns]
+    plain = group_z(x, y)
+    with engines.use_engine(engine) as used:
+        null = None
+        if n_permutations:
+            orders = permutation_orders(len(x), len(y), n_permutations, seed)
+            null = permuted_group_z(x, y, orders)
+        signatures = plain[None]
+        if n_bootstraps:
+            signatures = bootstrapped_group_z(x, y, *_bootstraps(len(x), len(y), n_bootstraps, seed))
+        masters = master_regulators(signatures, regulons, null, combine=combine)
+        extra: dict[str, Any] = {}
+        if shadow is not None:
+            extra["shadow"] = shadow_pairs(plain, masters, regulators=shadow, seed=seed)
+            masters = master_regulators(
+                signatures, without_shadows(regulons, extra["shadow"]), null, combine=combine
+            )
+        if pleiotropy:
+            masters = _corrected(plain, masters, null)
+        if synergy is not None:
+            extra["synergy"] = _synergy(plain, masters, synergy, min_targets, seed)
+        facts = engines.record(used)
+    results = _with_edges(masters, plain)
+    params = {
+        "groupby": groupby,
+        "group": group,
+        "reference": reference,
+        "layer": layer,
+        "min_targets": min_targets,
+        "filter_genes": filter_genes,
+        "adaptive_size": adaptive_size,
+        "n_permutations": n_permutations,
+        "n_bootstraps": n_bootstraps,
+        "combine": combine,
+        "pleiotropy": pleiotropy,
+        "shadow": shadow,
+        "synergy": synergy,
+        "seed": seed,
+        "engine": facts,
+        "version": _version.__version__,
+    }
+    table = pd.DataFrame({"gene": regulons.genes.to_numpy(), "z": plain})
+    record = {"results": results, "signature": table, "params": params, **extra}
+    target = adata.copy() if copy else adata
+    storage.write_entries(target, {("uns", key_added): record})
+    return target if copy else None
+
+
+def _groups(
+    adata: AnnData, groupby: str, group: str, reference: str, layer: str | None
+) -> tuple[NDArray[np.float64], NDArray[np.float64], pd.Index]:
+    """Values of both groups [cells genes] and the genes."""
+    inside = group_mask(adata, groupby, group)
+    outside = ~inside if reference == "rest" else group_mask(adata, groupby, reference)
+    if group == reference:
+        raise InputError(f"group and reference are both {group!r}. Choose another reference.")
+    for mask, name in ((inside, group), (outside, reference)):
+        if mask.sum() < 2:
+            raise InputError(
+                f"{name!r} has {mask.sum()} cell(s); both groups need at least 2. "
+                "Choose larger groups."
+            )
+    expression = Expression.from_anndata(adata, layer=layer, allow_missing=True)
+    x, y = (expression.sample_block(np.flatnonzero(mask)) for mask in (inside, outside))
+    return x, y, expression.genes
+
+
+def _bootstraps(
+    n_x: int, n_y: int, number: int, seed: int
+) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    stream = seeds.generator(seed, "bootstrap")
+    return stream.integers(0, n_x, (number, n_x)), stream.integers(0, n_y, (number, n_y))
+
+
+def _corrected(
+    signature: NDArray[np.float64], masters: Masters, null: NDArray[np.float64] | None
+) -> Masters:
+    nes = correct(signature[None], masters.nes[None], masters.regulons, Pleiotropy(), null=null)
+    return Masters(masters.regulons, masters.es, nes[0], None, masters.standard_error)
+
+
+def _synergy(
+    signature: NDArray[np.float64],
+    masters: Masters,
+    regulators: float,
+    min_targets: int,
+    seed: int,
+) -> pd.DataFrame:
+    found = combinations(signature, masters, regulators=regulators, min_targets=min_targets)
+    return pd.DataFrame(
+        {
+            "regulators": np.asarray(found.regulons.names, dtype=object),
+            "n_targets": found.regulons.sizes,
+            "nes": found.nes,
+            "pvalue": found.pvalues,
+            "synergy_pvalue": synergy_pvalues(signature, masters, found, seed=seed),
+        }
+    )
+
+
+def _with_edges(masters: Masters, signature: NDArray[np.float64]) -> pd.DataFrame:
+    """The table of results with the leading edge of each regulator."""
+    regulons = masters.regulons
+    known = np.nan_to_num(signature, nan=0.0)
+    names = {}
+    for number, regulator in enumerate(regulons.names):
+        edges = regulons.edges(number)
+        found = leading_edge(known, regulons.targets[edges], regulons.mode[edges])
+        names[regulator] = ",".join(sorted(regulons.genes[found.targets]))
+    table = masters.to_dataframe()
+    table["leading_edge"] = [names[regulator] for regulator in table["regulator"]]
+    return table
+
+
+def rank_regulators(
+    adata: AnnData, groupby: str, key: str = "viper", *, group: str | None = None
+) -> pd.DataFrame:
+    """Rank the regulators of every group of cells by how their activity differs from the rest.
+
+    Parameters
+    ----------
+    adata
+        What :func:`run_viper` ran on.
+    groupby
+        Column of ``adata.obs``.
+    key
+        Where the activities are.
+    group
+        One group only.
+
+    Returns
+    -------
+    Tidy table: group, regulator, score (t, two-sample with pooled variance), mean (activity in the
+    group), difference (from the rest), pvalue, qvalue (within the group); by decreasing score.
+
+    Raises
+    ------
+    InputError
+        If the column isn't there, or a group or its rest has fewer than 2 cells.
+    MissingKeyError
+        If there is no activity under the key.
+
+    Examples
+    --------
+    >>> pysces.rank_regulators(adata, "cell_type").head()  # doctest: +SKIP
+    """
+    scores = activity(adata, key)
+    values = np.asarray(scores.X)
+    labels = adata.obs[groupby].astype(str) if groupby in adata.obs else None
+    names = [group] if group is not None else sorted(set(labels if labels is not None else [""]))
+    tables = []
+    for name in names:
+        inside = group_mask(adata, groupby, name)
+        if min(inside.sum(), (~inside).sum()) < 2:
+            raise InputError(
+                f"Group {name!r} or its rest has fewer than 2 cells. Merge it with another."
+            )
+        t, p = row_t_test(values[inside], values[~inside])
+        mean = values[inside].mean(axis=0)
+        tables.append(
+            pd.DataFrame(
+                {
+                    "group": name,
+                    "regulator": scores.var_names.to_numpy(),
+                    "score": t,
+                    "mean": mean,
+                    "difference": mean - values[~inside].mean(axis=0),
+                    "pvalue": p,
+                    "qvalue": benjamini_hochberg(p),
+                }
+            ).sort_values("score", ascending=False, kind="stable")
+        )
+    return pd.concat(tables, ignore_index=True)
+
+
+def integrate_signatures(
+    signatures: NDArray[np.float64], power: float = 1.0
+) -> NDArray[np.float64]:
+    """Signatures [signatures genes] joined into one, each value weighing ``|x|^power``."""
+    weights = np.abs(signatures) ** power
+    total = weights.sum(axis=0)
+    joined = (signatures * weights).sum(axis=0)
+    return np.divide(joined, total, out=np.zeros(total.shape), where=total > 0)
+
+

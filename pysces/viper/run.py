@@ -1,0 +1,443 @@
+"""Protein activity of every cell: :func:`run_viper`, :func:`activity`, :func:`compute_signature`."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import anndata as ad
+import numpy as np
+import pandas as pd
+
+from pysces import _version
+from pysces.data import storage
+from pysces.data.expression import Expression
+from pysces.dispatch import engines
+from pysces.errors import InputError, MissingKeyError
+from pysces.keys import ActivityKeys
+from pysces.messages import listed
+from pysces.viper.activities import Activities, Plan, activities
+from pysces.viper.blocks import Read, Table, frame
+from pysces.viper.enrichment import Enrichment, Options
+from pysces.viper.metaviper import combine_narnea, combine_networks
+from pysces.viper.pleiotropy import Pleiotropy
+from pysces.viper.quantiles import benjamini_hochberg
+from pysces.viper.regulons import as_network
+from pysces.viper.signatures import ALL_BITS, Method, fit, reference_rows
+
+if TYPE_CHECKING:
+    from anndata import AnnData
+    from numpy.typing import ArrayLike, NDArray
+
+    from pysces.network import Network
+
+_GSEA_PERMUTATIONS = 1000
+
+
+def run_viper(
+    adata: AnnData,
+    network: Any = "aracne",
+    *,
+    layer: str | None = None,
+    signature: Method = "zscore",
+    reference: ArrayLike | str | None = None,
+    groupby: str | None = None,
+    enrichment: Enrichment = "area",
+    min_targets: int = 10,
+    filter_genes: bool = True,
+    weighting: float | tuple[float, float] | str = 1.0,
+    pleiotropy: bool | Mapping[str, Any] = False,
+    n_permutations: int = 0,
+    n_bootstraps: int = 0,
+    seed: int = 0,
+    engine: str | None = None,
+    key_added: str = "viper",
+    copy: bool = False,
+) -> AnnData | None:
+    """Infer the activity of regulators in every cell from the expression of their targets.
+
+    A cell's score depends on what the cells are compared with and on the cell alone: not on the
+    other cells of its block, nor on the order of cells or genes, nor on the engine (to 1e-5).
+
+    Parameters
+    ----------
+    adata
+        Cells x genes, normalised and logarithmised; in memory, sparse or backed.
+    network
+        Key of a network in ``adata.uns``, a `Network`, a DataFrame of edges (source, target, and
+        mor, weight, likelihood) or a path. A list or dict of these joins their activities
+        (metaVIPER); a dict whose keys are groups of ``groupby`` gives each cell its group's.
+    layer
+        Layer to use instead of ``adata.X``.
+    signature
+        ``"zscore"``, ``"mad"``, ``"rank"``, ``"ttest"`` or ``"mean"`` against the reference;
+        ``"none"`` if the data are signatures already. See :func:`pysces.signature`.
+    reference
+        Cells to compare with: a mask, positions, names, or a group of ``groupby``. All cells by
+        default.
+    groupby
+        Column of ``adata.obs`` that ``reference`` and the keys of ``network`` refer to.
+    enrichment
+        ``"area"``, ``"narnea"``, ``"gsea"`` or ``"mean"``. See :func:`pysces.enrich`.
+    min_targets
+        Fewest measured targets of a regulon.
+    filter_genes
+        Rank only genes that the network names.
+    weighting
+        Of several networks: a power of ``|NES|``, two numbers of a sigmoid (middle, slope), or
+        ``"best"`` for each cell's best network.
+    pleiotropy
+        Correct regulators that seem active by targets shared with another: True, or a dict with
+        ``regulators``, ``shadow``, ``targets``, ``penalty``, ``method``.
+    n_permutations
+        Null samples: bootstraps of the reference (``"area"``, ``"mean"``), or permutations of the
+        genes (``"gsea"``, 0 for 1,000). 0 uses the analytic null.
+    n_bootstraps
+        Bootstraps of the cells compared with; the result is the mean NES over them.
+    seed
+        Fixes nulls, bootstraps and zeros.
+    engine
+        ``"mlx"``, ``"numba"`` or ``"python"``; ``None`` for the best one here.
+    key_added
+        Where the result goes.
+    copy
+        Return a copy of ``adata`` with the result instead of changing it.
+
+    Returns
+    -------
+    ``None``, or the copy. Sets:
+
+    ``adata.obsm[key_added]``
+        Normalised enrichment scores, a DataFrame cells x regulators.
+    ``adata.obsm[key_added + "_pvalues"]``, ``adata.obsm[key_added + "_qvalues"]``
+        With nulls (``n_permutations``, ``"gsea"``, ``"narnea"``): p-values, and false discovery
+        rates within each cell.
+    ``adata.obsm[key_added + "_pes"]``, ``adata.obsm[key_added + "_sd"]``
+        Proportional scores of ``"narnea"``; standard deviations over bootstraps.
+    ``adata.uns[key_added]``
+        ``["params"]``: arguments, engine, version. ``["regulators"]``: targets of each regulator.
+
+    Raises
+    ------
+    InputError
+        Bad data or arguments; nothing is written then.
+    EngineUnavailable
+        An engine asked for by name can't run here.
+
+    References
+    ----------
+    Alvarez et al. 2016 (VIPER); Ding et al. 2018 (metaVIPER); Griffin et al. 2023 (NaRnEA).
+
+    Examples
+    --------
+    >>> import anndata, numpy as np, pandas as pd, pysces
+    >>> rng = np.random.default_rng(0)
+    >>> adata = anndata.AnnData(rng.normal(size=(5, 40)))
+    >>> adata.var_names = [f"gene{i}" for i in range(40)]
+    >>> edges = pd.DataFrame({"source": "TF", "target": adata.var_names[:12]})
+    >>> pysces.run_viper(adata, edges)
+    >>> adata.obsm["viper"].shape
+    (5, 1)
+    """
+    keys = ActivityKeys(storage.check_key(key_added))
+    networks = _networks(network, adata)
+    source = _source(adata, layer)
+    plan = Plan(
+        signature=signature,
+        reference=_reference(adata, reference, groupby),
+        min_targets=min_targets,
+        filter_genes=filter_genes,
+        pleiotropy=_pleiotropy(pleiotropy),
+        n_permutations=n_permutations,
+        n_bootstraps=n_bootstraps,
+        seed=seed,
+        options=Options(enrichment, n_permutations or _GSEA_PERMUTATIONS, seed),
+    )
+    with engines.use_engine(engine) as used:
+        found = [activities(source, adata.obs_names, one, plan) for one in networks.values()]
+        facts = engines.record(used)
+    tables = _joined(found, adata, networks, groupby, weighting, enrichment)
+    arguments = {
+        "layer": layer,
+        "signature": signature,
+        "reference": reference if isinstance(reference, str) else reference is not None,
+        "groupby": groupby,
+        "enrichment": enrichment,
+        "min_targets": min_targets,
+        "filter_genes": filter_genes,
+        "weighting": weighting,
+        "pleiotropy": pleiotropy,
+        "n_permutations": n_permutations,
+        "n_bootstraps": n_bootstraps,
+        "seed": seed,
+        "network": network if isinstance(network, str) else list(networks),
+        "engine": facts,
+        "version": _version.__version__,
+    }
+    target = adata.copy() if copy else adata
+    _write(target, keys, tables, _regulator_facts(found), arguments)
+    return target if copy else None
+
+
+def _networks(network: Any, adata: AnnData) -> dict[str, Network]:
+    """Networks by name."""
+    if isinstance(network, Mapping):
+        named = dict(network)
+    elif isinstance(network, Sequence) and not isinstance(network, str | os.PathLike):
+        named = {f"network {number + 1}": one for number, one in enumerate(network)}
+    else:
+        named = {network if isinstance(network, str) else "network": network}
+    if not named:
+        raise InputError("There is no network. Give at least one.")
+    return {str(name): as_network(one, adata) for name, one in named.items()}
+
+
+def _source(adata: AnnData, layer: str | None) -> Expression | pd.DataFrame:
+    """Expression by blocks; a single cell as a table."""
+    if getattr(adata, "n_obs", 2) >= 2:
+        return Expression.from_anndata(adata, layer=layer, allow_missing=True)
+    return frame(adata.to_df(layer=layer))
+
+
+def _reference(
+    adata: AnnData, reference: ArrayLike | str | None, groupby: str | None
+) -> NDArray[np.intp] | None:
+    if isinstance(reference, str):
+        return reference_rows(group_mask(adata, groupby, reference), adata.obs_names)
+    return reference_rows(reference, adata.obs_names)
+
+
+def group_mask(adata: AnnData, groupby: str | None, group: str) -> NDArray[np.bool_]:
+    """Cells of a group of a column of ``adata.obs``."""
+    if groupby is None or groupby not in adata.obs:
+        raise InputError(
+            f"{group!r} must be a group of groupby=, a column of adata.obs. Got {groupby!r}; "
+            f"columns: {listed(adata.obs.columns)}."
+        )
+    labels = adata.obs[groupby].astype(str)
+    if group not in set(labels):
+        raise InputError(f"{group!r} isn't in .obs[{groupby!r}]. Groups: {listed(labels.unique())}.")
+    return (labels == group).to_numpy()
+
+
+def _pleiotropy(value: bool | Mapping[str, Any]) -> Pleiotropy | None:
+    if isinstance(value, Mapping):
+        unknown = sorted(set(value) - set(Pleiotropy.__dataclass_fields__))
+        if unknown:
+            raise InputError(
+                f"pleiotropy has no {listed(unknown)}. "
+                f"It has {listed(Pleiotropy.__dataclass_fields__)}."
+            )
+        return Pleiotropy(**value)
+    return Pleiotropy() if value else None
+
+
+def _joined(
+    found: Sequence[Activities],
+    adata: AnnData,
+    networks: Mapping[str, Network],
+    groupby: str | None,
+    weighting: float | tuple[float, float] | str,
+    enrichment: Enrichment,
+) -> dict[str, pd.DataFrame]:
+    """Tables of one network as they are; those of several joined."""
+    cells = adata.obs_names
+    if len(found) == 1:
+        return {name: found[0].frame(name, cells) for name in found[0].tables}
+    nes = [one.frame("nes", cells) for one in found]
+    assignment = _assignment(adata, networks, groupby)
+    if enrichment == "narnea" and assignment is None and weighting == 1.0:
+        joined, sizes = combine_narnea(nes, [one.frame("pes", cells) for one in found])
+        return {"nes": joined, "pes": sizes}
+    return {"nes": combine_networks(nes, weighting=weighting, assignment=assignment)}
+
+
+def _assignment(
+    adata: AnnData, networks: Mapping[str, Network], groupby: str | None
+) -> NDArray[np.intp] | None:
+    """Each cell's network, where networks are named after its groups."""
+    if groupby is None or groupby not in adata.obs:
+        return None
+    labels = adata.obs[groupby].astype(str)
+    if not set(networks) & set(labels):
+        return None
+    if left := sorted(set(labels) - set(networks)):
+        raise InputError(
+            f"Groups of .obs[{groupby!r}] without a network: {listed(left)}. "
+            "Give each group one, or leave groupby out to join the networks."
+        )
+    return pd.Index(list(networks)).get_indexer(labels)
+
+
+def _regulator_facts(found: Sequence[Activities]) -> pd.DataFrame:
+    """Targets of each regulator, measured and missing (of the network that has most)."""
+    tables = []
+    for one in found:
+        regulons = one.regulons
+        positive = np.bincount(
+            regulons.owner, weights=regulons.mode >= 0, minlength=len(regulons.names)
+        )
+        tables.append(
+            pd.DataFrame(
+                {
+                    "n_targets": regulons.sizes,
+                    "n_targets_missing": regulons.missing,
+                    "n_targets_positive": positive.astype(np.int64),
+                },
+                index=regulons.names.astype(str),
+            )
+        )
+    joined = pd.concat(tables)
+    return joined.groupby(level=0, sort=False).max()
+
+
+def _write(
+    adata: AnnData,
+    keys: ActivityKeys,
+    tables: dict[str, pd.DataFrame],
+    regulators: pd.DataFrame,
+    params: Mapping[str, Any],
+) -> None:
+    pvalues = tables.get("pvalue")
+    qvalues = None
+    if pvalues is not None:
+        qvalues = pd.DataFrame(
+            benjamini_hochberg(pvalues.to_numpy()), index=pvalues.index, columns=pvalues.columns
+        )
+    storage.write_activity(
+        adata,
+        keys.key,
+        tables["nes"],
+        params,
+        regulators=regulators.reindex(tables["nes"].columns.astype(str)),
+        pvalues=pvalues,
+        qvalues=qvalues,
+    )
+    for name in ("pes", "sd"):
+        stale = f"{keys.key}_{name}"
+        if name in tables:
+            storage.write_entries(adata, {("obsm", stale): tables[name]})
+        elif stale in adata.obsm:
+            del adata.obsm[stale]
+
+
+def activity(adata: AnnData, key: str = "viper") -> AnnData:
+    """Activities as an AnnData of their own, cells x regulators.
+
+    Scanpy's tools and plots work on it: ``sc.pp.neighbors(act, use_rep="X")``, ``sc.tl.leiden``,
+    ``sc.pl.umap(act, color="MYC")``.
+
+    Parameters
+    ----------
+    adata
+        What :func:`run_viper` ran on.
+    key
+        Its ``key_added``.
+
+    Returns
+    -------
+    AnnData
+        ``X``: NES. ``layers``: ``"pvalues"``, ``"qvalues"``, ``"pes"``, ``"sd"`` where computed.
+        ``var``: facts about the regulators. ``obs`` and other ``obsm`` are copied.
+
+    Raises
+    ------
+    MissingKeyError
+        If there is no activity under the key.
+
+    Examples
+    --------
+    >>> pysces.activity(adata)  # doctest: +SKIP
+    """
+    keys = ActivityKeys(key)
+    if key not in adata.obsm or not isinstance(adata.obsm[key], pd.DataFrame):
+        argument = "" if key == ActivityKeys.key else f", key_added={key!r}"
+        raise MissingKeyError(
+            f"Did not find .obsm[{key!r}]. Run `pysces.run_viper(adata{argument})` first."
+        )
+    nes = adata.obsm[key]
+    own = {key, keys.pvalues, keys.qvalues, f"{key}_pes", f"{key}_sd"}
+    record = adata.uns.get(key, {})
+    facts = record.get(keys.regulators)
+    var = pd.DataFrame(index=nes.columns.astype(str))
+    if facts is not None:
+        var = facts.reindex(var.index)
+    result = ad.AnnData(
+        X=nes.to_numpy(copy=True),
+        obs=adata.obs.copy(),
+        var=var,
+        obsm={name: value.copy() for name, value in adata.obsm.items() if name not in own},
+        uns={name: value for name, value in adata.uns.items() if name.endswith("_colors")},
+    )
+    for name in ("pvalues", "qvalues", "pes", "sd"):
+        if f"{key}_{name}" in adata.obsm:
+            result.layers[name] = adata.obsm[f"{key}_{name}"].to_numpy(copy=True)
+    if keys.params in record:
+        result.uns[keys.params] = dict(record[keys.params])
+    return result
+
+
+def compute_signature(
+    adata: AnnData,
+    *,
+    method: Method = "zscore",
+    layer: str | None = None,
+    reference: ArrayLike | str | None = None,
+    groupby: str | None = None,
+    engine: str | None = None,
+    key_added: str = "signature",
+    copy: bool = False,
+) -> AnnData | None:
+    """Write the gene signature of every cell to a layer.
+
+    Parameters
+    ----------
+    adata
+        Cells x genes.
+    method, reference, groupby
+        As ``signature=``, ``reference=`` and ``groupby=`` of :func:`run_viper`.
+    layer
+        Layer to use instead of ``adata.X``.
+    engine
+        ``"mlx"``, ``"numba"`` or ``"python"``; ``None`` for the best one here.
+    key_added
+        Name of the layer (float64, dense) that is written; parameters go to ``uns`` under it.
+    copy
+        Return a copy of ``adata`` with the result instead of changing it.
+
+    Returns
+    -------
+    ``None``, or the copy.
+
+    Raises
+    ------
+    InputError
+        Bad data or arguments; nothing is written then.
+
+    Examples
+    --------
+    >>> pysces.compute_signature(adata, reference="control", groupby="condition")  # doctest: +SKIP
+    """
+    storage.check_key(key_added)
+    source = _source(adata, layer)
+    cells: Table | Read
+    cells = Table(source.to_numpy()) if isinstance(source, pd.DataFrame) else Read(source)
+    rows = _reference(adata, reference, groupby)
+    with engines.use_engine(engine) as used:
+        fitted = fit(cells, method, rows, bits=ALL_BITS)
+        values = fitted.of(cells.block(slice(0, cells.n_cells)))
+        facts = engines.record(used)
+    params = {
+        "method": method,
+        "layer": layer,
+        "reference": reference if isinstance(reference, str) else reference is not None,
+        "groupby": groupby,
+        "engine": facts,
+        "version": _version.__version__,
+    }
+    target = adata.copy() if copy else adata
+    storage.write_entries(
+        target, {("uns", key_added): {"params": params}, ("layers", key_added): values}
+    )
+    return target if copy else None
