@@ -8,6 +8,7 @@ from numba import prange
 from ._jit import jit, parallel
 from ._order import rank_row, scratch
 
+_NOTHING = 2.0**-40  # a directed part this small counts as positive
 _TILE = 16  # cells that share working space
 
 
@@ -101,7 +102,7 @@ def _both_tails(ranks, n, peak, offset, quantiles, scores):
 def _joined(directed, undirected):
     """Directed and undirected parts as one score; a directed part of 0 counts as positive."""
     size = abs(directed) + max(undirected, 0.0)
-    return -size if directed < 0 else size
+    return -size if directed < -_NOTHING else size
 
 
 @parallel

@@ -9,6 +9,7 @@ from ._jit import jit, parallel, popcount
 from ._order import descend_row, scratch
 
 _ONE = np.uint64(1)
+_NOISE = 2.0**-40  # sizes that differ by less are equal
 
 
 def running_sum(signature, weight, indptr, targets):
@@ -59,7 +60,7 @@ def _running_sums(signature, weight, permutations, indptr, targets):
                 if (null >= 0) == (observed >= 0):
                     mean[cell, r] += null
                     same[cell, r] += 1
-                    extreme[cell, r] += abs(null) >= abs(observed)
+                    extreme[cell, r] += abs(null) >= abs(observed) - _NOISE
         for r in range(regulons):
             if same[cell, r] > 0:
                 mean[cell, r] /= same[cell, r]
@@ -106,4 +107,4 @@ def _one(targets, start, stop, place, moved, n, heights, first, last, marks):
             passed += 1
     if tie >= 0:
         top = max(top, gained / total - (before + 1 - passed) / misses)
-    return top if top > -bottom else bottom
+    return top if top > _NOISE - bottom else bottom

@@ -8,6 +8,7 @@ from numba import prange
 from ._jit import parallel
 from ._order import rank_row, scratch
 
+_NOTHING = 2.0**-40  # a directed part this small counts as positive
 _TILE = 256  # tests of one task; neighbours mostly share cell and regulator
 
 
@@ -96,6 +97,6 @@ def _shared_target_scores(
             if most > 0:
                 directed = sum_d / total
                 es = abs(directed) + max(sum_u / total, 0.0)
-                es = -es if directed < 0 else es
+                es = -es if directed < -_NOTHING else es
                 score[test] = es * np.sqrt(square) / most
     return score

@@ -13,7 +13,7 @@ _FRACTION_BITS = 44
 _HALF_BITS = 22
 _HALF_MASK = (1 << 22) - 1
 _SMALLEST_EXPONENT = -900
-_NO_SPREAD = 2.0**-36
+_NO_SPREAD = 2.0**-26
 _TILE = 64  # genes or cells of one task
 
 

@@ -9,6 +9,8 @@ from .ranks import average_ranks
 
 Float = NDArray[np.float64]
 
+NOTHING = 2.0**-40  # a directed part this small is rounding noise, and counts as positive
+
 
 def normal_scores(ranks: NDArray[np.int32], offset: NDArray[np.int64], quantiles: Float) -> Float:
     """Look up the normal quantile of every rank; a missing value (rank 0) scores 0."""
@@ -64,7 +66,7 @@ def weighted_area(
             undirected = (weight * tail * unsigned[:, genes]).sum(axis=1) / total
             norm = weight if weighted_norm else np.where(total[:, None] > 0, likelihood[edges], 0.0)
             factor = np.sqrt((norm**2).sum(axis=1)) / norm.max(axis=1)
-        es = np.where(directed < 0, -1.0, 1.0) * (np.abs(directed) + np.maximum(undirected, 0.0))
+        es = np.where(directed < -NOTHING, -1.0, 1.0) * (np.abs(directed) + np.maximum(undirected, 0.0))
         score[:, regulon] = es
         nes[:, regulon] = es * factor
     return score, nes
@@ -95,7 +97,7 @@ def paired_area(
         tail = 1 - np.abs(mode[edges])
         undirected = (weight * tail * unsigned[row, genes]).sum() / weight.sum()
         size = abs(directed) + max(undirected, 0.0)
-        score[task] = -size if directed < 0 else size
+        score[task] = -size if directed < -NOTHING else size
         nes[task] = score[task] * np.sqrt((weight**2).sum()) / weight.max()
     return score, nes
 

@@ -8,6 +8,8 @@ from numpy.typing import NDArray
 Float = NDArray[np.float64]
 Counts = NDArray[np.int64]
 
+NOISE = 2.0**-40  # sizes that differ by less are equal
+
 
 def running_sum(
     signature: Float,
@@ -62,7 +64,7 @@ def permuted_running_sum(
             observed = score[cell, regulon]
             alike = null >= 0 if observed >= 0 else null < 0
             same[cell, regulon] = alike.sum()
-            beyond = null >= observed if observed >= 0 else null <= observed
+            beyond = np.abs(null) >= np.abs(observed) - NOISE
             extreme[cell, regulon] = (alike & beyond).sum()
             if alike.any():
                 mean[cell, regulon] = np.add.accumulate(null[alike])[-1] / alike.sum()
@@ -113,4 +115,4 @@ def _excursion(
     top = (gained[after - 1] - (last[hits] + 1 - after) / misses).max(initial=0.0)
     ahead = np.where(before > 0, gained[np.maximum(before, 1) - 1], 0.0)
     bottom = (ahead - (first[hits] - before) / misses).min(initial=0.0)
-    return float(top if top > -bottom else bottom)
+    return float(top if top > NOISE - bottom else bottom)

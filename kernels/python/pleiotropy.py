@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from .enrichment import NOTHING
 from .ranks import average_ranks
 
 Float = NDArray[np.float64]
@@ -43,6 +44,6 @@ def shared_target_scores(
         modes = mode[edges[at]]
         directed = (weight * modes * signed[at]).sum() / weight.sum()
         undirected = (weight * (1 - np.abs(modes)) * unsigned[at]).sum() / weight.sum()
-        es = (-1.0 if directed < 0 else 1.0) * (abs(directed) + max(undirected, 0.0))
+        es = (-1.0 if directed < -NOTHING else 1.0) * (abs(directed) + max(undirected, 0.0))
         score[test] = es * np.sqrt((weight**2).sum()) / weight.max()
     return score

@@ -11,7 +11,7 @@ Counts = NDArray[np.int64]
 FRACTION_BITS = 44  # of a gene's largest magnitude; 2^18 squares of halves still fit in 63 bits
 HALF_BITS = 22
 SMALLEST_EXPONENT = -900
-NO_SPREAD = 2.0**-36  # of a gene's sum of squares: below it the other cells are all alike
+NO_SPREAD = 2.0**-26  # of a gene's sum of squares: below it the other cells are all alike
 
 
 def gene_exponents(values: Float) -> NDArray[np.int32]:

@@ -74,7 +74,7 @@ def leave_one_out_t(
 
     With n values of mean m and ``spread`` Q = sum (x - m)^2, and d = x - m:
     ``t = d n/(n-1) / sqrt((Q - d^2 n/(n-1)) / (n-2) / (n-1))``. A remaining sum of squares below
-    2^-36 Q is 0: the others are all alike.
+    2^-26 Q is 0: the others are all alike.
     """
     raise NotImplementedError
 
@@ -112,10 +112,11 @@ def area(
     v = |r - (n+1)| and ``t1 = Phi^-1((2v + (n+1) - max v)/(2(n+1)))``: both from one table. With
     weights a = l / sum l over the regulon's targets that have a value,
 
-        D = sum a m t2,  U = sum a (1 - |m|) t1,  ES = sign(D) (|D| + max(U, 0)), sign(0) = +1
+        D = sum a m t2,  U = sum a (1 - |m|) t1,  ES = sign(D) (|D| + max(U, 0))
         NES = ES sqrt(sum l^2) / max l
 
-    ``peak`` is max v where it isn't the cell's own (-1). NaN where no target has a value.
+    The sign is +1 where D isn't below -2^-40, so that rounding noise doesn't decide it. ``peak`` is
+    max v where it isn't the cell's own (-1). NaN where no target has a value.
     """
     raise NotImplementedError
 
@@ -198,7 +199,7 @@ def running_sum(signature: Order, weight: Values, indptr: Ends, targets: Targets
 
     Down the decreasing signature a target adds weight / sum of the targets' weights, another gene
     takes away 1 / (genes - targets). The score is the largest excursion from 0; the negative one
-    on equality. Tied genes are one step. 0 if the weights are all 0 or every gene is a target.
+    if they are equal (to 2^-40). Tied genes are one step. 0 if the weights are all 0 or every gene is a target.
     """
     raise NotImplementedError
 
