@@ -137,8 +137,8 @@ def false_positive_rate(
 
     Examples
     --------
-    >>> false_positive_rate(490, 75, 52, 0.05)
-    0.006208955223880597
+    >>> round(false_positive_rate(490, 75, 52, 0.05), 6)
+    0.006209
     """
     if rule not in RULES:
         raise InputError(f"The 'rule' parameter must be one of {list(RULES)}. Got {rule!r}.")
