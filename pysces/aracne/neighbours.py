@@ -144,9 +144,7 @@ def disjoint_pools(neighbours: Neighbours, size: int, most: int | None) -> NDArr
     return pool
 
 
-def principal_components(
-    values: Any, n_components: int, seed: int
-) -> NDArray[np.float64]:
+def principal_components(values: Any, n_components: int, seed: int) -> NDArray[np.float64]:
     """Principal components of the rows [rows components] of a sparse matrix, without centring it.
 
     Truncated singular value decomposition (ARPACK) of ``X - 1 mean(X)``, from a start vector that

@@ -158,7 +158,9 @@ def normalised(counts: NDArray[np.float64]) -> NDArray[np.float64]:
 def sums_or_means(cells: Cells, func: str | None) -> tuple[str, bool]:
     """What to compute, ``"sum"`` or ``"mean"``, and whether the values are counts."""
     if func not in FUNCS:
-        raise InputError(f"The 'func' parameter must be one of {list(FUNCS)}. Got {func!r} instead.")
+        raise InputError(
+            f"The 'func' parameter must be one of {list(FUNCS)}. Got {func!r} instead."
+        )
     counts = cells.are_counts()
     if func == "sum" and not counts:
         raise InputError(
@@ -232,3 +234,29 @@ def pooled_anndata(
     table = pd.DataFrame({column: where}, index=pd.Index(names[by_pool], name=None))
     result.uns[key] = plain({"cells": table, "params": {**params, "func": func}})
     return result
+
+
+def check_whole(name: str, value: Any, low: int) -> None:
+    """InputError unless a parameter is a whole number of at least ``low``."""
+    whole = isinstance(value, int | np.integer) and not isinstance(value, bool)
+    if not whole or value < low:
+        raise InputError(
+            f"The '{name}' parameter must be an int in the range [{low}, inf). "
+            f"Got {value!r} instead."
+        )
+
+
+def labels_of(adata: AnnData, column: str | None, argument: str) -> pd.Categorical:
+    """A column of ``obs`` as categories of text that occur; one nameless category for None."""
+    if column is None:
+        return pd.Categorical(np.full(adata.n_obs, "", dtype=object))
+    if column not in adata.obs.columns:
+        raise InputError(
+            f"Did not find .obs[{column!r}], asked for by {argument}. "
+            f"Columns there: {listed(adata.obs.columns)}."
+        )
+    labels = pd.Categorical(adata.obs[column]).remove_unused_categories()
+    texts = [str(label) for label in labels.categories]
+    if len(set(texts)) < len(texts):
+        raise InputError(f"Labels of .obs[{column!r}] are the same as text. Rename them.")
+    return labels.rename_categories(dict(zip(labels.categories, texts, strict=True)))
