@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 import scipy.sparse as sp
 from anndata import AnnData
-from hypothesis import given, settings
+from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
@@ -40,6 +40,12 @@ def _counts(n_cells: int = 240, n_genes: int = 60, seed: int = 0) -> AnnData:
     return adata
 
 
+def _needs(engine: str) -> None:
+    row = next(row for row in pysces.status().engines if row.engine == engine)
+    if not row.available:
+        pytest.skip(row.reason)
+
+
 def _dense(adata: AnnData) -> np.ndarray:
     return adata.X.toarray() if sp.issparse(adata.X) else np.asarray(adata.X)
 
@@ -58,8 +64,9 @@ def _same(first: AnnData, second: AnnData) -> None:
 # --- what is pooled -----------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("engine", ["python", "numba"])
+@pytest.mark.parametrize("engine", ["python", "numba", "mlx"])
 def test_counts_are_summed_over_the_cells_that_the_map_names(engine: str) -> None:
+    _needs(engine)
     adata = _counts()
     pooled = pysces.metacells(adata, "type", n_cells=7, engine=engine)
     cells = pooled.uns["metacells"]["cells"]
@@ -151,7 +158,7 @@ def test_values_that_are_not_counts_are_averaged_with_a_warning() -> None:
 # --- nothing depends on order, storage, blocks --------------------------------------------------
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10, deadline=None, phases=[Phase.generate])  # shrinking would take minutes
 @given(st.integers(0, 2**31), st.sampled_from(["X_pca", "own"]), st.booleans())
 def test_order_of_cells_changes_no_bit(shuffle: int, space: str, counts: bool) -> None:
     adata = _counts(250, 240)
@@ -366,8 +373,9 @@ def test_blood_cells_stay_with_their_kind() -> None:
 # --- pseudobulk ---------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("engine", ["python", "numba"])
+@pytest.mark.parametrize("engine", ["python", "numba", "mlx"])
 def test_pseudobulk_sums_all_cells_of_a_group(engine: str, tmp_path: Path) -> None:
+    _needs(engine)
     adata = _counts()
     adata.obs["patient"] = np.arange(adata.n_obs) % 2
     pooled = pysces.pseudobulk(adata, ["patient", "type"], engine=engine)

@@ -248,14 +248,13 @@ def check_whole(name: str, value: Any, low: int) -> None:
 
 def labels_of(adata: AnnData, column: str | None, argument: str) -> pd.Categorical:
     """A column of ``obs`` as categories of text that occur; one nameless category for None."""
-    if column is None:
-        return pd.Categorical(np.full(adata.n_obs, "", dtype=object))
-    if column not in adata.obs.columns:
+    if column is not None and column not in adata.obs.columns:
         raise InputError(
             f"Did not find .obs[{column!r}], asked for by {argument}. "
             f"Columns there: {listed(adata.obs.columns)}."
         )
-    labels = pd.Categorical(adata.obs[column]).remove_unused_categories()
+    values: Any = [""] * adata.n_obs if column is None else adata.obs[column]
+    labels = pd.Categorical(values).remove_unused_categories()
     texts = [str(label) for label in labels.categories]
     if len(set(texts)) < len(texts):
         raise InputError(f"Labels of .obs[{column!r}] are the same as text. Rename them.")
