@@ -181,7 +181,7 @@ def test_adaptive_mi_equals_a_plain_walk_of_points(engine, n):
 
 
 def test_no_cell_with_fewer_ranks_can_pass_chi_square():
-    uneven = importlib.import_module("pysces.kernels.python.mi").is_uneven
+    uneven = importlib.import_module("pysces.kernels.python.mi")._is_uneven
     for limit, min_count in ((2, 1), (3, 4)):  # adaptive: 2 ranks a half; dyadic: 3, from 4 points
         for a, b, c, d in itertools.product(range(limit + 1), repeat=4):
             if max(a + b, c + d, a + c, b + d) <= limit and a + b + c + d >= min_count:

@@ -10,6 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from . import _gpu_source as source
+from ._adaptive import adaptive_mi_by_arrays
+from ._max_min import max_min as max_min_by_arrays
 from ._planes import pack, path_of_ranks
 
 _ROWS = 256  # regulators a launch: a display's watchdog ends launches that run for seconds
@@ -42,9 +44,6 @@ def _tried(device: str) -> str | bool:
 
 def _self_check() -> str | bool:
     """Compare with the array operations: an odd number of samples, dependent and independent."""
-    from . import dpi as dpi_arrays
-    from . import mi as mi_arrays
-
     samples, levels = 77, 4
     rng = np.random.default_rng(0)
     values = rng.normal(size=(40, samples))
@@ -60,12 +59,12 @@ def _self_check() -> str | bool:
     paths = path_of_ranks(split, samples)
     x, y = pack(ranks[:5], mx.array(paths), levels), pack(ranks, mx.array(paths), levels)
     ours = adaptive_mi(x, y, paths, log_width, n_log_n, 3)
-    expected = mi_arrays.adaptive_mi_by_arrays(x, y, samples, log_width, n_log_n, 3)
+    expected = adaptive_mi_by_arrays(x, y, samples, log_width, n_log_n, 3)
     if not np.array_equal(np.array(ours), np.array(expected)):
         return "the kernel of adaptive_mi differs from the array operations on this device"
     between = mx.array(rng.integers(0, 2**50, (11, 9)))
     network = mx.array(rng.integers(0, 2**50, (9, 150)))
-    ours, expected = max_min(between, network), dpi_arrays.max_min(between, network)
+    ours, expected = max_min(between, network), max_min_by_arrays(between, network)
     if not np.array_equal(np.array(ours), np.array(expected)):
         return "the kernel of dpi differs from the array operations on this device"
     return True

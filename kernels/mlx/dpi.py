@@ -5,6 +5,7 @@ from __future__ import annotations
 import mlx.core as mx
 
 from . import _gpu
+from ._max_min import max_min
 
 _BLOCK = 1 << 22  # triangles at a time
 _FRACTION_BITS = 30
@@ -21,30 +22,12 @@ def dpi(edges: mx.array, between: mx.array, network: mx.array, kept_fraction: in
         indirect = _gpu.max_min(between, network)
     else:
         indirect = max_min(between, network)
-    kept = (edges > 0) & ~(edges < discount(indirect, kept_fraction))
+    kept = (edges > 0) & ~(edges < _discount(indirect, kept_fraction))
     mx.eval(kept)
     return kept
 
 
-def max_min(between: mx.array, network: mx.array) -> mx.array:
-    """``max_j min(between[i, j], network[j, g])``, rows x genes, at least 0."""
-    rows, regulators = between.shape
-    genes = network.shape[1]
-    step = max(1, _BLOCK // max(rows, 1))
-    done = []
-    for begin in range(0, genes, step):
-        block = network[:, begin : begin + step]
-        together = max(1, _BLOCK // (rows * block.shape[1]))
-        strongest = mx.zeros((rows, block.shape[1]), dtype=mx.int64)
-        for j in range(0, regulators, together):
-            legs = mx.minimum(between[:, j : j + together, None], block[None, j : j + together])
-            strongest = mx.maximum(strongest, mx.max(legs, axis=1))
-            mx.eval(strongest)
-        done.append(strongest)
-    return mx.concatenate(done, axis=1)
-
-
-def discount(mi: mx.array, kept_fraction: int) -> mx.array:
+def _discount(mi: mx.array, kept_fraction: int) -> mx.array:
     """``ceil(mi * kept_fraction / 2^30)``, exact although the product may pass 2^63."""
     fraction = mx.array(kept_fraction, dtype=mx.int64)
     bits = mx.array(_FRACTION_BITS, dtype=mx.int64)

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 FRACTION_BITS = 30  # of `kept_fraction`
 
 
-def discount(mi: NDArray[np.int64], kept_fraction: int) -> NDArray[np.int64]:
+def _discount(mi: NDArray[np.int64], kept_fraction: int) -> NDArray[np.int64]:
     """``ceil(mi * kept_fraction / 2^30)``, exact although the product may pass 2^63."""
     high = mi >> FRACTION_BITS
     low = mi & ((1 << FRACTION_BITS) - 1)
@@ -43,7 +43,7 @@ def dpi(
     for row in range(edges.shape[0]):
         weaker_leg = np.minimum(between[row][:, None], network)
         indirect = weaker_leg.max(axis=0, initial=0)
-        kept[row] = (edges[row] > 0) & ~(edges[row] < discount(indirect, kept_fraction))
+        kept[row] = (edges[row] > 0) & ~(edges[row] < _discount(indirect, kept_fraction))
     return kept
 
 

@@ -68,7 +68,7 @@ def _tree(
     x_high = x > t.split[x_node]
     y_high = y > t.split[y_node]
     quarters = [(x_high == i) & (y_high == j) for i in (False, True) for j in (False, True)]
-    if depth > 0 and not is_uneven([int(np.count_nonzero(q)) for q in quarters]):
+    if depth > 0 and not _is_uneven([int(np.count_nonzero(q)) for q in quarters]):
         return _leaf(count, x_node, y_node, t)
     return sum(
         _tree(x[q], y[q], 2 * x_node + k // 2, 2 * y_node + k % 2, depth + 1, t)
@@ -81,13 +81,13 @@ def _leaf(count: int, x_node: int, y_node: int, t: _Tables) -> int:
     return int(t.n_log_n[count]) - count * (int(t.log_width[x_node]) + int(t.log_width[y_node]))
 
 
-def is_uneven(quarters: list[int]) -> bool:
+def _is_uneven(quarters: list[int]) -> bool:
     """Chi-square of four counts against equal quarters exceeds 7.815 (3 df, 5 %).
 
     With c points, chi^2 = 4 sum(q^2) / c - c > 7.815 = 1563 / 200 is, in whole numbers,
     4 sum(q^2) - c^2 > floor(1563 c / 200).
 
-    >>> is_uneven([3, 0, 0, 0]), is_uneven([4, 0, 0, 3]), is_uneven([4, 0, 0, 4])
+    >>> _is_uneven([3, 0, 0, 0]), _is_uneven([4, 0, 0, 3]), _is_uneven([4, 0, 0, 4])
     (True, False, True)
     """
     count = sum(quarters)

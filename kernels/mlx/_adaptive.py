@@ -1,0 +1,160 @@
+"""Adaptive partitioning in array operations: the form for devices without the GPU kernel."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+import mlx.core as mx
+import numpy as np
+
+from ._planes import popcount, valid, words
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+_BLOCK_WORDS = 1 << 20  # words of masks of the cells that are cut together
+
+
+def adaptive_mi_by_arrays(
+    x: mx.array,
+    y: mx.array,
+    samples: int,
+    log_width: mx.array,
+    n_log_n: mx.array,
+    min_count: int,
+) -> mx.array:
+    """Mutual information from the bit planes, in array operations.
+
+    x, y: planes, levels x words x rows. Cells to be cut are rows of masks; a pass counts their
+    quarters, finds which of those are to be cut, and gathers them as the next rows.
+    """
+    partition = _Partition(
+        x.transpose(0, 2, 1), y.transpose(0, 2, 1), log_width, n_log_n, min_count
+    )
+    n_regulators, n_genes = x.shape[2], y.shape[2]
+    pairs = n_regulators * n_genes
+    result = np.full(pairs, int(n_log_n[samples].item()), dtype=np.int64)
+    together = max(1, _BLOCK_WORDS // words(samples))
+    for begin in range(0, pairs, together):
+        pair = np.arange(begin, min(begin + together, pairs))
+        root = _Cells(
+            pair,
+            mx.array((pair // n_genes).astype(np.int32)),
+            mx.array((pair % n_genes).astype(np.int32)),
+            mx.ones(len(pair), dtype=mx.int32),
+            mx.ones(len(pair), dtype=mx.int32),
+            mx.broadcast_to(valid(samples), (len(pair), words(samples))),
+        )
+        _cut(root, 0, partition, result, together)
+    return mx.array(result.reshape(n_regulators, n_genes))
+
+
+class _Partition(NamedTuple):
+    """Planes (levels x rows x words) of both sides, and the estimator's tables."""
+
+    x: mx.array
+    y: mx.array
+    log_width: mx.array
+    n_log_n: mx.array
+    min_count: int
+
+
+class _Cells(NamedTuple):
+    """Joint cells to be cut: pair, rows and nodes on both sides, and masks of their points."""
+
+    pair: NDArray[np.int64]
+    x_row: mx.array
+    y_row: mx.array
+    x_node: mx.array
+    y_node: mx.array
+    points: mx.array
+
+    def some(self, rows: slice) -> _Cells:
+        """These cells alone."""
+        return _Cells(*(part[rows] for part in self))
+
+
+def _cut(
+    cells: _Cells, depth: int, t: _Partition, result: NDArray[np.int64], together: int
+) -> None:
+    """Cut cells of one depth in four, and their quarters again where uneven; add up the leaves."""
+    for begin in range(0, len(cells.pair), together):
+        some = cells.some(slice(begin, begin + together))
+        leaves, uneven = _add_leaves(some, depth, t)
+        np.add.at(result, some.pair, np.array(leaves))
+        if uneven is None:
+            continue
+        chosen = np.flatnonzero(np.array(uneven).ravel())  # cell and quarter, 4 * cell + quarter
+        if len(chosen):
+            _cut(_children(some, chosen, depth, t), depth + 1, t, result, together)
+
+
+def _quarters(cells: _Cells, depth: int, t: _Partition) -> list[mx.array]:
+    """Masks of the points in the quarters low-low, low-high, high-low and high-high."""
+    x, y = t.x[depth][cells.x_row], t.y[depth][cells.y_row]
+    high = cells.points & x
+    low = cells.points & ~x
+    return [low & ~y, low & y, high & ~y, high & y]
+
+
+def _children(cells: _Cells, chosen: NDArray[np.int64], depth: int, t: _Partition) -> _Cells:
+    """The chosen quarters (4 * cell + quarter), as cells of the next depth."""
+    cell = mx.array((chosen // 4).astype(np.int32))
+    quarter = mx.array((chosen % 4).astype(np.int32))
+    points = mx.stack(_quarters(cells, depth, t), axis=1)
+    return _Cells(
+        cells.pair[chosen // 4],
+        cells.x_row[cell],
+        cells.y_row[cell],
+        2 * cells.x_node[cell] + quarter // 2,
+        2 * cells.y_node[cell] + quarter % 2,
+        points[cell, quarter],
+    )
+
+
+def _add_leaves(cells: _Cells, depth: int, t: _Partition) -> tuple[mx.array, mx.array | None]:
+    """Sum of the leaf terms among the quarters of each cell, and which quarters are to be cut.
+
+    The second is cells x 4, or None where no deeper cut exists.
+    """
+    last = depth + 1 == t.x.shape[0]
+    if not last:
+        x, y = t.x[depth + 1][cells.x_row], t.y[depth + 1][cells.y_row]
+    leaves = mx.zeros(len(cells.pair), dtype=mx.int64)
+    uneven = []
+    for quarter, points in enumerate(_quarters(cells, depth, t)):
+        count = _count(points)
+        width = (
+            t.log_width[2 * cells.x_node + quarter // 2]
+            + t.log_width[2 * cells.y_node + quarter % 2]
+        )
+        leaf = t.n_log_n[count] - count * width
+        if not last:
+            high = points & x
+            a = _count(high & y)
+            b = _count(high) - a
+            c = _count(points & y) - a
+            cut = _is_uneven(a, b, c, count - a - b - c, count) & (count >= t.min_count)
+            uneven.append(cut)
+            leaf = mx.where(cut, mx.zeros_like(leaf), leaf)
+        leaves = leaves + leaf
+    if last:
+        mx.eval(leaves)
+        return leaves, None
+    cuts = mx.stack(uneven, axis=1)
+    mx.eval(leaves, cuts)
+    return leaves, cuts
+
+
+def _count(points: mx.array) -> mx.array:
+    """Points of each row of masks, as int64."""
+    return mx.sum(popcount(points).astype(mx.int32), axis=1).astype(mx.int64)
+
+
+def _is_uneven(a: mx.array, b: mx.array, c: mx.array, d: mx.array, count: mx.array) -> mx.array:
+    """The reference's test without a division, which array operations may do in floats.
+
+    200 excess > 1563 count; the excess is cut at 8 count so that nothing overflows.
+    """
+    excess = 4 * (a * a + b * b + c * c + d * d) - count * count
+    return 200 * mx.minimum(excess, 8 * count) > 1563 * count
