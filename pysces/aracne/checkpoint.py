@@ -101,7 +101,7 @@ class Checkpoint:
         )
 
     def read(self, resample: int, resampler: Resampler) -> ResampleResult | None:
-        """A stored resample, pruned as this run wants it; None if it isn't there, is damaged or lacks decoys."""
+        """A stored resample, pruned as wanted; None if absent, damaged or with too few decoys."""
         path = self._path(resample)
         try:
             with path.open("rb") as file, np.load(file, allow_pickle=False) as stored:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -249,8 +249,7 @@ def surviving(
     if method is None or len(edges) == 0:
         return np.ones(len(edges), dtype=bool)
     n_regulators = candidates.n_regulators
-    regulator_of_gene = candidates.regulator_of_gene()
-    partner = regulator_of_gene[edges.gene]
+    partner = candidates.regulator_of_gene()[edges.gene]
     between = np.zeros((candidates.n_rows, n_regulators), dtype=np.int64)
     to_regulator = partner >= 0
     between[edges.row[to_regulator], partner[to_regulator]] = edges.mi[to_regulator]
@@ -258,28 +257,43 @@ def surviving(
 
     keep = np.zeros(len(edges), dtype=bool)
     weakest = np.zeros((n_regulators, n_regulators), dtype=bool)
-    for chosen, dense, positions in _by_genes(candidates, edges):
-        network = dense[:n_regulators]
-        kept = ops.dpi(dense, between, network, kept_fraction)
-        keep[chosen] = kept[edges.row[chosen], positions]
+    for block in _by_genes(candidates, edges):
+        regulators = block.rows[block.rows < n_regulators]  # the first rows
+        network = block.dense[: len(regulators)]
+        kept = ops.dpi(block.dense, between[np.ix_(block.rows, regulators)], network, kept_fraction)
+        keep[block.edges] = kept[block.row, block.column]
         if method == "maxent":
-            weakest |= ops.weakest_pairs(between[:n_regulators], network)
+            pairs = np.ix_(regulators, regulators)
+            weakest[pairs] |= ops.weakest_pairs(between[pairs], network)
     if method == "maxent":
         both = to_regulator & (edges.row < n_regulators)
         keep[both] &= ~weakest[edges.row[both], partner[both]]
     return keep
 
 
-def _by_genes(
-    candidates: Candidates, edges: Edges
-) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]]:
-    """(positions of edges, dense rows x genes, column of each edge) for blocks of genes."""
+class _Block(NamedTuple):
+    """Edges of some genes as a dense matrix of the rows that have any of them."""
+
+    edges: NDArray[np.int64]
+    rows: NDArray[np.int32]
+    dense: NDArray[np.int64]
+    row: NDArray[np.int64]
+    column: NDArray[np.int64]
+
+
+def _by_genes(candidates: Candidates, edges: Edges) -> Iterator[_Block]:
+    """Blocks of genes with about a thousand edges each: so few rows that dense is small."""
     order = np.argsort(edges.gene, kind="stable")
-    length = block_length(24 * candidates.n_rows, candidates.n_genes)
+    gene = edges.gene[order]
+    few = max(16, 1024 * candidates.n_genes // max(1, len(edges)))
+    length = min(few, block_length(24 * candidates.n_rows, candidates.n_genes))
     for genes in blocks(candidates.n_genes, length):
-        start, stop = np.searchsorted(edges.gene[order], [genes.start, genes.stop])
+        start, stop = np.searchsorted(gene, [genes.start, genes.stop])
+        if start == stop:
+            continue
         chosen = order[start:stop]
-        dense = np.zeros((candidates.n_rows, genes.stop - genes.start), dtype=np.int64)
-        column = edges.gene[chosen].astype(np.int64) - genes.start
-        dense[edges.row[chosen], column] = edges.mi[chosen]
-        yield chosen, dense, column
+        rows, row = np.unique(edges.row[chosen], return_inverse=True)
+        column = gene[start:stop].astype(np.int64) - genes.start
+        dense = np.zeros((len(rows), genes.stop - genes.start), dtype=np.int64)
+        dense[row, column] = edges.mi[chosen]
+        yield _Block(chosen, rows, dense, row, column)
