@@ -6,9 +6,10 @@ import numpy as np
 from numba import prange
 
 from ._jit import jit, parallel
-from ._order import rank_row, scratch
+from ._order import score_row, scratch
 
 _NOTHING = 2.0**-40  # a directed part this small counts as positive
+_LANES = 4  # cells whose sums run side by side: a gene's scores are one cache line
 _TILE = 16  # cells that share working space
 
 
@@ -79,26 +80,6 @@ def _normal_scores(ranks, offset, quantiles):
 
 
 @jit
-def _both_tails(ranks, n, peak, offset, quantiles, scores):
-    """Two-tail and one-tail score of each gene, side by side."""
-    middle = n + 1
-    largest = peak
-    if peak < 0:
-        largest = 0
-        for gene in range(len(ranks)):
-            if ranks[gene] > 0:
-                largest = max(largest, abs(ranks[gene] - middle))
-    for gene in range(len(ranks)):
-        if ranks[gene] > 0:
-            deviation = abs(ranks[gene] - middle)
-            scores[gene, 0] = quantiles[offset + ranks[gene]]
-            scores[gene, 1] = quantiles[offset + 2 * deviation + middle - largest]
-        else:
-            scores[gene, 0] = 0.0
-            scores[gene, 1] = 0.0
-
-
-@jit
 def _joined(directed, undirected):
     """Directed and undirected parts as one score; a directed part of 0 counts as positive."""
     size = abs(directed) + max(undirected, 0.0)
@@ -120,36 +101,73 @@ def _area(signature, peak, offset, quantiles, indptr, targets, directed, tail, l
             square += likelihood[e] ** 2
             largest = max(largest, likelihood[e])
         factor[r] = np.sqrt(square) / largest
-    for tile in prange((cells + _TILE - 1) // _TILE):
+    for tile in prange((cells + _LANES - 1) // _LANES):
         space = scratch(genes)
-        ranks = np.empty(genes, np.int32)
-        scores = np.empty((genes, 2))
-        for cell in range(tile * _TILE, min(cells, (tile + 1) * _TILE)):
-            n = rank_row(signature[cell], space, ranks)
-            _both_tails(ranks, n, peak[cell], offset[cell], quantiles, scores)
-            for r in range(regulons):
-                start, stop = indptr[r], indptr[r + 1]
-                sum_d, sum_t, sum_l, scale = 0.0, 0.0, total[r], factor[r]
-                for e in range(start, stop):
-                    gene = targets[e]
-                    sum_d += directed[e] * scores[gene, 0]
-                    sum_t += tail[e] * scores[gene, 1]
-                if n < genes:
-                    sum_l, scale = _present(ranks, targets, likelihood, start, stop)
+        start, stop = tile * _LANES, min(cells, (tile + 1) * _LANES)
+        scores = np.zeros((_LANES, genes, 2))
+        known = np.zeros(_LANES, np.int64)
+        for cell in range(start, stop):
+            known[cell - start] = score_row(
+                signature[cell], space, peak[cell], offset[cell], quantiles, scores[cell - start]
+            )
+        lanes = _side_by_side(scores)
+        both = np.empty((2, _LANES))
+        for r in range(regulons):
+            _sum_lanes(lanes, targets, directed, tail, indptr[r], indptr[r + 1], both)
+            for cell in range(start, stop):
+                sum_l, scale = total[r], factor[r]
+                if known[cell - start] < genes:
+                    sum_l, scale = _present(
+                        signature[cell], targets, likelihood, indptr[r], indptr[r + 1]
+                    )
                 es = np.nan
-                if stop > start and sum_l > 0:
-                    es = _joined(sum_d / sum_l, sum_t / sum_l)
+                if sum_l > 0:
+                    es = _joined(both[0, cell - start] / sum_l, both[1, cell - start] / sum_l)
                 score[cell, r] = es
                 nes[cell, r] = es * scale
     return score, nes
 
 
 @jit
-def _present(ranks, targets, likelihood, start, stop):
+def _side_by_side(scores):
+    """Scores [cells genes 2] as [genes 2 cells], so that one load serves all cells of a tile."""
+    lanes = np.empty((scores.shape[1], 2, _LANES))
+    for gene in range(scores.shape[1]):
+        for cell in range(_LANES):
+            lanes[gene, 0, cell] = scores[cell, gene, 0]
+            lanes[gene, 1, cell] = scores[cell, gene, 1]
+    return lanes
+
+
+@jit
+def _sum_lanes(lanes, targets, directed, tail, start, stop, both):
+    """Directed and undirected sum of a regulon in every cell of a tile, target by target."""
+    # Written out: the compiler keeps these in registers, an array it doesn't.
+    d0 = d1 = d2 = d3 = 0.0
+    t0 = t1 = t2 = t3 = 0.0
+    for e in range(start, stop):
+        at = lanes[targets[e]]
+        d, t = directed[e], tail[e]
+        d0 += d * at[0, 0]
+        d1 += d * at[0, 1]
+        d2 += d * at[0, 2]
+        d3 += d * at[0, 3]
+        t0 += t * at[1, 0]
+        t1 += t * at[1, 1]
+        t2 += t * at[1, 2]
+        t3 += t * at[1, 3]
+    both[0, 0], both[1, 0] = d0, t0
+    both[0, 1], both[1, 1] = d1, t1
+    both[0, 2], both[1, 2] = d2, t2
+    both[0, 3], both[1, 3] = d3, t3
+
+
+@jit
+def _present(values, targets, likelihood, start, stop):
     """Sum and factor of the likelihoods of the targets that have a value."""
     total, square, largest = 0.0, 0.0, 0.0
     for e in range(start, stop):
-        if ranks[targets[e]] > 0:
+        if values[targets[e]] == values[targets[e]]:
             total += likelihood[e]
             square += likelihood[e] ** 2
             largest = max(largest, likelihood[e])
@@ -166,16 +184,15 @@ def _weighted_area(
     nes = np.full((cells, regulons), np.nan)
     for tile in prange((cells + _TILE - 1) // _TILE):
         space = scratch(genes)
-        ranks = np.empty(genes, np.int32)
         scores = np.empty((genes, 2))
         for cell in range(tile * _TILE, min(cells, (tile + 1) * _TILE)):
-            n = rank_row(signature[cell], space, ranks)
-            _both_tails(ranks, n, peak[cell], offset[cell], quantiles, scores)
+            score_row(signature[cell], space, peak[cell], offset[cell], quantiles, scores)
             for r in range(regulons):
                 sum_d, sum_t, sum_l, square, largest = 0.0, 0.0, 0.0, 0.0, 0.0
                 for e in range(indptr[r], indptr[r + 1]):
                     gene = targets[e]
-                    weight = likelihood[e] * weights[cell, gene] if ranks[gene] > 0 else 0.0
+                    known = signature[cell, gene] == signature[cell, gene]
+                    weight = likelihood[e] * weights[cell, gene] if known else 0.0
                     sum_l += weight
                     sum_d += weight * mode[e] * scores[gene, 0]
                     sum_t += weight * (1 - abs(mode[e])) * scores[gene, 1]
@@ -193,13 +210,11 @@ def _paired_area(
     signature, peak, offset, quantiles, cell, regulon, indptr, targets, mode, likelihood
 ):
     cells, genes = signature.shape
-    ranks = np.zeros((cells, genes), np.int32)
     scores = np.empty((cells, genes, 2))
     for tile in prange((cells + _TILE - 1) // _TILE):
         space = scratch(genes)
         for c in range(tile * _TILE, min(cells, (tile + 1) * _TILE)):
-            n = rank_row(signature[c], space, ranks[c])
-            _both_tails(ranks[c], n, peak[c], offset[c], quantiles, scores[c])
+            score_row(signature[c], space, peak[c], offset[c], quantiles, scores[c])
     score = np.full(len(cell), np.nan)
     nes = np.full(len(cell), np.nan)
     for task in prange(len(cell)):
@@ -210,7 +225,7 @@ def _paired_area(
             gene = targets[e]
             sum_d += likelihood[e] * mode[e] * scores[c, gene, 0]
             sum_t += likelihood[e] * (1 - abs(mode[e])) * scores[c, gene, 1]
-        total, factor = _present(ranks[c], targets, likelihood, start, stop)
+        total, factor = _present(signature[c], targets, likelihood, start, stop)
         if total > 0:
             score[task] = _joined(sum_d / total, sum_t / total)
             nes[task] = score[task] * factor

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from pysces.dispatch.chunks import block_length, blocks, progress
+from pysces.dispatch.chunks import blocks, progress
 from pysces.errors import InputError
 from pysces.viper.blocks import Read, Table
 from pysces.viper.bootstraps import bootstrap_draws, bootstrapped_area
-from pysces.viper.enrichment import Options, bytes_per_cell, score_block
+from pysces.viper.enrichment import Options, cells_of_block, score_block
 from pysces.viper.nulls import against_null, bootstrap_plan, null_signature
 from pysces.viper.pleiotropy import Pleiotropy, correct
 from pysces.viper.quantiles import two_sided
@@ -99,7 +99,7 @@ def activities(
     )
     cells: Table | Read
     if isinstance(source, pd.DataFrame):
-        cells = Table(np.take(source.to_numpy(), regulons.columns, axis=1))
+        cells = Table(source.to_numpy(), regulons.columns)
     else:
         cells = Read(source.take_genes(regulons.columns))
     if plan.n_bootstraps:
@@ -125,7 +125,7 @@ def _by_blocks(
         name: np.empty((cells.n_cells, len(regulons.names)))
         for name in dict.fromkeys([*wanted, *(["pvalue"] if null is not None else [])])
     }
-    step = block_length(bytes_per_cell(cells.n_genes, regulons), cells.n_cells)
+    step = cells_of_block(cells.n_cells, cells.n_genes, regulons)
     for part in progress(list(blocks(cells.n_cells, step)), "activity", unit="block"):
         values = fitted.of(cells.block(part))
         scores = score_block(values, regulons, plan.options, cell_names=names[part])

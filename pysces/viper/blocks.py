@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
@@ -37,27 +37,31 @@ class Cells(Protocol):
 
 @dataclass(frozen=True)
 class Table:
-    """Cells of an array in memory."""
+    """Some genes and cells of an array in memory (all for None); copied block by block."""
 
     values: NDArray[np.float64]
+    chosen: NDArray[np.intp] | None = None
+    rows: NDArray[np.intp] | None = None
 
     @property
     def n_cells(self) -> int:
         """Number of cells."""
-        return len(self.values)
+        return len(self.values) if self.rows is None else len(self.rows)
 
     @property
     def n_genes(self) -> int:
         """Number of genes."""
-        return self.values.shape[1]
+        return self.values.shape[1] if self.chosen is None else len(self.chosen)
 
     def block(self, cells: slice | NDArray[np.intp]) -> NDArray[np.float64]:
         """Values of some cells [cells genes]."""
-        return self.values[cells]
+        part = self.values[cells if self.rows is None else self.rows[cells]]
+        return part if self.chosen is None else np.take(part, self.chosen, axis=1)
 
     def columns(self, genes: slice) -> NDArray[np.float64]:
         """Values of some genes over all cells [cells genes]."""
-        return self.values[:, genes]
+        part = self.values[:, genes if self.chosen is None else self.chosen[genes]]
+        return part if self.rows is None else part[self.rows]
 
 
 @dataclass(frozen=True)
@@ -92,10 +96,8 @@ def some_cells(cells: Table | Read, rows: NDArray[np.intp] | None) -> Table | Re
     """Some of the cells (all for None)."""
     if rows is None:
         return cells
-    if isinstance(cells, Table):
-        return Table(cells.values[rows])
     before = np.arange(cells.n_cells) if cells.rows is None else cells.rows
-    return Read(cells.expression, before[rows])
+    return replace(cells, rows=before[rows])
 
 
 def frame(

@@ -10,7 +10,7 @@ from pysces import seeds
 from pysces.dispatch import operations as ops
 from pysces.dispatch.chunks import block_length, blocks, progress
 from pysces.errors import InputError
-from pysces.viper.enrichment import bytes_per_cell
+from pysces.viper.enrichment import cells_of_block
 from pysces.viper.quantiles import tables
 from pysces.viper.regulons import Regulons
 from pysces.viper.signatures import TIE_BITS
@@ -57,7 +57,7 @@ def bootstrapped_area(
     bootstraps are aligned by name.
     """
     mean, sd = bootstrapped_moments(cells, draws)
-    step = block_length(bytes_per_cell(cells.n_genes, regulons), cells.n_cells)
+    step = cells_of_block(cells.n_cells, cells.n_genes, regulons)
     shape = (cells.n_cells, len(regulons.names))
     average, spread = np.empty(shape), np.empty(shape)
     for part in progress(list(blocks(cells.n_cells, step)), "bootstraps", unit="block"):

@@ -211,9 +211,15 @@ def _by_likelihood(regulons: Regulons) -> NDArray[np.int32]:
 # --- the functional core --------------------------------------------------------------------------
 
 
-def bytes_per_cell(genes: int, regulons: Regulons) -> float:
-    """Working memory that a cell of a block takes."""
-    return 8.0 * (6 * genes + 10 * len(regulons.names))
+_CACHED = 1 << 23  # bytes of a block that a CPU works through without waiting for the memory
+
+
+def cells_of_block(n_cells: int, genes: int, regulons: Regulons) -> int:
+    """Cells of a block: as many as the memory allows a GPU, fewer on a CPU."""
+    allowed = block_length(8.0 * (6 * genes + 10 * len(regulons.names)), n_cells)
+    if engines.choose().gpu:
+        return allowed
+    return max(1, min(allowed, max(64, _CACHED // max(1, 8 * genes))))
 
 
 def enrich(
@@ -298,11 +304,11 @@ def enrich(
         size="squares" if adaptive_size else "count",
     )
     weights = _weights(gene_weights, table, regulons)
-    values = np.take(table.to_numpy(), regulons.columns, axis=1)
+    cells = Table(table.to_numpy(), regulons.columns)
     with engines.use_engine(engine):
-        peak = _common_peak(values) if compat == "r-matrix" else -1
+        peak = _common_peak(cells) if compat == "r-matrix" else -1
         scores = score_table(
-            Table(values), regulons, options, table.index, value, weights=weights, peak=peak
+            cells, regulons, options, table.index, value, weights=weights, peak=peak
         )
     return pd.DataFrame(scores, index=table.index, columns=regulons.names)
 
@@ -319,7 +325,7 @@ def score_table(
 ) -> NDArray[np.float64]:
     """One kind of score of all cells of a signature in memory, by blocks."""
     result = np.empty((cells.n_cells, len(regulons.names)))
-    step = block_length(bytes_per_cell(cells.n_genes, regulons), cells.n_cells)
+    step = cells_of_block(cells.n_cells, cells.n_genes, regulons)
     for part in progress(list(blocks(cells.n_cells, step)), "enrichment", unit="block"):
         if weights is not None:
             options = Options(options.enrichment, gene_weights=weights[part])
@@ -345,11 +351,11 @@ def _weights(
     return np.tile(one.to_numpy(), (len(table), 1))
 
 
-def _common_peak(values: NDArray[np.float64]) -> int:
+def _common_peak(cells: Table) -> int:
     """Largest deviation of a rank from the middle, over all samples."""
     largest = 0
-    for part in blocks(len(values), block_length(24.0 * values.shape[1], len(values))):
-        ranks = ops.average_ranks(values[part])
+    for part in blocks(cells.n_cells, block_length(24.0 * cells.n_genes, cells.n_cells)):
+        ranks = ops.average_ranks(cells.block(part))
         middle = np.count_nonzero(ranks, axis=1)[:, None] + 1
         largest = max(largest, int(np.abs(np.where(ranks > 0, ranks - middle, 0)).max()))
     return largest
