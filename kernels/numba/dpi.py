@@ -60,14 +60,12 @@ def _dpi(edges, between, network, kept_fraction):
 @jit
 def _strongest_first(column, regulators, strength):
     """Regulators of one gene by falling MI, and their MI; returns how many there are."""
-    order = np.argsort(-column)
-    count = 0
-    for j in order:
-        if column[j] <= 0:
-            break
-        regulators[count] = j
-        strength[count] = column[j]
-        count += 1
+    linked = np.flatnonzero(column > 0)  # few: most edges fell to the threshold
+    order = linked[np.argsort(-column[linked])]
+    count = len(order)
+    for k in range(count):
+        regulators[k] = order[k]
+        strength[k] = column[order[k]]
     return count
 
 

@@ -1,0 +1,67 @@
+"""Every example in a docstring and every block of Python in README.md and docs/ runs."""
+
+from __future__ import annotations
+
+import doctest
+import importlib
+import pkgutil
+import re
+import warnings
+from pathlib import Path
+
+import pytest
+
+import pysces
+
+PACKAGE = Path(pysces.__file__).parent
+ROOT = Path(__file__).resolve().parent.parent
+MODULES = [
+    module.name
+    for module in pkgutil.walk_packages([str(PACKAGE)], "pysces.")
+    if ".kernels" not in module.name and module.name != "pysces.__main__"
+]
+
+
+@pytest.mark.filterwarnings("ignore::pysces.PyscesWarning")
+@pytest.mark.parametrize("name", ["pysces", *MODULES])
+def test_docstring_examples(name: str) -> None:
+    module = importlib.import_module(name)
+    flags = doctest.NORMALIZE_WHITESPACE | doctest.ELLIPSIS
+    verbosity = pysces.settings.verbosity
+    pysces.settings.verbosity = "silent"
+    try:
+        result = doctest.testmod(module, optionflags=flags)
+    finally:
+        pysces.settings.verbosity = verbosity
+    assert result.failed == 0
+
+
+def _pages() -> list[Path]:
+    return [p for p in (ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))) if p.exists()]
+
+
+@pytest.mark.parametrize("page", _pages(), ids=lambda p: p.name)
+def test_code_blocks_of_pages(page: Path, tmp_path, monkeypatch) -> None:
+    """The blocks of a page run one after the other, as a reader would paste them."""
+    blocks = re.findall(r"^```python\n(.*?)^```", page.read_text(), flags=re.S | re.M)
+    if not blocks:
+        pytest.skip("no Python on this page")
+    pytest.importorskip("scanpy", reason="the pages work on scanpy's data")
+    pytest.importorskip("matplotlib", reason="the pages draw pictures").use("Agg")
+    monkeypatch.chdir(tmp_path)
+    names: dict[str, object] = {}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of other packages, on their own data
+        for block in blocks:
+            exec(compile(block, page.name, "exec"), names)
+
+
+def test_readme_has_two_commands() -> None:
+    if not (ROOT / "README.md").exists():
+        pytest.skip("the tests lie apart from the README")
+    text = (ROOT / "README.md").read_text()
+    commands = re.findall(r"^```bash\n(.*?)^```", text, flags=re.S | re.M)
+    assert len(commands) == 2
+    assert all(len(command.strip().splitlines()) == 1 for command in commands)
+    assert "pysces demo" in commands[0]
+    assert "pytest" in commands[1]
