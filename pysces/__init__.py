@@ -31,11 +31,12 @@ from pysces.settings import settings  # noqa: E402 - __path__ first
 logging.getLogger("pysces").addHandler(logging.NullHandler())
 
 if TYPE_CHECKING:
+    from pysces import plots as pl
     from pysces.aracne.consolidate import consolidate as consolidate
     from pysces.aracne.metacells import metacells as metacells
-    from pysces.aracne.pseudobulk import pseudobulk as pseudobulk
     from pysces.aracne.parts import mutual_information as mutual_information
     from pysces.aracne.parts import prune_dpi as prune_dpi
+    from pysces.aracne.pseudobulk import pseudobulk as pseudobulk
     from pysces.aracne.run import infer_network as infer_network
     from pysces.aracne.run import run_aracne as run_aracne
     from pysces.data.files import read_expression as read_expression
@@ -48,8 +49,8 @@ if TYPE_CHECKING:
     from pysces.viper.enrichment import enrich as enrich
     from pysces.viper.groups import rank_regulators as rank_regulators
     from pysces.viper.groups import run_msviper as run_msviper
-    from pysces.viper.run import activity as activity
-    from pysces.viper.run import compute_signature as compute_signature
+    from pysces.viper.layers import compute_signature as compute_signature
+    from pysces.viper.results import activity as activity
     from pysces.viper.run import run_viper as run_viper
     from pysces.viper.signatures import signature as signature
     from pysces.viper.similarity import signature_distance as signature_distance
@@ -63,8 +64,8 @@ _PUBLIC = {
     "Network": "pysces.network",
     "PyscesError": "pysces.errors",
     "PyscesWarning": "pysces.errors",
-    "activity": "pysces.viper.run",
-    "compute_signature": "pysces.viper.run",
+    "activity": "pysces.viper.results",
+    "compute_signature": "pysces.viper.layers",
     "consolidate": "pysces.aracne.consolidate",
     "enrich": "pysces.viper.enrichment",
     "infer_network": "pysces.aracne.run",
@@ -87,7 +88,7 @@ _PUBLIC = {
     "viper_similarity": "pysces.viper.similarity",
 }
 
-__all__ = ["__version__", "settings", *_PUBLIC]
+__all__ = ["__version__", "pl", "settings", *_PUBLIC]
 
 
 def __getattr__(name: str) -> Any:
@@ -95,6 +96,8 @@ def __getattr__(name: str) -> Any:
         value = getattr(importlib.import_module(_PUBLIC[name]), name)
         globals()[name] = value
         return value
+    if name == "pl":
+        return importlib.import_module("pysces.plots")
     raise AttributeError(f"module 'pysces' has no attribute {name!r}")
 
 

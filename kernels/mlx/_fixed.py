@@ -36,12 +36,12 @@ def columns(values: Double, index: mx.array) -> Double:
 
 
 def where(condition: mx.array, a: Double, b: Double) -> Double:
-    """a where the condition holds, else b."""
+    """The first where the condition holds, else the second."""
     return Double(mx.where(condition, a.hi, b.hi), mx.where(condition, a.lo, b.lo))
 
 
 def scaled(a: Double, exponent: int) -> Double:
-    """a times a power of two, exact."""
+    """Times a power of two, exact."""
     return Double(a.hi * 2.0**exponent, a.lo * 2.0**exponent)
 
 
@@ -53,14 +53,14 @@ def to_fixed(a: Double, bits: int) -> mx.array:
 
 
 def from_fixed(a: mx.array, bits: int) -> Double:
-    """a / 2^bits, to 48 bits."""
+    """The fixed-point number over 2^bits, to 48 bits."""
     high = a.astype(mx.float32)
     low = (a - high.astype(mx.int64)).astype(mx.float32)
     return scaled(dd.two_sum(high, low), -bits)
 
 
 def quotient(a: Double, b: Double) -> Double:
-    """a / b with the infinities and NaN of ordinary division by 0."""
+    """Quotient with the infinities and NaN of ordinary division by 0."""
     safe = (b.hi != 0) & mx.isfinite(a.hi) & mx.isfinite(b.hi)
     one = Double(mx.ones(b.hi.shape), mx.zeros(b.hi.shape))
     top = where(safe, a, zero_double(a.hi.shape)) if a.hi.shape == safe.shape else a
@@ -110,7 +110,7 @@ def row_exponents(values: mx.array) -> mx.array:
 
 
 def exponents(values: mx.array) -> mx.array:
-    """e with abs(value) < 2^e, from the bits of float32 (0 gives -126)."""
+    """The e with abs(value) < 2^e, from the bits of float32 (0 gives -126)."""
     field = (mx.abs(values).view(mx.int32) >> 23) & 255
     return mx.maximum(field - 126, -126)
 

@@ -117,7 +117,9 @@ def paired_area(
     return Double(es.hi[0], es.lo[0]), Double(nes.hi[0], nes.lo[0])
 
 
-def weighted_mean(signature: Double, indptr: mx.array, targets: mx.array, weights: Double) -> Double:
+def weighted_mean(
+    signature: Double, indptr: mx.array, targets: mx.array, weights: Double
+) -> Double:
     """See the reference; each row is scaled by a power of two, weights by their sum."""
     ends = np.array(indptr)
     shape = (len(signature.hi), len(ends) - 1)
@@ -198,12 +200,12 @@ def _both_tails(
     return normal_scores(ranks, offset, quantiles), normal_scores(magnitude, offset, quantiles)
 
 
-def _sums(
-    present: mx.array, scores: tuple[Double, Double], edges: _Edges
-) -> tuple[Double, Double]:
+def _sums(present: mx.array, scores: tuple[Double, Double], edges: _Edges) -> tuple[Double, Double]:
     """Scores from fixed-point sums; the likelihoods' own sums where no gene is missing."""
     signed, unsigned = (fx.columns(s, edges.targets) for s in scores)
-    directed = fx.segment_sums(fx.to_fixed(dd.multiply(edges.directed, signed), _BITS), edges.indptr)
+    directed = fx.segment_sums(
+        fx.to_fixed(dd.multiply(edges.directed, signed), _BITS), edges.indptr
+    )
     tail = fx.segment_sums(fx.to_fixed(dd.multiply(edges.tail, unsigned), _BITS), edges.indptr)
     if bool(mx.all(present).item()):
         total, factor = edges.total, edges.norm
@@ -248,9 +250,7 @@ def _below_nothing(directed: mx.array, total: Double) -> mx.array:
 
 
 def _like(value: Double, array: mx.array) -> Double:
-    return Double(
-        mx.broadcast_to(value.hi, array.shape), mx.broadcast_to(value.lo, array.shape)
-    )
+    return Double(mx.broadcast_to(value.hi, array.shape), mx.broadcast_to(value.lo, array.shape))
 
 
 def _weighted_sums(

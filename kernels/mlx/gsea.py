@@ -101,9 +101,7 @@ class _Cells:
         ends = mx.where(mx.concatenate([changes, edge], axis=1), position, genes - 1)
         self.last = mx.cummin(ends, axis=1, reverse=True)
         blank = mx.zeros((cells, genes), dtype=mx.int64)
-        place = mx.put_along_axis(
-            blank, order, mx.broadcast_to(position, (cells, genes)), axis=1
-        )
+        place = mx.put_along_axis(blank, order, mx.broadcast_to(position, (cells, genes)), axis=1)
         self.place = mx.take(place, targets, axis=1)
         ends_host = np.array(indptr)
         self.owner = mx.array(fx.owners(ends_host))[None]

@@ -48,8 +48,8 @@ def gene_sums(
 ) -> tuple[mx.array, mx.array, mx.array, mx.array, mx.array]:
     """See the reference: the significand's bits, shifted to a common scale, summed in int64."""
     if values.size == 0:
-        zeros = tuple(mx.zeros((values.shape[1],), dtype=mx.int64) for _ in range(5))
-        return zeros  # type: ignore[return-value]
+        zero = mx.zeros((values.shape[1],), dtype=mx.int64)
+        return zero, zero, zero, zero, zero
     missing, negative, magnitude = _bits(values)
     field = magnitude >> 52
     significand = mx.bitwise_and(magnitude, _constant((1 << 52) - 1))
@@ -117,7 +117,9 @@ def standardise(values: Double, centre: Double, scale: Double, bits: int) -> Dou
     return _round_bits(fx.quotient(shifted, _rows(scale, values.hi.shape)), bits)
 
 
-def leave_one_out_t(values: Double, count: Double, mean: Double, spread: Double, bits: int) -> Double:
+def leave_one_out_t(
+    values: Double, count: Double, mean: Double, spread: Double, bits: int
+) -> Double:
     """See the reference, on pairs of float32; factors of the counts are made on the host."""
     shape = values.hi.shape
     if values.hi.size == 0:

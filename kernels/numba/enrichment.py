@@ -38,7 +38,7 @@ def weighted_area(
     mode,
     likelihood,
 ):
-    """aREA with a weight for every gene of every cell."""
+    """Enrichment (aREA) with a weight for every gene of every cell."""
     return _weighted_area(
         signature,
         weights,

@@ -26,7 +26,7 @@ def shared_target_scores(
     mode,
     likelihood,
 ):
-    """aREA NES of the shared targets of each tested pair, ranked among the regulator's targets."""
+    """NES (aREA) of each pair's shared targets, ranked among the regulator's own."""
     return _shared_target_scores(
         signature,
         direction,

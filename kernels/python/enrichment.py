@@ -48,7 +48,7 @@ def weighted_area(
     mode: Float,
     likelihood: Float,
 ) -> tuple[Float, Float]:
-    """aREA with a weight for every gene of every cell."""
+    """Enrichment (aREA) with a weight for every gene of every cell."""
     cells, regulons = len(signature), len(indptr) - 1
     score = np.full((cells, regulons), np.nan)
     nes = np.full((cells, regulons), np.nan)
@@ -66,7 +66,9 @@ def weighted_area(
             undirected = (weight * tail * unsigned[:, genes]).sum(axis=1) / total
             norm = weight if weighted_norm else np.where(total[:, None] > 0, likelihood[edges], 0.0)
             factor = np.sqrt((norm**2).sum(axis=1)) / norm.max(axis=1)
-        es = np.where(directed < -NOTHING, -1.0, 1.0) * (np.abs(directed) + np.maximum(undirected, 0.0))
+        es = np.where(directed < -NOTHING, -1.0, 1.0) * (
+            np.abs(directed) + np.maximum(undirected, 0.0)
+        )
         score[:, regulon] = es
         nes[:, regulon] = es * factor
     return score, nes
@@ -124,7 +126,7 @@ def weighted_mean(
 def _both_tails(
     signature: Float, peak: NDArray[np.int32], offset: NDArray[np.int64], quantiles: Float
 ) -> tuple[Float, Float]:
-    """Two-tail and one-tail scores of every gene; the one-tail rank is an index of the same table."""
+    """Two-tail and one-tail scores of every gene, both from the same table."""
     ranks = average_ranks(signature)
     present = ranks > 0
     middle = present.sum(axis=1, dtype=np.int32)[:, None] + 1

@@ -39,7 +39,7 @@ def permuted_running_sum(
     indptr: NDArray[np.int64],
     targets: NDArray[np.int32],
 ) -> tuple[Float, Float, Counts, Counts]:
-    """Score; mean of the permuted scores of its sign; how many those are; how many are as extreme."""
+    """Score; mean of the permuted scores of its sign, their number, how many are as extreme."""
     score = running_sum(signature, weight, indptr, targets)
     mean = np.zeros(score.shape)
     same = np.zeros(score.shape, dtype=np.int64)
@@ -72,7 +72,7 @@ def permuted_running_sum(
 
 
 def _positions(values: Float) -> tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.intp]]:
-    """Genes by decreasing value (missing last), and the first and last place of each place's tie."""
+    """Genes by decreasing value (missing last); first and last place of each place's tie."""
     order = np.argsort(-values, kind="stable")
     ordered = values[order]
     starts = np.ones(len(values), dtype=bool)

@@ -1,4 +1,4 @@
-"""NaRnEA: standardised directed and undirected scores of every regulon, and the largest possible."""
+"""NaRnEA: standardised scores of every regulon, and the largest possible: the reference."""
 
 from __future__ import annotations
 
@@ -60,10 +60,8 @@ def narnea(
     return result[0], result[1], result[2], result[3], result[4], result[5]
 
 
-def _best_ranks(
-    present: NDArray[np.bool_], by_likelihood: NDArray[np.int32], n: Float
-) -> Float:
-    """Rank each present target would have if the most likely targets took the largest magnitudes."""
+def _best_ranks(present: NDArray[np.bool_], by_likelihood: NDArray[np.int32], n: Float) -> Float:
+    """Ranks of the present targets if the most likely ones had the largest magnitudes."""
     ordered = present[:, by_likelihood]
     best = np.zeros(present.shape)
     best[:, by_likelihood] = n[:, None] - (np.cumsum(ordered, axis=1) - 1)

@@ -1,4 +1,4 @@
-"""Pleiotropy: is a regulator's activity carried by the targets it shares with another? The reference."""
+"""Pleiotropy: scores of the targets that two regulators share: the reference."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def shared_target_scores(
     mode: Float,
     likelihood: Float,
 ) -> Float:
-    """aREA NES of the shared targets of each tested pair, ranked among the regulator's own targets."""
+    """NES (aREA) of each pair's shared targets, ranked among the regulator's own."""
     score = np.full(len(cell), np.nan)
     for test in range(len(cell)):
         own = regulator[pair[test]]

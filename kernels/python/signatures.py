@@ -1,4 +1,4 @@
-"""Gene signatures: how far a cell is from the other cells, gene by gene. The reference, in float64."""
+"""Gene signatures, how far a cell is from the others: the reference, in float64."""
 
 from __future__ import annotations
 

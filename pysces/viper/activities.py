@@ -94,9 +94,7 @@ def activities(
     """
     plan.check()
     genes = source.columns if isinstance(source, pd.DataFrame) else source.genes
-    regulons = align(
-        network, genes, min_targets=plan.min_targets, filter_genes=plan.filter_genes
-    )
+    regulons = align(network, genes, min_targets=plan.min_targets, filter_genes=plan.filter_genes)
     cells: Table | Read
     if isinstance(source, pd.DataFrame):
         cells = Table(source.to_numpy(), regulons.columns)

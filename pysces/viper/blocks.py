@@ -1,4 +1,4 @@
-"""Cells x genes as VIPER reads them: some genes, in the order of their names, by blocks of cells."""
+"""Cells x genes as VIPER reads them: genes in the order of their names, by blocks of cells."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pysces.errors import InputError
 from pysces.messages import listed
 
 if TYPE_CHECKING:
-    from numpy.typing import ArrayLike, NDArray
+    from numpy.typing import NDArray
 
     from pysces.data.expression import Expression
 
@@ -100,9 +100,7 @@ def some_cells(cells: Table | Read, rows: NDArray[np.intp] | None) -> Table | Re
     return replace(cells, rows=before[rows])
 
 
-def frame(
-    data: Any, genes: ArrayLike | None = None, cells: ArrayLike | None = None
-) -> pd.DataFrame:
+def frame(data: Any, genes: Any = None, cells: Any = None) -> pd.DataFrame:
     """A table cells x genes of float64 from a DataFrame, an AnnData, an array or a sparse matrix.
 
     Raises

@@ -99,7 +99,7 @@ def _area(
 
 def _gsea(values: NDArray[np.float64], regulons: Regulons, options: Options) -> Scores:
     weight = np.where(np.isnan(values), 0.0, np.abs(values))
-    sets = {"indptr": regulons.indptr, "targets": regulons.targets}
+    sets: dict[str, Any] = {"indptr": regulons.indptr, "targets": regulons.targets}
     if options.n_permutations == 0:
         es = ops.running_sum(values, weight, **sets)
         return {"nes": es, "es": es}
@@ -126,9 +126,7 @@ _LARGEST_MODE = 0.999  # |m| = 1 leaves no undirected part, whose variance divid
 _SMALLEST_MODE = 0.001
 
 
-def _narnea(
-    values: NDArray[np.float64], regulons: Regulons, names: pd.Index, seed: int
-) -> Scores:
+def _narnea(values: NDArray[np.float64], regulons: Regulons, names: pd.Index, seed: int) -> Scores:
     magnitude, sign = _signed_magnitudes(values, regulons.genes, names, seed)
     directed, undirected, correlation, best, worst, best_undirected = ops.narnea(
         magnitude,
@@ -183,7 +181,7 @@ def _signed_magnitudes(
         at = np.flatnonzero(zero[row])
         positive, negative = np.sum(values[row] > 0), np.sum(values[row] < 0)
         share = positive / (positive + negative) if positive + negative else 0.5
-        part = seeds.key(seed, "cell", cells[row])
+        part = seeds.key(seed, "cell", cells[int(row)])
         drawn = seeds.combine(gene_keys[at], part) >> np.uint64(11)
         again = seeds.combine(gene_keys[at], part ^ 0x5555555555555555) >> np.uint64(11)
         magnitude[row, at] = drawn * 2.0**-53 - 1.0  # all below 0
@@ -195,8 +193,11 @@ def _proper_modes(regulons: Regulons, seed: int) -> NDArray[np.float64]:
     """Modes away from 0 and 1, where a part of the score would have no variance."""
     mode = np.clip(regulons.mode, -1, 1)
     mode = np.where(np.abs(mode) == 1, _LARGEST_MODE * mode, mode)
-    for edge in np.flatnonzero(mode == 0):
-        names = regulons.names[regulons.owner[edge]], regulons.genes[regulons.targets[edge]]
+    for edge in np.flatnonzero(mode == 0).tolist():
+        names = (
+            regulons.names[int(regulons.owner[edge])],
+            regulons.genes[int(regulons.targets[edge])],
+        )
         odd = seeds.key(seed, "mode", *names) & 1
         mode[edge] = _SMALLEST_MODE if odd else -_SMALLEST_MODE
     return mode
@@ -329,9 +330,7 @@ def score_table(
     for part in progress(list(blocks(cells.n_cells, step)), "enrichment", unit="block"):
         if weights is not None:
             options = Options(options.enrichment, gene_weights=weights[part])
-        found = score_block(
-            cells.block(part), regulons, options, cell_names=names[part], peak=peak
-        )
+        found = score_block(cells.block(part), regulons, options, cell_names=names[part], peak=peak)
         if value == "pvalue" and value not in found:
             found["pvalue"] = two_sided(found["nes"])
         result[part] = found[value]

@@ -16,7 +16,8 @@ from pysces.viper.masters import Combine, Masters, leading_edge, master_regulato
 from pysces.viper.pleiotropy import Pleiotropy, correct
 from pysces.viper.quantiles import benjamini_hochberg
 from pysces.viper.regulons import align, as_network
-from pysces.viper.run import activity, group_mask
+from pysces.viper.results import activity
+from pysces.viper.run import group_mask
 from pysces.viper.synergy import combinations, shadow_pairs, synergy_pvalues, without_shadows
 from pysces.viper.ttests import (
     bootstrapped_group_z,
@@ -142,7 +143,9 @@ def run_msviper(
             null = permuted_group_z(x, y, orders)
         signatures = plain[None]
         if n_bootstraps:
-            signatures = bootstrapped_group_z(x, y, *_bootstraps(len(x), len(y), n_bootstraps, seed))
+            signatures = bootstrapped_group_z(
+                x, y, *_bootstraps(len(x), len(y), n_bootstraps, seed)
+            )
         masters = master_regulators(signatures, regulons, null, combine=combine)
         extra: dict[str, Any] = {}
         if shadow is not None:
@@ -316,5 +319,3 @@ def integrate_signatures(
     total = weights.sum(axis=0)
     joined = (signatures * weights).sum(axis=0)
     return np.divide(joined, total, out=np.zeros(total.shape), where=total > 0)
-
-

@@ -64,7 +64,7 @@ class Masters:
 def area_scores(
     signatures: NDArray[np.float64], regulons: Regulons
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """aREA scores and NES of signatures [signatures genes]."""
+    """Enrichment scores and NES (aREA) of signatures [signatures genes]."""
     offset, quantiles = tables(signatures)
     peak = np.full(len(signatures), -1, dtype=np.int32)
     return ops.area(signatures, peak, offset, quantiles, **regulons.arrays())

@@ -53,9 +53,7 @@ def combine_networks(
     scores = np.array([t.reindex(columns=names).fillna(0.0).to_numpy() for t in tables])
     index = tables[0].index
     if assignment is not None or weighting == "best":
-        chosen = (
-            np.asarray(assignment) if assignment is not None else best_network(tables)
-        )
+        chosen = np.asarray(assignment) if assignment is not None else best_network(tables)
         _check_assignment(chosen, len(index), len(tables))
         joined = scores[chosen, np.arange(len(index))]
     elif isinstance(weighting, tuple | list):
@@ -118,7 +116,7 @@ def _weighted(scores: NDArray[Any], weights: NDArray[Any]) -> NDArray[np.float64
 
 def _check_assignment(chosen: NDArray[Any], samples: int, networks: int) -> None:
     fine = chosen.shape == (samples,) and chosen.dtype.kind in "iu"
-    if not fine or (samples and not (0 <= chosen.min() and chosen.max() < networks)):
+    if not fine or (samples and (chosen.min() < 0 or chosen.max() >= networks)):
         raise InputError(
             f"assignment must have one number of a network (0 ... {networks - 1}) per sample."
         )

@@ -55,12 +55,12 @@ def gene_moments(cells: Cells) -> Moments:
         some = np.any((values != 0) & ~np.isnan(values), axis=0)
         exponent = np.where(some, np.maximum(exponent, largest), exponent)
         highest = np.fmax(highest, np.fmax.reduce(values, axis=0, initial=-np.inf))
-    exponent = np.where(exponent == -(2**30), 0, exponent).astype(np.int32)
+    scale = np.where(exponent == -(2**30), 0, exponent).astype(np.int32)
     sums = [np.zeros(cells.n_genes, dtype=object) for _ in range(5)]
     for part in blocks(cells.n_cells, step):
-        found = ops.gene_sums(cells.block(part), exponent)
+        found = ops.gene_sums(cells.block(part), scale)
         sums = [a + b.astype(object) for a, b in zip(sums, found, strict=True)]
-    return _moments(sums, exponent, highest)
+    return _moments(sums, scale, highest)
 
 
 def _moments(

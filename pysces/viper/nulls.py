@@ -125,9 +125,7 @@ def _distinct_places(values: NDArray[np.float64]) -> tuple[int, int]:
     return max(first, _FIRST_DISTINCT), int(np.searchsorted(different, _LAST_DISTINCT)) + 1
 
 
-def _tail_rate(
-    at_cut: float, shares: NDArray[np.float64], distance: NDArray[np.float64]
-) -> float:
+def _tail_rate(at_cut: float, shares: NDArray[np.float64], distance: NDArray[np.float64]) -> float:
     """Slope through the origin of the fall of -log(tail share) with the distance from the cut."""
     with np.errstate(divide="ignore"):
         fall = np.log(at_cut) - np.log(shares)

@@ -119,7 +119,7 @@ def penalised_regulons(
     values: signature [cells genes]. nes: [cells regulons].
     """
     chosen = _candidates(nes, options.regulators)
-    pairs = shared_pairs(regulons, options.targets, chosen.any(axis=0))
+    pairs = shared_pairs(regulons, options.targets, np.asarray(chosen.any(axis=0)))
     if len(pairs.first) == 0:
         return None
     cell, pair = np.nonzero(chosen[:, pairs.first] & chosen[:, pairs.second])
@@ -164,7 +164,7 @@ def _candidates(nes: NDArray[np.float64], regulators: float) -> NDArray[np.bool_
         order = np.argsort(p, axis=1, kind="stable")[:, : int(regulators)]
         chosen = np.zeros(p.shape, dtype=bool)
         np.put_along_axis(chosen, order, True, axis=1)
-    return chosen & (chosen.sum(axis=1, keepdims=True) > 1)
+    return np.asarray(chosen & (chosen.sum(axis=1, keepdims=True) > 1))
 
 
 def _laid_out(

@@ -43,12 +43,13 @@ def stacked_tables(largest: int) -> NDArray[np.float64]:
 
 def two_sided(z: NDArray[np.float64]) -> NDArray[np.float64]:
     """Two-sided p-values of normal scores."""
-    return 2 * special.ndtr(-np.abs(z))
+    return np.asarray(2 * special.ndtr(-np.abs(z)), dtype=np.float64)
 
 
 def z_of_t(t: NDArray[np.float64], degrees: NDArray[np.float64] | float) -> NDArray[np.float64]:
     """Normal scores with the same two-sided p-values as t statistics."""
-    return -special.ndtri(special.stdtr(degrees, -np.abs(t))) * np.sign(t)
+    size = -special.ndtri(special.stdtr(degrees, -np.abs(t)))
+    return np.asarray(size * np.sign(t), dtype=np.float64)
 
 
 def benjamini_hochberg(p: NDArray[np.float64], axis: int = -1) -> NDArray[np.float64]:

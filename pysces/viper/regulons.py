@@ -195,9 +195,7 @@ def _sizes(
     return np.bincount(owner, weights=share**2 if rule == "squares" else share, minlength=n)
 
 
-def _nothing_left(
-    network: Network, genes: pd.Index, sizes: NDArray[Any], min_targets: int
-) -> str:
+def _nothing_left(network: Network, genes: pd.Index, sizes: NDArray[Any], min_targets: int) -> str:
     if len(network) == 0:
         return "The network has no edges. Infer one with `pysces.run_aracne(adata)`."
     if sizes.max(initial=0) == 0:

@@ -1,4 +1,4 @@
-"""Protein activity of every cell: :func:`run_viper`, :func:`activity`, :func:`compute_signature`."""
+"""Protein activity of every cell: :func:`run_viper`."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import os
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-import anndata as ad
 import numpy as np
 import pandas as pd
 
@@ -14,17 +13,17 @@ from pysces import _version
 from pysces.data import storage
 from pysces.data.expression import Expression
 from pysces.dispatch import engines
-from pysces.errors import InputError, MissingKeyError
+from pysces.errors import InputError
 from pysces.keys import ActivityKeys
 from pysces.messages import listed
 from pysces.viper.activities import Activities, Plan, activities
-from pysces.viper.blocks import Read, Table, frame
+from pysces.viper.blocks import frame
 from pysces.viper.enrichment import Enrichment, Options
 from pysces.viper.metaviper import combine_narnea, combine_networks
 from pysces.viper.pleiotropy import Pleiotropy
 from pysces.viper.quantiles import benjamini_hochberg
 from pysces.viper.regulons import as_network
-from pysces.viper.signatures import ALL_BITS, Method, fit, reference_rows
+from pysces.viper.signatures import Method, reference_rows
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -142,10 +141,10 @@ def run_viper(
     """
     keys = ActivityKeys(storage.check_key(key_added))
     networks = _networks(network, adata)
-    source = _source(adata, layer)
+    source = source_of(adata, layer)
     plan = Plan(
         signature=signature,
-        reference=_reference(adata, reference, groupby),
+        reference=reference_of(adata, reference, groupby),
         min_targets=min_targets,
         filter_genes=filter_genes,
         pleiotropy=_pleiotropy(pleiotropy),
@@ -193,16 +192,17 @@ def _networks(network: Any, adata: AnnData) -> dict[str, Network]:
     return {str(name): as_network(one, adata) for name, one in named.items()}
 
 
-def _source(adata: AnnData, layer: str | None) -> Expression | pd.DataFrame:
+def source_of(adata: AnnData, layer: str | None) -> Expression | pd.DataFrame:
     """Expression by blocks; a single cell as a table."""
     if getattr(adata, "n_obs", 2) >= 2:
         return Expression.from_anndata(adata, layer=layer, allow_missing=True)
     return frame(adata.to_df(layer=layer))
 
 
-def _reference(
+def reference_of(
     adata: AnnData, reference: ArrayLike | str | None, groupby: str | None
 ) -> NDArray[np.intp] | None:
+    """Positions of the cells to compare with; None for all."""
     if isinstance(reference, str):
         return reference_rows(group_mask(adata, groupby, reference), adata.obs_names)
     return reference_rows(reference, adata.obs_names)
@@ -217,7 +217,9 @@ def group_mask(adata: AnnData, groupby: str | None, group: str) -> NDArray[np.bo
         )
     labels = adata.obs[groupby].astype(str)
     if group not in set(labels):
-        raise InputError(f"{group!r} isn't in .obs[{groupby!r}]. Groups: {listed(labels.unique())}.")
+        raise InputError(
+            f"{group!r} isn't in .obs[{groupby!r}]. Groups: {listed(labels.unique())}."
+        )
     return (labels == group).to_numpy()
 
 
@@ -320,124 +322,3 @@ def _write(
             storage.write_entries(adata, {("obsm", stale): tables[name]})
         elif stale in adata.obsm:
             del adata.obsm[stale]
-
-
-def activity(adata: AnnData, key: str = "viper") -> AnnData:
-    """Activities as an AnnData of their own, cells x regulators.
-
-    Scanpy's tools and plots work on it: ``sc.pp.neighbors(act, use_rep="X")``, ``sc.tl.leiden``,
-    ``sc.pl.umap(act, color="MYC")``.
-
-    Parameters
-    ----------
-    adata
-        What :func:`run_viper` ran on.
-    key
-        Its ``key_added``.
-
-    Returns
-    -------
-    AnnData
-        ``X``: NES. ``layers``: ``"pvalues"``, ``"qvalues"``, ``"pes"``, ``"sd"`` where computed.
-        ``var``: facts about the regulators. ``obs`` and other ``obsm`` are copied.
-
-    Raises
-    ------
-    MissingKeyError
-        If there is no activity under the key.
-
-    Examples
-    --------
-    >>> pysces.activity(adata)  # doctest: +SKIP
-    """
-    keys = ActivityKeys(key)
-    if key not in adata.obsm or not isinstance(adata.obsm[key], pd.DataFrame):
-        argument = "" if key == ActivityKeys.key else f", key_added={key!r}"
-        raise MissingKeyError(
-            f"Did not find .obsm[{key!r}]. Run `pysces.run_viper(adata{argument})` first."
-        )
-    nes = adata.obsm[key]
-    own = {key, keys.pvalues, keys.qvalues, f"{key}_pes", f"{key}_sd"}
-    record = adata.uns.get(key, {})
-    facts = record.get(keys.regulators)
-    var = pd.DataFrame(index=nes.columns.astype(str))
-    if facts is not None:
-        var = facts.reindex(var.index)
-    result = ad.AnnData(
-        X=nes.to_numpy(copy=True),
-        obs=adata.obs.copy(),
-        var=var,
-        obsm={name: value.copy() for name, value in adata.obsm.items() if name not in own},
-        uns={name: value for name, value in adata.uns.items() if name.endswith("_colors")},
-    )
-    for name in ("pvalues", "qvalues", "pes", "sd"):
-        if f"{key}_{name}" in adata.obsm:
-            result.layers[name] = adata.obsm[f"{key}_{name}"].to_numpy(copy=True)
-    if keys.params in record:
-        result.uns[keys.params] = dict(record[keys.params])
-    return result
-
-
-def compute_signature(
-    adata: AnnData,
-    *,
-    method: Method = "zscore",
-    layer: str | None = None,
-    reference: ArrayLike | str | None = None,
-    groupby: str | None = None,
-    engine: str | None = None,
-    key_added: str = "signature",
-    copy: bool = False,
-) -> AnnData | None:
-    """Write the gene signature of every cell to a layer.
-
-    Parameters
-    ----------
-    adata
-        Cells x genes.
-    method, reference, groupby
-        As ``signature=``, ``reference=`` and ``groupby=`` of :func:`run_viper`.
-    layer
-        Layer to use instead of ``adata.X``.
-    engine
-        ``"mlx"``, ``"numba"`` or ``"python"``; ``None`` for the best one here.
-    key_added
-        Name of the layer (float64, dense) that is written; parameters go to ``uns`` under it.
-    copy
-        Return a copy of ``adata`` with the result instead of changing it.
-
-    Returns
-    -------
-    ``None``, or the copy.
-
-    Raises
-    ------
-    InputError
-        Bad data or arguments; nothing is written then.
-
-    Examples
-    --------
-    >>> pysces.compute_signature(adata, reference="control", groupby="condition")  # doctest: +SKIP
-    """
-    storage.check_key(key_added)
-    source = _source(adata, layer)
-    cells: Table | Read
-    cells = Table(source.to_numpy()) if isinstance(source, pd.DataFrame) else Read(source)
-    rows = _reference(adata, reference, groupby)
-    with engines.use_engine(engine) as used:
-        fitted = fit(cells, method, rows, bits=ALL_BITS)
-        values = fitted.of(cells.block(slice(0, cells.n_cells)))
-        facts = engines.record(used)
-    params = {
-        "method": method,
-        "layer": layer,
-        "reference": reference if isinstance(reference, str) else reference is not None,
-        "groupby": groupby,
-        "engine": facts,
-        "version": _version.__version__,
-    }
-    target = adata.copy() if copy else adata
-    storage.write_entries(
-        target, {("uns", key_added): {"params": params}, ("layers", key_added): values}
-    )
-    return target if copy else None

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 import numpy as np
 import pandas as pd
 
-from pysces.dispatch import engines
 from pysces.dispatch import operations as ops
 from pysces.dispatch.chunks import block_length, blocks
 from pysces.errors import InputError
@@ -51,7 +50,8 @@ class Signature:
             assert self.moments is not None
             m = self.moments
             return ops.leave_one_out_t(values, m.count, m.mean, m.spread, self.bits)
-        assert self.centre is not None and self.scale is not None
+        assert self.centre is not None
+        assert self.scale is not None
         result = ops.standardise(values, self.centre, self.scale, self.bits)
         if self.method == "ttest":
             assert self.moments is not None
@@ -60,11 +60,11 @@ class Signature:
 
     def _ranks(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
         """Average rank of each value among the reference (and itself)."""
-        assert self.ordered is not None and self.constant is not None
+        assert self.ordered is not None
+        assert self.constant is not None
         doubled = _ranks_among(values, self.ordered)
         own = 2 if self.against_reference else 1  # a cell of the reference is counted already
-        ranks = np.where(np.isnan(values) | self.constant, np.nan, (doubled + own) / 2)
-        return ranks
+        return np.where(np.isnan(values) | self.constant, np.nan, (doubled + own) / 2)
 
 
 def fit(
@@ -168,7 +168,7 @@ def reference_rows(reference: Any, names: pd.Index) -> NDArray[np.intp] | None:
         rows = np.flatnonzero(chosen)
     elif chosen.dtype.kind in "iu":
         rows = chosen.astype(np.intp)
-        if rows.size and not (0 <= rows.min() and rows.max() < len(names)):
+        if rows.size and (rows.min() < 0 or rows.max() >= len(names)):
             raise InputError(f"Positions of the reference must lie in 0 ... {len(names) - 1}.")
     else:
         rows = names.astype(str).get_indexer(pd.Index(chosen.ravel()).astype(str))
@@ -201,8 +201,3 @@ def _ranks_among(
         both = np.concatenate([own, reference[:, part].T], axis=1)
         result[:, part] = (ops.average_ranks(both)[:, :n] - ops.average_ranks(own)).T
     return result
-
-
-def engine_facts() -> dict[str, str]:
-    """What a run writes down about the engine in force."""
-    return engines.record(engines.choose())

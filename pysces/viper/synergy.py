@@ -92,7 +92,7 @@ def without_shadows(regulons: Regulons, pairs: pd.DataFrame) -> Regulons:
     """The regulons, each without the targets it shares with those that shadow it."""
     kept = np.ones(len(regulons.targets), dtype=bool)
     for over, under in zip(pairs["regulator"], pairs["shadowed"], strict=True):
-        a, b = (regulons.edges(int(regulons.names.get_loc(name))) for name in (over, under))
+        a, b = (regulons.edges(regulons.names.tolist().index(name)) for name in (over, under))
         kept[b] &= ~np.isin(regulons.targets[b], regulons.targets[a])
     return regulons.take(kept, regulons.likelihood)
 
@@ -110,7 +110,7 @@ def _without(
     directed: NDArray[np.float64],
     undirected: NDArray[np.float64],
     likelihood: NDArray[np.float64],
-    shared: NDArray[np.intp],
+    shared: NDArray[np.integer],
     number: int,
     stream: np.random.Generator,
 ) -> float:
@@ -223,7 +223,7 @@ def synergy_pvalues(
     n_permutations: int = 1000,
     seed: int = 0,
 ) -> NDArray[np.float64]:
-    """p of each combination: do its shared targets carry the score of all its targets?
+    """Synergy p-value of each combination: whether its shared targets carry its score.
 
     The score of the members' united regulon without the shared targets is compared with scores
     without as many others drawn at random.

@@ -25,7 +25,7 @@ def row_t_test(
     mu: float = 0.0,
     alternative: Alternative = "two-sided",
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """t statistic and p-value of each gene: two samples with pooled variance, or one against mu.
+    """Statistic t and p-value of each gene: two samples with pooled variance, or one and mu.
 
     x, y: samples x genes; NaN is missing and doesn't count.
 
@@ -107,7 +107,7 @@ def _drawn_z(
     first: NDArray[np.intp],
     second: NDArray[np.intp],
 ) -> NDArray[np.float64]:
-    """t tests of groups drawn from the rows of x and y, as normal scores [draws genes].
+    """Tests (t) of groups drawn from the rows of x and y, as normal scores [draws genes].
 
     Sums over a draw are products with how often it holds each row, about a common centre.
     """

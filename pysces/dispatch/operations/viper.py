@@ -199,7 +199,8 @@ def running_sum(signature: Order, weight: Values, indptr: Ends, targets: Targets
 
     Down the decreasing signature a target adds weight / sum of the targets' weights, another gene
     takes away 1 / (genes - targets). The score is the largest excursion from 0; the negative one
-    if they are equal (to 2^-40). Tied genes are one step. 0 if the weights are all 0 or every gene is a target.
+    if they are equal (to 2^-40). Tied genes are one step. 0 if the weights are all 0
+    or every gene is a target.
     """
     raise NotImplementedError
 
@@ -240,7 +241,7 @@ def shared_target_scores(
     mode: PerEdge,
     likelihood: PerEdge,
 ) -> Annotated[NDArray[np.float64], Spec("float64", "tests")]:
-    """Is a regulator's activity seen in the targets it shares with another (Alvarez et al. 2016)?
+    """Score the targets that a regulator shares with another (Alvarez et al. 2016).
 
     A test is a cell and a pair (regulator A, other). Among the n targets of A alone, the genes of
     the cell are ranked and scored as in :func:`area`, t2 times ``direction``; the result is the

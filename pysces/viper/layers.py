@@ -1,0 +1,83 @@
+"""Signatures written to a layer: :func:`compute_signature`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pandas as pd
+
+from pysces import _version
+from pysces.data import storage
+from pysces.dispatch import engines
+from pysces.viper.blocks import Read, Table
+from pysces.viper.run import reference_of, source_of
+from pysces.viper.signatures import ALL_BITS, Method, fit
+
+if TYPE_CHECKING:
+    from anndata import AnnData
+    from numpy.typing import ArrayLike
+
+
+def compute_signature(
+    adata: AnnData,
+    *,
+    method: Method = "zscore",
+    layer: str | None = None,
+    reference: ArrayLike | str | None = None,
+    groupby: str | None = None,
+    engine: str | None = None,
+    key_added: str = "signature",
+    copy: bool = False,
+) -> AnnData | None:
+    """Write the gene signature of every cell to a layer.
+
+    Parameters
+    ----------
+    adata
+        Cells x genes.
+    method, reference, groupby
+        As ``signature=``, ``reference=`` and ``groupby=`` of :func:`run_viper`.
+    layer
+        Layer to use instead of ``adata.X``.
+    engine
+        ``"mlx"``, ``"numba"`` or ``"python"``; ``None`` for the best one here.
+    key_added
+        Name of the layer (float64, dense) that is written; parameters go to ``uns`` under it.
+    copy
+        Return a copy of ``adata`` with the result instead of changing it.
+
+    Returns
+    -------
+    ``None``, or the copy.
+
+    Raises
+    ------
+    InputError
+        Bad data or arguments; nothing is written then.
+
+    Examples
+    --------
+    >>> pysces.compute_signature(adata, reference="control", groupby="condition")  # doctest: +SKIP
+    """
+    storage.check_key(key_added)
+    source = source_of(adata, layer)
+    cells: Table | Read
+    cells = Table(source.to_numpy()) if isinstance(source, pd.DataFrame) else Read(source)
+    rows = reference_of(adata, reference, groupby)
+    with engines.use_engine(engine) as used:
+        fitted = fit(cells, method, rows, bits=ALL_BITS)
+        values = fitted.of(cells.block(slice(0, cells.n_cells)))
+        facts = engines.record(used)
+    params = {
+        "method": method,
+        "layer": layer,
+        "reference": reference if isinstance(reference, str) else reference is not None,
+        "groupby": groupby,
+        "engine": facts,
+        "version": _version.__version__,
+    }
+    target = adata.copy() if copy else adata
+    storage.write_entries(
+        target, {("uns", key_added): {"params": params}, ("layers", key_added): values}
+    )
+    return target if copy else None
