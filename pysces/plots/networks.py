@@ -1,24 +1,46 @@
-"""Pictures of networks."""
+"""The strongest regulons of a network as a graph."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pandas as pd
+
+from pysces.errors import InputError, PyscesError
+from pysces.keys import NetworkKeys
+from pysces.messages import listed
+from pysces.plots._labels import box_of, place_labels, settle
+from pysces.plots._layout import layout
+from pysces.plots._style import (
+    DOWN,
+    FAINT,
+    UP,
+    axes_of,
+    label,
+    network_of,
+)
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from anndata import AnnData
     from matplotlib.axes import Axes
+    from numpy.typing import NDArray
 
     from pysces.network import Network
 
-ACTIVATES, REPRESSES, REGULATOR, TARGET = "#b2182b", "#2166ac", "#f4a582", "#d9d9d9"
+REGULATOR, TARGET = "#fddbc7", "#e4e4e4"
+_TARGET_AREA = 46.0  # square points
 
 
 def network_graph(
-    network: Network,
+    network: Network | AnnData,
+    regulators: Sequence[str] | None = None,
     *,
     n_regulators: int = 8,
     n_targets: int = 12,
+    key: str = NetworkKeys.key,
     seed: int = 0,
     ax: Axes | None = None,
 ) -> Axes:
@@ -27,11 +49,15 @@ def network_graph(
     Parameters
     ----------
     network
-        A network.
+        A network, or an AnnData that has one.
+    regulators
+        Regulators to draw; by default those with the most targets.
     n_regulators
-        Regulators with the most targets to draw.
+        How many, where they aren't named.
     n_targets
         Strongest targets of each.
+    key
+        Where the network is in ``adata.uns``.
     seed
         Of the layout.
     ax
@@ -40,79 +66,168 @@ def network_graph(
     Returns
     -------
     matplotlib.axes.Axes
-        Red edges activate, blue ones repress; wider is stronger; regulators are large.
+        Red edges activate, blue dashed ones repress; wider is stronger; regulators are large.
+        A target whose name has no room is drawn without it.
 
     Examples
     --------
     >>> pysces.pl.network_graph(network)  # doctest: +SKIP
     """
-    import networkx as nx
-    from matplotlib import pyplot
-    from matplotlib.lines import Line2D
-
-    if ax is None:
-        ax = pyplot.figure(figsize=(10, 8)).add_subplot()
-    table = network.to_dataframe()
-    strength = "mi" if "mi" in table else "likelihood" if "likelihood" in table else None
-    sizes = (
-        table.groupby("source", observed=True).size().sort_values(ascending=False, kind="stable")
-    )
-    shown = table[table["source"].isin(sizes.index[:n_regulators])]
-    if strength is not None:
-        shown = shown.sort_values(strength, ascending=False, kind="stable")
-    shown = shown.groupby("source", observed=True).head(n_targets)
-    weight = shown[strength].to_numpy() if strength else np.ones(len(shown))
-    weight = weight / weight.max() if len(weight) else weight
-    sign = np.sign(shown["mor"].to_numpy()) if "mor" in shown else np.ones(len(shown))
-
-    graph = nx.Graph()
-    for source, target, w, s in zip(shown["source"], shown["target"], weight, sign, strict=True):
-        graph.add_edge(str(source), str(target), weight=float(w), sign=float(s))
-    regulators = [node for node in graph if node in set(sizes.index[:n_regulators])]
-    targets = [node for node in graph if node not in set(regulators)]
-    place = _layout(graph, seed)
-    nx.draw_networkx_edges(
-        graph,
-        place,
-        ax=ax,
-        width=[0.6 + 2.4 * w for *_, w in graph.edges(data="weight")],
-        edge_color=[REPRESSES if s < 0 else ACTIVATES for *_, s in graph.edges(data="sign")],
-        alpha=0.55,
-    )
-    nx.draw_networkx_nodes(graph, place, targets, ax=ax, node_size=120, node_color=TARGET)
-    nx.draw_networkx_nodes(
-        graph, place, regulators, ax=ax, node_size=700, node_color=REGULATOR, edgecolors="#555555"
-    )
-    nx.draw_networkx_labels(graph, place, {n: n for n in targets}, ax=ax, font_size=7)
-    nx.draw_networkx_labels(
-        graph, place, {n: n for n in regulators}, ax=ax, font_size=9, font_weight="bold"
-    )
-    ax.legend(
-        handles=[
-            Line2D([], [], color=ACTIVATES, label="activates"),
-            Line2D([], [], color=REPRESSES, label="represses"),
-        ],
-        frameon=False,
-        loc="lower left",
-    )
-    ax.set_title(f"{len(regulators)} largest regulons, up to {n_targets} strongest targets each")
-    ax.margins(0.08)
-    ax.set_axis_off()
+    shown, sizes = _strongest(network_of(network, key), regulators, n_regulators, n_targets)
+    ax = axes_of(ax, 10, 8)
+    graph = graph_of(shown)
+    place = layout(graph, seed, aspect_of(ax))
+    hubs = [name for name in sizes.index if name in place]
+    leaves = [node for node in graph if node not in set(hubs)]
+    _edges(ax, graph, place)
+    area = 240.0 + 460.0 * np.sqrt(sizes[hubs].to_numpy() / max(1, sizes.max()))
+    draw_nodes(ax, place, leaves, np.full(len(leaves), _TARGET_AREA), TARGET, FAINT)
+    draw_nodes(ax, place, hubs, area, REGULATOR, UP)
+    _finish(ax)
+    _network_legend(ax, graph)
+    if not len(shown):
+        ax.text(0.5, 0.5, "no edges", ha="center", transform=ax.transAxes, color=FAINT)
+    most = f"{n_targets} strongest targets each"
+    ax.set_title(f"{len(hubs)} regulons, up to {most}", fontsize=11)
+    _name_nodes(ax, place, hubs, leaves, area)
     return ax
 
 
-def _layout(graph: object, seed: int) -> dict[str, np.ndarray]:
-    """Positions: each component by springs, components side by side (largest first)."""
-    import networkx as nx
+def _strongest(
+    network: Network, regulators: Sequence[str] | None, n_regulators: int, n_targets: int
+) -> tuple[pd.DataFrame, pd.Series[int]]:
+    """Edges to draw with a weight in (0, 1], and the number of targets of each regulator."""
+    table = network.to_dataframe()
+    table["sign"] = np.sign(table["mor"]) if "mor" in table else 0.0
+    _, strength = network.mode_and_likelihood()
+    table["strength"] = table.get("mi", strength)
+    sizes = table.groupby("source", observed=True).size()
+    sizes = sizes.sort_values(ascending=False, kind="stable")
+    if regulators is not None:
+        absent = [name for name in regulators if name not in sizes.index]
+        if absent:
+            raise InputError(
+                f"Not regulators of this network: {listed(absent)}. "
+                f"Regulators: {listed(network.regulators)}."
+            )
+        sizes = sizes[list(dict.fromkeys(regulators))]
+    else:
+        sizes = sizes.iloc[:n_regulators]
+    shown = table[table["source"].isin(sizes.index)]
+    shown = shown.sort_values("strength", ascending=False, kind="stable")
+    shown = shown.groupby("source", observed=True).head(n_targets)
+    return shown.assign(weight=shown["strength"] / (shown["strength"].max() or 1.0)), sizes
 
-    place: dict[str, np.ndarray] = {}
-    components = sorted(nx.connected_components(graph), key=lambda c: (-len(c), min(c)))
-    left = 0.0
-    for component in components:
-        part = graph.subgraph(sorted(component))  # type: ignore[attr-defined]
-        radius = float(np.sqrt(len(component)))
-        spread = nx.spring_layout(part, seed=seed, k=2.2 / radius, iterations=300, scale=radius)
-        for node, at in spread.items():
-            place[node] = at + np.array([left + radius, 0.0])
-        left += 2.3 * radius + 0.6
-    return place
+
+def graph_of(edges: pd.DataFrame) -> Any:
+    """A graph of edges with the columns source, target, weight, sign."""
+    try:
+        import networkx as nx
+    except ImportError as error:
+        raise PyscesError(
+            f"Pictures of networks need the package networkx ({error}). "
+            "Install it with: pip install 'pysces-grn[plot]'."
+        ) from error
+    graph = nx.Graph()
+    columns = ("source", "target", "weight", "sign")
+    for source, target, weight, sign in edges[list(columns)].itertuples(index=False):
+        graph.add_edge(str(source), str(target), weight=float(weight), sign=float(sign))
+    return graph
+
+
+def aspect_of(ax: Axes) -> float:
+    """Width of the axes over their height."""
+    settle(ax)
+    return max(0.2, ax.bbox.width / max(1.0, ax.bbox.height))
+
+
+def _edges(ax: Axes, graph: Any, place: dict[str, NDArray[np.float64]]) -> None:
+    """Lines, the weak beneath the strong."""
+    from matplotlib.collections import LineCollection
+
+    styles = {1.0: (UP, "solid"), -1.0: (DOWN, (0, (4, 1.6))), 0.0: (FAINT, "solid")}
+    for sign, (color, style) in styles.items():
+        chosen = [
+            (a, b, w) for a, b, w in graph.edges(data="weight") if graph[a][b]["sign"] == sign
+        ]
+        chosen.sort(key=lambda edge: edge[2])
+        lines = LineCollection(
+            [(place[a], place[b]) for a, b, _ in chosen],
+            linewidths=[0.7 + 2.3 * w for *_, w in chosen],
+            colors=color,
+            linestyles=style,
+            alpha=0.6,
+            zorder=1,
+        )
+        ax.add_collection(lines)
+
+
+def draw_nodes(
+    ax: Axes,
+    place: dict[str, NDArray[np.float64]],
+    nodes: Sequence[str],
+    area: NDArray[np.float64],
+    face: str,
+    edge: str,
+) -> None:
+    """Circles of these areas (square points) at the places of the nodes."""
+    points = np.array([place[node] for node in nodes]).reshape(-1, 2)
+    ax.scatter(
+        points[:, 0], points[:, 1], s=area, c=face, edgecolors=edge, linewidths=0.8, zorder=2
+    )
+
+
+def _finish(ax: Axes) -> None:
+    ax.set_aspect("equal", adjustable="datalim")
+    ax.margins(0.06)
+    ax.autoscale_view()
+    ax.set_axis_off()
+
+
+def _network_legend(ax: Axes, graph: Any) -> None:
+    signed = any(sign != 0 for *_, sign in graph.edges(data="sign"))
+    lines = {"activates": (UP, "solid"), "represses": (DOWN, (0, (4, 1.6)))}
+    legend_below(ax, lines if signed else {})
+
+
+def legend_below(ax: Axes, lines: Mapping[str, tuple[str, Any]]) -> None:
+    """Under the axes: lines by name (colour, style), a regulator and a target."""
+    from matplotlib.lines import Line2D
+
+    handles = [
+        Line2D([], [], color=color, linewidth=2, linestyle=style, label=name)
+        for name, (color, style) in lines.items()
+    ]
+    nodes = (("regulator", REGULATOR, UP, 13), ("target", TARGET, FAINT, 7))
+    handles += [
+        Line2D([], [], marker="o", linestyle="", color=face, mec=rim, mew=0.8, ms=size, label=name)
+        for name, face, rim, size in nodes
+    ]
+    ax.legend(
+        handles=handles, frameon=False, loc="upper center", bbox_to_anchor=(0.5, 0.0), ncols=4
+    )
+
+
+def _name_nodes(
+    ax: Axes,
+    place: dict[str, NDArray[np.float64]],
+    hubs: Sequence[str],
+    leaves: Sequence[str],
+    area: NDArray[np.float64],
+) -> None:
+    """Regulators on their nodes, then targets beside theirs."""
+    points = np.array([place[node] for node in [*hubs, *leaves]]).reshape(-1, 2)
+    radius = np.concatenate([np.sqrt(area / np.pi), np.full(len(leaves), 3.8)])
+    named = place_labels(
+        ax, points, [label(n) for n in hubs], radius=radius, centred=True, fontsize=9,
+        fontweight="bold",
+    )  # fmt: skip
+    place_labels(
+        ax,
+        points[len(hubs) :],
+        [label(n, 14) for n in leaves],
+        radius=radius[len(hubs) :],
+        taken=[box_of(text) for text in named],
+        rings=(0.5, 4.0),
+        fontsize=7,
+    )

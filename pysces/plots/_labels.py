@@ -1,0 +1,192 @@
+"""Labels of points that don't cover each other."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from matplotlib.axes import Axes
+    from matplotlib.text import Text
+    from numpy.typing import NDArray
+
+# Directions in which a label may stand, the best readable first.
+_DIRECTIONS = [(1, 0), (-1, 0), (0, 1), (0, -1), (0.7, 0.7), (0.7, -0.7), (-0.7, 0.7), (-0.7, -0.7)]
+_GAP = 1.0  # pixels at 72 per inch between two labels
+
+
+def halo(width: float = 2.0) -> list[Any]:
+    """A white rim, so that text can be read on lines and colours."""
+    from matplotlib import patheffects
+
+    return [patheffects.withStroke(linewidth=width, foreground="white")]
+
+
+def settle(ax: Axes) -> None:
+    """Let the axes find their limits and the figure its layout, so that places are final."""
+    ax.get_xlim(), ax.get_ylim()  # matplotlib looks for limits when they're asked for
+    figure = ax.figure.canvas.figure
+    if figure.get_layout_engine() is not None:
+        figure.draw_without_rendering()
+
+
+def box_of(text: Text) -> NDArray[np.float64]:
+    """Left, bottom, right, top of the letters in pixels (without the arrow of an annotation)."""
+    from matplotlib.text import Text as PlainText
+
+    text.get_window_extent()  # brings the place of an annotation up to date
+    return np.asarray(PlainText.get_window_extent(text).extents)
+
+
+def overlaps(box: NDArray[np.float64], others: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Which of the other boxes [boxes 4] share area with this one."""
+    return (
+        (box[0] < others[:, 2])
+        & (others[:, 0] < box[2])
+        & (box[1] < others[:, 3])
+        & (others[:, 1] < box[3])
+    )
+
+
+def place_labels(
+    ax: Axes,
+    points: NDArray[np.float64],
+    names: Sequence[str],
+    *,
+    radius: NDArray[np.float64] | float = 3.0,
+    centred: bool = False,
+    taken: Sequence[NDArray[np.float64]] = (),
+    colors: Sequence[str] | str = "#222222",
+    rings: Sequence[float] = (2.0, 9.0, 18.0, 30.0),
+    large: float = 6.0,
+    **text: Any,
+) -> list[Text]:
+    """Write names beside their points, the first ones first; one without room is left out.
+
+    Parameters
+    ----------
+    ax
+        Axes whose limits are final.
+    points
+        Places in data coordinates [points 2]; those beyond ``names`` are only kept in view.
+    names
+        Labels of the first points.
+    radius
+        Of the markers, in typographic points.
+    centred
+        Try the point itself first.
+    taken
+        Boxes in pixels that are occupied already.
+    colors
+        Of the text.
+    rings
+        Distances from the marker to try, in typographic points.
+    large
+        Radius from which on a marker is never covered; smaller ones may be, rather than no label.
+    text
+        Properties of the text.
+    """
+    settle(ax)
+    scale = ax.figure.dpi / 72
+    where = ax.transData.transform(points) if len(points) else np.empty((0, 2))
+    radii = np.broadcast_to(np.asarray(radius, dtype=float), len(points)) * scale
+    colors = [colors] * len(names) if isinstance(colors, str) else list(colors)
+    boxes = [np.asarray(box, dtype=float) for box in taken]
+    inside = np.asarray(ax.bbox.extents)
+    placed: list[Text] = []
+    for number, name in enumerate(names):
+        artist = ax.annotate(
+            name,
+            points[number],
+            xytext=(0, 0),
+            textcoords="offset points",
+            ha="center",
+            va="center",
+            color=colors[number],
+            path_effects=halo(),
+            snap=False,  # letters of straight lines alone (F, T, L) would lose some to the pixels
+            **text,
+        )
+        extent = box_of(artist)
+        size = extent[2:] - extent[:2] + _GAP * scale
+        crowd = _Crowd(np.array(boxes).reshape(-1, 4), where, radii, inside, large * scale)
+        found = _free_place(crowd, number, size, scale, centred, rings)
+        if found is None:
+            artist.remove()
+            continue
+        centre, far = found
+        artist.set_position(tuple((centre - where[number]) / scale))
+        boxes.append(np.concatenate([centre - size / 2, centre + size / 2]))
+        if far:
+            _leader(ax, points[number], centre)
+        placed.append(artist)
+    return placed
+
+
+@dataclass(frozen=True)
+class _Crowd:
+    """What is in the way: boxes of labels, circles of markers, the frame; all in pixels."""
+
+    boxes: NDArray[np.float64]
+    centres: NDArray[np.float64]
+    radii: NDArray[np.float64]
+    frame: NDArray[np.float64]
+    large: float
+
+    def cost(self, box: NDArray[np.float64], own: int) -> float:
+        """Infinite where a label can't stand, else the number of markers it covers."""
+        if (box[:2] < self.frame[:2]).any() or (box[2:] > self.frame[2:]).any():
+            return np.inf
+        if overlaps(box, self.boxes).any():
+            return np.inf
+        nearest = np.clip(self.centres, box[:2], box[2:])
+        covered = np.hypot(*(nearest - self.centres).T) < self.radii
+        covered[own] = False
+        if (covered & (self.radii >= self.large)).any():
+            return np.inf
+        return float(min(5, covered.sum()))
+
+
+def _free_place(
+    crowd: _Crowd,
+    number: int,
+    size: NDArray[np.float64],
+    scale: float,
+    centred: bool,
+    rings: Sequence[float],
+) -> tuple[NDArray[np.float64], bool] | None:
+    """Centre of the best free box (pixels) of one point, and whether it's far from the point."""
+    point, radius = crowd.centres[number], crowd.radii[number]
+    candidates = [(point, False)] if centred else []
+    for ring in rings:
+        for direction in np.array(_DIRECTIONS):
+            # The box is moved by its own half size too, so that its edge is at the ring.
+            reach = direction * (radius + ring * scale) + np.sign(direction) * size / 2
+            candidates.append((point + reach, ring > rings[0] + 6))
+    best, least = None, np.inf
+    for rank, (centre, far) in enumerate(candidates):
+        cost = crowd.cost(np.concatenate([centre - size / 2, centre + size / 2]), number)
+        cost = 2.0 * cost + rank / len(_DIRECTIONS)
+        if centred and rank == 0 and np.isfinite(cost):
+            cost = -1.0
+        if cost < least:
+            best, least = (centre, far), cost
+    return best
+
+
+def _leader(ax: Axes, point: NDArray[np.float64], centre: NDArray[np.float64]) -> None:
+    """A thin line from a point to its label."""
+    end = ax.transData.inverted().transform(centre)
+    ax.plot(
+        [point[0], end[0]],
+        [point[1], end[1]],
+        color="#999999",
+        linewidth=0.5,
+        zorder=1.5,
+        scalex=False,
+        scaley=False,
+    )
