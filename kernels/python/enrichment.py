@@ -62,8 +62,8 @@ def weighted_area(
         weight = np.ascontiguousarray(weights[:, genes]) * likelihood[edges]
         total = weight.sum(axis=1)
         with np.errstate(invalid="ignore", divide="ignore"):
-            directed = (weight * mode[edges] * signed[:, genes]).sum(axis=1) / total
-            undirected = (weight * tail * unsigned[:, genes]).sum(axis=1) / total
+            directed = _row_sums(weight * mode[edges] * signed[:, genes]) / total
+            undirected = _row_sums(weight * tail * unsigned[:, genes]) / total
             norm = weight if weighted_norm else np.where(total[:, None] > 0, likelihood[edges], 0.0)
             factor = np.sqrt((norm**2).sum(axis=1)) / norm.max(axis=1)
         es = np.where(directed < -NOTHING, -1.0, 1.0) * (
@@ -117,10 +117,15 @@ def weighted_mean(
     for regulon in range(len(indptr) - 1):
         edges = slice(indptr[regulon], indptr[regulon + 1])
         genes = targets[edges]
-        total = (present[:, genes] * np.abs(weights[edges])).sum(axis=1)
+        total = _row_sums(present[:, genes] * np.abs(weights[edges]))
         with np.errstate(invalid="ignore", divide="ignore"):
-            result[:, regulon] = (values[:, genes] * weights[edges]).sum(axis=1) / total
+            result[:, regulon] = _row_sums(values[:, genes] * weights[edges]) / total
     return result
+
+
+def _row_sums(terms: Float) -> Float:
+    """Sum of each row, added up in one way however many rows there are."""
+    return np.ascontiguousarray(terms).sum(axis=1)
 
 
 def _both_tails(

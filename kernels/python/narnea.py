@@ -39,7 +39,8 @@ def narnea(
         here = np.ascontiguousarray(present[:, genes])
         directed = here * (likelihood[edges] * mode[edges])
         undirected = here * (likelihood[edges] * (1 - np.abs(mode[edges])))
-        magnitudes = ranks[:, genes] / 2
+        magnitudes = np.ascontiguousarray(ranks[:, genes]) / 2
+        own_signs = np.ascontiguousarray(signs[:, genes])
         best = _best_ranks(here, by_likelihood[edges], n)
         sum_directed, sum_undirected = directed.sum(axis=1), undirected.sum(axis=1)
         with np.errstate(invalid="ignore", divide="ignore"):
@@ -48,7 +49,7 @@ def narnea(
             shift_d, shift_u = first * sum_directed, centre * sum_undirected
             largest = (np.abs(directed) * best).sum(axis=1)
             result[0][:, regulon] = (
-                (directed * magnitudes * signs[:, genes]).sum(axis=1) - shift_d
+                (directed * magnitudes * own_signs).sum(axis=1) - shift_d
             ) / spread_d
             result[1][:, regulon] = ((undirected * magnitudes).sum(axis=1) - shift_u) / spread_u
             result[2][:, regulon] = (

@@ -213,18 +213,20 @@ def correct(
     options: Pleiotropy,
     *,
     null: NDArray[np.float64] | None = None,
+    compat: Literal["r"] | None = None,
 ) -> NDArray[np.float64]:
     """NES corrected for pleiotropy (Alvarez et al. 2016).
 
     values: signature [cells genes]. nes: [cells regulons]. null: null signatures [nulls genes];
-    with them, the corrected scores are judged against corrected null scores.
+    with them, the corrected scores are judged against corrected null scores. compat: of
+    :func:`pysces.viper.nulls.approximate_cdf`.
     """
     corrected = nes.copy()
     overlaps = max(1, len(regulons.names) ** 2)
     for part in blocks(len(values), max(1, _MOST_TESTS // overlaps)):
         found = penalised_regulons(values[part], nes[part], regulons, options)
         if found is not None:
-            corrected[part] = _scored_again(values[part], nes[part], found, null)
+            corrected[part] = _scored_again(values[part], nes[part], found, null, compat)
     return corrected
 
 
@@ -233,6 +235,7 @@ def _scored_again(
     nes: NDArray[np.float64],
     found: Penalised,
     null: NDArray[np.float64] | None,
+    compat: Literal["r"] | None,
 ) -> NDArray[np.float64]:
     offset, quantiles = tables(values)
     given: dict[str, Any] = {"offset": offset, "quantiles": quantiles, **found.regulons.arrays()}
@@ -246,7 +249,7 @@ def _scored_again(
     if null is not None:
         given["offset"], given["quantiles"] = tables(null)
         shuffled, _ = ops.area(null, np.full(len(null), -1, dtype=np.int32), **given)
-        again = against_null(es[None], shuffled, always_empirical=True)[0]
+        again = against_null(es[None], shuffled, always_empirical=True, compat=compat)[0]
     corrected = nes.copy()
     large = found.regulons.sizes >= _LEAST_TARGETS
     corrected[found.cell[large], found.regulon[large]] = again[large]
