@@ -1,0 +1,188 @@
+"""What run_viper, run_msviper and their companions write, and that Scanpy can use it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import anndata as ad
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import stats
+
+import pysces
+from pysces.viper.blocks import Table
+from pysces.viper.moments import gene_moments
+
+
+@pytest.fixture
+def adata() -> ad.AnnData:
+    """Two kinds of cells; R0 is active in one of them and R1 in the other."""
+    rng = np.random.default_rng(0)
+    genes = [f"g{k:03d}" for k in range(150)]
+    values = rng.normal(5, 1, (60, 150))
+    values[:30, :20] += 1.5
+    values[30:, 20:40] += 1.5
+    index = [f"c{k}" for k in range(60)]
+    result = ad.AnnData(pd.DataFrame(values, index=index, columns=genes))
+    result.obs["kind"] = pd.Categorical(np.where(np.arange(60) < 30, "one", "two"))
+    result.obsm["X_umap"] = rng.normal(size=(60, 2))
+    targets = [genes[:20], genes[20:40], *(rng.choice(genes, 20, replace=False) for _ in range(8))]
+    result.uns["aracne"] = {
+        "network": pd.DataFrame(
+            {
+                "source": np.repeat([f"R{k}" for k in range(10)], 20),
+                "target": np.concatenate(targets),
+                "mor": np.repeat([1.0] * 2 + [0.5] * 8, 20),
+            }
+        )
+    }
+    return result
+
+
+@pytest.mark.parametrize("form", ["h5ad", "zarr"])
+@pytest.mark.filterwarnings("ignore::FutureWarning", "ignore::UserWarning")  # of zarr's own
+def test_results_survive_files(adata: ad.AnnData, form: str, tmp_path: Path) -> None:
+    pysces.run_viper(adata, pleiotropy={"targets": 5})
+    pysces.run_viper(adata, reference="two", groupby="kind", n_permutations=60, key_added="against")
+    pysces.run_msviper(adata, "kind", "one", n_permutations=60, shadow=5, synergy=5)
+    pysces.compute_signature(adata, method="mad")
+    path = tmp_path / f"result.{form}"
+    if form == "zarr":
+        pytest.importorskip("zarr")
+        adata.write_zarr(path)
+        back = ad.read_zarr(path)
+    else:
+        adata.write_h5ad(path)
+        back = ad.read_h5ad(path)
+    for key in ("viper", "against", "against_pvalues", "against_qvalues"):
+        assert np.array_equal(back.obsm[key].to_numpy(), adata.obsm[key].to_numpy())
+        assert list(back.obsm[key].columns) == list(adata.obsm[key].columns)
+    results = adata.uns["msviper"]["results"]
+    assert back.uns["msviper"]["results"]["regulator"].tolist() == results["regulator"].tolist()
+    assert pysces.activity(back).var["n_targets"].tolist() == [20] * 10
+
+
+def test_a_second_run_replaces_the_first_and_others_stay(adata: ad.AnnData) -> None:
+    pysces.run_viper(adata, enrichment="narnea")
+    assert {"viper", "viper_pvalues", "viper_qvalues", "viper_pes"} <= set(adata.obsm)
+    pysces.run_viper(adata, key_added="other")
+    pysces.run_viper(adata)
+    assert set(adata.obsm) == {"X_umap", "viper", "other"}
+    assert adata.uns["viper"]["params"]["enrichment"] == "area"
+
+
+def test_copy_leaves_the_original(adata: ad.AnnData) -> None:
+    result = pysces.run_viper(adata, copy=True)
+    assert "viper" not in adata.obsm
+    assert result is not None
+    assert "viper" in result.obsm
+
+
+def test_the_run_is_recorded(adata: ad.AnnData) -> None:
+    pysces.run_viper(adata, engine="python", seed=7, min_targets=15)
+    params = adata.uns["viper"]["params"]
+    assert params["engine"]["name"] == "python"
+    assert (params["seed"], params["min_targets"], params["network"]) == (7, 15, "aracne")
+    assert params["version"] == pysces.__version__
+
+
+def test_activity_works_with_scanpy(adata: ad.AnnData) -> None:
+    sc = pytest.importorskip("scanpy")
+    pysces.run_viper(adata)
+    act = pysces.activity(adata)
+    assert act.shape == (60, 10)
+    assert "X_umap" in act.obsm
+    assert act.obs["kind"].equals(adata.obs["kind"])
+    sc.pp.pca(act, n_comps=3)
+    sc.pp.neighbors(act, n_neighbors=5)
+    assert act.obsp["connectivities"].shape == (60, 60)
+    act.X[:] = 0  # a copy: the activities stay
+    assert adata.obsm["viper"].to_numpy().any()
+
+
+def test_planted_regulators_lead_their_groups(adata: ad.AnnData) -> None:
+    pysces.run_viper(adata)
+    ranked = pysces.rank_regulators(adata, "kind")
+    best = ranked.groupby("group", observed=True).first()["regulator"]
+    assert best.to_dict() == {"one": "R0", "two": "R1"}
+    right = stats.ttest_ind(adata.obsm["viper"]["R0"][:30], adata.obsm["viper"]["R0"][30:])
+    row = ranked[(ranked["group"] == "one") & (ranked["regulator"] == "R0")].iloc[0]
+    np.testing.assert_allclose([row["score"], row["pvalue"]], [right.statistic, right.pvalue])
+    pysces.run_msviper(adata, "kind", "one", n_permutations=200)
+    results = adata.uns["msviper"]["results"].set_index("regulator")
+    assert set(results.index[:2]) == {"R0", "R1"}
+    assert results.loc["R0", "nes"] > 3 > -3 > results.loc["R1", "nes"]
+    leading = results.loc["R0", "leading_edge"].split(",")
+    assert set(leading) <= {f"g{k:03d}" for k in range(20)}
+
+
+@pytest.mark.parametrize("options", [{"n_bootstraps": 10}, {"pleiotropy": True}])
+def test_options_of_msviper(adata: ad.AnnData, options: dict[str, Any]) -> None:
+    pysces.run_msviper(adata, "kind", "one", n_permutations=100, **options)
+    assert adata.uns["msviper"]["results"]["nes"].notna().all()
+
+
+def test_msviper_between_two_groups_mirrors(adata: ad.AnnData) -> None:
+    scores = []
+    for group, reference in (("one", "two"), ("two", "one")):
+        pysces.run_msviper(adata, "kind", group, reference=reference, n_permutations=0)
+        results = adata.uns["msviper"]["results"].set_index("regulator")["nes"]
+        scores.append(results.sort_index())
+    np.testing.assert_allclose(scores[0][["R0", "R1"]], -scores[1][["R0", "R1"]], rtol=0.05)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("kind", "three"), "isn't in"),
+        (("nothing", "one"), "column of adata.obs"),
+    ],
+)
+def test_msviper_refuses_unknown_groups(
+    adata: ad.AnnData, arguments: tuple[str, str], words: str
+) -> None:
+    with pytest.raises(pysces.InputError, match=words):
+        pysces.run_msviper(adata, *arguments)
+    with pytest.raises(pysces.InputError, match="Choose another reference"):
+        pysces.run_msviper(adata, "kind", "one", reference="one")
+    assert "msviper" not in adata.uns
+
+
+def test_networks_of_every_kind_are_taken(adata: ad.AnnData, tmp_path: Path) -> None:
+    edges = adata.uns["aracne"]["network"]
+    pysces.run_viper(adata)
+    right = adata.obsm["viper"]
+    path = tmp_path / "network.tsv"
+    pysces.Network(edges).write(path)
+    for network in (edges, pysces.Network(edges), path, str(path), [edges], {"all": edges}):
+        pysces.run_viper(adata, network)
+        pd.testing.assert_frame_equal(adata.obsm["viper"], right)
+
+
+@pytest.mark.parametrize("method", ["zscore", "mad", "rank", "ttest", "mean"])
+def test_signature_in_a_layer_is_that_of_the_table(adata: ad.AnnData, method: Any) -> None:
+    pysces.compute_signature(adata, method=method, reference="two", groupby="kind")
+    right = pysces.signature(adata.to_df(), method=method, reference=adata.obs["kind"] == "two")
+    np.testing.assert_array_equal(adata.layers["signature"], right)
+
+
+def test_moments_are_exact_far_from_zero() -> None:
+    """Against moments in whole numbers of Python: a million above the spread loses nothing."""
+    values = 1e6 + np.arange(50.0)[:, None] * 2.0**-10
+    moments = gene_moments(Table(values))
+    right = np.arange(50.0) * 2.0**-10
+    assert moments.mean[0] - 1e6 == right.mean()
+    np.testing.assert_allclose(moments.sd[0], right.std(ddof=1), rtol=1e-12)
+
+
+def test_similar_cells_are_similar(adata: ad.AnnData) -> None:
+    pysces.run_viper(adata)
+    alike = pysces.viper_similarity(pysces.activity(adata), scale=True).to_numpy()
+    own, other = alike[:30, :30].mean(), alike[:30, 30:].mean()
+    assert own > other
+    np.testing.assert_allclose(np.diag(alike), 1)
+    distance = pysces.signature_distance(adata.to_df(), scale=True).to_numpy()
+    np.testing.assert_allclose(distance, distance.T)
+    assert distance[:30, :30].mean() > distance[:30, 30:].mean()
