@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from pysces.dispatch.engines import status as status
     from pysces.dispatch.engines import use_engine as use_engine
     from pysces.network import Network as Network
+    from pysces.reports.report import report as report
     from pysces.validation import validate as validate
     from pysces.viper.enrichment import enrich as enrich
     from pysces.viper.groups import rank_regulators as rank_regulators
@@ -77,6 +78,7 @@ _PUBLIC = {
     "read_expression": "pysces.data.files",
     "read_network": "pysces.data.files",
     "regulators": "pysces.data.regulators",
+    "report": "pysces.reports.report",
     "run_aracne": "pysces.aracne.run",
     "run_msviper": "pysces.viper.groups",
     "run_viper": "pysces.viper.run",

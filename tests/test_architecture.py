@@ -26,6 +26,7 @@ ARROWS = {
     "viper": {"data", "network", "dispatch", "regulon"},
     # Pictures show what the others made, and how: the null, the partition, activities, verdicts.
     "plots": {"data", "network", "aracne", "viper", "validation"},
+    "reports": {"data", "network", "plots", "viper"},
     "validation": {"dispatch"},
     "data": {"network", "edges", "regulon"},
     "network": {

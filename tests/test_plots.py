@@ -594,7 +594,7 @@ def test_labels_never_cover_large_markers() -> None:
 # --- names --------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", ["$x", "$a$", r"\$", "a\nb", "x" * 300, "", "_hidden"])
+@pytest.mark.parametrize("name", ["$x", "$a$", "\x07", r"\$", "a\nb", "x" * 300, "", "_hidden"])
 def test_labels_are_short_and_never_formulas(name) -> None:
     text = label(name, 12)
     assert len(text.replace(r"\$", "$")) <= 12

@@ -53,6 +53,7 @@ def label(name: object, longest: int = LONGEST_NAME) -> str:
     'ENSG000…hrough'
     """
     text = " ".join(str(name).split())
+    text = "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
     if len(text) > longest:
         head = longest // 2
         text = f"{text[:head]}…{text[len(text) - (longest - head - 1) :]}"

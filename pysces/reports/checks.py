@@ -1,0 +1,114 @@
+"""What a reader of a report should know about the data."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from pysces.keys import NetworkKeys
+from pysces.messages import listed
+
+if TYPE_CHECKING:
+    from anndata import AnnData
+
+_FEW_SAMPLES = 100
+_LOOKED_AT = 200
+
+
+def data_checks(adata: AnnData, key: str, activity_key: str) -> list[tuple[bool, str]]:
+    """Lines about the data: whether all is well, and the fact."""
+    return [
+        *_names(adata),
+        *_size(adata, key),
+        *_values(adata, activity_key),
+        *_targets(adata, key),
+        *_scores(adata, activity_key),
+    ]
+
+
+def _names(adata: AnnData) -> Iterator[tuple[bool, str]]:
+    for names, what in ((adata.var_names, "gene"), (adata.obs_names, "sample")):
+        repeated = names[names.duplicated()].unique()
+        if len(repeated):
+            yield False, f"{len(repeated)} {what} names repeat: {listed(repeated, 5)}."
+        else:
+            yield True, f"All {len(names):,} {what} names differ."
+
+
+def _size(adata: AnnData, key: str) -> Iterator[tuple[bool, str]]:
+    params = _params(adata, key)
+    samples = int(params.get("n_samples", adata.n_obs))
+    enough = samples >= _FEW_SAMPLES
+    text = f"{samples:,} samples went into the network."
+    if params:
+        yield (
+            enough,
+            text if enough else f"{text} Fewer than {_FEW_SAMPLES} show strong edges only.",
+        )
+    constant = int(params.get("n_constant_genes", 0))
+    if constant:
+        yield False, f"{constant:,} genes don't vary and were left out of the network."
+    if "n_samples" in params and samples != adata.n_obs:
+        yield (
+            False,
+            f"The network was made from {samples:,} samples, the data have {adata.n_obs:,}.",
+        )
+
+
+def _values(adata: AnnData, activity_key: str) -> Iterator[tuple[bool, str]]:
+    """Whether values look normalised, from the first cells."""
+    if adata.X is None or adata.n_obs == 0 or adata.n_vars == 0:
+        return
+    block: Any = adata.X[:_LOOKED_AT]
+    if hasattr(block, "compute"):
+        block = block.compute()
+    values = np.asarray(block.toarray() if hasattr(block, "toarray") else block, dtype=float)
+    zeros = float((values == 0).mean())
+    yield True, f"{zeros:.0%} of the values of the first {len(values):,} samples are zero."
+    bad = int((~np.isfinite(values)).sum())
+    if bad:
+        yield False, f"{bad:,} values of the first {len(values):,} samples aren't finite."
+    layer = str(_params(adata, activity_key).get("layer", "None"))
+    counts = bool((values >= 0).all() and (values == np.round(values)).all() and values.max() > 20)
+    if counts and activity_key in adata.obsm and layer == "None":
+        yield (
+            False,
+            "Values look like raw counts; activities want them normalised and logarithmised.",
+        )
+
+
+def _targets(adata: AnnData, key: str) -> Iterator[tuple[bool, str]]:
+    record = adata.uns.get(key)
+    if not isinstance(record, Mapping) or NetworkKeys.network not in record:
+        return
+    edges = record[NetworkKeys.network]
+    genes = pd.Index(
+        pd.unique(pd.concat([edges["source"].astype(str), edges["target"].astype(str)]))
+    )
+    absent = genes.difference(adata.var_names)
+    if len(absent):
+        yield False, f"{len(absent):,} of {len(genes):,} genes of the network aren't in the data."
+    else:
+        yield True, f"All {len(genes):,} genes of the network are in the data."
+
+
+def _scores(adata: AnnData, activity_key: str) -> Iterator[tuple[bool, str]]:
+    scores = adata.obsm.get(activity_key)
+    if not isinstance(scores, pd.DataFrame):
+        return
+    missing = int(scores.isna().to_numpy().sum())
+    if missing:
+        yield False, f"{missing:,} of {scores.size:,} activities are missing."
+    facts = adata.uns.get(activity_key, {}).get("regulators")
+    if isinstance(facts, pd.DataFrame) and "n_targets_missing" in facts and len(facts):
+        lost = facts["n_targets_missing"] / (facts["n_targets"] + facts["n_targets_missing"])
+        share = float(lost.mean())
+        yield share < 0.5, f"On average {share:.0%} of a regulon's targets aren't measured."
+
+
+def _params(adata: AnnData, key: str) -> Mapping[str, Any]:
+    record = adata.uns.get(key, {})
+    return record.get("params", {}) if isinstance(record, Mapping) else {}

@@ -1,0 +1,296 @@
+"""The sections of a report: data, network, activity, master regulators, parameters."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from pysces import plots
+from pysces._version import __version__
+from pysces.atomic import atomic_write
+from pysces.errors import MissingKeyError
+from pysces.keys import ActivityKeys, NetworkKeys
+from pysces.network import Network
+from pysces.reports.checks import data_checks
+from pysces.reports.page import Markup, element, facts, figure, page, section, table
+from pysces.viper.groups import rank_regulators
+
+if TYPE_CHECKING:
+    import os
+
+    from anndata import AnnData
+    from matplotlib.axes import Axes
+
+_ROWS = 20
+_DOTS_PER_INCH = 144
+_N_NULL = 200_000  # enough for a picture
+
+
+def report(
+    adata: AnnData,
+    path: str | os.PathLike[str],
+    *,
+    key: str = NetworkKeys.key,
+    activity_key: str = ActivityKeys.key,
+    msviper_key: str = "msviper",
+    groupby: str | None = None,
+) -> None:
+    """Write a page about what was inferred: one HTML file that needs nothing else.
+
+    The page has the data and what to watch in them, statistics and pictures of the network, the
+    most important regulators, activities by group, and every parameter. It makes no request to
+    the network, follows the reader's light or dark colours, and prints.
+
+    Parameters
+    ----------
+    adata
+        What `pysces.run_aracne`, `pysces.run_viper` or `pysces.run_msviper` ran on; those of
+        them that did have a section.
+    path
+        The file; an existing one is replaced, whole or not at all.
+    key
+        Where the network is.
+    activity_key
+        Where the activities are.
+    msviper_key
+        Where the master regulators are.
+    groupby
+        Column of ``adata.obs`` by which activities are shown; by default the one that the runs
+        used, if they did.
+
+    Raises
+    ------
+    MissingKeyError
+        If nothing of that is there.
+
+    Examples
+    --------
+    >>> pysces.report(adata, "report.html")  # doctest: +SKIP
+    """
+    groupby = groupby or _groups_of_runs(adata, msviper_key, activity_key)
+    parts = [
+        *_network_section(adata, key),
+        *_activity_section(adata, activity_key, groupby),
+        *_master_section(adata, msviper_key, key),
+    ]
+    if not parts:
+        raise MissingKeyError(
+            f"Found no network in .uns[{key!r}], no activity in .obsm[{activity_key!r}] and no "
+            f"master regulators in .uns[{msviper_key!r}]. Run `pysces.run_aracne(adata)` first."
+        )
+    title = f"PySCES report: {adata.n_obs:,} samples, {adata.n_vars:,} genes"
+    names = (key, activity_key, msviper_key)
+    text = page(
+        title,
+        element("h1", title),
+        element("p", f"Written by PySCES {__version__}.", class_="lead"),
+        _data_section(adata, key, activity_key),
+        *parts,
+        _parameter_section(adata, tuple(dict.fromkeys(names))),
+    )
+    atomic_write(Path(path), text.encode())
+
+
+def _groups_of_runs(adata: AnnData, *keys: str) -> str | None:
+    """The column of cell groups that a run used."""
+    for key in keys:
+        column = _params(adata, key).get("groupby")
+        if isinstance(column, str) and column in adata.obs:
+            return column
+    return None
+
+
+def _params(adata: AnnData, key: str) -> Mapping[str, Any]:
+    record = adata.uns.get(key, {})
+    return record.get("params", {}) if isinstance(record, Mapping) else {}
+
+
+def _data_section(adata: AnnData, key: str, activity_key: str) -> Markup:
+    lines = [
+        element("li", text, class_="good" if good else "bad")
+        for good, text in data_checks(adata, key, activity_key)
+    ]
+    return section("Data", element("ul", *lines, class_="checks"))
+
+
+def _network_section(adata: AnnData, key: str) -> list[Markup]:
+    record = adata.uns.get(key)
+    if not isinstance(record, Mapping) or NetworkKeys.network not in record:
+        return []
+    network = Network.from_anndata(adata, key)
+    edges = network.to_dataframe()
+    sizes = edges.groupby("source", observed=True).size()
+    pairs: list[tuple[str, object]] = [
+        ("edges", len(network)),
+        ("regulators", len(network.regulators)),
+        ("targets", len(network.targets)),
+        ("targets of a regulator, median", float(sizes.median()) if len(sizes) else 0),
+    ]
+    if "mor" in edges and len(edges):
+        pairs.append(("activating edges", f"{(edges['mor'] >= 0).mean():.0%}"))
+    for name, text in (("n_seen", "candidate edges"), ("n_decoy_edges", "edges of decoys")):
+        if name in network.params:
+            pairs.append((text, int(network.params[name])))
+    parts: list[Markup] = [facts(pairs)]
+    if len(network) == 0:
+        return [section("Network", *parts, element("p", "The network has no edges."))]
+    drawn = "The largest regulons with their strongest targets."
+    parts.append(_picture((10, 8), drawn, lambda ax: plots.network_graph(network, ax=ax)))
+    parts += _evidence(network)
+    parts += [element("h3", "Largest regulons"), _regulon_table(network)]
+    return [section("Network", *parts)]
+
+
+def _evidence(network: Network) -> list[Markup]:
+    parts = []
+    if "support" in network.columns and str(network.params.get("resampling", "None")) != "None":
+        caption = "In how many resamples the edges were found."
+        draw: Callable[[Axes], object] = lambda ax: plots.support_histogram(network, ax=ax)  # noqa: E731
+        parts.append(_picture((6.5, 4), caption, draw))
+    known = {"estimator", "n_samples", "n_bins", "n_null"} <= set(network.params)
+    if "mi" in network.columns and known:
+        coarse = {"n_null": min(_N_NULL, int(network.params["n_null"]))}
+        small = Network(network.to_dataframe(), {**network.params, **coarse})
+        caption = "Mutual information of the edges, and of independent genes."
+        parts.append(_picture((6.5, 4), caption, lambda ax: plots.mi_null(small, ax=ax)))
+    return parts
+
+
+def _regulon_table(network: Network) -> Markup:
+    edges = network.to_dataframe()
+    mode, strength = network.mode_and_likelihood()
+    edges = edges.assign(mode=mode, strength=edges.get("mi", strength))
+    sizes = edges.groupby("source", observed=True).size()
+    sizes = sizes.sort_values(ascending=False, kind="stable").iloc[:_ROWS]
+    rows = []
+    for name, size in sizes.items():
+        own = edges[edges["source"] == name].nlargest(8, "strength")
+        signs = ("−" if m < 0 else "+" for m in own["mode"])
+        targets = ", ".join(
+            f"{sign}{target}" for sign, target in zip(signs, own["target"], strict=True)
+        )
+        rows.append((str(name), int(size), targets))
+    return table(("regulator", "targets", "strongest targets (− repressed)"), rows)
+
+
+def _activity_section(adata: AnnData, key: str, groupby: str | None) -> list[Markup]:
+    scores = adata.obsm.get(key)
+    if not isinstance(scores, pd.DataFrame) or scores.shape[1] == 0:
+        return []
+    values = scores.to_numpy(dtype=float)
+    share = float(np.nanmean(np.abs(values) > 1.96)) if values.size else 0.0
+    parts: list[Markup] = [
+        facts(
+            [
+                ("regulators", scores.shape[1]),
+                ("cells", scores.shape[0]),
+                ("|NES| above 1.96", f"{share:.0%}"),
+            ]
+        )
+    ]
+    groups = adata.obs[groupby].nunique() if groupby is not None and groupby in adata.obs else 0
+    if groupby is None or not 2 <= groups <= 60:
+        spread = scores.std(axis=0).sort_values(ascending=False, kind="stable").iloc[:_ROWS]
+        rows = [(str(n), float(scores[n].mean()), float(sd)) for n, sd in spread.items()]
+        note = "Most variable regulators. Pass groupby= for pictures by group."
+        columns = ("regulator", "mean NES", "standard deviation")
+        parts += [element("p", note, class_="note"), table(columns, rows)]
+        return [section("Activity", *parts)]
+    height = 2.4 + 0.24 * min(30, scores.shape[1])
+    wide = 3.2 + 0.42 * groups
+    caption = f"Mean activity by {groupby}, regulators that differ most."
+    parts.append(
+        _picture(
+            (max(5.0, wide), max(4.6, height)),
+            caption,
+            lambda ax: plots.activity_heatmap(adata, groupby, key=key, ax=ax),
+        )
+    )
+    parts += [
+        element("h3", f"Most active regulators of each {groupby}"),
+        _ranked(adata, groupby, key),
+    ]
+    return [section("Activity", *parts)]
+
+
+def _ranked(adata: AnnData, groupby: str, key: str) -> Markup:
+    counts = adata.obs[groupby].astype(str).value_counts()
+    names = sorted(n for n, c in counts.items() if 2 <= c <= adata.n_obs - 2)
+    rows = []
+    for name in names:
+        ranked = rank_regulators(adata, groupby, key, group=str(name))
+        best = ranked[ranked["score"] > 0].head(6)
+        listed = ", ".join(
+            f"{r} ({m:.1f})" for r, m in zip(best["regulator"], best["mean"], strict=True)
+        )
+        rows.append((str(name), int(counts[name]), listed or "none"))
+    return table(("group", "cells", "regulators (mean NES)"), rows)
+
+
+def _master_section(adata: AnnData, key: str, network_key: str) -> list[Markup]:
+    record = adata.uns.get(key)
+    if not isinstance(record, Mapping) or "results" not in record:
+        return []
+    results: pd.DataFrame = record["results"]
+    params = _params(adata, key)
+    title = f"Master regulators of {params.get('group')} against {params.get('reference')}"
+    if len(results) == 0:
+        return [section(title, element("p", "No regulon was large enough."))]
+    parts: list[Markup] = [
+        _picture((6.5, 5), "NES and p-value.", lambda ax: plots.volcano(results, ax=ax))
+    ]
+    used = params.get("network", network_key)
+    stored = adata.uns.get(used) if isinstance(used, str) else None
+    if isinstance(stored, Mapping) and NetworkKeys.network in stored:
+        parts.append(
+            _picture(
+                (8, 5.8),
+                "Targets of the most significant regulators in the signature.",
+                lambda ax: plots.msviper_barcode(adata, key=key, network=str(used), ax=ax),
+            )
+        )
+    shown = ("regulator", "n_targets", "nes", "pvalue", "qvalue")
+    rows = [
+        (str(r), int(n), float(nes), float(p), float(q))
+        for r, n, nes, p, q in results[list(shown)].head(_ROWS).itertuples(index=False)
+    ]
+    parts.append(table(("regulator", "targets", "NES", "p", "q"), rows))
+    return [section(title, *parts)]
+
+
+def _parameter_section(adata: AnnData, keys: tuple[str, ...]) -> Markup:
+    parts = []
+    for key in keys:
+        params = _params(adata, key)
+        if params:
+            rows = [(name, _shown(value)) for name, value in sorted(params.items())]
+            parts += [element("h3", key), table(("parameter", "value"), rows)]
+    return section("Parameters", *parts)
+
+
+def _shown(value: object) -> str:
+    """A parameter on a line or two."""
+    if isinstance(value, Mapping):
+        text = ", ".join(f"{name}: {_shown(item)}" for name, item in value.items())
+    elif isinstance(value, np.ndarray):
+        text = ", ".join(str(item) for item in value.ravel()[:30].tolist())
+        text += f", … ({value.size} values)" if value.size > 30 else ""
+    else:
+        text = str(value)
+    return text if len(text) <= 400 else text[:400] + "…"
+
+
+def _picture(size: tuple[float, float], caption: str, draw: Callable[[Axes], object]) -> Markup:
+    """A picture as PNG; a figure of its own, so the reader's backend and figures stay."""
+    from matplotlib.figure import Figure
+
+    own = Figure(figsize=size, layout="constrained")
+    draw(own.add_subplot())
+    buffer = io.BytesIO()
+    own.savefig(buffer, format="png", dpi=_DOTS_PER_INCH)
+    return figure(buffer.getvalue(), caption, width=round(96 * size[0]))

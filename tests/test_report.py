@@ -1,0 +1,285 @@
+"""The page about a run: what it says, that nothing in it can run or be fetched, how it looks."""
+
+from __future__ import annotations
+
+import html
+import json
+import re
+import shutil
+import subprocess
+from html.parser import HTMLParser
+from pathlib import Path
+
+import anndata
+import numpy as np
+import pandas as pd
+import pytest
+
+import pysces
+from pysces import seeds
+from pysces.data import storage
+from pysces.errors import MissingKeyError
+from pysces.reports.checks import data_checks
+from pysces.reports.page import Markup, element, escaped, page, table
+
+pytest.importorskip("matplotlib", reason="the extra `plot` isn't installed")
+pytest.importorskip("networkx", reason="the extra `plot` isn't installed")
+
+# Three regulators (their names may hold no slash, which files couldn't store), and a target.
+HOSTILE = [
+    "<script>document.title='run'",
+    "\"><img src=x onerror=document.title='run'>",
+    "$\\frac{1$\u0007",
+    "</title></style></script><h1>R&D</h1>",
+]
+
+
+@pytest.fixture(scope="module")
+def adata() -> anndata.AnnData:
+    """Every name is hostile: genes, groups, keys, columns."""
+    rng = seeds.generator(0, "report")
+    genes = [*HOSTILE, *(f"gene{i}" for i in range(36))]
+    group = np.arange(60) % 3
+    values = rng.normal(size=(60, 40)) + 2.0 * (group == 0)[:, None] * (np.arange(40) % 2)
+    labels = np.array(["<b>B</b>", "NK & T", "a 'quoted' \"name\""])[group]
+    adata = anndata.AnnData(
+        values,
+        obs=pd.DataFrame(
+            {"<i>kind</i>": pd.Categorical(labels)}, index=[f"c{i}" for i in range(60)]
+        ),
+        var=pd.DataFrame(index=genes),
+    )
+    edges = [
+        (genes[i % 3], genes[t], 1 - t / 50, 0.5 - (t % 2), 1 + t % 9)
+        for i, t in enumerate(range(3, 40))
+    ]
+    columns = ["source", "target", "mi", "mor", "support"]
+    params = {
+        "estimator": "adaptive", "n_bins": 10, "n_null": 20_000, "n_samples": 60, "n_genes": 40,
+        "n_regulators": 3, "n_resamples": 10, "resampling": "subsample",
+        "samples_per_resample": 38, "threshold_mi": 0.1, "note": "<u>underlined</u>",
+        "n_constant_genes": 2,
+    }  # fmt: skip
+    network = pysces.Network(pd.DataFrame(edges, columns=columns))
+    storage.write_network(adata, "<em>net<", network, params)
+    kind = {"groupby": "<i>kind</i>"}
+    pysces.run_viper(adata, "<em>net<", min_targets=5, key_added="&act", **kind)
+    pysces.run_msviper(
+        adata, "<i>kind</i>", "NK & T", network="<em>net<", min_targets=5, n_permutations=50,
+        key_added="'ms'",
+    )  # fmt: skip
+    return adata
+
+
+def write(adata, path: Path) -> str:
+    pysces.report(adata, path, key="<em>net<", activity_key="&act", msviper_key="'ms'")
+    return path.read_text(encoding="utf-8")
+
+
+@pytest.fixture(scope="module")
+def text(adata, tmp_path_factory) -> str:
+    return write(adata, tmp_path_factory.mktemp("report") / "report.html")
+
+
+class Reader(HTMLParser):
+    """Elements, attributes and text, as a browser would see them."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.elements: list[tuple[str, dict[str, str | None]]] = []
+        self.open: list[str] = []
+        self.words: list[str] = []
+        self.feed(text)
+
+    def handle_starttag(self, tag, attributes) -> None:
+        self.elements.append((tag, dict(attributes)))
+        if tag not in ("meta", "link", "img"):
+            self.open.append(tag)
+
+    def handle_endtag(self, tag) -> None:
+        assert self.open.pop() == tag, "elements are nested"
+
+    def handle_data(self, data) -> None:
+        self.words.append(data)
+
+
+def test_page_is_well_formed_and_tells_everything(text) -> None:
+    page = Reader(text)
+    assert page.open == []
+    words = " ".join(page.words)
+    for title in ("Data", "Network", "Activity", "Master regulators of NK & T", "Parameters"):
+        assert title in words
+    assert [t for t, _ in page.elements].count("img") == 6
+    assert all(a["alt"] for t, a in page.elements if t == "img")
+    assert "2 genes don't vary" in words
+    assert "<u>underlined</u>" in words  # as text
+
+
+def test_hostile_names_stay_text(text) -> None:
+    page = Reader(text)
+    allowed = {
+        "html", "head", "meta", "link", "title", "style", "body", "main", "section", "h1", "h2",
+        "h3", "p", "ul", "li", "dl", "div", "dt", "dd", "figure", "img", "figcaption", "table",
+        "thead", "tbody", "tr", "th", "td",
+    }  # fmt: skip
+    assert {tag for tag, _ in page.elements} <= allowed
+    assert [tag for tag, _ in page.elements].count("h1") == 1
+    assert not [a for _, a in page.elements if any(name.startswith("on") for name in a)]
+    words = "".join(page.words)
+    for name in (*HOSTILE[:2], HOSTILE[3]):
+        assert name in words
+    assert "\u0007" not in text
+
+
+def test_page_asks_for_nothing(text) -> None:
+    for _, attributes in Reader(text).elements:
+        for name in ("src", "href", "srcset", "data", "poster"):
+            assert (attributes.get(name) or "data:").startswith("data:")
+    style = re.search(r"<style>(.*?)</style>", text, re.S)
+    assert style
+    assert not re.search(r"url\(|@import", style[1])
+    assert "default-src 'none'" in html.unescape(text)
+
+
+def test_writing_changes_neither_data_nor_figures(adata, tmp_path) -> None:
+    from matplotlib import pyplot
+
+    before = adata.copy()
+    first, again = write(adata, tmp_path / "a.html"), write(adata, tmp_path / "b.html")
+    assert first == again
+    assert pyplot.get_fignums() == []
+    assert list(adata.uns) == list(before.uns)
+    np.testing.assert_array_equal(adata.X, before.X)
+    pd.testing.assert_frame_equal(adata.obsm["&act"], before.obsm["&act"])
+
+
+def test_parts_that_are_not_there_are_left_out(adata, tmp_path) -> None:
+    only = anndata.AnnData(adata.X, obs=adata.obs, var=adata.var)
+    with pytest.raises(MissingKeyError, match="run_aracne"):
+        pysces.report(only, tmp_path / "none.html")
+    assert not (tmp_path / "none.html").exists()
+    only.uns["aracne"] = adata.uns["<em>net<"]
+    pysces.report(only, tmp_path / "network.html")
+    words = (tmp_path / "network.html").read_text()
+    assert "<h2>Network</h2>" in words
+    assert "<h2>Activity</h2>" not in words
+
+
+def test_activity_without_groups_is_a_table(adata, tmp_path) -> None:
+    only = anndata.AnnData(adata.X, obs=adata.obs, var=adata.var)
+    only.obsm["viper"] = adata.obsm["&act"]
+    pysces.report(only, tmp_path / "activity.html")
+    assert "Most variable regulators" in (tmp_path / "activity.html").read_text()
+
+
+def test_report_of_a_file_on_disk(adata, tmp_path) -> None:
+    only = anndata.AnnData(adata.X, var=pd.DataFrame(index=[f"g{i}" for i in range(40)]))
+    only.obs_names = adata.obs_names
+    edges = pd.DataFrame({"source": ["g0"] * 3, "target": ["g1", "g2", "gone"]})
+    storage.write_network(only, "aracne", pysces.Network(edges), {})
+    only.write_h5ad(tmp_path / "a.h5ad")
+    backed = anndata.read_h5ad(tmp_path / "a.h5ad", backed="r")
+    pysces.report(backed, tmp_path / "a.html")
+    assert "1 of 4 genes of the network aren" in (tmp_path / "a.html").read_text()
+    backed.file.close()
+
+
+def test_checks_see_what_is_wrong() -> None:
+    counts = seeds.generator(0, "counts").poisson(5, size=(30, 6)).astype(float)
+    counts[0, 0] = 30
+    adata = anndata.AnnData(counts)
+    adata.var_names = ["a", "b", "c", "d", "e", "f"]
+    adata.obsm["viper"] = pd.DataFrame({"a": np.full(30, np.nan)}, index=adata.obs_names)
+    adata.uns["aracne"] = {"params": {"n_samples": 20, "n_constant_genes": 1}}
+    wrong = [line for good, line in data_checks(adata, "aracne", "viper") if not good]
+    for fact in ("Fewer than 100", "1 genes don't vary", "20 samples, the data have 30",
+                 "raw counts", "30 of 30 activities are missing"):  # fmt: skip
+        assert any(fact in line for line in wrong), fact
+
+
+# --- elements -----------------------------------------------------------------------------------
+
+
+def test_text_is_escaped_unless_it_is_markup() -> None:
+    assert element("p", "<&>\"'", Markup("<b>"), title='"x"') == (
+        '<p title="&quot;x&quot;">&lt;&amp;&gt;&quot;&#x27;<b></p>'
+    )
+    assert escaped("\x00") == "\N{REPLACEMENT CHARACTER}"
+    assert "<td>&lt;i&gt;</td>" in table(["<th>"], [["<i>"]])
+    assert "&lt;/title&gt;" in page("</title>")
+
+
+# --- in a browser -------------------------------------------------------------------------------
+
+BROWSER = shutil.which("chromium") or shutil.which("google-chrome")
+QUIET = [
+    "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
+    "--disable-background-networking", "--disable-component-update", "--disable-sync",
+    "--hide-scrollbars",
+]  # fmt: skip
+
+
+def browse(folder: Path, url: Path, *options: str) -> str:
+    if BROWSER is None:
+        pytest.skip("there is no Chromium here")
+    profile = f"--user-data-dir={folder / 'profile'}"
+    done = subprocess.run(
+        [BROWSER, *QUIET, profile, *options, url.as_uri()],
+        capture_output=True, text=True, timeout=120, cwd=folder,
+    )  # fmt: skip
+    return done.stdout
+
+
+@pytest.mark.parametrize("width", [360, 1200])
+def test_page_fits_a_phone_and_a_desk(text, tmp_path, width) -> None:
+    """In a frame of that width, measured by a script outside of the page."""
+    measure = """
+    const page = document.querySelector('iframe').contentWindow, root = page.document;
+    const images = [...root.images];
+    document.body.dataset.found = JSON.stringify({
+      wide: root.documentElement.scrollWidth, inner: page.innerWidth, title: root.title,
+      images: images.length, shown: images.filter(i => i.complete && i.naturalWidth).length,
+      cut: images.filter(i => i.getBoundingClientRect().right > page.innerWidth).length,
+      scripts: root.scripts.length, font: parseFloat(page.getComputedStyle(root.body).fontSize),
+      fetched: page.performance.getEntriesByType('resource').map(e => e.name),
+    });"""
+    frame = f'<iframe width="{width}" height="800" srcdoc="{html.escape(text)}"></iframe>'
+    outside = tmp_path / "outside.html"
+    outside.write_text(
+        f"<!DOCTYPE html><meta charset=utf-8><body>{frame}"
+        f"<script>addEventListener('load', () => {{{measure}}})</script>",
+        encoding="utf-8",
+    )
+    answer = re.search(r'data-found="([^"]*)"', browse(tmp_path, outside, "--dump-dom"))
+    assert answer, "the browser gave no answer"
+    found = json.loads(html.unescape(answer[1]))
+    assert found["wide"] <= found["inner"], "the page scrolls sideways"
+    assert found["shown"] == found["images"] == 6
+    assert found["cut"] == found["scripts"] == 0
+    assert found["title"].startswith("PySCES report")
+    assert found["font"] >= 14
+    assert found["fetched"] == []
+
+
+@pytest.mark.parametrize(("scheme", "dark"), [(0, True), (1, False)])
+def test_page_follows_light_and_dark(text, tmp_path, scheme, dark) -> None:
+    image = pytest.importorskip("PIL.Image")
+    path = tmp_path / "report.html"
+    path.write_text(text, encoding="utf-8")
+    shot = tmp_path / "shot.png"
+    scheme_option = f"--blink-settings=preferredColorScheme={scheme}"
+    browse(tmp_path, path, scheme_option, "--window-size=800,600", f"--screenshot={shot}")
+    with image.open(shot) as picture:
+        corner = picture.convert("L").getpixel((3, 3))
+        levels = picture.convert("L").getextrema()
+    assert (corner < 60) == dark
+    assert levels[1] - levels[0] > 150  # text stands out
+
+
+def test_page_prints(text, tmp_path) -> None:
+    path = tmp_path / "report.html"
+    path.write_text(text, encoding="utf-8")
+    browse(tmp_path, path, f"--print-to-pdf={tmp_path / 'report.pdf'}")
+    pdf = (tmp_path / "report.pdf").read_bytes()
+    assert pdf.startswith(b"%PDF")
+    assert 2 <= len(re.findall(rb"/Type\s*/Page\b", pdf)) <= 12
