@@ -14,7 +14,7 @@ from pysces.viper.blocks import Read, Table
 from pysces.viper.bootstraps import bootstrap_draws, bootstrapped_area
 from pysces.viper.enrichment import Options, cells_of_block, score_block
 from pysces.viper.nulls import against_null, bootstrap_plan, null_signature
-from pysces.viper.pleiotropy import Pleiotropy, correct
+from pysces.viper.pleiotropy import Pleiotropy, correct, shared_pairs
 from pysces.viper.quantiles import two_sided
 from pysces.viper.regulons import Regulons, align
 from pysces.viper.signatures import TIE_BITS, Method, fit
@@ -123,6 +123,9 @@ def _by_blocks(
         name: np.empty((cells.n_cells, len(regulons.names)))
         for name in dict.fromkeys([*wanted, *(["pvalue"] if null is not None else [])])
     }
+    pairs = None
+    if plan.pleiotropy is not None:
+        pairs = shared_pairs(regulons, plan.pleiotropy.targets)
     step = cells_of_block(cells.n_cells, cells.n_genes, regulons)
     for part in progress(list(blocks(cells.n_cells, step)), "activity", unit="block"):
         values = fitted.of(cells.block(part))
@@ -131,7 +134,7 @@ def _by_blocks(
         if null_scores is not None:
             nes = against_null(_raw(scores, kind), null_scores)
         if plan.pleiotropy is not None:
-            nes = correct(values, nes, regulons, plan.pleiotropy, null=null)
+            nes = correct(values, nes, regulons, plan.pleiotropy, null=null, pairs=pairs)
         scores["nes"] = nes
         if null is not None:
             scores["pvalue"] = two_sided(nes)

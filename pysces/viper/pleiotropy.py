@@ -6,7 +6,6 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
-import scipy.sparse as sp
 from scipy import special
 
 from pysces.dispatch import operations as ops
@@ -71,28 +70,33 @@ class Pairs:
     shared: NDArray[np.int32]
 
 
-def shared_pairs(regulons: Regulons, least: int, among: NDArray[np.bool_]) -> Pairs:
-    """Pairs of the regulons marked that share at least so many targets."""
-    n, edges = len(regulons.names), len(regulons.targets)
-    ones = np.ones(edges, dtype=np.int32)
-    members = sp.csr_array((ones, regulons.targets, regulons.indptr), (n, len(regulons.genes)))
-    common = (members @ members.T).tocoo()
-    first, second = common.coords
-    enough = (common.data >= least) & (first != second) & among[first] & among[second]
-    order = np.lexsort((second[enough], first[enough]))
-    first, second = first[enough][order], second[enough][order]
-    number = sp.csr_array((np.arange(1, len(first) + 1), (second, first)), (n, n))
-    reverse = np.asarray(number[first, second]).ravel() - 1 if len(first) else np.zeros(0)
-    shared = []
-    for a, b in zip(first, second, strict=True):
-        own, other = regulons.targets[regulons.edges(a)], regulons.targets[regulons.edges(b)]
-        shared.append(np.flatnonzero(np.isin(own, other, assume_unique=True)))
+def shared_pairs(regulons: Regulons, least: int, among: NDArray[np.bool_] | None = None) -> Pairs:
+    """Ordered pairs of regulons (of those marked, or all) that share at least so many targets."""
+    n = len(regulons.names)
+    marked = np.ones(n, dtype=bool) if among is None else among
+    edges = np.flatnonzero(marked[regulons.owner])
+    edges = edges[np.argsort(regulons.targets[edges], kind="stable")]
+    # Every edge with every edge to the same target.
+    genes = regulons.targets[edges]
+    degree = np.bincount(genes, minlength=len(regulons.genes))
+    start = np.cumsum(degree) - degree
+    own = np.repeat(edges, degree[genes])
+    other = edges[_ranges(start[genes], degree[genes])]
+    apart = regulons.owner[own] != regulons.owner[other]
+    own, other = own[apart], other[apart]
+    code = regulons.owner[own] * n + regulons.owner[other]
+    order = np.lexsort((own, code))
+    pair, sizes = np.unique(code[order], return_counts=True)
+    enough = sizes >= least
+    places = (own - regulons.indptr[regulons.owner[own]])[order][np.repeat(enough, sizes)]
+    pair, sizes = pair[enough], sizes[enough]
+    first, second = pair // n, pair % n
     return Pairs(
         first=first.astype(np.int32),
         second=second.astype(np.int32),
-        reverse=reverse.astype(np.intp),
-        indptr=np.concatenate([[0], np.cumsum([len(s) for s in shared])]).astype(np.int64),
-        shared=np.concatenate([np.zeros(0), *shared]).astype(np.int32),
+        reverse=np.searchsorted(pair, second * n + first),
+        indptr=np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64),
+        shared=places.astype(np.int32),
     )
 
 
@@ -113,13 +117,14 @@ def penalised_regulons(
     nes: NDArray[np.float64],
     regulons: Regulons,
     options: Pleiotropy,
+    pairs: Pairs | None = None,
 ) -> Penalised | None:
     """Which regulons lose weight on shared targets, in which cells, and what weight is left.
 
-    values: signature [cells genes]. nes: [cells regulons].
+    values: signature [cells genes]. nes: [cells regulons]. pairs: :func:`shared_pairs`, if known.
     """
     chosen = _candidates(nes, options.regulators)
-    pairs = shared_pairs(regulons, options.targets, np.asarray(chosen.any(axis=0)))
+    pairs = shared_pairs(regulons, options.targets) if pairs is None else pairs
     if len(pairs.first) == 0:
         return None
     cell, pair = np.nonzero(chosen[:, pairs.first] & chosen[:, pairs.second])
@@ -214,17 +219,18 @@ def correct(
     *,
     null: NDArray[np.float64] | None = None,
     compat: Literal["r"] | None = None,
+    pairs: Pairs | None = None,
 ) -> NDArray[np.float64]:
     """NES corrected for pleiotropy (Alvarez et al. 2016).
 
     values: signature [cells genes]. nes: [cells regulons]. null: null signatures [nulls genes];
     with them, the corrected scores are judged against corrected null scores. compat: of
-    :func:`pysces.viper.nulls.approximate_cdf`.
+    :func:`pysces.viper.nulls.approximate_cdf`. pairs: :func:`shared_pairs`, if known.
     """
     corrected = nes.copy()
-    overlaps = max(1, len(regulons.names) ** 2)
-    for part in blocks(len(values), max(1, _MOST_TESTS // overlaps)):
-        found = penalised_regulons(values[part], nes[part], regulons, options)
+    pairs = shared_pairs(regulons, options.targets) if pairs is None else pairs
+    for part in blocks(len(values), max(1, _MOST_TESTS // max(1, len(pairs.first)))):
+        found = penalised_regulons(values[part], nes[part], regulons, options, pairs)
         if found is not None:
             corrected[part] = _scored_again(values[part], nes[part], found, null, compat)
     return corrected
