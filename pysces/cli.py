@@ -102,6 +102,17 @@ def _parser() -> argparse.ArgumentParser:
     validate.add_argument("--engines", nargs="+", choices=ENGINES, metavar="ENGINE")
     validate.add_argument("--kernels", nargs="+", metavar="KERNEL")
     validate.add_argument("--json", action="store_true")
+
+    doctor = command("doctor", _doctor, "Check the installation, line by line, with remedies.")
+    doctor.add_argument("--json", action="store_true")
+
+    report = command("report", _report, "Write a page (HTML) about what an .h5ad file holds.")
+    report.add_argument("expression", help=".h5ad with a network, activities, ...")
+    report.add_argument("-o", "--output", required=True, help="the page, .html")
+    report.add_argument("--key", default="aracne", help="of the network (default: %(default)s)")
+    report.add_argument("--activity-key", default="viper", metavar="KEY")
+    report.add_argument("--msviper-key", default="msviper", metavar="KEY")
+    report.add_argument("--groupby", metavar="COLUMN", help="column of .obs to show activities by")
     return parser
 
 
@@ -171,3 +182,33 @@ def _validate(options: argparse.Namespace) -> int:
     report = pysces.validate(options.engines, options.kernels)
     print(json.dumps(report.to_dict(), indent=2) if options.json else report)
     return 0 if report else 1
+
+
+def _doctor(options: argparse.Namespace) -> int:
+    from pysces.doctor import diagnose
+
+    diagnosis = diagnose()
+    encoding = getattr(sys.stdout, "encoding", None)
+    print(json.dumps(diagnosis.to_dict(), indent=2) if options.json else diagnosis.text(encoding))
+    return 0 if diagnosis else 1
+
+
+def _report(options: argparse.Namespace) -> int:
+    import anndata
+
+    import pysces
+
+    adata = anndata.read_h5ad(options.expression, backed="r")
+    try:
+        pysces.report(
+            adata,
+            options.output,
+            key=options.key,
+            activity_key=options.activity_key,
+            msviper_key=options.msviper_key,
+            groupby=options.groupby,
+        )
+    finally:
+        adata.file.close()
+    print(f"written to {options.output}")
+    return 0

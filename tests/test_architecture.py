@@ -20,13 +20,25 @@ KERNELS = Path(importlib.import_module("pysces.kernels").__file__).parent
 # Who may import whom; all may use settings, errors, messages, seeds.
 EVERYBODY = {"settings", "errors", "messages", "seeds", "keys", "atomic", "_version"}
 ARROWS = {
-    "cli": {"aracne", "viper", "plots", "validation", "data", "network", "demo", "dispatch"},
+    "cli": {
+        "aracne",
+        "viper",
+        "plots",
+        "validation",
+        "data",
+        "network",
+        "demo",
+        "dispatch",
+        "doctor",
+        "reports",
+    },
     "demo": {"aracne", "viper", "plots", "data", "network"},
     "aracne": {"data", "network", "dispatch", "regulon"},
     "viper": {"data", "network", "dispatch", "regulon"},
     # Pictures show what the others made, and how: the null, the partition, activities, verdicts.
     "plots": {"data", "network", "aracne", "viper", "validation"},
     "reports": {"data", "network", "plots", "viper"},
+    "doctor": {"aracne", "viper", "dispatch"},
     "validation": {"dispatch"},
     "data": {"network", "edges", "regulon"},
     "network": {

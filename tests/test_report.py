@@ -41,7 +41,7 @@ def adata() -> anndata.AnnData:
     genes = [*HOSTILE, *(f"gene{i}" for i in range(36))]
     group = np.arange(60) % 3
     values = rng.normal(size=(60, 40)) + 2.0 * (group == 0)[:, None] * (np.arange(40) % 2)
-    labels = np.array(["<b>B</b>", "NK & T", "a 'quoted' \"name\""])[group]
+    labels = np.array(["<b>B</b>", "NK & T", "K" * 90])[group]
     adata = anndata.AnnData(
         values,
         obs=pd.DataFrame(
@@ -66,7 +66,7 @@ def adata() -> anndata.AnnData:
     pysces.run_viper(adata, "<em>net<", min_targets=5, key_added="&act", **kind)
     pysces.run_msviper(
         adata, "<i>kind</i>", "NK & T", network="<em>net<", min_targets=5, n_permutations=50,
-        key_added="'ms'",
+        key_added="'ms'", reference="K" * 90,
     )  # fmt: skip
     return adata
 
@@ -195,6 +195,24 @@ def test_checks_see_what_is_wrong() -> None:
     for fact in ("Fewer than 100", "1 genes don't vary", "20 samples, the data have 30",
                  "raw counts", "30 of 30 activities are missing"):  # fmt: skip
         assert any(fact in line for line in wrong), fact
+
+
+def test_command_line_writes_the_page(adata, tmp_path, capsys) -> None:
+    from pysces.cli import main
+
+    small = anndata.AnnData(adata.X, obs=adata.obs, var=adata.var)
+    small.var_names = [f"g{i}" for i in range(40)]
+    scores = adata.obsm["&act"].set_axis(["R1", "R2", "R3"], axis=1)
+    small.obsm["scores"] = scores
+    small.obs.columns = ["kind"]
+    small.write_h5ad(tmp_path / "a.h5ad")
+    out = tmp_path / "page.html"
+    arguments = ["report", str(tmp_path / "a.h5ad"), "-o", str(out), "--groupby", "kind"]
+    assert main([*arguments, "--activity-key", "scores"]) == 0
+    assert str(out) in capsys.readouterr().out
+    assert "Mean activity by kind" in out.read_text()
+    assert main(arguments) == 1
+    assert "run_aracne" in capsys.readouterr().err
 
 
 # --- elements -----------------------------------------------------------------------------------
