@@ -1,0 +1,155 @@
+"""Pictures of evidence and of engines, read back from what is drawn."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import pysces
+from pysces import seeds
+from pysces.errors import InputError
+
+matplotlib = pytest.importorskip("matplotlib", reason="the extra `plot` isn't installed")
+pytest.importorskip("networkx", reason="the extra `plot` isn't installed")
+matplotlib.use("Agg")
+
+from pysces.plots import partition  # noqa: E402
+
+
+def network(adata) -> pysces.Network:
+    return pysces.Network.from_anndata(adata)
+
+
+def texts_of(ax) -> set[str]:
+    return {text.get_text() for text in ax.texts if text.get_text()}
+
+
+def tick_names(axis) -> list[str]:
+    return [text.get_text() for text in axis.get_ticklabels()]
+
+
+def verdicts() -> dict:
+    rows = [
+        ("adaptive_mi", "numba", 0.0, "agrees"),
+        ("adaptive_mi", "mlx", 0.0, "not run"),
+        ("area", "numba", 3e-13, "agrees"),
+        ("area", "mlx", 0.25, "DIFFERS"),
+    ]
+    columns = ("kernel", "engine", "difference", "verdict")
+    return {"verdicts": [dict(zip(columns, row, strict=True)) for row in rows]}
+
+
+def timings() -> pd.DataFrame:
+    rows = [
+        {"program": program, "n_cells": n, "seconds": factor * n * repeat}
+        for program, factor in (("PySCES (Numba)", 0.01), ("another", 0.011), ("a third", 0.1))
+        for n in (100, 1000, 10_000)
+        for repeat in (1.0, 1.1, 1.5)
+    ]
+    return pd.DataFrame(rows)
+
+
+# --- evidence -----------------------------------------------------------------------------------
+
+
+def test_mi_null_curves_are_shares_of_pairs(adata) -> None:
+    rng = seeds.generator(0, "null")
+    ax = pysces.pl.mi_null(adata, null=rng.exponential(0.02, size=5000))
+    edges = network(adata).to_dataframe()["mi"]
+    (curve,) = [line for line in ax.lines if len(line.get_xdata()) > 2]
+    grid, share = curve.get_data()
+    n_pairs = 3 * (adata.n_vars - 1)
+    assert share[0] == pytest.approx(len(edges) / n_pairs)
+    middle = np.searchsorted(grid, 0.3)
+    assert share[middle] == pytest.approx((edges >= grid[middle]).sum() / n_pairs)
+    chance = ax.collections[0].get_paths()[0].vertices
+    at = np.isclose(chance[:, 0], grid[40]) & (chance[:, 1] > 0)
+    assert chance[at, 1].max() == pytest.approx(np.exp(-grid[40] / 0.02), rel=0.2, abs=1e-3)
+    assert "threshold in a resample\nof 57 samples" in texts_of(ax)
+
+
+def test_mi_null_takes_the_null_of_the_run(adata) -> None:
+    ax = pysces.pl.mi_null(adata)
+    assert len(ax.collections) == 1
+    bare = pysces.Network(network(adata).to_dataframe())
+    with pytest.raises(InputError, match="Pass null="):
+        pysces.pl.mi_null(bare)
+
+
+def test_support_histogram_counts_edges_and_scales_decoys(adata) -> None:
+    ax = pysces.pl.support_histogram(adata, seen=np.full(11, 9), decoys=np.full(11, 6))
+    seen, kept, decoys = (patch.get_data().values for patch in ax.patches)
+    support = network(adata).to_dataframe()["support"]
+    np.testing.assert_array_equal(kept, np.bincount(support, minlength=11)[1:])
+    assert set(seen) == {9}
+    assert set(decoys) == {3}  # two decoys for each regulator
+    adata.uns["aracne"]["params"]["decoy_support_counts"] = np.full(11, 4)
+    ax = pysces.pl.support_histogram(adata)
+    assert set(ax.patches[-1].get_data().values) == {2}
+
+
+@pytest.mark.parametrize("estimator", ["adaptive", "adaptive-dyadic"])
+@pytest.mark.parametrize("n", [5, 64, 201])
+def test_cells_of_the_partition_tile_the_plane_and_add_up(estimator, n) -> None:
+    rng = seeds.generator(0, "partition", n)
+    data = pd.DataFrame({"R": rng.normal(size=n)})
+    data["T"] = (data["R"] ** 2 + 0.3 * rng.normal(size=n)).round(1)  # with ties
+    ax = pysces.pl.edge_partition(data, "R", "T", estimator=estimator)
+    from pysces.aracne.estimators import partition as table_of
+    from pysces.data.expression import Expression
+
+    x, y = partition._ranks(Expression.from_matrix(data), np.array([0, 1]), estimator, 0)
+    leaves = partition.leaves_of(x, y, table_of(estimator, n))
+    area = np.zeros((n, n), dtype=int)
+    for leaf in leaves:
+        area[leaf.left : leaf.right, leaf.bottom : leaf.top] += 1
+        inside = (x > leaf.left) & (x <= leaf.right) & (y > leaf.bottom) & (y <= leaf.top)
+        assert inside.sum() == leaf.count
+    assert (area == 1).all()
+    mi = pysces.mutual_information(data, ["R"], estimator=estimator).at["R", "T"]
+    assert sum(leaf.nats for leaf in leaves) == pytest.approx(mi, abs=1e-9)
+    cells = ax.collections[0]
+    np.testing.assert_allclose(cells.get_array(), [leaf.nats for leaf in leaves])
+    assert ax.get_title() == f"{mi:.3f} nats from {len(leaves)} cells, {n} samples"
+
+
+def test_partition_shows_values_from_low_to_high() -> None:
+    data = pd.DataFrame({"R": np.arange(50.0), "T": np.arange(50.0)})
+    ax = pysces.pl.edge_partition(data, "R", "T")
+    screen = ax.transData.transform(ax.collections[1].get_offsets())
+    assert (np.diff(screen, axis=0) > 0).all()
+    with pytest.raises(InputError, match="'X'"):
+        pysces.pl.edge_partition(data, "R", "X")
+
+
+# --- engines ------------------------------------------------------------------------------------
+
+
+def test_engine_agreement_says_each_verdict() -> None:
+    ax = pysces.pl.engine_agreement(verdicts())
+    cells = {(text.get_position(), text.get_text()) for text in ax.texts}
+    assert cells == {
+        ((0, 0), "equal"),
+        ((1, 0), "not run"),
+        ((0, 1), "± 3e-13"),
+        ((1, 1), "DIFFERS ± 0.2"),
+    }
+    assert tick_names(ax.yaxis) == ["adaptive_mi", "area"]
+
+
+def test_engine_agreement_of_a_report() -> None:
+    report = pysces.validate(engines=["python"], kernels=["rank_products"])
+    ax = pysces.pl.engine_agreement(report)
+    assert texts_of(ax) == {"equal"}
+
+
+def test_benchmark_lines_are_medians() -> None:
+    ax = pysces.pl.benchmark_scaling(timings())
+    lines = [line for line in ax.lines if line.get_marker() in tuple("osD")]
+    np.testing.assert_allclose(lines[0].get_ydata(), [1.1, 11, 110])
+    assert texts_of(ax) == {"PySCES (Numba)", "another", "a third"}
+    with pytest.raises(InputError, match="no column 'engine'"):
+        pysces.pl.benchmark_scaling(timings(), by="engine")
+    with pytest.raises(InputError, match="positive"):
+        pysces.pl.benchmark_scaling(timings().assign(seconds=0.0))
