@@ -14,6 +14,8 @@ from numpy.typing import NDArray
 from . import _double as dd
 from ._double import Double
 
+MOST_ROWS = 1 << 15  # of an array: CUDA launches at most 65,535 blocks along an axis
+
 
 def nan_double(shape: tuple[int, ...]) -> Double:
     """Missing values."""

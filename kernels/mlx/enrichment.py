@@ -176,7 +176,7 @@ def _by_blocks(block, cells: int, edges: _Edges):  # type: ignore[no-untyped-def
     """Scores of blocks of cells, evaluated one after the other."""
     if cells == 0 or edges.count == 0 or len(edges.targets) == 0:
         return fx.nan_double((cells, edges.count)), fx.nan_double((cells, edges.count))
-    step = max(1, _BLOCK // max(1, len(edges.targets)))
+    step = max(1, min(fx.MOST_ROWS, _BLOCK // max(1, len(edges.targets))))
     parts = []
     for start in range(0, cells, step):
         parts.append(block(slice(start, start + step)))

@@ -71,7 +71,7 @@ def _blocks(signature, weight, indptr, targets):  # type: ignore[no-untyped-def]
     cells, genes = signature.shape
     if cells == 0 or genes == 0 or len(targets) == 0:
         return
-    step = max(1, _BLOCK // max(genes, len(targets)))
+    step = max(1, min(fx.MOST_ROWS, _BLOCK // max(genes, len(targets))))
     for start in range(0, cells, step):
         rows = slice(start, start + step)
         own = Double(weight.hi[rows], weight.lo[rows])

@@ -33,7 +33,7 @@ def narnea(
     if cells == 0 or regulons == 0 or len(targets) == 0:
         return tuple(fx.nan_double((cells, regulons)) for _ in range(6))  # type: ignore[return-value]
     edges = _Edges(indptr, targets, mode, likelihood, by_likelihood, magnitude.shape[1])
-    step = max(1, _BLOCK // len(targets))
+    step = max(1, min(fx.MOST_ROWS, _BLOCK // len(targets)))
     parts = []
     for start in range(0, cells, step):
         rows = slice(start, start + step)

@@ -39,7 +39,7 @@ def shared_target_scores(
     sizes = np.diff(ends)
     weights = fx.normalised(likelihood, ends), dd.to_numpy(mode)
     wide = int(sizes.max())
-    step = max(1, _BLOCK // wide)
+    step = max(1, min(fx.MOST_ROWS, _BLOCK // wide))
     given = np.array(cell), np.array(pair), np.array(direction), np.array(targets)
     pairs = np.array(regulator), np.array(shared_indptr), np.array(shared)
     parts = []

@@ -8,6 +8,7 @@ import numpy as np
 from ._random import hash64
 
 _BLOCK = 1 << 24  # values sorted at a time
+_ROWS = 1 << 15  # rows sorted at a time: CUDA launches at most 65,535 blocks along an axis
 
 
 def _missing() -> mx.array:
@@ -30,7 +31,7 @@ def _by_rows(rank, values):  # type: ignore[no-untyped-def]
     rows, columns = values.shape
     if rows == 0 or columns == 0:
         return mx.zeros(values.shape, dtype=mx.int32)
-    step = max(1, _BLOCK // columns)
+    step = max(1, min(_ROWS, _BLOCK // columns))
     done = []
     for begin in range(0, rows, step):
         done.append(rank(slice(begin, begin + step)))

@@ -70,14 +70,24 @@ def gene_sums(
 
 
 def gene_medians(values: Double) -> tuple[Double, Double]:
-    """See the reference: pairs are sorted as one whole number each."""
+    """See the reference: pairs are sorted as one whole number each, by blocks of genes."""
     cells, genes = values.hi.shape
     if cells == 0 or genes == 0:
         return fx.nan_double((genes,)), fx.nan_double((genes,))
-    centre = _median(values)
-    shifted = dd.subtract(values, Double(centre.hi[None], centre.lo[None]))
-    sign = mx.where(shifted.hi < 0, -1.0, 1.0)
-    return centre, _median(Double(shifted.hi * sign, shifted.lo * sign))
+    parts = []
+    for start in range(0, genes, fx.MOST_ROWS):
+        part = slice(start, start + fx.MOST_ROWS)
+        own = Double(values.hi[:, part], values.lo[:, part])
+        centre = _median(own)
+        shifted = dd.subtract(own, Double(centre.hi[None], centre.lo[None]))
+        sign = mx.where(shifted.hi < 0, -1.0, 1.0)
+        parts.append((centre, _median(Double(shifted.hi * sign, shifted.lo * sign))))
+        mx.eval(parts[-1])
+    found = [
+        Double(mx.concatenate([p[i].hi for p in parts]), mx.concatenate([p[i].lo for p in parts]))
+        for i in range(2)
+    ]
+    return found[0], found[1]
 
 
 def _median(values: Double) -> Double:

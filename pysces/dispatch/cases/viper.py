@@ -57,7 +57,8 @@ def _regulons(rng: np.random.Generator, genes: int) -> dict[str, NDArray[Any]]:
     """Regulons of many sizes (an empty one and one of a single target among them)."""
     sizes = [min(size, genes) for size in (0, 1, 2, 5, 30, 4, 17)]
     edges = sum(sizes)
-    targets = [np.sort(rng.choice(genes, size=k, replace=False)) if k else [] for k in sizes]
+    none = np.zeros(0, dtype=np.int64)
+    targets = [np.sort(rng.choice(genes, size=k, replace=False)) if k else none for k in sizes]
     mode = rng.uniform(-1, 1, size=edges)
     mode[:: max(1, edges // 3)] = 1.0
     mode[1 :: max(1, edges // 4)] = 0.0
@@ -155,8 +156,7 @@ def standardise() -> list[Case]:
     rng = _rng(14)
     cases = []
     for name, values in _expression(15):
-        scale = rng.uniform(0.5, 2, size=values.shape[1])
-        scale[3::5] = 0.0
+        scale = np.where(np.arange(values.shape[1]) % 5 == 3, 0.0, rng.uniform(0.5, 2))
         centre = np.where(rng.random(values.shape[1]) < 0.5, rng.normal(size=values.shape[1]), 0.0)
         for bits in (53, 36):
             arguments = {"values": values, "centre": centre, "scale": scale, "bits": bits}
