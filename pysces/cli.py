@@ -1,4 +1,4 @@
-"""The command line: ``pysces demo | aracne | status | validate`` (also ``python -m pysces``)."""
+"""The command line: ``pysces demo``, ``aracne``, ``viper``, ... (also ``python -m pysces``)."""
 
 from __future__ import annotations
 
@@ -10,10 +10,15 @@ import time
 import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pysces import __version__
+from pysces.atomic import atomic_write
 from pysces.errors import PyscesError, PyscesWarning
 from pysces.settings import ENGINES, settings
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -95,6 +100,39 @@ def _parser() -> argparse.ArgumentParser:
     aracne.add_argument("--seed", type=int, default=0)
     _engine(aracne)
 
+    viper = command("viper", _viper, "Infer the activity of regulators in every cell.")
+    viper.add_argument("expression", help=".h5ad, or .tsv / .csv with genes in rows")
+    _network(viper)
+    viper.add_argument(
+        "-o", "--output", required=True, help="result: .h5ad, or activities: .tsv, .csv"
+    )
+    viper.add_argument("--layer", help="layer of the .h5ad file")
+    viper.add_argument("--transpose", action="store_true", help="text with samples in rows")
+    viper.add_argument(
+        "--signature",
+        default="zscore",
+        choices=["zscore", "mad", "rank", "ttest", "mean", "none"],
+    )
+    viper.add_argument("--enrichment", default="area", choices=["area", "narnea", "gsea", "mean"])
+    viper.add_argument("--min-targets", type=int, default=10, metavar="N")
+    viper.add_argument("--n-permutations", type=int, default=0, metavar="N")
+    viper.add_argument("--pleiotropy", action="store_true")
+    viper.add_argument("--seed", type=int, default=0)
+    _engine(viper)
+
+    masters = command("msviper", _msviper, "Find the master regulators between groups of cells.")
+    masters.add_argument("expression", help=".h5ad with the groups in .obs")
+    _network(masters)
+    masters.add_argument("--groupby", required=True, help="column of .obs")
+    masters.add_argument("--group", required=True, help="the group asked about")
+    masters.add_argument("--reference", default="rest", help="another group (default: all others)")
+    masters.add_argument("-o", "--output", required=True, help="table: .tsv, .csv")
+    masters.add_argument("--layer", help="layer of the .h5ad file")
+    masters.add_argument("--min-targets", type=int, default=10, metavar="N")
+    masters.add_argument("--n-permutations", type=int, default=1000, metavar="N")
+    masters.add_argument("--seed", type=int, default=0)
+    _engine(masters)
+
     status = command("status", _status, "Which engines are here, and why others aren't.")
     status.add_argument("--json", action="store_true")
 
@@ -120,9 +158,21 @@ def _engine(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--engine", choices=ENGINES, help="default: the best one here")
 
 
+def _network(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "-n",
+        "--network",
+        default="aracne",
+        help="file of a network, or its key in the .h5ad file (default: %(default)s)",
+    )
+
+
 def _demo(options: argparse.Namespace) -> int:
+    import matplotlib
+
     from pysces.demo import demo
 
+    matplotlib.use("Agg")
     demo(
         Path(options.output),
         options.engine,
@@ -166,6 +216,69 @@ def _aracne(options: argparse.Namespace) -> int:
         f"{time.perf_counter() - start:.1f} s on engine {engine}, written to {options.output}"
     )
     return 0
+
+
+def _viper(options: argparse.Namespace) -> int:
+    import pysces
+    from pysces.data.files import read_expression, write_h5ad
+
+    start = time.perf_counter()
+    adata = read_expression(options.expression, transpose=options.transpose)
+    pysces.run_viper(
+        adata,
+        options.network,
+        layer=options.layer,
+        signature=options.signature,
+        enrichment=options.enrichment,
+        min_targets=options.min_targets,
+        n_permutations=options.n_permutations,
+        pleiotropy=options.pleiotropy,
+        seed=options.seed,
+        engine=options.engine,
+    )
+    activities = adata.obsm["viper"]
+    if str(options.output).endswith(".h5ad"):
+        write_h5ad(adata, options.output)
+    else:
+        _write_table(activities, options.output, index=True)
+    print(
+        f"activity of {activities.shape[1]} regulators in {len(activities)} cells in "
+        f"{time.perf_counter() - start:.1f} s, written to {options.output}"
+    )
+    return 0
+
+
+def _msviper(options: argparse.Namespace) -> int:
+    import pysces
+    from pysces.data.files import read_expression
+
+    adata = read_expression(options.expression)
+    pysces.run_msviper(
+        adata,
+        options.groupby,
+        options.group,
+        reference=options.reference,
+        network=options.network,
+        layer=options.layer,
+        min_targets=options.min_targets,
+        n_permutations=options.n_permutations,
+        seed=options.seed,
+        engine=options.engine,
+    )
+    results = adata.uns["msviper"]["results"]
+    _write_table(results, options.output, index=False)
+    columns = ["regulator", "n_targets", "nes", "pvalue", "qvalue"]
+    print(results[columns].head(10).to_string(index=False, float_format=lambda x: f"{x:.3g}"))
+    print(f"{len(results)} regulators, written to {options.output}")
+    return 0
+
+
+def _write_table(table: pd.DataFrame, path: str, *, index: bool) -> None:
+    """A table as .tsv or .csv, whole or not at all."""
+    if not str(path).endswith((".tsv", ".csv")):
+        raise PyscesError(f"Can't tell the format of {path}. End it in .tsv or .csv.")
+    separator = "\t" if str(path).endswith(".tsv") else ","
+    atomic_write(path, table.to_csv(sep=separator, index=index).encode())
 
 
 def _status(options: argparse.Namespace) -> int:

@@ -1,19 +1,24 @@
-"""``pysces demo``: from 700 blood cells to a network, with files and pictures to look at."""
+"""``pysces demo``: 700 blood cells -> network -> activities -> master regulators, with pictures."""
 
 from __future__ import annotations
 
 import time
 import warnings
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pysces
+from pysces.atomic import atomic_write
 from pysces.errors import PyscesError
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
+    import pandas as pd
     from anndata import AnnData
 
     from pysces.network import Network
+
+CELL_TYPE = "bulk_labels"
 
 
 def load() -> AnnData:
@@ -32,62 +37,56 @@ def load() -> AnnData:
             f"The demo needs scanpy ({error}). Install it with: pip install 'pysces-grn[demo]'."
         ) from error
     cells = adata.raw.to_adata()
-    cells.obs = adata.obs[["bulk_labels"]].copy()
+    cells.obs = adata.obs[[CELL_TYPE]].copy()
     cells.obsm["X_umap"] = adata.obsm["X_umap"]
     return cells
 
 
 def demo(folder: Path, engine: str | None = None, **options: Any) -> None:
-    """Infer a network, write it as TSV and inside an h5ad, draw it, print a summary."""
-    import matplotlib
+    """Infer a network and activities, write tables and pictures, print a summary.
 
-    matplotlib.use("Agg")
-    start = time.perf_counter()
+    Parameters
+    ----------
+    folder
+        Made if it isn't there; files of an earlier demo are replaced.
+    engine
+        As in :func:`pysces.run_aracne`.
+    **options
+        More options of :func:`pysces.run_aracne`.
+    """
     adata = load()
     folder.mkdir(parents=True, exist_ok=True)
-    print(f"{adata.n_obs} blood cells x {adata.n_vars} genes (ships with scanpy)")
+    print(f"{adata.n_obs} blood cells x {adata.n_vars} genes (ships with scanpy)\n")
+    start = time.perf_counter()
     pysces.run_aracne(adata, engine=engine, **options)
-    elapsed = time.perf_counter() - start
+    between = time.perf_counter()
     network = pysces.Network.from_anndata(adata)
-    params = adata.uns["aracne"]["params"]
-    _write(folder, adata, network)
-    print(_summary(network, params, elapsed))
+    print(_network_summary(network, adata.uns["aracne"]["params"], between - start))
+    if len(network) == 0:
+        return
+    start = time.perf_counter()
+    pysces.run_viper(adata, engine=engine)
+    ranked = pysces.rank_regulators(adata, CELL_TYPE)
+    print(_activity_summary(adata, ranked, time.perf_counter() - start))
+    _write(folder, adata, network, ranked)
     print(f"\nwritten to {folder}/")
     for path in sorted(folder.iterdir()):
         print(f"  {path.name}")
 
 
-def _write(folder: Path, adata: AnnData, network: Network) -> None:
-    from matplotlib import pyplot
-
-    from pysces.data.files import write_h5ad
-    from pysces.plots import network_graph
-
-    network.write(folder / "network.tsv")
-    write_h5ad(adata, folder / "pbmc.h5ad")
-    if len(network) == 0:
-        return
-    figure, axes = pyplot.subplots(figsize=(12, 9))
-    network_graph(network, ax=axes)
-    figure.savefig(folder / "network.png", dpi=150, bbox_inches="tight")
-    pyplot.close(figure)
-
-
-def _summary(network: Network, params: dict[str, Any], elapsed: float) -> str:
+def _network_summary(network: Network, params: dict[str, Any], elapsed: float) -> str:
     table = network.to_dataframe()
-    sizes = (
-        table.groupby("source", observed=True).size().sort_values(ascending=False, kind="stable")
-    )
+    sizes = table["source"].value_counts()
     engine = params["engine"]
     lines = [
-        f"{len(network)} edges, {len(sizes)} of {params['n_regulators']} regulators, "
+        f"ARACNe: {len(network)} edges, {len(sizes)} of {params['n_regulators']} regulators, "
         f"false discovery rate {params['alpha']:g}",
         f"{elapsed:.1f} s on engine {engine['name']} ({engine['version']}, {engine['device']}), "
         f"{params['n_resamples']} subsamples of {params['samples_per_resample']} cells",
         "",
         f"{'regulator':<12}{'targets':>8}   strongest targets (- repressed)",
     ]
-    for name, size in sizes.head(10).items():
+    for name, size in sizes.head(8).items():
         own = table[table["source"] == name].nlargest(5, "mi")
         targets = ", ".join(
             f"{'-' if mor < 0 else ''}{target}"
@@ -95,3 +94,74 @@ def _summary(network: Network, params: dict[str, Any], elapsed: float) -> str:
         )
         lines.append(f"{name:<12}{size:>8}   {targets}")
     return "\n".join(lines)
+
+
+def _activity_summary(adata: AnnData, ranked: pd.DataFrame, elapsed: float) -> str:
+    count = adata.obsm["viper"].shape[1]
+    lines = [
+        "",
+        f"VIPER: activity of {count} regulators in {adata.n_obs} cells, {elapsed:.1f} s",
+        "",
+        f"{'cell type':<32}most active regulators (t against the rest)",
+    ]
+    for group, own in ranked.groupby("group", sort=True):
+        top = own.nlargest(4, "score")
+        names = ", ".join(
+            f"{name} {t:.1f}" for name, t in zip(top["regulator"], top["score"], strict=True)
+        )
+        lines.append(f"{group!s:<32}{names}")
+    return "\n".join(lines)
+
+
+def _write(folder: Path, adata: AnnData, network: Network, ranked: pd.DataFrame) -> None:
+    from matplotlib import pyplot
+
+    from pysces.data.files import write_h5ad
+    from pysces.plots import activity_heatmap, network_graph
+
+    network.write(folder / "network.tsv")
+    atomic_write(
+        folder / "master_regulators.tsv",
+        ranked.to_csv(sep="\t", index=False, float_format="%.6g").encode(),
+    )
+    write_h5ad(adata, folder / "pbmc.h5ad")
+    with pyplot.rc_context({"figure.max_open_warning": 0}):
+        for name, draw, size in (
+            ("network", lambda ax: network_graph(network, ax=ax), (12, 9)),
+            ("heatmap", lambda ax: activity_heatmap(adata, CELL_TYPE, ax=ax), (9, 8)),
+        ):
+            figure, axes = pyplot.subplots(figsize=size)
+            draw(axes)
+            figure.savefig(folder / f"{name}.png", dpi=150, bbox_inches="tight")
+            pyplot.close(figure)
+        figure = _umap(adata)
+        figure.savefig(folder / "umap.png", dpi=130, bbox_inches="tight")
+        pyplot.close(figure)
+
+
+def _umap(adata: AnnData) -> Any:
+    """Cells coloured by their type and by the activity of the regulators that vary most."""
+    from matplotlib import pyplot
+
+    scores = adata.obsm["viper"]
+    chosen = scores.var().sort_values(ascending=False, kind="stable").index[:5]
+    x, y = adata.obsm["X_umap"].T
+    figure, panels = pyplot.subplots(2, 3, figsize=(15, 10), layout="constrained")
+    types = adata.obs[CELL_TYPE].astype("category")
+    colours = pyplot.get_cmap("tab10").colors
+    for number, name in enumerate(types.cat.categories):
+        own = (types == name).to_numpy()
+        panels[0, 0].scatter(x[own], y[own], s=9, color=colours[number % 10], label=name)
+    # Beneath the panel, where it hides no cell
+    panels[0, 0].legend(
+        fontsize=7, frameon=False, ncols=2, loc="upper center", bbox_to_anchor=(0.5, -0.06)
+    )
+    panels[0, 0].set_title("cell type")
+    limit = float(abs(scores[chosen]).quantile(0.99).max())
+    for ax, name in zip(panels.ravel()[1:], chosen, strict=True):
+        drawn = ax.scatter(x, y, s=9, c=scores[name], cmap="RdBu_r", vmin=-limit, vmax=limit)
+        ax.set_title(f"activity of {name}")
+        figure.colorbar(drawn, ax=ax, shrink=0.7, label="NES")
+    for ax in panels.ravel():
+        ax.set(xticks=[], yticks=[], xlabel="UMAP 1", ylabel="UMAP 2")
+    return figure

@@ -227,6 +227,9 @@ def _with_resampling(
         "n_decoys_per_regulator": candidates.decoys_per_regulator,
         "n_seen": int(real.sum()),
         "n_decoy_edges": int((~real).sum()),
+        # Edges of regulators and of decoys by the number of resamples that have them
+        "support_counts": np.bincount(support[real], minlength=options.n_resamples + 1),
+        "decoy_support_counts": np.bincount(support[~real], minlength=options.n_resamples + 1),
         "threshold_mi": float(small.nats(np.array(threshold))),
         "largest_mi": float(small.nats(np.array(largest))),
     }
