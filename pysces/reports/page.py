@@ -102,7 +102,8 @@ dt { color: var(--faint); font-size: .8rem; } dd { margin: 0; font-weight: 600; 
   font-size: .875rem; font-variant-numeric: tabular-nums; } th, td { text-align: left;
   padding: .25rem .7rem; border-bottom: 1px solid var(--line); vertical-align: top;
   overflow-wrap: normal; } td { max-width: 28rem; overflow-wrap: anywhere; min-width: 3.5rem; }
-td.n { text-align: right; white-space: nowrap; } th { white-space: nowrap; } ul.checks { list-style: none; padding: 0; }
+td.n { text-align: right; white-space: nowrap; } th { white-space: nowrap; }
+ul.checks { list-style: none; padding: 0; }
 .good::before { content: "✓ "; color: var(--good); font-weight: 700; }
 .bad::before { content: "! "; color: var(--bad); font-weight: 700; }
 @media print { :root { color-scheme: light; --ink: #000; --faint: #444; --paper: #fff;
