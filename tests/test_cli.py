@@ -101,6 +101,51 @@ def test_validate(capsys, monkeypatch) -> None:
     assert main(arguments) == 1
 
 
+@pytest.fixture
+def cells(tmp_path):
+    """Two groups of cells; the targets of g0 are high in group "b"."""
+    import anndata
+
+    rng = seeds.generator(1, "cli")
+    values = rng.normal(size=(40, 30))
+    values[20:, 2:12] += 2.0
+    groups = pd.DataFrame({"group": ["a"] * 20 + ["b"] * 20}, index=[f"c{i}" for i in range(40)])
+    adata = anndata.AnnData(values, obs=groups)
+    adata.var_names = [f"g{i}" for i in range(30)]
+    adata.write_h5ad(tmp_path / "cells.h5ad")
+    edges = [("g0", f"g{i}") for i in range(2, 12)] + [("g1", f"g{i}") for i in range(12, 24)]
+    table = pd.DataFrame(edges, columns=["source", "target"]).assign(mor=1.0, likelihood=1.0)
+    table.to_csv(tmp_path / "network.tsv", sep="\t", index=False)
+    return tmp_path / "cells.h5ad"
+
+
+@pytest.mark.parametrize("name", ["activity.tsv", "activity.h5ad"])
+def test_viper_writes_activities(cells, name, capsys) -> None:
+    out = cells.with_name(name)
+    network = str(cells.with_name("network.tsv"))
+    assert main(["viper", str(cells), "--network", network, "-o", str(out)]) == 0
+    assert "activity of 2 regulators in 40 cells" in capsys.readouterr().out
+    if name.endswith("h5ad"):
+        import anndata
+
+        scores = anndata.read_h5ad(out).obsm["viper"]
+    else:
+        scores = pd.read_csv(out, sep="\t", index_col=0)
+    assert scores["g0"].iloc[20:].mean() > scores["g0"].iloc[:20].mean() + 2
+
+
+def test_msviper_names_the_master_regulator(cells, capsys) -> None:
+    out = cells.with_name("masters.tsv")
+    network = str(cells.with_name("network.tsv"))
+    command = ["msviper", str(cells), "-n", network, "--groupby", "group", "--group", "b"]
+    assert main([*command, "--n-permutations", "100", "-o", str(out)]) == 0
+    table = pd.read_csv(out, sep="\t")
+    assert table["regulator"].iloc[0] == "g0"
+    assert table["nes"].iloc[0] > 2
+    assert main([*command, "--n-permutations", "100", "-o", str(out.with_suffix(".x"))]) == 1
+    assert ".tsv or .csv" in capsys.readouterr().err
+
+
 def test_module_runs() -> None:
     done = subprocess.run(
         [sys.executable, "-m", "pysces", "--version"], capture_output=True, text=True, check=True
@@ -117,5 +162,9 @@ def test_demo(tmp_path, capsys) -> None:
     assert "SPI1" in said
     network = pysces.read_network(folder / "network.tsv")
     assert "LST1" in network.targets_of("SPI1")
-    assert (folder / "network.png").stat().st_size > 20_000
+    for picture in ("network.png", "umap.png", "heatmap.png"):
+        assert (folder / picture).stat().st_size > 20_000
+    ranked = pd.read_csv(folder / "master_regulators.tsv", sep="\t")
+    b_cells = ranked[ranked["group"] == "CD19+ B"]
+    assert b_cells.nlargest(3, "score")["regulator"].isin(["SPIB"]).any()
     assert (folder / "pbmc.h5ad").exists()
