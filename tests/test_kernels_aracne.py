@@ -6,6 +6,7 @@ import importlib
 import itertools
 import math
 import threading
+from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
@@ -178,6 +179,40 @@ def test_adaptive_mi_equals_a_plain_walk_of_points(engine, n):
         points = list(zip(x[i].tolist(), y[j].tolist(), strict=True))
         expected = walk(points, (0, n), (0, n)) / n + math.log(n)
         assert mi[i, j] == pytest.approx(expected, abs=1e-10)
+
+
+def dyadic_walk(points, n, x_corner, y_corner, depth=0):
+    """Leaf terms c ln(c n / (wx wy)) of ranks over n + 1 in halved cells; under 4 is a leaf."""
+    count, side = len(points), Fraction(1, 2**depth)
+    if count == 0:
+        return 0.0
+    x_cut, y_cut = x_corner + side / 2, y_corner + side / 2
+    quarters = {
+        (i, j): [p for p in points if ((p[0] >= x_cut), (p[1] >= y_cut)) == (i, j)]
+        for i in (False, True)
+        for j in (False, True)
+    }
+    chi_square = sum((len(q) - count / 4) ** 2 / (count / 4) for q in quarters.values())
+    if count >= 4 and (depth == 0 or chi_square > 7.815):
+        return sum(
+            dyadic_walk(q, n, x_cut if i else x_corner, y_cut if j else y_corner, depth + 1)
+            for (i, j), q in quarters.items()
+        )
+    return count * math.log(count / (n * side * side))
+
+
+@pytest.mark.parametrize("n", [3, 4, 17, 100, 127])
+def test_dyadic_mi_equals_a_plain_walk_of_points(engine, n):
+    rng = np.random.default_rng(n)
+    noise = np.array([[0.01], [0.05], [0.1], [0.3], [1.0], [5.0]])
+    y = ranks_of(rng.normal(size=n) + noise * rng.normal(size=(6, n)))
+    x = y[:3]  # little noise: cells of three points in one quarter, which must stay leaves
+    mi = adaptive_nats(engine, "adaptive-dyadic", x, y)
+    grid = [Fraction(rank, n + 1) for rank in range(n + 1)]
+    for i, j in np.ndindex(mi.shape):
+        points = [(grid[a], grid[b]) for a, b in zip(x[i], y[j], strict=True)]
+        expected = dyadic_walk(points, n, Fraction(0), Fraction(0)) / n
+        assert mi[i, j] == pytest.approx(expected if n >= 4 else 0, abs=1e-10)
 
 
 def test_no_cell_with_fewer_ranks_can_pass_chi_square():
