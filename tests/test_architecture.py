@@ -18,7 +18,7 @@ PACKAGE = Path(pysces.__file__).parent
 KERNELS = Path(importlib.import_module("pysces.kernels").__file__).parent
 
 # Who may import whom; all may use settings, errors, messages, seeds.
-EVERYBODY = {"settings", "errors", "messages", "seeds", "keys", "atomic", "_version"}
+EVERYBODY = {"settings", "errors", "messages", "seeds", "keys", "atomic", "checks", "_version"}
 ARROWS = {
     "cli": {
         "aracne",

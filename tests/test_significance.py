@@ -211,3 +211,26 @@ def test_simulation_is_the_same_on_every_engine() -> None:
                 tables.append(simulate(measure, "permutation", 3_000))
     for table in tables[1:]:
         assert np.array_equal(tables[0].top, table.top)
+
+
+def test_tables_are_the_same_on_every_machine() -> None:
+    """Logarithms by sums and products alone: the tables of an estimator have one digest."""
+    import hashlib
+
+    from pysces.aracne.estimators import _log, c_log_c, partition
+
+    counts = np.arange(1, 5001).astype(float)
+    assert np.abs(_log(counts) - np.log(counts)).max() < 1e-14
+    table = partition("adaptive", 1000)
+    parts = (table.split, table.log_width, table.n_log_n, c_log_c(5000))
+    digest = hashlib.blake2b(b"".join(p.tobytes() for p in parts), digest_size=8).hexdigest()
+    assert digest == "6f11b6db26ad7a06"
+
+
+def test_checkpoint_needs_resamples(tmp_path) -> None:
+    data = np.zeros((4, 2))
+    data[:2] = 1.0
+    with pytest.raises(pysces.InputError, match="are for resamples"):
+        pysces.infer_network(
+            data, ["a"], genes=["a", "b"], resampling=None, checkpoint=tmp_path / "c", n_null=1000
+        )

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import functools
+import hashlib
 import os
 import threading
 import types
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, TypeVar
 
 import numba
@@ -20,9 +22,33 @@ _process_at_import = os.getpid()
 _THREAD_SAFE_LAYERS = ("tbb", "omp")
 
 
+def _digest() -> str:
+    """Eight digits that change when any file of this engine does.
+
+    Numba's disk cache looks at the file of a function alone, not at the files of what it inlines:
+    without this an edited helper would leave stale machine code behind, silently.
+    """
+    sources = sorted(Path(__file__).parent.glob("*.py"))
+    digest = hashlib.blake2b(digest_size=4)
+    for source in sources:
+        digest.update(source.read_bytes())
+    return digest.hexdigest()
+
+
+_VERSION = _digest()
+
+
+def _stamped(function: _Function) -> _Function:
+    """The function under a name that Numba's disk cache knows for this version of the engine."""
+    function.__qualname__ += f"_{_VERSION}"
+    return function
+
+
 def jit(function: _Function) -> _Function:
     """Compile a helper: lazily, cached on disk, without the GIL; division follows NumPy."""
-    compiled: _Function = numba.njit(cache=True, nogil=True, error_model="numpy")(function)
+    compiled: _Function = numba.njit(cache=True, nogil=True, error_model="numpy")(
+        _stamped(function)
+    )
     return compiled
 
 
@@ -34,6 +60,7 @@ def parallel(function: _Function) -> _Function:
     compiled at their first call and can be had as `.threaded` and `.serial`. Arrays among the
     arguments are read-only inside.
     """
+    function = _stamped(function)
     twin = types.FunctionType(
         function.__code__,
         function.__globals__,

@@ -123,7 +123,8 @@ class Checkpoint:
 
     def finished(self) -> set[int]:
         """Numbers of the resamples that are there."""
-        return {int(path.stem.rpartition("-")[2]) for path in self.folder.glob("resample-*.npz")}
+        numbers = (path.stem.rpartition("-")[2] for path in self.folder.glob("resample-*.npz"))
+        return {int(number) for number in numbers if number.isdigit()}
 
 
 def _pruning(resampler: Resampler) -> str:

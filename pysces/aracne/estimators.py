@@ -180,7 +180,7 @@ def _dyadic_splits(
     n: int, min_count: int, bits: int
 ) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
     """Thresholds where cell m of depth j is cut at (2m+1)(n+1) / 2^(j+1), and log-widths."""
-    log_n = math.log(n) if n > 0 else 0.0
+    log_n = float(_log(np.array([n]))[0])
     thresholds = [np.zeros(1, dtype=np.int64)]
     log_widths = [np.zeros(1), np.array([log_n])]
     edges = np.array([0, n], dtype=np.int64)  # ranks edges[m] + 1 .. edges[m + 1] are in cell m
@@ -195,14 +195,34 @@ def _dyadic_splits(
             break
         thresholds.append(middle)
         depth += 1
-        log_widths.append(np.full(2**depth, log_n - depth * math.log(2.0)))
+        log_widths.append(np.full(2**depth, log_n - depth * _LN2))
     split = np.concatenate(thresholds).astype(np.int32)
     return split, _fixed(np.concatenate(log_widths), bits)
 
 
+_LN2 = 0.6931471805599453
+
+
 def _log(x: NDArray[np.float64] | NDArray[np.int64]) -> NDArray[np.float64]:
-    """Natural logarithm, 0 for 0: an empty cell adds nothing."""
-    return np.log(np.maximum(x, 1).astype(np.float64))
+    """Natural logarithm, 0 for 0: an empty cell adds nothing.
+
+    By sums and products alone, which IEEE 754 rounds the same way everywhere: the logarithms of
+    mathematical libraries differ in the last bit from one processor to the next, and tables must
+    not. With x = m 2^e and s = (m - 1) / (m + 1), ln x = e ln 2 + 2 (s + s^3 / 3 + s^5 / 5 + ...).
+
+    >>> bool(abs(_log(np.array([1000.0])) - math.log(1000.0)).max() < 1e-14)
+    True
+    """
+    mantissa, exponent = np.frexp(np.maximum(x, 1).astype(np.float64))
+    small = mantissa < 0.7071067811865476
+    mantissa = np.where(small, 2.0 * mantissa, mantissa)
+    exponent = exponent - small
+    s = (mantissa - 1.0) / (mantissa + 1.0)
+    square = s * s
+    series = np.zeros_like(s)
+    for odd in range(27, 0, -2):  # |s| < 0.172, so the next term is below 1e-21
+        series = series * square + 1.0 / odd
+    return exponent * _LN2 + 2.0 * s * series
 
 
 def _fixed(x: NDArray[np.float64], bits: int) -> NDArray[np.int64]:

@@ -20,6 +20,7 @@ from pysces.aracne.pairs import Candidates, Edges, edges_above, mi_blocks, survi
 from pysces.aracne.resample import Resampler, ResampleResult
 from pysces.aracne.resampling import Resampling
 from pysces.aracne.significance import CORRECTIONS, adjusted, decoy_qvalues, poisson_pvalues
+from pysces.checks import check_number, check_one_of, check_whole
 from pysces.dispatch.chunks import progress
 from pysces.dispatch.cluster import connected, in_order
 from pysces.errors import InputError, PyscesWarning
@@ -56,17 +57,17 @@ class Options:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        _in_range("alpha", self.alpha, 0, 1, open_low=True)
-        _in_range("resample_pvalue", self.resample_pvalue, 0, 1, open_low=True)
-        _in_range("dpi_tolerance", self.dpi_tolerance, 0, 1, open_high=True)
-        _whole("n_resamples", self.n_resamples, 1)
-        _whole("n_null", self.n_null, 1000)
-        _whole("seed", self.seed, 0)
+        check_number("alpha", self.alpha, 0, 1, open_low=True)
+        check_number("resample_pvalue", self.resample_pvalue, 0, 1, open_low=True)
+        check_number("dpi_tolerance", self.dpi_tolerance, 0, 1, open_high=True)
+        check_whole("n_resamples", self.n_resamples, 1)
+        check_whole("n_null", self.n_null, 1000)
+        check_whole("seed", self.seed, 0)
         if self.n_decoys is not None:
-            _whole("n_decoys", self.n_decoys, 1)
-        _one_of("correction", self.correction, CORRECTIONS)
-        _one_of("consensus", self.consensus, CONSENSUS)
-        if self.dpi not in DPI_METHODS:
+            check_whole("n_decoys", self.n_decoys, 1)
+        check_one_of("correction", self.correction, CORRECTIONS)
+        check_one_of("consensus", self.consensus, CONSENSUS)
+        if not isinstance(self.dpi, bool | str | None) or self.dpi not in DPI_METHODS:
             raise InputError(
                 "The 'dpi' parameter must be True, False, 'dpi' or 'maxent'. "
                 f"Got {self.dpi!r} instead."
@@ -84,41 +85,6 @@ class Options:
         return self.n_decoys or max(1, -(-MIN_DECOYS // max(1, n_regulators)))
 
 
-def _in_range(
-    name: str,
-    value: Any,
-    low: float,
-    high: float,
-    open_low: bool = False,
-    open_high: bool = False,
-) -> None:
-    number = isinstance(value, int | float | np.number) and not isinstance(value, bool)
-    above = number and (value > low or (value == low and not open_low))
-    below = number and (value < high or (value == high and not open_high))
-    if not (above and below):
-        interval = f"{'(' if open_low else '['}{low}, {high}{')' if open_high else ']'}"
-        raise InputError(
-            f"The '{name}' parameter must be a number in the range {interval}. "
-            f"Got {value!r} instead."
-        )
-
-
-def _whole(name: str, value: Any, low: int) -> None:
-    whole = isinstance(value, int | np.integer) and not isinstance(value, bool)
-    if not whole or value < low:
-        raise InputError(
-            f"The '{name}' parameter must be an int in the range [{low}, inf). "
-            f"Got {value!r} instead."
-        )
-
-
-def _one_of(name: str, value: Any, allowed: tuple[Any, ...]) -> None:
-    if value not in allowed:
-        raise InputError(
-            f"The '{name}' parameter must be one of {list(allowed)}. Got {value!r} instead."
-        )
-
-
 @dataclass(frozen=True, eq=False)
 class Found:
     """Edges of the network with what is known of them, and facts for the run record."""
@@ -134,10 +100,15 @@ def infer(
     candidates: Candidates, measure: Measure, options: Options, work: Work | None = None
 ) -> tuple[Network, dict[str, Any]]:
     """The network of these candidates, and facts about how it came about."""
+    work = work or Work()
+    if options.resampling is None and (work.checkpoint is not None or work.client is not None):
+        raise InputError(
+            "checkpoint= and client= are for resamples. Pass resampling='subsample', or neither."
+        )
     if options.resampling is None:
         found = _without_resampling(candidates, measure, options)
     else:
-        found = _with_resampling(candidates, measure, options, work or Work())
+        found = _with_resampling(candidates, measure, options, work)
     if len(found.edges) == 0:
         _warn_empty(candidates, measure, options, found.facts)
     return _table(candidates, measure, found), found.facts
@@ -160,7 +131,14 @@ def _without_resampling(candidates: Candidates, measure: Measure, options: Optio
     pvalues, qvalues = _tested(candidates, edges, null, options)
     significant = qvalues <= options.alpha
     edges, pvalues, qvalues = edges.take(significant), pvalues[significant], qvalues[significant]
-    facts = _facts(measure, null, options, edges, largest)
+    # Where nothing passes: what a single edge would have needed
+    needed = null.threshold(options.alpha / (candidates.n_pairs if options.correction else 1))
+    smallest = int(edges.mi.min()) if len(edges) else needed
+    facts = {
+        "n_significant": len(edges),
+        "threshold_mi": float(measure.nats(np.array(smallest))),
+        "largest_mi": float(measure.nats(np.array(largest))),
+    }
     kept = surviving(candidates, edges, options.dpi_method, options.dpi_tolerance)
     return Found(
         edges.take(kept),
@@ -185,17 +163,6 @@ def _tested(
     place = np.searchsorted(edges.mi[counted][order], edges.mi[~counted])
     qvalues[~counted] = qvalues[counted][order][place]
     return pvalues, qvalues
-
-
-def _facts(
-    measure: Measure, null: Null, options: Options, edges: Edges, largest: int
-) -> dict[str, Any]:
-    smallest = int(edges.mi.min()) if len(edges) else null.threshold(options.alpha)
-    return {
-        "n_significant": len(edges),
-        "threshold_mi": float(measure.nats(np.array(smallest))),
-        "largest_mi": float(measure.nats(np.array(largest))),
-    }
 
 
 # --- resamples and their consensus --------------------------------------------------------------
@@ -384,6 +351,16 @@ def _table(candidates: Candidates, measure: Measure, found: Found) -> Network:
     return Network(table.reset_index(drop=True)).with_modes()
 
 
+def _competition(facts: dict[str, Any]) -> str:
+    """How regulators fared against decoys, where there were resamples."""
+    if "n_seen" not in facts:
+        return ""
+    return (
+        f" (in resamples of {facts['samples_per_resample']} samples, where {facts['n_seen']} edges "
+        f"of regulators and {facts['n_decoy_edges']} of decoys were seen)"
+    )
+
+
 def _warn_empty(
     candidates: Candidates, measure: Measure, options: Options, facts: dict[str, Any]
 ) -> None:
@@ -391,7 +368,8 @@ def _warn_empty(
         f"No edge is significant at alpha = {options.alpha:g}: "
         f"{candidates.n_regulators} regulators x {candidates.n_genes} genes, "
         f"{measure.n} samples; the threshold of mutual information is "
-        f"{facts['threshold_mi']:.4g} nats, the largest seen is {facts['largest_mi']:.4g}. "
+        f"{facts['threshold_mi']:.4g} nats, the largest seen is {facts['largest_mi']:.4g}"
+        f"{_competition(facts)}. "
         "More samples (or metacells), fewer genes or a larger alpha may help.",
         PyscesWarning,
         stacklevel=4,

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from pysces.aracne.estimators import ADAPTIVE, bins, c_log_c, fraction_bits, partition, to_nats
+from pysces.checks import check_one_of, check_whole
 from pysces.dispatch import operations as ops
-from pysces.errors import InputError
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -43,22 +43,9 @@ class Measure:
     corrected: bool = False
 
     def __post_init__(self) -> None:
-        if self.estimator not in ESTIMATORS:
-            raise InputError(
-                f"The 'estimator' parameter must be one of {list(ESTIMATORS)}. "
-                f"Got {self.estimator!r} instead."
-            )
-        if isinstance(self.n_bins, bool) or not isinstance(self.n_bins, int | np.integer):
-            raise InputError(f"The 'n_bins' parameter must be an int. Got {self.n_bins!r} instead.")
-        if not 2 <= self.n_bins <= 255:
-            raise InputError(
-                "The 'n_bins' parameter must be an int in the range [2, 255]. "
-                f"Got {self.n_bins} instead."
-            )
-        if self.ties not in ("random", "together"):
-            raise InputError(
-                f"The 'ties' parameter must be 'random' or 'together'. Got {self.ties!r} instead."
-            )
+        check_one_of("estimator", self.estimator, ESTIMATORS)
+        check_whole("n_bins", self.n_bins, 2, 255)
+        check_one_of("ties", self.ties, ("random", "together"))
 
     @property
     def adaptive(self) -> bool:

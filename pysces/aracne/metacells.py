@@ -15,7 +15,8 @@ from pysces.aracne.neighbours import (
     neighbours_in_graph,
     neighbours_in_space,
 )
-from pysces.aracne.pooling import Cells, check_whole, labels_of, pooled_anndata, sums_or_means
+from pysces.aracne.pooling import Cells, labels_of, pooled_anndata, sums_or_means
+from pysces.checks import check_whole
 from pysces.errors import InputError, PyscesWarning
 from pysces.messages import listed
 

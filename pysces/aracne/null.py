@@ -32,7 +32,6 @@ log = logging.getLogger("pysces")
 
 N_NULL = 10_000_000
 FORMAT = 1
-SCHEMES = ("permutation", "bootstrap")
 # Random rank vectors of one block of the simulation. A block of bootstraps shares one draw of
 # samples, so there are more and smaller ones.
 _BLOCK = {"permutation": (100, 1000), "bootstrap": (20, 250)}

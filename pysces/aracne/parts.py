@@ -8,9 +8,10 @@ import numpy as np
 import pandas as pd
 
 from pysces import seeds
-from pysces.aracne.infer import DPI_METHODS, Options
+from pysces.aracne.infer import DPI_METHODS
 from pysces.aracne.measure import Measure
 from pysces.aracne.pairs import Candidates, mi_blocks
+from pysces.checks import check_number, check_one_of
 from pysces.data.expression import Expression, constant_genes
 from pysces.data.regulators import resolve_regulators
 from pysces.dispatch import operations as ops
@@ -117,11 +118,8 @@ def prune_dpi(
     >>> pysces.prune_dpi(mi).loc["A", "G"]
     np.float64(0.0)
     """
-    Options(dpi_tolerance=tolerance)  # the same check, the same message
-    if method not in ("dpi", "maxent"):
-        raise InputError(
-            f"The 'method' parameter must be 'dpi' or 'maxent'. Got {method!r} instead."
-        )
+    check_number("tolerance", tolerance, 0, 1, open_high=True)
+    check_one_of("method", method, ("dpi", "maxent"))
     places = mi.columns.get_indexer(mi.index)
     if not (mi.index.is_unique and mi.columns.is_unique) or (places < 0).any():
         raise InputError(

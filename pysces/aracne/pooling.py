@@ -236,16 +236,6 @@ def pooled_anndata(
     return result
 
 
-def check_whole(name: str, value: Any, low: int) -> None:
-    """InputError unless a parameter is a whole number of at least ``low``."""
-    whole = isinstance(value, int | np.integer) and not isinstance(value, bool)
-    if not whole or value < low:
-        raise InputError(
-            f"The '{name}' parameter must be an int in the range [{low}, inf). "
-            f"Got {value!r} instead."
-        )
-
-
 def labels_of(adata: AnnData, column: str | None, argument: str) -> pd.Categorical:
     """A column of ``obs`` as categories of text that occur; one nameless category for None."""
     if column is not None and column not in adata.obs.columns:

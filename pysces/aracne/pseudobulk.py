@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from pysces.aracne.pooling import Cells, check_whole, labels_of, pooled_anndata, sums_or_means
+from pysces.aracne.pooling import Cells, labels_of, pooled_anndata, sums_or_means
+from pysces.checks import check_whole
 from pysces.errors import InputError
 from pysces.messages import listed
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from pysces import seeds
-from pysces.errors import InputError
+from pysces.checks import check_one_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -37,11 +37,7 @@ class Resampling:
     seed: int
 
     def __post_init__(self) -> None:
-        if self.kind not in RESAMPLINGS:
-            raise InputError(
-                f"The 'resampling' parameter must be one of {list(RESAMPLINGS)}. "
-                f"Got {self.kind!r} instead."
-            )
+        check_one_of("resampling", self.kind, RESAMPLINGS)
 
     @property
     def size(self) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -88,7 +89,7 @@ def run_aracne(
         Without resampling, of the p-values over all pairs: ``"fdr_bh"``, ``"bonferroni"``, or
         ``None``.
     consensus
-        With resampling: ``"decoy"`` (q-values by competition with decoy regulators) or
+        With resampling: ``"decoy"`` (q-values by comparison with decoy regulators) or
         ``"poisson"`` (the rule of ARACNe-AP, which does not hold on noise).
     resample_pvalue
         p-value of an edge within one resample.
@@ -124,9 +125,10 @@ def run_aracne(
     ``["network"]``
         Edges as a DataFrame: ``source``, ``target``, ``mi`` (nats, all samples), ``correlation``
         (Spearman), ``mor`` (mode of regulation, -1 ... 1), ``likelihood`` (0 ... 1), ``support``
-        (resamples that have the edge), ``pvalue`` (of ``mi``), ``qvalue``.
+        (resamples that have the edge), ``pvalue`` (of ``mi``, not adjusted for the choice of
+        edges), ``qvalue`` (the p-value itself with ``correction=None`` and no resampling).
     ``["params"]``
-        Every argument, the engine, the version, what was dropped.
+        The arguments, the engine, the version, what was dropped.
 
     Raises
     ------
@@ -177,7 +179,8 @@ def run_aracne(
         ),
         work=Work(checkpoint, client),
     )
-    params |= {"layer": layer, "mask_var": mask_var if isinstance(mask_var, str) else None}
+    mask = mask_var if isinstance(mask_var, str | None) else "given"
+    params |= {"layer": layer, "mask_var": mask}
     storage.write_network(target, key_added, network, params)
     return target if copy else None
 
@@ -267,6 +270,7 @@ def _infer(
     params = {
         "estimator": estimator,
         "n_bins": n_bins,
+        "regulators": _origin(regulators, var),
         **{name: getattr(options, name) for name in Options.__dataclass_fields__},
         "engine": engine_record,
         "pysces_version": __version__,
@@ -278,6 +282,15 @@ def _infer(
         **facts,
     }
     return network, params
+
+
+def _origin(regulators: Any, var: pd.DataFrame | None) -> str:
+    """Where the regulators came from, for the run record."""
+    if isinstance(regulators, str | Path):
+        return str(regulators)
+    if regulators is not None:
+        return "given"
+    return "var['regulator']" if var is not None and "regulator" in var else "built-in"
 
 
 def _varying(expression: Expression) -> tuple[Expression, pd.Index]:

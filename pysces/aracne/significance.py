@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy import stats
 
-from pysces.errors import InputError
+from pysces.checks import check_one_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -29,11 +29,7 @@ def adjusted(
     >>> adjusted(np.array([0.01, 0.5, 0.02]), 3, "fdr_bh").round(3).tolist()
     [0.03, 0.5, 0.03]
     """
-    if correction not in CORRECTIONS:
-        raise InputError(
-            f"The 'correction' parameter must be one of {list(CORRECTIONS)}. "
-            f"Got {correction!r} instead."
-        )
+    check_one_of("correction", correction, CORRECTIONS)
     if correction is None:
         return pvalues.astype(float)
     if correction == "bonferroni":
@@ -52,7 +48,7 @@ def decoy_qvalues(
     decoy_mi: NDArray[np.int64],
     decoys_per_regulator: float,
 ) -> NDArray[np.float64]:
-    """q-values of edges by competition with the edges of decoy regulators.
+    """q-values of edges by comparison with the edges of decoy regulators.
 
     A decoy is a regulator with its values permuted over samples; it goes through the same
     resamples, thresholds and pruning. Edges are ordered by (support, then mutual information), and
@@ -60,7 +56,8 @@ def decoy_qvalues(
         q(s) = min over s' <= s of (1 + decoy edges at or above s') / decoys per regulator
                                    / edges at or above s'
 
-    (target-decoy competition, Elias and Gygi 2007; the added one as in Barber and Candes 2015).
+    the target-decoy estimate of Elias and Gygi (2007) over all edges together, with one decoy
+    added (as in Barber and Candes 2015), so that with few edges none is significant.
     """
     count, decoys = len(support), len(decoy_support)
     order = np.lexsort((np.concatenate([mi, decoy_mi]), np.concatenate([support, decoy_support])))[

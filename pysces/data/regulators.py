@@ -126,7 +126,8 @@ def resolve_regulators(
     if not wanted:
         raise InputError(f"The list of regulators ({origin}) is empty. {_WHAT_TO_PASS}")
     chosen = genes[genes.isin(wanted)].tolist()
-    missing = [name for name in wanted if name not in set(chosen)]
+    found = set(chosen)
+    missing = [name for name in wanted if name not in found]
     if not chosen:
         raise InputError(
             f"None of {len(wanted)} regulators ({origin}) is among the {len(genes)} genes. "

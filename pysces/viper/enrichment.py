@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import numpy as np
@@ -291,7 +291,13 @@ def enrich(
     np.float64(1.1902)
     """
     options = Options(enrichment, n_permutations, seed)
-    if value not in VALUES[enrichment] or (value == "pvalue" and n_permutations == 0):
+    if gene_weights is not None and enrichment != "area":
+        raise InputError(
+            f"gene_weights are used by enrichment='area' alone. Got enrichment={enrichment!r}."
+        )
+    if enrichment == "gsea" and value == "pvalue" and n_permutations == 0:
+        raise InputError("value='pvalue' of enrichment='gsea' needs n_permutations > 0.")
+    if value not in VALUES[enrichment]:
         raise InputError(
             f"value must be one of {VALUES[enrichment]} for enrichment={enrichment!r}. "
             f"Got {value!r}."
@@ -328,9 +334,8 @@ def score_table(
     result = np.empty((cells.n_cells, len(regulons.names)))
     step = cells_of_block(cells.n_cells, cells.n_genes, regulons)
     for part in progress(list(blocks(cells.n_cells, step)), "enrichment", unit="block"):
-        if weights is not None:
-            options = Options(options.enrichment, gene_weights=weights[part])
-        found = score_block(cells.block(part), regulons, options, cell_names=names[part], peak=peak)
+        own = options if weights is None else replace(options, gene_weights=weights[part])
+        found = score_block(cells.block(part), regulons, own, cell_names=names[part], peak=peak)
         if value == "pvalue" and value not in found:
             found["pvalue"] = two_sided(found["nes"])
         result[part] = found[value]

@@ -271,6 +271,12 @@ def rank_regulators(
     Tidy table: group, regulator, score (t, two-sample with pooled variance), mean (activity in the
     group), difference (from the rest), pvalue, qvalue (within the group); by decreasing score.
 
+    Notes
+    -----
+    The p-values take cells for independent samples. Cells of one donor aren't, and clusters made
+    from the same data differ by construction: take them as a ranking, or use
+    :func:`pysces.pseudobulk` first.
+
     Raises
     ------
     InputError
@@ -309,13 +315,3 @@ def rank_regulators(
             ).sort_values("score", ascending=False, kind="stable")
         )
     return pd.concat(tables, ignore_index=True)
-
-
-def integrate_signatures(
-    signatures: NDArray[np.float64], power: float = 1.0
-) -> NDArray[np.float64]:
-    """Signatures [signatures genes] joined into one, each value weighing ``|x|^power``."""
-    weights = np.abs(signatures) ** power
-    total = weights.sum(axis=0)
-    joined = (signatures * weights).sum(axis=0)
-    return np.divide(joined, total, out=np.zeros(total.shape), where=total > 0)

@@ -1,0 +1,50 @@
+"""Checks of parameters, with one wording for all of them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from pysces.errors import InputError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+
+def check_number(
+    name: str,
+    value: Any,
+    low: float,
+    high: float,
+    *,
+    open_low: bool = False,
+    open_high: bool = False,
+) -> None:
+    """InputError unless a parameter is a number in an interval."""
+    number = isinstance(value, int | float | np.number) and not isinstance(value, bool)
+    above = number and (value > low or (value == low and not open_low))
+    below = number and (value < high or (value == high and not open_high))
+    if not (above and below):
+        interval = f"{'(' if open_low else '['}{low}, {high}{')' if open_high else ']'}"
+        raise InputError(
+            f"The '{name}' parameter must be a number in the range {interval}. "
+            f"Got {value!r} instead."
+        )
+
+
+def check_whole(name: str, value: Any, low: int, high: int | None = None) -> None:
+    """InputError unless a parameter is a whole number of at least ``low`` (at most ``high``)."""
+    whole = isinstance(value, int | np.integer) and not isinstance(value, bool)
+    if not whole or value < low or (high is not None and value > high):
+        interval = f"[{low}, {'inf)' if high is None else f'{high}]'}"
+        raise InputError(
+            f"The '{name}' parameter must be an int in the range {interval}. Got {value!r} instead."
+        )
+
+
+def check_one_of(name: str, value: Any, allowed: Iterable[Any]) -> None:
+    """InputError unless a parameter is one of the allowed values."""
+    allowed = list(allowed)
+    if not isinstance(value, str | None) or value not in allowed:
+        raise InputError(f"The '{name}' parameter must be one of {allowed}. Got {value!r} instead.")
