@@ -54,6 +54,7 @@ def test_code_blocks_of_pages(page: Path, tmp_path, monkeypatch) -> None:
         warnings.simplefilter("ignore")  # of other packages, on their own data
         for block in blocks:
             exec(compile(block, page.name, "exec"), names)
+        pytest.importorskip("matplotlib.pyplot").close("all")
 
 
 def test_readme_has_two_commands() -> None:

@@ -120,6 +120,11 @@ def prune_dpi(
     """
     check_number("tolerance", tolerance, 0, 1, open_high=True)
     check_one_of("method", method, ("dpi", "maxent"))
+    if not isinstance(mi, pd.DataFrame):
+        raise InputError(
+            f"Expected a DataFrame regulators x genes, got {type(mi).__name__}. "
+            "Pass what pysces.mutual_information returns."
+        )
     places = mi.columns.get_indexer(mi.index)
     if not (mi.index.is_unique and mi.columns.is_unique) or (places < 0).any():
         raise InputError(

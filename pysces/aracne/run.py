@@ -154,7 +154,7 @@ def run_aracne(
     >>> adata.uns["aracne"]["network"][["source", "target", "support"]].values.tolist()
     [['gene0', 'gene3', 10]]
     """
-    storage.check_key(key_added)
+    storage.check_free(adata, key_added, "network")
     target = adata.copy() if copy else adata
     expression = Expression.from_anndata(adata, layer=layer, mask_var=mask_var)
     network, params = _infer(

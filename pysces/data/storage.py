@@ -43,6 +43,34 @@ def check_key(key: Any, what: str = "key_added") -> str:
     return key
 
 
+def check_free(adata: AnnData, key: str, holds: str) -> str:
+    """A key under which a result may be written: free, or with an earlier result of its kind.
+
+    Parameters
+    ----------
+    adata
+        Where the result is to go.
+    key
+        Name in ``adata.uns``.
+    holds
+        What a result of this kind has in ``uns[key]``: ``"network"``, ``"results"`` or, for
+        activities, ``"regulators"``.
+
+    Raises
+    ------
+    InputError
+        If something else is there: it would be lost.
+    """
+    check_key(key)
+    there = adata.uns.get(key)
+    if there is not None and not (isinstance(there, Mapping) and holds in there):
+        raise InputError(
+            f".uns[{key!r}] holds something else, which would be lost. "
+            "Pass another key_added=, or delete it first."
+        )
+    return key
+
+
 def plain(value: Any) -> Any:
     """A value that h5ad and zarr files hold, as near to the one given as they allow.
 
@@ -245,6 +273,9 @@ def write_activity(
     entries: dict[tuple[str, str], Any] = {("uns", key): record, ("obsm", key): activity}
     optional = {names.pvalues: pvalues, names.qvalues: qvalues}
     entries |= {("obsm", k): table for k, table in optional.items() if table is not None}
+    ours = key in adata.uns  # what an earlier run left may go; a stranger's may not
     write_entries(adata, entries)
+    if not ours:
+        return
     for stale in (k for k, table in optional.items() if table is None and k in adata.obsm):
         del adata.obsm[stale]

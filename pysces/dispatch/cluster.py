@@ -40,7 +40,14 @@ def connected(client: Client | str | None) -> Iterator[Client | None]:
         return
     if client != "local":
         raise InputError(f"client= must be a dask.distributed.Client or 'local'. Got {client!r}.")
-    with LocalCluster(dashboard_address=None) as cluster, Client(cluster) as own:
+    try:
+        cluster = LocalCluster(dashboard_address=None)
+    except RuntimeError as error:
+        raise PyscesError(
+            f"The workers of client='local' could not start ({error}). In a script, put the calls "
+            'under `if __name__ == "__main__":`, since each worker imports the script.'
+        ) from error
+    with cluster, Client(cluster) as own:
         yield own
 
 

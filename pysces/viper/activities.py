@@ -51,6 +51,8 @@ class Plan:
         ):
             if isinstance(value, bool) or not isinstance(value, int) or value < 0:
                 raise InputError(f"{name} must be a whole number, 0 or more. Got {value!r}.")
+        if self.n_permutations == 1 or self.n_bootstraps == 1:
+            raise InputError("One permutation or bootstrap has no spread. Use 0, or 2 or more.")
         if self.pleiotropy is not None and kind != "area":
             raise InputError("pleiotropy corrects aREA only; use enrichment='area'.")
         if self.n_permutations and kind == "narnea":

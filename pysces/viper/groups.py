@@ -17,7 +17,7 @@ from pysces.viper.pleiotropy import Pleiotropy, correct
 from pysces.viper.quantiles import benjamini_hochberg
 from pysces.viper.regulons import align, as_network
 from pysces.viper.results import activity
-from pysces.viper.run import group_mask
+from pysces.viper.run import group_labels, group_mask
 from pysces.viper.synergy import combinations, shadow_pairs, synergy_pvalues, without_shadows
 from pysces.viper.ttests import (
     bootstrapped_group_z,
@@ -125,7 +125,7 @@ def run_msviper(
     >>> pysces.run_msviper(adata, "cell_type", "NK")  # doctest: +SKIP
     >>> adata.uns["msviper"]["results"].head()  # doctest: +SKIP
     """
-    storage.check_key(key_added)
+    storage.check_free(adata, key_added, "results")
     x, y, genes = _groups(adata, groupby, group, reference, layer)
     regulons = align(
         as_network(network, adata),
@@ -290,16 +290,19 @@ def rank_regulators(
     """
     scores = activity(adata, key)
     values = np.asarray(scores.X)
-    labels = adata.obs[groupby].astype(str) if groupby in adata.obs else None
-    names = [group] if group is not None else sorted(set(labels if labels is not None else [""]))
+    labels = group_labels(adata, groupby)
+    # Cells without a label are in no group and in nobody's rest.
+    labelled = labels.notna().to_numpy()
+    names = [group] if group is not None else sorted(set(labels[labelled]))
     tables = []
     for name in names:
         inside = group_mask(adata, groupby, name)
-        if min(inside.sum(), (~inside).sum()) < 2:
+        outside = ~inside & labelled
+        if min(inside.sum(), outside.sum()) < 2:
             raise InputError(
                 f"Group {name!r} or its rest has fewer than 2 cells. Merge it with another."
             )
-        t, p = row_t_test(values[inside], values[~inside])
+        t, p = row_t_test(values[inside], values[outside])
         mean = values[inside].mean(axis=0)
         tables.append(
             pd.DataFrame(
@@ -308,7 +311,7 @@ def rank_regulators(
                     "regulator": scores.var_names.to_numpy(),
                     "score": t,
                     "mean": mean,
-                    "difference": mean - values[~inside].mean(axis=0),
+                    "difference": mean - values[outside].mean(axis=0),
                     "pvalue": p,
                     "qvalue": benjamini_hochberg(p),
                 }

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from pysces import _version
+from pysces.checks import check_whole
 from pysces.data import storage
 from pysces.data.expression import Expression
 from pysces.dispatch import engines
@@ -58,6 +59,7 @@ def run_viper(
 
     A cell's score depends on what the cells are compared with and on the cell alone: not on the
     other cells of its block, nor on the order of cells or genes, nor on the engine (to 1e-5).
+    Permutations and bootstraps draw cells by their place, so there the order of cells matters.
 
     Parameters
     ----------
@@ -139,7 +141,9 @@ def run_viper(
     >>> adata.obsm["viper"].shape
     (5, 1)
     """
-    keys = ActivityKeys(storage.check_key(key_added))
+    keys = ActivityKeys(storage.check_free(adata, key_added, "regulators"))
+    check_whole("seed", seed, 0)
+    check_whole("min_targets", min_targets, 1)
     networks = _networks(network, adata)
     source = source_of(adata, layer)
     plan = Plan(
@@ -208,6 +212,17 @@ def reference_of(
     return reference_rows(reference, adata.obs_names)
 
 
+def group_labels(adata: AnnData, groupby: str) -> pd.Series:
+    """Names of the groups of cells as text; a missing label stays missing."""
+    if groupby not in adata.obs:
+        raise InputError(
+            f"Did not find .obs[{groupby!r}]. Columns: {listed(adata.obs.columns)}. "
+            "Pass one of them as groupby."
+        )
+    labels = adata.obs[groupby]
+    return labels.astype(object).where(labels.notna(), None).map(str, na_action="ignore")
+
+
 def group_mask(adata: AnnData, groupby: str | None, group: str) -> NDArray[np.bool_]:
     """Cells of a group of a column of ``adata.obs``."""
     if groupby is None or groupby not in adata.obs:
@@ -215,10 +230,10 @@ def group_mask(adata: AnnData, groupby: str | None, group: str) -> NDArray[np.bo
             f"{group!r} must be a group of groupby=, a column of adata.obs. Got {groupby!r}; "
             f"columns: {listed(adata.obs.columns)}."
         )
-    labels = adata.obs[groupby].astype(str)
-    if group not in set(labels):
+    labels = group_labels(adata, groupby)
+    if group not in set(labels.dropna()):
         raise InputError(
-            f"{group!r} isn't in .obs[{groupby!r}]. Groups: {listed(labels.unique())}."
+            f"{group!r} isn't in .obs[{groupby!r}]. Groups: {listed(labels.dropna().unique())}."
         )
     return (labels == group).to_numpy()
 
@@ -261,7 +276,7 @@ def _assignment(
     """Each cell's network, where networks are named after its groups."""
     if groupby is None or groupby not in adata.obs:
         return None
-    labels = adata.obs[groupby].astype(str)
+    labels = group_labels(adata, groupby).fillna("")
     if not set(networks) & set(labels):
         return None
     if left := sorted(set(labels) - set(networks)):
@@ -269,7 +284,7 @@ def _assignment(
             f"Groups of .obs[{groupby!r}] without a network: {listed(left)}. "
             "Give each group one, or leave groupby out to join the networks."
         )
-    return pd.Index(list(networks)).get_indexer(labels)
+    return pd.Index(list(networks)).get_indexer(pd.Index(labels))
 
 
 def _regulator_facts(found: Sequence[Activities]) -> pd.DataFrame:
@@ -307,6 +322,7 @@ def _write(
         qvalues = pd.DataFrame(
             benjamini_hochberg(pvalues.to_numpy()), index=pvalues.index, columns=pvalues.columns
         )
+    ours = keys.key in adata.uns  # what an earlier run left may go; a stranger's may not
     storage.write_activity(
         adata,
         keys.key,
@@ -320,5 +336,5 @@ def _write(
         stale = f"{keys.key}_{name}"
         if name in tables:
             storage.write_entries(adata, {("obsm", stale): tables[name]})
-        elif stale in adata.obsm:
+        elif ours and stale in adata.obsm:
             del adata.obsm[stale]
