@@ -9,6 +9,7 @@ from pysces.dispatch.operations.aracne import (
     rank_products,
     weakest_pairs,
 )
+from pysces.dispatch.operations.graph import propagate
 from pysces.dispatch.operations.viper import (
     area,
     gene_exponents,
@@ -42,6 +43,7 @@ __all__ = [
     "ordinal_ranks",
     "paired_area",
     "permuted_running_sum",
+    "propagate",
     "rank_products",
     "running_sum",
     "segment_means",
