@@ -14,7 +14,7 @@ import pysces
 from pysces import seeds
 from pysces.dispatch import engines
 from pysces.dispatch import operations as ops
-from pysces.dispatch.chunks import block_length, blocks, by_blocks
+from pysces.dispatch.chunks import block_length, blocks
 from pysces.dispatch.contracts import _DECLARED, EXACT, Case, Spec, kernel
 from pysces.settings import Settings
 
@@ -212,16 +212,6 @@ def test_block_length_obeys_the_memory(monkeypatch) -> None:
     assert block_length(100, 1000) == 20
     assert block_length(100, 5) == 5
     assert block_length(1e12, 5) == 1
-
-
-def test_by_blocks_is_one_call() -> None:
-    values = seeds.generator(0).normal(size=(17, 40))
-    assert np.array_equal(by_blocks(ops.average_ranks, 4, values=values), ops.average_ranks(values))
-    between, network = np.zeros((2, 2), np.int64), np.ones((2, 9), np.int64)
-    between[0, 1] = between[1, 0] = 1
-    found = by_blocks(ops.weakest_pairs, 2, between=between, network=network)
-    assert np.array_equal(found, ops.weakest_pairs(between, network))
-    assert found.any()
 
 
 # --- settings -----------------------------------------------------------------------------------

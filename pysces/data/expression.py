@@ -227,11 +227,17 @@ class Expression:
 
     def take_genes(self, genes: slice | ArrayLike) -> Expression:
         """The same data restricted to some genes (slice, positions or mask), not copied."""
-        return self._restricted(ALL, as_positions(genes, self.n_genes, "Genes"))
-
-    def take_samples(self, samples: slice | ArrayLike) -> Expression:
-        """The same data restricted to some samples (slice, positions or mask), not copied."""
-        return self._restricted(as_positions(samples, self.n_samples, "Samples"), ALL)
+        chosen = as_positions(genes, self.n_genes, "Genes")
+        taken = Expression(
+            self._source,
+            self.genes[chosen],
+            self.samples,
+            gene_positions=compose(self._genes_at, chosen, self._source.shape[1]),
+            sample_positions=self._samples_at,
+            allow_missing=self._allow_missing,
+        )
+        taken._values_checked = self._values_checked
+        return taken
 
     def data_hash(self) -> str:
         """Hexadecimal BLAKE2b of values and names.
@@ -252,18 +258,6 @@ class Expression:
 
     def __repr__(self) -> str:
         return f"Expression of {self.n_genes} genes in {self.n_samples} samples"
-
-    def _restricted(self, samples: Positions, genes: Positions) -> Expression:
-        taken = Expression(
-            self._source,
-            self.genes[genes],
-            self.samples[samples],
-            gene_positions=compose(self._genes_at, genes, self._source.shape[1]),
-            sample_positions=compose(self._samples_at, samples, self._source.shape[0]),
-            allow_missing=self._allow_missing,
-        )
-        taken._values_checked = self._values_checked
-        return taken
 
     def _read(self, samples: Positions, genes: Positions, order: Any) -> NDArray[np.float64]:
         block = self._read_unchecked(samples, genes, order)

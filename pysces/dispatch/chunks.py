@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterable, Iterator
-from typing import TYPE_CHECKING, Any, TypeVar
+from collections.abc import Iterable, Iterator
+from typing import TypeVar
 
 from pysces.settings import settings
-
-if TYPE_CHECKING:
-    from pysces.dispatch.contracts import Kernel
 
 T = TypeVar("T")
 
@@ -23,17 +20,6 @@ def blocks(total: int, length: int) -> Iterator[slice]:
     """Consecutive slices that cover ``range(total)``."""
     for start in range(0, total, length):
         yield slice(start, min(start + length, total))
-
-
-def by_blocks(operation: Callable[..., Any], length: int, **arguments: Any) -> Any:
-    """Call a kernel block by block along its declared axis; the same result as one call."""
-    contract: Kernel = operation.contract  # type: ignore[attr-defined]
-    total = contract.cut_length(arguments)
-    parts = [
-        operation(**contract.cut_arguments(arguments, block.start, block.stop))
-        for block in blocks(total, length)
-    ]
-    return contract.joined(parts) if parts else operation(**arguments)
 
 
 def progress(

@@ -212,16 +212,3 @@ def _against(
         if method == "zscore":
             return (sample - mean) / moments.sd
         return z_of_t((sample - mean) / moments.standard_error, count - 1)
-
-
-def split_signature(
-    first: NDArray[np.float64], second: NDArray[np.float64], method: SignatureMethod
-) -> NDArray[np.float64]:
-    """Null signature of the reference split in two [genes]: difference of means, or over sds.
-
-    The sum of both standard deviations divides, not a pooled one.
-    """
-    difference = first.mean(axis=0) - second.mean(axis=0)
-    if method == "mean":
-        return difference
-    return difference / (first.std(axis=0, ddof=1) + second.std(axis=0, ddof=1))
