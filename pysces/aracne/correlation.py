@@ -32,7 +32,7 @@ def spearman(
     """
     found = np.zeros(len(first))
     order = np.argsort(second, kind="stable")  # pairs of one block share few genes on one side
-    per_pair = expression.n_samples * 12
+    per_pair = expression.n_samples * 24  # two genes, each its values and its ranks
     for block in blocks(len(order), block_length(per_pair, len(order))):
         pairs = order[block]
         genes, place = np.unique(np.concatenate([first[pairs], second[pairs]]), return_inverse=True)
