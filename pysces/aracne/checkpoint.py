@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("pysces")
 
-FORMAT = 1
+FORMAT = 2
 
 
 class Checkpoint:

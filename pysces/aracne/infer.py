@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import logging
 import warnings
-from collections.abc import Iterator
+from collections.abc import Generator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -15,12 +16,18 @@ import pandas as pd
 from pysces import seeds
 from pysces.aracne.checkpoint import Checkpoint
 from pysces.aracne.correlation import spearman
-from pysces.aracne.null import N_NULL, Null, null_of
+from pysces.aracne.null import Null, null_of
+from pysces.aracne.options import Options
 from pysces.aracne.pairs import Candidates, Edges, edges_above, mi_blocks, surviving
 from pysces.aracne.resample import Resampler, ResampleResult
 from pysces.aracne.resampling import Resampling
-from pysces.aracne.significance import CORRECTIONS, adjusted, decoy_qvalues, poisson_pvalues
-from pysces.checks import check_number, check_one_of, check_whole
+from pysces.aracne.significance import (
+    adjusted,
+    binomial_log_pvalues,
+    decoy_qvalues,
+    poisson_pvalues,
+)
+from pysces.aracne.support import Seen
 from pysces.dispatch.chunks import progress
 from pysces.dispatch.cluster import connected, in_order
 from pysces.errors import InputError, PyscesWarning
@@ -34,55 +41,6 @@ if TYPE_CHECKING:
     from pysces.aracne.measure import Measure
 
 log = logging.getLogger("pysces")
-
-CONSENSUS = ("decoy", "poisson")
-DPI_METHODS = {True: "dpi", False: None, "dpi": "dpi", "maxent": "maxent", None: None}
-MIN_DECOYS = 200
-
-
-@dataclass(frozen=True)
-class Options:
-    """How a network is inferred; the parameters of :func:`pysces.run_aracne`."""
-
-    resampling: str | None = "subsample"
-    n_resamples: int = 100
-    alpha: float = 0.05
-    correction: str | None = "fdr_bh"
-    consensus: str = "decoy"
-    resample_pvalue: float = 1e-3
-    n_decoys: int | None = None
-    dpi: bool | str | None = True
-    dpi_tolerance: float = 0.0
-    n_null: int = N_NULL
-    seed: int = 0
-
-    def __post_init__(self) -> None:
-        check_number("alpha", self.alpha, 0, 1, open_low=True)
-        check_number("resample_pvalue", self.resample_pvalue, 0, 1, open_low=True)
-        check_number("dpi_tolerance", self.dpi_tolerance, 0, 1, open_high=True)
-        check_whole("n_resamples", self.n_resamples, 1)
-        check_whole("n_null", self.n_null, 1000)
-        check_whole("seed", self.seed, 0)
-        if self.n_decoys is not None:
-            check_whole("n_decoys", self.n_decoys, 1)
-        check_one_of("correction", self.correction, CORRECTIONS)
-        check_one_of("consensus", self.consensus, CONSENSUS)
-        if not isinstance(self.dpi, bool | str | None) or self.dpi not in DPI_METHODS:
-            raise InputError(
-                "The 'dpi' parameter must be True, False, 'dpi' or 'maxent'. "
-                f"Got {self.dpi!r} instead."
-            )
-
-    @property
-    def dpi_method(self) -> str | None:
-        """``"dpi"``, ``"maxent"`` or ``None``."""
-        return DPI_METHODS[self.dpi]
-
-    def decoys(self, n_regulators: int) -> int:
-        """Decoys per regulator: enough for 200 in all, so that few edges can be significant."""
-        if self.resampling is None or self.consensus != "decoy":
-            return 0
-        return self.n_decoys or max(1, -(-MIN_DECOYS // max(1, n_regulators)))
 
 
 @dataclass(frozen=True, eq=False)
@@ -178,34 +136,38 @@ def _with_resampling(
     resampler = Resampler(
         candidates, small, resampling, threshold, options.dpi_method, options.dpi_tolerance
     )
-    counts = _Support(candidates.n_genes)
-    largest = 0
-    for result in work.results(resampler, options):
-        counts.add(result.network)
-        largest = max(largest, result.largest)
-    row, gene, support = counts.total()
+    seen = Seen(candidates)
+    with contextlib.closing(work.results(resampler, options)) as results:
+        for result in results:
+            seen.add(result)
+            if options.n_resamples == "auto" and seen.settled(options.alpha):
+                break
+    row, gene, support = seen.edges()
     mi = _full_sample_mi(candidates, measure, row, gene)
     real = row < candidates.n_regulators
     full_null = null_of(measure, "permutation", options.n_null)
-    qvalues = _consensus(candidates, options, support, mi, row, gene)
-    chosen = np.flatnonzero(real)[qvalues <= options.alpha]
+    qvalues = _consensus(candidates, options, seen, mi)
+    # The earlier programs keep what is strictly below alpha.
+    passes = qvalues <= options.alpha if options.consensus == "decoy" else qvalues < options.alpha
+    chosen = np.flatnonzero(real)[passes]
     facts = {
+        "n_resamples_used": seen.resamples,
         "samples_per_resample": resampling.size,
-        "n_decoys_per_regulator": candidates.decoys_per_regulator,
+        "n_decoys_used": candidates.n_decoys,
         "n_seen": int(real.sum()),
         "n_decoy_edges": int((~real).sum()),
         # Edges of regulators and of decoys by the number of resamples that have them
-        "support_counts": np.bincount(support[real], minlength=options.n_resamples + 1),
-        "decoy_support_counts": np.bincount(support[~real], minlength=options.n_resamples + 1),
+        "support_counts": np.bincount(support[real], minlength=seen.resamples + 1),
+        "decoy_support_counts": np.bincount(support[~real], minlength=seen.resamples + 1),
         "threshold_mi": float(small.nats(np.array(threshold))),
-        "largest_mi": float(small.nats(np.array(largest))),
+        "largest_mi": float(small.nats(np.array(seen.largest))),
     }
     edges = Edges(row, gene, mi).take(chosen)
     return Found(
         edges,
         support[chosen],
         full_null.pvalues(edges.mi),
-        qvalues[qvalues <= options.alpha],
+        qvalues[passes],
         facts,
     )
 
@@ -225,20 +187,21 @@ class Work:
     checkpoint: str | os.PathLike[str] | None = None
     client: Any = None
 
-    def results(self, resampler: Resampler, options: Options) -> Iterator[ResampleResult]:
+    def results(
+        self, resampler: Resampler, options: Options
+    ) -> Generator[ResampleResult, None, None]:
         """Resamples in order, from the checkpoint where they're there."""
         if self.checkpoint is None:
             store, done = None, set()
         else:
             store = Checkpoint(self.checkpoint, _fingerprint(resampler, options))
             done = store.finished()
-        missing = [r for r in range(options.n_resamples) if r not in done]
+        wanted = range(options.most_resamples)
+        missing = [r for r in wanted if r not in done]
         with connected(self.client) as client:
             travelling = resampler if client is None else resampler.portable()
             computed = in_order(client, travelling, missing)
-            for resample in progress(
-                range(options.n_resamples), "resamples", total=options.n_resamples, unit="resample"
-            ):
+            for resample in progress(wanted, "resamples", total=len(wanted), unit="resample"):
                 result = None
                 if resample in done and store is not None:
                     result = store.read(resample, resampler)
@@ -269,29 +232,6 @@ def _fingerprint(resampler: Resampler, options: Options) -> dict[str, Any]:
     }
 
 
-class _Support:
-    """In how many resamples each edge was seen."""
-
-    def __init__(self, n_genes: int) -> None:
-        self._n_genes = n_genes
-        self._keys = np.empty(0, dtype=np.int64)
-        self._counts = np.empty(0, dtype=np.int64)
-
-    def add(self, edges: Edges) -> None:
-        """Count the edges of one resample."""
-        keys = np.concatenate([self._keys, edges.row.astype(np.int64) * self._n_genes + edges.gene])
-        counts = np.concatenate([self._counts, np.ones(len(edges), dtype=np.int64)])
-        self._keys, place = np.unique(keys, return_inverse=True)
-        self._counts = np.bincount(place, weights=counts, minlength=len(self._keys)).astype(
-            np.int64
-        )
-
-    def total(self) -> tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.int64]]:
-        """Rows, genes and support of all edges seen."""
-        row, gene = np.divmod(self._keys, max(1, self._n_genes))
-        return row.astype(np.int32), gene.astype(np.int32), self._counts
-
-
 def _full_sample_mi(
     candidates: Candidates, measure: Measure, row: NDArray[np.int32], gene: NDArray[np.int32]
 ) -> NDArray[np.int64]:
@@ -309,21 +249,22 @@ def _full_sample_mi(
 
 
 def _consensus(
-    candidates: Candidates,
-    options: Options,
-    support: NDArray[np.int64],
-    mi: NDArray[np.int64],
-    row: NDArray[np.int32],
-    gene: NDArray[np.int32],
+    candidates: Candidates, options: Options, seen: Seen, mi: NDArray[np.int64]
 ) -> NDArray[np.float64]:
     """q-values of the edges of real regulators."""
+    row, gene, support = seen.edges()
     real = row < candidates.n_regulators
     if options.consensus == "decoy":
-        return decoy_qvalues(
-            support[real], mi[real], support[~real], mi[~real], candidates.decoys_per_regulator
-        )
+        share = candidates.n_decoys / candidates.n_regulators
+        return decoy_qvalues(support[real], mi[real], support[~real], mi[~real], share)
     regulators, targets = len(np.unique(row)), len(np.unique(gene))
-    pvalues = poisson_pvalues(support, regulators, targets)
+    if options.consensus == "poisson":
+        pvalues = poisson_pvalues(support, regulators, targets)
+    else:
+        # Chance gives a pair an edge if it is significant by chance and survives the pruning.
+        rates = [options.resample_pvalue * kept / max(1, found) for found, kept in seen.sizes]
+        logs = binomial_log_pvalues(support, seen.resamples, float(np.mean(rates)))
+        pvalues = np.exp(logs)
     return np.minimum(1.0, pvalues * regulators * targets)
 
 

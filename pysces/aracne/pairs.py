@@ -8,6 +8,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
+import scipy.sparse as sp
 
 from pysces import seeds
 from pysces.dispatch import operations as ops
@@ -62,7 +63,8 @@ class Candidates:
 
     Rows are the regulators, then the decoys: regulators with their values permuted over samples,
     once, by the seed. So decoys have the same marginals and the same resamples, and regulate
-    nothing.
+    nothing. Regulators take turns in lending their values, in an order that depends on the seed
+    and their names: the first decoys are the same, however many there are.
 
     Attributes
     ----------
@@ -70,15 +72,15 @@ class Candidates:
         Genes x samples, no constant genes.
     regulators
         Positions of the regulators among the genes, int64 [regulators].
-    decoys_per_regulator
-        Number of decoys of each regulator.
+    n_decoys
+        Number of decoys.
     seed
         Of the decoys and of the ties.
     """
 
     expression: Expression
     regulators: NDArray[np.int64]
-    decoys_per_regulator: int
+    n_decoys: int
     seed: int
 
     @cached_property
@@ -86,15 +88,22 @@ class Candidates:
         return seeds.keys(self.seed, self.expression.genes, "gene")
 
     @cached_property
+    def lenders(self) -> NDArray[np.int64]:
+        """The regulator whose values each row has, int64 [rows]."""
+        own = np.arange(self.n_regulators)
+        turns = np.argsort(seeds.combine(self._gene_keys[self.regulators], 1), kind="stable")
+        return np.concatenate([own, np.resize(turns, self.n_decoys)])
+
+    @cached_property
     def _row_keys(self) -> NDArray[np.uint64]:
-        names = self.expression.genes[self.regulators]
-        decoys = range(self.decoys_per_regulator)
-        return np.concatenate(
-            [
-                self._gene_keys[self.regulators],
-                *(seeds.keys(self.seed, names, "decoy", decoy) for decoy in decoys),
-            ]
-        )
+        own = self._gene_keys[self.regulators]
+        turn = np.arange(self.n_decoys) // max(1, self.n_regulators)
+        names = self.expression.genes[self.regulators[self.lenders[self.n_regulators :]]]
+        decoys = [
+            seeds.key(self.seed, "decoy", turn, name)
+            for turn, name in zip(turn.tolist(), names, strict=True)
+        ]
+        return np.concatenate([own, np.array(decoys, dtype=np.uint64)])
 
     @cached_property
     def _held(self) -> NDArray[np.float64] | None:
@@ -110,7 +119,7 @@ class Candidates:
     @property
     def n_rows(self) -> int:
         """Regulators and decoys."""
-        return self.n_regulators * (1 + self.decoys_per_regulator)
+        return self.n_regulators + self.n_decoys
 
     @property
     def n_genes(self) -> int:
@@ -151,7 +160,7 @@ class Candidates:
     ) -> NDArray[Any]:
         """Ranks or bins of some regulators and decoys over some samples."""
         chosen = np.arange(rows.start, rows.stop)
-        values = self._values(self.regulators[chosen % self.n_regulators])
+        values = self._values(self.regulators[self.lenders[chosen]])
         values = np.stack(
             [
                 own if row < self.n_regulators else own[self._permutation(int(row))]
@@ -200,8 +209,7 @@ def _clear_self_pairs(
     candidates: Candidates, rows: slice, genes: slice, mi: NDArray[np.int64]
 ) -> None:
     """A regulator isn't its own target; nor is it a target of its own decoy."""
-    row = np.arange(rows.start, rows.stop)
-    gene = candidates.regulators[row % candidates.n_regulators]
+    gene = candidates.regulators[candidates.lenders[rows]]
     inside = (gene >= genes.start) & (gene < genes.stop)
     mi[np.flatnonzero(inside), gene[inside] - genes.start] = 0
 
@@ -219,12 +227,13 @@ def edges_above(
     for rows, genes, mi in mi_blocks(candidates, measure, samples, tie_key):
         real = mi[: max(0, candidates.n_regulators - rows.start)]
         largest = max(largest, int(real.max(initial=0)))
-        row, gene = np.nonzero(mi >= threshold)
+        found = np.flatnonzero(mi >= threshold)  # much faster than nonzero of a matrix
+        row, gene = np.divmod(found, mi.shape[1])
         parts.append(
             Edges(
                 (row + rows.start).astype(np.int32),
                 (gene + genes.start).astype(np.int32),
-                mi[row, gene],
+                mi.ravel()[found],
             )
         )
     return Edges.joined(parts), largest
@@ -250,21 +259,24 @@ def surviving(
         return np.ones(len(edges), dtype=bool)
     n_regulators = candidates.n_regulators
     partner = candidates.regulator_of_gene()[edges.gene]
-    between = np.zeros((candidates.n_rows, n_regulators), dtype=np.int64)
     to_regulator = partner >= 0
-    between[edges.row[to_regulator], partner[to_regulator]] = edges.mi[to_regulator]
+    between = sp.csr_array(
+        (edges.mi[to_regulator], (edges.row[to_regulator], partner[to_regulator])),
+        shape=(candidates.n_rows, n_regulators),
+    )
     kept_fraction = round((1.0 - tolerance) * 2**30)
 
     keep = np.zeros(len(edges), dtype=bool)
-    weakest = np.zeros((n_regulators, n_regulators), dtype=bool)
+    weakest = np.zeros((n_regulators if method == "maxent" else 0,) * 2, dtype=bool)
     for block in _by_genes(candidates, edges):
         regulators = block.rows[block.rows < n_regulators]  # the first rows
         network = block.dense[: len(regulators)]
-        kept = ops.dpi(block.dense, between[np.ix_(block.rows, regulators)], network, kept_fraction)
+        among = between[block.rows][:, regulators].toarray()
+        kept = ops.dpi(block.dense, among, network, kept_fraction)
         keep[block.edges] = kept[block.row, block.column]
         if method == "maxent":
             pairs = np.ix_(regulators, regulators)
-            weakest[pairs] |= ops.weakest_pairs(between[pairs], network)
+            weakest[pairs] |= ops.weakest_pairs(among[: len(regulators)], network)
     if method == "maxent":
         both = to_regulator & (edges.row < n_regulators)
         keep[both] &= ~weakest[edges.row[both], partner[both]]

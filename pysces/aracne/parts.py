@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 
 from pysces import seeds
-from pysces.aracne.infer import DPI_METHODS
 from pysces.aracne.measure import Measure
+from pysces.aracne.options import DPI_METHODS
 from pysces.aracne.pairs import Candidates, mi_blocks
 from pysces.checks import check_number, check_one_of
 from pysces.data.expression import Expression, constant_genes

@@ -10,9 +10,10 @@ import numpy as np
 import pandas as pd
 
 from pysces._version import __version__
-from pysces.aracne.infer import Options, Work, infer
+from pysces.aracne.infer import Work, infer
 from pysces.aracne.measure import Measure
 from pysces.aracne.null import N_NULL
+from pysces.aracne.options import Options
 from pysces.aracne.pairs import Candidates
 from pysces.data import storage
 from pysces.data.expression import Expression, constant_genes
@@ -79,8 +80,8 @@ def run_aracne(
     n_bins
         Bins of ``estimator="binned"``.
     resampling
-        ``"subsample"`` (63.2 % of the samples, without replacement), ``"bootstrap"`` (with) or
-        ``None`` (all samples once).
+        ``"subsample"`` (about 63.2 % of the samples, without replacement), ``"bootstrap"`` (as many
+        samples as there are, with replacement) or ``None`` (all samples once).
     n_resamples
         Number of resamples.
     alpha
@@ -94,7 +95,7 @@ def run_aracne(
     resample_pvalue
         p-value of an edge within one resample.
     n_decoys
-        Decoys per regulator; ``None`` for one, or more where there are under 200 regulators.
+        Number of decoys; ``None`` for as many as regulators, but between 200 and 500.
     dpi
         Whether indirect edges are removed; ``"maxent"`` for the rule of ARACNe3.
     dpi_tolerance

@@ -165,9 +165,10 @@ def support_histogram(
         raise InputError("The network has no column 'support'. Draw one of pysces.run_aracne.")
     seen = params.get("support_counts") if seen is None else seen
     decoys = params.get("decoy_support_counts") if decoys is None else decoys
-    per = decoys_per_regulator or params.get("n_decoys_per_regulator") or 1
+    used, regulators = params.get("n_decoys_used", 1), params.get("n_regulators", 1)
+    per = decoys_per_regulator or used / regulators or 1
     support = table["support"].to_numpy(dtype=np.int64)
-    most = max(int(params.get("n_resamples", 1)), int(support.max(initial=1)))
+    most = max(int(params.get("n_resamples_used", 1)), int(support.max(initial=1)))
     most = max([most, *(len(np.asarray(c)) - 1 for c in (seen, decoys) if c is not None)])
     width = max(1, -(-(most + 1) // 60))  # supports that share a bar
     ax = axes_of(ax, 6.5, 4.2)
@@ -177,7 +178,7 @@ def support_histogram(
     _bars(ax, kept, width, BLUE, 0.75, f"network ({len(table):,} edges)", fill=True)
     if decoys is not None:
         scaled = np.asarray(decoys, dtype=float) / float(per)
-        _bars(ax, scaled, width, ORANGE, 1.0, "decoys, per decoy of a regulator", fill=False)
+        _bars(ax, scaled, width, ORANGE, 1.0, "decoys, scaled to the regulators", fill=False)
     if seen is not None or decoys is not None:
         ax.set_yscale("log")
         ax.set_ylim(bottom=0.5)

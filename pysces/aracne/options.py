@@ -1,0 +1,72 @@
+"""How a network is inferred: the parameters of ARACNe, checked."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from pysces.aracne.null import N_NULL
+from pysces.aracne.significance import CORRECTIONS
+from pysces.checks import check_number, check_one_of, check_whole
+from pysces.errors import InputError
+
+CONSENSUS = ("decoy", "poisson", "binomial")
+AUTO_MOST = 200
+DPI_METHODS = {True: "dpi", False: None, "dpi": "dpi", "maxent": "maxent", None: None}
+# Few decoys can't tell a false edge in twenty; more than these only cost time.
+FEWEST_DECOYS, MOST_DECOYS = 200, 500
+
+
+@dataclass(frozen=True)
+class Options:
+    """How a network is inferred; the parameters of :func:`pysces.run_aracne`."""
+
+    resampling: str | None = "subsample"
+    n_resamples: int | str = 100
+    alpha: float = 0.05
+    correction: str | None = "fdr_bh"
+    consensus: str = "decoy"
+    resample_pvalue: float = 1e-3
+    n_decoys: int | None = None
+    dpi: bool | str | None = True
+    dpi_tolerance: float = 0.0
+    n_null: int = N_NULL
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        check_number("alpha", self.alpha, 0, 1, open_low=True)
+        check_number("resample_pvalue", self.resample_pvalue, 0, 1, open_low=True)
+        check_number("dpi_tolerance", self.dpi_tolerance, 0, 1, open_high=True)
+        if self.n_resamples != "auto":
+            check_whole("n_resamples", self.n_resamples, 1)
+        check_whole("n_null", self.n_null, 1000)
+        check_whole("seed", self.seed, 0)
+        if self.n_decoys is not None:
+            check_whole("n_decoys", self.n_decoys, 1)
+        check_one_of("correction", self.correction, CORRECTIONS)
+        check_one_of("consensus", self.consensus, CONSENSUS)
+        if self.n_resamples == "auto" and self.consensus != "decoy":
+            raise InputError(
+                "n_resamples='auto' needs consensus='decoy': with more resamples the earlier rules "
+                "return more and more edges, so nothing settles. Pass a number."
+            )
+        if not isinstance(self.dpi, bool | str | None) or self.dpi not in DPI_METHODS:
+            raise InputError(
+                "The 'dpi' parameter must be True, False, 'dpi' or 'maxent'. "
+                f"Got {self.dpi!r} instead."
+            )
+
+    @property
+    def most_resamples(self) -> int:
+        """Number of resamples, at most."""
+        return AUTO_MOST if isinstance(self.n_resamples, str) else self.n_resamples
+
+    @property
+    def dpi_method(self) -> str | None:
+        """``"dpi"``, ``"maxent"`` or ``None``."""
+        return DPI_METHODS[self.dpi]
+
+    def decoys(self, n_regulators: int) -> int:
+        """Number of decoys: as many as regulators, but between 200 and 500."""
+        if self.resampling is None or self.consensus != "decoy":
+            return 0
+        return self.n_decoys or min(max(n_regulators, FEWEST_DECOYS), MOST_DECOYS)
