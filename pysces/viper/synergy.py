@@ -59,7 +59,7 @@ def shadow_pairs(
     -------
     Table with ``regulator`` (A), ``shadowed`` (B) and ``pvalue``.
     """
-    regulons = masters.regulons
+    regulons = _measured(masters.regulons, signature)
     pairs = shared_pairs(regulons, targets + 1, chosen(masters, regulators))
     size, sign = _uniform_scores(signature)
     p = np.ones(len(pairs.first))
@@ -91,19 +91,24 @@ def shadow_pairs(
 def without_shadows(regulons: Regulons, pairs: pd.DataFrame) -> Regulons:
     """The regulons, each without the targets it shares with those that shadow it."""
     kept = np.ones(len(regulons.targets), dtype=bool)
-    for over, under in zip(pairs["regulator"], pairs["shadowed"], strict=True):
-        a, b = (regulons.edges(regulons.names.tolist().index(name)) for name in (over, under))
+    over, under = (regulons.names.get_indexer(pairs[c]) for c in ("regulator", "shadowed"))
+    for a, b in zip(map(regulons.edges, over), map(regulons.edges, under), strict=True):
         kept[b] &= ~np.isin(regulons.targets[b], regulons.targets[a])
     return regulons.take(kept, regulons.likelihood)
+
+
+def _measured(regulons: Regulons, signature: NDArray[np.float64]) -> Regulons:
+    """The regulons without targets that have no value: genes constant in both groups, say."""
+    return regulons.take(~np.isnan(signature[regulons.targets]), regulons.likelihood)
 
 
 def _uniform_scores(
     signature: NDArray[np.float64],
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Ranks of magnitude in (0, 1) and of value in (-1, 1)."""
-    n = len(signature)
-    size = stats.rankdata(np.abs(signature)) / (n + 1)
-    return size, 2 * (stats.rankdata(signature) / (n + 1) - 0.5)
+    """Ranks of magnitude in (0, 1) and of value in (-1, 1), among the genes that have a value."""
+    n = np.count_nonzero(~np.isnan(signature))
+    size = stats.rankdata(np.abs(signature), nan_policy="omit") / (n + 1)
+    return size, 2 * (stats.rankdata(signature, nan_policy="omit") / (n + 1) - 0.5)
 
 
 def _without(
@@ -228,12 +233,15 @@ def synergy_pvalues(
     The score of the members' united regulon without the shared targets is compared with scores
     without as many others drawn at random.
     """
-    doubled = np.asarray(2 * stats.rankdata(signature), dtype=np.int64)
-    n = len(signature)
-    signed = normal_table(n)[doubled]
+    masters = replace(masters, regulons=_measured(masters.regulons, signature))
+    known = ~np.isnan(signature)
+    doubled = np.asarray(2 * stats.rankdata(signature[known]), dtype=np.int64)
+    n = len(doubled)
+    signed, unsigned = np.zeros((2, len(signature)))
+    signed[known] = normal_table(n)[doubled]
     # The smallest magnitude maps to 1 / (2 n) and the largest to 1 - 1 / (2 n).
     share = 2 * np.abs(doubled / (2 * (n + 1)) - 0.5)
-    unsigned = stats.norm.ppf(share + (1 - share.max()) / 2)
+    unsigned[known] = stats.norm.ppf(share + (1 - share.max()) / 2)
     p = np.ones(len(together.members))
     for index, group in enumerate(together.members):
         genes, mode, likelihood = _united(masters, group)
