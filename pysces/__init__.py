@@ -51,6 +51,7 @@ if TYPE_CHECKING:
     from pysces.viper.groups import rank_regulators as rank_regulators
     from pysces.viper.groups import run_msviper as run_msviper
     from pysces.viper.layers import compute_signature as compute_signature
+    from pysces.viper.modalities import to_mudata as to_mudata
     from pysces.viper.results import activity as activity
     from pysces.viper.run import run_viper as run_viper
     from pysces.viper.signatures import signature as signature
@@ -85,6 +86,7 @@ _PUBLIC = {
     "signature": "pysces.viper.signatures",
     "signature_distance": "pysces.viper.similarity",
     "status": "pysces.dispatch.engines",
+    "to_mudata": "pysces.viper.modalities",
     "use_engine": "pysces.dispatch.engines",
     "validate": "pysces.validation",
     "viper_similarity": "pysces.viper.similarity",

@@ -2,30 +2,28 @@
 
 from __future__ import annotations
 
-import logging
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import pandas as pd
 
-from pysces.edges import checked_edges, known_columns
-from pysces.errors import InputError, MissingKeyError, PyscesError
-from pysces.keys import NetworkKeys
+from pysces.edge_table import EdgeTable
+from pysces.errors import InputError
 from pysces.messages import listed
-from pysces.regulon import mode_of_regulation, prune_order, scale_by_regulon
+from pysces.regulon import (
+    mode_and_likelihood,
+    mode_of_regulation,
+    prune_order,
+    scale_by_regulon,
+)
 
 if TYPE_CHECKING:
-    import os
     from collections.abc import Iterable, Mapping
 
-    import networkx
-    from anndata import AnnData
     from numpy.typing import NDArray
 
-logger = logging.getLogger("pysces")
 
-
-class Network:
+class Network(EdgeTable):
     """A gene regulatory network: who regulates whom, how strongly, and in which direction.
 
     Wraps a table with the columns ``source`` (regulator) and ``target``, one row per edge, and any
@@ -56,48 +54,6 @@ class Network:
     ['MAX', 'NCL']
     """
 
-    def __init__(self, edges: pd.DataFrame, params: Mapping[str, Any] | None = None) -> None:
-        self._edges = checked_edges(edges)
-        self.params: dict[str, Any] = dict(params or {})
-
-    @classmethod
-    def from_dataframe(cls, edges: pd.DataFrame) -> Network:
-        """Network of a table, also with the column names of other programs.
-
-        ``regulator`` or ``tf`` stand for ``source``, ``scc`` for ``correlation``, ``importance``
-        for ``weight``, in any case of letters. Other columns are left out; the logger names them.
-        """
-        if not isinstance(edges, pd.DataFrame):
-            raise InputError(f"Expected a DataFrame of edges, got {type(edges).__name__}.")
-        table, left_out = known_columns(edges)
-        if left_out:
-            logger.info("Network: left out the columns %s.", listed(left_out))
-        return cls(table)
-
-    @classmethod
-    def from_anndata(cls, adata: AnnData, key: str = NetworkKeys.key) -> Network:
-        """The network that `pysces.run_aracne` left in an AnnData under a key.
-
-        Raises
-        ------
-        MissingKeyError
-            If there is no network under that key.
-        """
-        name = NetworkKeys.network
-        record = adata.uns.get(key)
-        if isinstance(record, dict) and name in record:
-            return cls(known_columns(record[name])[0], record.get(NetworkKeys.params))
-        argument = "" if key == NetworkKeys.key else f", key_added={key!r}"
-        others = [k for k, v in adata.uns.items() if isinstance(v, dict) and name in v]
-        raise MissingKeyError(
-            f"Did not find .uns[{key!r}]. Run `pysces.run_aracne(adata{argument})` first."
-            + (f" Networks are there under {listed(others)}." if others else "")
-        )
-
-    def to_dataframe(self) -> pd.DataFrame:
-        """A copy of the table: categorical ``source`` and ``target``, numeric columns."""
-        return self._edges.copy()
-
     @property
     def regulators(self) -> pd.Index:
         """Names of the regulators, in the order of their first edge."""
@@ -107,14 +63,6 @@ class Network:
     def targets(self) -> pd.Index:
         """Names of the targets, in the order of their first edge."""
         return pd.Index(self._edges["target"].cat.categories.to_numpy(), name="target")
-
-    @property
-    def columns(self) -> tuple[str, ...]:
-        """Numeric columns of this network."""
-        return tuple(self._edges.columns[2:])
-
-    def __len__(self) -> int:
-        return len(self._edges)
 
     def regulons(self) -> dict[str, list[str]]:
         """Targets of each regulator, in the order of the table."""
@@ -144,21 +92,8 @@ class Network:
         else 1. Likelihood: ``likelihood``, else ``mi``, ``support`` or the size of ``weight``
         (where that didn't give the mode), scaled to a largest value of 1 per regulon, else 1.
         """
-        table = {name: self._edges[name].to_numpy(dtype=np.float64) for name in self.columns}
-        weight = table.get("weight")
-        mode = table.get("mor", table.get("correlation"))
-        if mode is None and weight is not None:
-            graded = (np.abs(weight) <= 1).all()
-            mode = weight if graded else np.sign(weight)
-            weight = None if graded else weight
-        if mode is None:
-            mode = np.ones(len(self))
-        if "likelihood" in table:
-            return mode.copy(), table["likelihood"].copy()
-        size = table.get("mi", table.get("support", None if weight is None else np.abs(weight)))
-        if size is None:
-            return mode.copy(), np.ones(len(self))
-        return mode.copy(), scale_by_regulon(np.maximum(size, 0), self._regulator_numbers())
+        columns = {name: self._edges[name].to_numpy(dtype=np.float64) for name in self.columns}
+        return mode_and_likelihood(columns, self._regulator_numbers())
 
     def with_modes(self, based_on: Literal["mi", "support"] = "mi") -> Network:
         """The network with ``mor`` from its correlations and ``likelihood`` scaled per regulon.
@@ -242,56 +177,6 @@ class Network:
         sizes = np.bincount(numbers[kept], minlength=1)
         kept[kept] = sizes[numbers[kept]] >= min_targets
         return Network(self._edges[kept], self.params)
-
-    def equals(self, other: Network, *, rtol: float = 0.0, atol: float = 0.0) -> bool:
-        """Whether both have the same edges and columns, in any order, with equal numbers."""
-        if set(self.columns) != set(other.columns) or len(self) != len(other):
-            return False
-        mine, theirs = (
-            network._edges.astype({"source": str, "target": str}).sort_values(["source", "target"])
-            for network in (self, other)
-        )
-        same_edges = all(
-            (mine[name].to_numpy() == theirs[name].to_numpy()).all()
-            for name in ("source", "target")
-        )
-        return same_edges and all(
-            np.allclose(mine[name], theirs[name], rtol=rtol, atol=atol) for name in self.columns
-        )
-
-    def to_networkx(self) -> networkx.DiGraph[Any]:
-        """A directed graph with the numeric columns as attributes of its edges."""
-        try:
-            import networkx
-        except ImportError as error:
-            raise PyscesError(
-                f"Network.to_networkx needs the package networkx ({error}). "
-                "Install it with: pip install networkx"
-            ) from error
-        table = self._edges.astype({"source": object, "target": object})
-        return networkx.from_pandas_edgelist(
-            table, edge_attr=list(self.columns) or None, create_using=networkx.DiGraph
-        )
-
-    def write(self, path: str | os.PathLike[str], format: str | None = None) -> None:
-        """Write the network to a file, whole or not at all.
-
-        Parameters
-        ----------
-        path
-            Where to; an existing file is replaced. Names ending in ``.gz`` are compressed.
-        format
-            ``"tsv"``, ``"csv"``, ``"parquet"``, ``"aracne-ap"``, ``"aracne3"``, ``"adj"`` or
-            ``"gmt"``; by default from the name of the file (``network.txt`` is ARACNe-AP's).
-
-        Raises
-        ------
-        InputError
-            If the format isn't known, or the network lacks a column that it needs.
-        """
-        from pysces.network_writers import write_network
-
-        write_network(self._edges, path, format)
 
     def __repr__(self) -> str:
         text = f"Network of {len(self)} edges: "

@@ -17,6 +17,8 @@ from scipy.special import ndtr
 from pysces.errors import InputError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from numpy.typing import ArrayLike, NDArray
 
 logger = logging.getLogger("pysces")
@@ -170,6 +172,38 @@ def tail_mode(correlation: ArrayLike, fit: ModeFit) -> NDArray[np.float64]:
     signed = np.where(c >= 0, activated, -repressed)
     total = repressed + neither + activated
     return np.divide(signed, total, out=np.zeros_like(c), where=total > 0)
+
+
+def mode_and_likelihood(
+    columns: Mapping[str, NDArray[np.float64]], regulators: NDArray[np.integer]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Mode of regulation and likelihood of each edge [edges], from the columns that there are.
+
+    Mode: ``mor``, else ``correlation``, else ``weight`` (its sign, where weights exceed 1), else
+    1. Likelihood: ``likelihood``, else ``mi``, ``support`` or the size of ``weight`` (where that
+    didn't give the mode), scaled to a largest value of 1 per regulon, else 1.
+
+    Parameters
+    ----------
+    columns
+        Numbers of each edge, by name.
+    regulators
+        Number of the regulator of each edge, 0, 1, ...
+    """
+    weight = columns.get("weight")
+    mode = columns.get("mor", columns.get("correlation"))
+    if mode is None and weight is not None:
+        graded = (np.abs(weight) <= 1).all()
+        mode = weight if graded else np.sign(weight)
+        weight = None if graded else weight
+    if mode is None:
+        mode = np.ones(len(regulators))
+    if "likelihood" in columns:
+        return mode.copy(), columns["likelihood"].copy()
+    size = columns.get("mi", columns.get("support", None if weight is None else np.abs(weight)))
+    if size is None:
+        return mode.copy(), np.ones(len(regulators))
+    return mode.copy(), scale_by_regulon(np.maximum(size, 0), regulators)
 
 
 def scale_by_regulon(

@@ -40,16 +40,14 @@ ARROWS = {
     "reports": {"data", "network", "plots", "viper"},
     "doctor": {"aracne", "viper", "dispatch"},
     "validation": {"dispatch"},
-    "data": {"network", "edges", "regulon"},
-    "network": {
-        "regulon",
-        "edges",
-        "network_writers",
-        "data",
-    },  # data only inside functions: read and write
+    "data": {"network", "edges", "graphs", "regulon"},
+    "network": {"regulon", "edge_table"},
+    # graphs and writers only inside functions: to_networkx, write
+    "edge_table": {"edges", "graphs", "network_writers"},
     "regulon": set(),
     "edges": set(),
-    "network_writers": set(),
+    "graphs": set(),
+    "network_writers": {"graphs", "regulon"},
     "dispatch": {"kernels"},
 }
 

@@ -31,7 +31,17 @@ logger = logging.getLogger("pysces")
 
 # Tables with a header tell their columns themselves
 _SAME_AS_TABLE = ("tsv", "csv", "aracne-ap", "aracne3", "decoupler", "pyviper", "grnboost")
-_BY_SUFFIX = {".parquet": "parquet", ".pq": "parquet", ".gmt": "gmt", ".rds": "rds", ".adj": "adj"}
+_BY_SUFFIX = {
+    ".parquet": "parquet",
+    ".pq": "parquet",
+    ".gmt": "gmt",
+    ".sif": "sif",
+    ".graphml": "graphml",
+    ".rds": "rds",
+    ".adj": "adj",
+}
+# Names in text may have blanks around them; those of other formats are what they are
+_EXACT_NAMES = ("parquet", "graphml", "rds")
 _PICKLES = (".pkl", ".pickle", ".p", ".joblib")
 
 
@@ -75,7 +85,8 @@ def read_network(path: str | os.PathLike[str], format: str | None = None) -> Net
             f"Networks can't be read as {format!r}. "
             f"Formats: {listed([*PARSERS, *_SAME_AS_TABLE], most=20)}."
         )
-    network = Network(_usable(PARSERS[chosen](path), path.name))
+    table = PARSERS[chosen](path)
+    network = Network(_usable(table, path.name, exact_names=chosen in _EXACT_NAMES))
     logger.info("%s: read as %r, %r.", path.name, chosen, network)
     return network
 
@@ -108,14 +119,14 @@ def _guess_from_lines(path: Path) -> str:
         ) from error
     if not lines:
         raise InputError(f"{path.name} is empty. A network has at least a header.")
-    if any("TargetGenes" in line for line in lines[:3]):
-        return "scenic"
-    if any(line.startswith(">") for line in lines):
-        return "adj"
     header = {field.lower() for field in split_fields(lines[0])}
     regulator = header & {"source", "regulator", "tf", "regulator.values"}
     if regulator and header & {"target", "target.values"}:
         return "table"
+    if any("TargetGenes" in line for line in lines[:3]):
+        return "scenic"
+    if any(line.startswith(">") for line in lines):
+        return "adj"
     rows = [split_fields(line) for line in lines]
     if all(len(row) == 3 and is_number(row[2]) for row in rows):
         return "3col"
@@ -129,7 +140,7 @@ def _guess_from_lines(path: Path) -> str:
     )
 
 
-def _usable(table: pd.DataFrame, file: str) -> pd.DataFrame:
+def _usable(table: pd.DataFrame, file: str, *, exact_names: bool) -> pd.DataFrame:
     """The edges that a network can have; what is dropped is logged with its reason."""
     edges, left_out = known_columns(table)
     if left_out:
@@ -142,11 +153,12 @@ def _usable(table: pd.DataFrame, file: str) -> pd.DataFrame:
         )
     numeric = [name for name in edges.columns if name not in ("source", "target")]
     edges = edges.assign(
-        source=_names(edges["source"]),
-        target=_names(edges["target"]),
+        source=_names(edges["source"], exact_names),
+        target=_names(edges["target"], exact_names),
         **{name: _numbers(edges[name]) for name in numeric},
     )
-    edges = _drop(edges, (edges[["source", "target"]] == "").any(axis=1), "without a name", file)
+    unnamed = (edges["source"].str.strip() == "") | (edges["target"].str.strip() == "")
+    edges = _drop(edges, unnamed, "without a name", file)
     for name in numeric:
         unknown = ~(edges[name].abs() < np.inf)
         edges = _drop(edges, unknown, f"without a number in {name!r}", file)
@@ -168,9 +180,10 @@ def _drop(edges: pd.DataFrame, bad: pd.Series, why: str, file: str) -> pd.DataFr
     return edges[~bad]
 
 
-def _names(column: pd.Series) -> pd.Series:
-    """Names without blanks around them; "" where there is none."""
-    return column.astype(object).where(column.notna(), "").astype(str).str.strip()
+def _names(column: pd.Series, exact: bool) -> pd.Series:
+    """Names, without blanks around them unless exact; "" where there is none."""
+    names = column.astype(object).where(column.notna(), "").astype(str)
+    return names if exact else names.str.strip()
 
 
 def _numbers(column: pd.Series) -> pd.Series:

@@ -8,7 +8,6 @@ from __future__ import annotations
 import ast
 import csv
 import gzip
-import importlib
 import logging
 import re
 import sys
@@ -17,7 +16,8 @@ from typing import TYPE_CHECKING, Any, TextIO
 import numpy as np
 import pandas as pd
 
-from pysces.errors import InputError, PyscesError
+from pysces.errors import InputError
+from pysces.graphs import networkx_edges, package
 from pysces.messages import listed
 
 if TYPE_CHECKING:
@@ -60,7 +60,13 @@ def split_fields(line: str) -> list[str]:
     """Fields of a line that is separated by tabs, else commas, else blanks, without quotes."""
     separator = _separator(line)
     fields = line.split() if separator == r"\s+" else line.split(separator)
-    return [field.strip().strip("\"'") for field in fields]
+    return [_unquoted(field.strip()) for field in fields]
+
+
+def _unquoted(field: str) -> str:
+    """A field without the quotes around it; a prime at the end of a name stays."""
+    quoted = len(field) >= 2 and field[0] in "\"'" and field[0] == field[-1]
+    return field[1:-1] if quoted else field
 
 
 def is_number(text: str) -> bool:
@@ -252,15 +258,53 @@ def _pairs(text: str, path: Path) -> list[tuple[str, float]]:
         ) from error
 
 
+_SIGNS = {
+    **dict.fromkeys(("activates", "activation", "activating", "induces", "+"), 1),
+    **dict.fromkeys(("represses", "repression", "repressing", "inhibits", "inhibition", "-"), -1),
+}
+
+
+def parse_sif(path: Path) -> pd.DataFrame:
+    """Cytoscape's simple format: a regulator, the kind of interaction, then its targets.
+
+    Fields are separated by tabs if there is any tab in the file, else by blanks. Where a kind
+    tells a sign (activates, represses), signs become modes; other kinds have the mode 0 then.
+    """
+    with open_text(path) as file:
+        lines = [line.rstrip("\r\n") for line in file]
+    separator = "\t" if any("\t" in line for line in lines) else None
+    rows = [line.split(separator) for line in lines if line.strip()]
+    if alone := [row[0] for row in rows if len(row) < 3]:
+        logger.warning("%s: left out nodes without an edge: %s.", path.name, listed(alone))
+    edges = [(row[0], row[1], target) for row in rows for target in row[2:]]
+    table = pd.DataFrame(edges, columns=["source", "kind", "target"])
+    mode = table["kind"].str.strip().str.lower().map(_SIGNS)
+    table = table.drop(columns="kind")
+    return table.assign(mor=mode.fillna(0).astype(np.int64)) if mode.notna().any() else table
+
+
+def parse_graphml(path: Path) -> pd.DataFrame:
+    """A directed graph as networkx, igraph and Cytoscape write it."""
+    library = package("networkx", "Reading GraphML")
+    try:
+        with gzip.open(path) if path.suffix.lower() == ".gz" else open(path, "rb") as file:
+            graph = library.read_graphml(file)
+    except (library.NetworkXError, SyntaxError) as error:  # a ParseError is a SyntaxError
+        raise InputError(
+            f"{path.name} can't be read as GraphML: {error}. Write it again, or as SIF."
+        ) from error
+    return networkx_edges(graph)
+
+
 def parse_parquet(path: Path) -> pd.DataFrame:
     """A table in parquet."""
-    _need("pyarrow", "parquet")
+    package("pyarrow", "Reading parquet")
     return pd.read_parquet(path)
 
 
 def parse_rds(path: Path) -> pd.DataFrame:
     """A regulon object of R's viper, saved with ``saveRDS``."""
-    rdata = _need("rdata", "R (.rds)")
+    rdata = package("rdata", "Reading R (.rds)")
     classes = {**rdata.conversion.DEFAULT_CLASS_MAP, "regulon": lambda content, _: content}
     regulons = rdata.read_rds(path, constructor_dict=classes)
     if not isinstance(regulons, dict) or not all(
@@ -293,21 +337,13 @@ def _r_regulon(name: str, regulon: dict[str, Any], path: Path) -> pd.DataFrame:
     )
 
 
-def _need(package: str, what: str) -> Any:
-    try:
-        return importlib.import_module(package)
-    except ImportError as error:
-        raise PyscesError(
-            f"Reading {what} files needs the package {package} ({error}). "
-            f"Install it with: pip install {package}"
-        ) from error
-
-
 PARSERS: dict[str, Callable[[Path], pd.DataFrame]] = {
     "table": parse_table,
     "3col": parse_three_columns,
     "adj": parse_adj,
     "gmt": parse_gmt,
+    "sif": parse_sif,
+    "graphml": parse_graphml,
     "scenic": parse_scenic,
     "parquet": parse_parquet,
     "rds": parse_rds,

@@ -146,6 +146,7 @@ def run_viper(
     check_whole("min_targets", min_targets, 1)
     networks = _networks(network, adata)
     source = source_of(adata, layer)
+    _check_names(networks, source, min_targets)
     plan = Plan(
         signature=signature,
         reference=reference_of(adata, reference, groupby),
@@ -194,6 +195,16 @@ def _networks(network: Any, adata: AnnData) -> dict[str, Network]:
     if not named:
         raise InputError("There is no network. Give at least one.")
     return {str(name): as_network(one, adata) for name, one in named.items()}
+
+
+def _check_names(
+    networks: Mapping[str, Network], source: Expression | pd.DataFrame, min_targets: int
+) -> None:
+    """Refuse regulators that couldn't be stored as columns, before they are scored."""
+    genes = source.columns if isinstance(source, pd.DataFrame) else source.genes
+    for network in networks.values():
+        for name in network.filter(min_targets, targets=genes).regulators:
+            storage.check_key(name, f"The name of a regulator ({name!r})")
 
 
 def source_of(adata: AnnData, layer: str | None) -> Expression | pd.DataFrame:

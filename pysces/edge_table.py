@@ -1,0 +1,322 @@
+"""The checked table beneath a network, and the ways in and out of it: tables, AnnData, graphs."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Any, Self
+
+import numpy as np
+import pandas as pd
+
+from pysces.edges import checked_edges, known_columns
+from pysces.errors import InputError, MissingKeyError
+from pysces.keys import NetworkKeys
+from pysces.messages import listed
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Mapping
+
+    import igraph
+    import networkx
+    from anndata import AnnData
+
+logger = logging.getLogger("pysces")
+
+
+class EdgeTable:
+    """A table of edges with its run record; `pysces.Network` adds what regulons are and do."""
+
+    def __init__(self, edges: pd.DataFrame, params: Mapping[str, Any] | None = None) -> None:
+        self._edges = checked_edges(edges)
+        self.params: dict[str, Any] = dict(params or {})
+
+    @classmethod
+    def from_dataframe(cls, edges: pd.DataFrame) -> Self:
+        """Network of a table, also with the column names of other programs.
+
+        Parameters
+        ----------
+        edges
+            One row per edge, such as decoupler's ``net`` (source, target, weight) or pyviper's
+            table (regulator, target, mor, likelihood). ``regulator`` or ``tf`` stand for
+            ``source``, ``scc`` for ``correlation``, ``importance`` for ``weight``, in any case of
+            letters. Other columns are left out; the logger names them.
+
+        Returns
+        -------
+        Network
+            With the columns of the table.
+
+        Raises
+        ------
+        InputError
+            If it isn't a DataFrame, or not one of edges (see `Network`).
+
+        Examples
+        --------
+        >>> import pandas as pd, pysces
+        >>> net = pd.DataFrame({"TF": ["MYC"], "target": ["MAX"], "importance": [12.5]})
+        >>> pysces.Network.from_dataframe(net).columns
+        ('weight',)
+        """
+        if not isinstance(edges, pd.DataFrame):
+            raise InputError(f"Expected a DataFrame of edges, got {type(edges).__name__}.")
+        table, left_out = known_columns(edges)
+        if left_out:
+            logger.info("Network: left out the columns %s.", listed(left_out))
+        return cls(table)
+
+    @classmethod
+    def from_anndata(cls, adata: AnnData, key: str = NetworkKeys.key) -> Self:
+        """The network that `pysces.run_aracne` left in an AnnData under a key.
+
+        Parameters
+        ----------
+        adata
+            What `pysces.run_aracne` ran on.
+        key
+            Its ``key_added``.
+
+        Returns
+        -------
+        Network
+            With its run record as ``params``.
+
+        Raises
+        ------
+        MissingKeyError
+            If there is no network under that key.
+
+        Examples
+        --------
+        >>> network = pysces.Network.from_anndata(adata)  # doctest: +SKIP
+        """
+        name = NetworkKeys.network
+        record = adata.uns.get(key)
+        if isinstance(record, dict) and name in record:
+            return cls(known_columns(record[name])[0], record.get(NetworkKeys.params))
+        argument = "" if key == NetworkKeys.key else f", key_added={key!r}"
+        others = [k for k, v in adata.uns.items() if isinstance(v, dict) and name in v]
+        raise MissingKeyError(
+            f"Did not find .uns[{key!r}]. Run `pysces.run_aracne(adata{argument})` first."
+            + (f" Networks are there under {listed(others)}." if others else "")
+        )
+
+    @classmethod
+    def from_networkx(cls, graph: networkx.Graph[Any]) -> Self:
+        """Network of a directed graph of networkx.
+
+        Parameters
+        ----------
+        graph
+            Directed, from regulator to target; names are those of the nodes (their attribute
+            ``name``, if all have one). Attributes of edges become columns.
+
+        Returns
+        -------
+        Network
+            With the columns that it knows; the logger names others.
+
+        Raises
+        ------
+        InputError
+            If the graph isn't directed, or an attribute isn't a number on every edge.
+
+        Examples
+        --------
+        >>> import networkx, pysces
+        >>> graph = networkx.DiGraph()
+        >>> graph.add_edge("MYC", "MAX", mi=0.5)
+        >>> pysces.Network.from_networkx(graph).targets_of("MYC")
+        ['MAX']
+        """
+        from pysces.graphs import networkx_edges
+
+        return cls.from_dataframe(networkx_edges(graph))
+
+    @classmethod
+    def from_igraph(cls, graph: igraph.Graph) -> Self:
+        """Network of a directed graph of igraph.
+
+        Parameters
+        ----------
+        graph
+            Directed, from regulator to target; names are the vertex attribute ``name``, else the
+            numbers of the vertices. Attributes of edges become columns.
+
+        Returns
+        -------
+        Network
+            With the columns that it knows; the logger names others.
+
+        Raises
+        ------
+        InputError
+            If the graph isn't directed, or an attribute isn't a number on every edge.
+
+        Examples
+        --------
+        >>> network = pysces.Network.from_igraph(graph)  # doctest: +SKIP
+        """
+        from pysces.graphs import igraph_edges
+
+        return cls.from_dataframe(igraph_edges(graph))
+
+    def to_dataframe(self) -> pd.DataFrame:
+        """A copy of the table.
+
+        Returns
+        -------
+        pandas.DataFrame
+            One row per edge: categorical ``source`` and ``target``, numeric columns.
+
+        Examples
+        --------
+        >>> import pandas as pd, pysces
+        >>> network = pysces.Network(pd.DataFrame({"source": ["MYC"], "target": ["MAX"]}))
+        >>> network.to_dataframe().shape
+        (1, 2)
+        """
+        return self._edges.copy()
+
+    def to_decoupler(self) -> pd.DataFrame:
+        """The table that the methods of decoupler take as ``net``.
+
+        Returns
+        -------
+        pandas.DataFrame
+            ``source``, ``target`` and ``weight``: the network's own ``weight``, else the mode of
+            regulation times the likelihood (see `Network.mode_and_likelihood`). Edges of weight
+            0 are left out, as decoupler takes them for absent.
+
+        Examples
+        --------
+        >>> import pandas as pd, pysces
+        >>> edges = {"source": ["A", "A"], "target": ["B", "C"], "mor": [-1, 0.5]}
+        >>> pysces.Network(pd.DataFrame(edges)).to_decoupler()["weight"].tolist()
+        [-1.0, 0.5]
+        """
+        from pysces.network_writers import decoupler_table
+
+        return decoupler_table(self._edges.astype({"source": object, "target": object}))
+
+    def to_networkx(self) -> networkx.DiGraph[Any]:
+        """A directed graph of networkx, from regulator to target.
+
+        Returns
+        -------
+        networkx.DiGraph
+            The numeric columns are attributes of its edges.
+
+        Raises
+        ------
+        PyscesError
+            If networkx isn't installed.
+
+        Examples
+        --------
+        >>> import pandas as pd, pysces
+        >>> edges = {"source": ["MYC"], "target": ["MAX"], "mi": [0.5]}
+        >>> pysces.Network(pd.DataFrame(edges)).to_networkx()["MYC"]["MAX"]
+        {'mi': 0.5}
+        """
+        from pysces.graphs import to_networkx
+
+        return to_networkx(self._edges)
+
+    def to_igraph(self) -> igraph.Graph:
+        """A directed graph of igraph, from regulator to target.
+
+        Returns
+        -------
+        igraph.Graph
+            Names are the vertex attribute ``name``, numeric columns are attributes of the edges.
+
+        Raises
+        ------
+        PyscesError
+            If igraph isn't installed.
+
+        Examples
+        --------
+        >>> network.to_igraph().pagerank()  # doctest: +SKIP
+        """
+        from pysces.graphs import to_igraph
+
+        return to_igraph(self._edges)
+
+    def write(self, path: str | os.PathLike[str], format: str | None = None) -> None:
+        """Write the network to a file, whole or not at all.
+
+        Parameters
+        ----------
+        path
+            Where to; an existing file is replaced. Names ending in ``.gz`` are compressed.
+        format
+            By default from the name of the file: ``"tsv"``, ``"csv"``, ``"parquet"``,
+            ``"graphml"`` (Cytoscape, igraph, Gephi) keep everything; ``"adj"`` (mutual
+            information), ``"gmt"`` and ``"sif"`` (names and signs) keep what the format can hold,
+            and the logger names the rest. ``network.txt`` is ARACNe-AP's. On demand also
+            ``"aracne-ap"``, ``"aracne3"``, ``"decoupler"`` (source, target, weight) and
+            ``"pyviper"`` (regulator, target, mor, likelihood).
+
+        Raises
+        ------
+        InputError
+            If the format isn't known, the network lacks a column that it needs, or a name can't
+            be in such a file (a tab in it, say).
+        PyscesError
+            If the format needs a package that isn't installed.
+
+        Examples
+        --------
+        >>> network.write("network.graphml")  # doctest: +SKIP
+        """
+        from pysces.network_writers import write_network
+
+        write_network(self._edges, path, format)
+
+    def equals(self, other: EdgeTable, *, rtol: float = 0.0, atol: float = 0.0) -> bool:
+        """Whether both have the same edges and columns, in any order, with equal numbers.
+
+        Parameters
+        ----------
+        other
+            The network to compare with.
+        rtol, atol
+            Relative and absolute difference that still counts as equal.
+
+        Returns
+        -------
+        bool
+            True if nothing differs.
+
+        Examples
+        --------
+        >>> import pandas as pd, pysces
+        >>> network = pysces.Network(pd.DataFrame({"source": ["A", "A"], "target": ["B", "C"]}))
+        >>> network.equals(pysces.Network(network.to_dataframe()[::-1]))
+        True
+        """
+        if set(self.columns) != set(other.columns) or len(self) != len(other):
+            return False
+        mine, theirs = (
+            network._edges.astype({"source": str, "target": str}).sort_values(["source", "target"])
+            for network in (self, other)
+        )
+        same_edges = all(
+            (mine[name].to_numpy() == theirs[name].to_numpy()).all()
+            for name in ("source", "target")
+        )
+        return same_edges and all(
+            np.allclose(mine[name], theirs[name], rtol=rtol, atol=atol) for name in self.columns
+        )
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Numeric columns of this network."""
+        return tuple(self._edges.columns[2:])
+
+    def __len__(self) -> int:
+        return len(self._edges)
