@@ -44,6 +44,9 @@ if TYPE_CHECKING:
     from pysces.data.regulators import regulators as regulators
     from pysces.dispatch.engines import status as status
     from pysces.dispatch.engines import use_engine as use_engine
+    from pysces.embedding.embed import embed_network as embed_network
+    from pysces.embedding.neighbours import regulator_neighbours as regulator_neighbours
+    from pysces.embedding.run import embed_regulators as embed_regulators
     from pysces.network import Network as Network
     from pysces.reports.report import report as report
     from pysces.validation import validate as validate
@@ -69,6 +72,8 @@ _PUBLIC = {
     "activity": "pysces.viper.results",
     "compute_signature": "pysces.viper.layers",
     "consolidate": "pysces.aracne.consolidate",
+    "embed_network": "pysces.embedding.embed",
+    "embed_regulators": "pysces.embedding.run",
     "enrich": "pysces.viper.enrichment",
     "infer_network": "pysces.aracne.run",
     "metacells": "pysces.aracne.metacells",
@@ -78,6 +83,7 @@ _PUBLIC = {
     "rank_regulators": "pysces.viper.groups",
     "read_expression": "pysces.data.files",
     "read_network": "pysces.data.files",
+    "regulator_neighbours": "pysces.embedding.neighbours",
     "regulators": "pysces.data.regulators",
     "report": "pysces.reports.report",
     "run_aracne": "pysces.aracne.run",

@@ -36,3 +36,19 @@ class ActivityKeys:
     def qvalues(self) -> str:
         """``obsm[...]``: q-values, a DataFrame cells x regulators."""
         return f"{self.key}_qvalues"
+
+
+@dataclass(frozen=True)
+class EmbeddingKeys:
+    """An embedding lives in ``adata.varm[key]`` and ``adata.uns[key]``."""
+
+    key: str = "regulon_embedding"
+    """``varm[key]``: coordinates, an array genes x components."""
+    eigenvalues: str = "eigenvalues"
+    """``uns[key]["eigenvalues"]``: one a component."""
+    residuals: str = "residuals"
+    """``uns[key]["residuals"]``: how far each component is from an eigenvector."""
+    regulators: str = "regulators"
+    """``uns[key]["regulators"]``: facts about each regulator, a DataFrame."""
+    params: str = "params"
+    """``uns[key]["params"]``: how it was made."""

@@ -35,8 +35,9 @@ ARROWS = {
     "demo": {"aracne", "viper", "plots", "data", "network"},
     "aracne": {"data", "network", "dispatch", "regulon"},
     "viper": {"data", "network", "dispatch", "regulon"},
+    "embedding": {"data", "network", "dispatch"},
     # Pictures show what the others made, and how: the null, the partition, activities, verdicts.
-    "plots": {"data", "network", "aracne", "viper", "validation"},
+    "plots": {"data", "network", "aracne", "viper", "embedding", "validation"},
     "reports": {"data", "network", "plots", "viper"},
     "doctor": {"aracne", "viper", "dispatch"},
     "validation": {"dispatch"},

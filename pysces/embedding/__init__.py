@@ -1,0 +1,1 @@
+"""Regulators and targets as points: a spectral embedding of the signed network."""

@@ -1,0 +1,107 @@
+"""A network as a symmetric matrix: signed weights, normalised, nodes in the order of their names.
+
+The order of names makes every sum the same whatever the order of the genes and of the edges was.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+import scipy.sparse as sp
+
+from pysces.dispatch import operations as ops
+from pysces.errors import InputError
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from pysces.network import Network
+
+PRODUCT = np.array([[1.0, 0.0, 0.0]])
+"""The recurrence of one plain product, see `pysces.dispatch.operations.propagate`."""
+
+
+@dataclass(frozen=True)
+class SignedGraph:
+    """The normalised adjacency ``P = D^-1/2 A D^-1/2`` of a network.
+
+    Attributes
+    ----------
+    nodes
+        Regulators and targets, by name.
+    indptr, indices, weights
+        P in compressed rows; the numbers of each row in ascending order.
+    degree
+        Diagonal of D [nodes]: sum of the sizes of the node's weights, plus the regularisation.
+    radius
+        No eigenvalue of P is larger in size.
+    """
+
+    nodes: pd.Index
+    indptr: NDArray[np.int64]
+    indices: NDArray[np.int32]
+    weights: NDArray[np.float64]
+    degree: NDArray[np.float64]
+    radius: float
+
+    def propagate(
+        self, values: NDArray[np.float64], recurrence: NDArray[np.float64] = PRODUCT
+    ) -> NDArray[np.float64]:
+        """A polynomial of P times values [nodes components], on the engine in force."""
+        matrix: dict[str, Any] = {
+            "indptr": self.indptr,
+            "indices": self.indices,
+            "weights": self.weights,
+        }
+        return ops.propagate(**matrix, values=values, recurrence=recurrence)
+
+
+def signed_graph(network: Network, regularisation: float) -> SignedGraph:
+    """Normalised adjacency of a network; the direction of its edges plays no part.
+
+    An edge weighs mode of regulation times likelihood; two edges between the same regulators (one
+    each way) are added. Regulation of a gene by itself is left out. D has the sums of |A| and
+    ``regularisation`` times their mean.
+    """
+    nodes, ends = _nodes(network)
+    mode, likelihood = network.mode_and_likelihood()
+    weight = mode * likelihood
+    kept = (weight != 0) & (ends[0] != ends[1])
+    if not kept.any():
+        raise InputError(
+            "The network has no edge between two genes with a weight other than 0: there is "
+            "nothing to embed. Infer one with `pysces.run_aracne(adata)`."
+        )
+    shape = (len(nodes), len(nodes))
+    half = sp.coo_array((weight[kept], (ends[0][kept], ends[1][kept])), shape=shape).tocsr()
+    whole = sp.csr_array(half + half.T)
+    whole.sort_indices()
+    sizes = np.asarray(abs(whole).sum(axis=1)).ravel()
+    degree = sizes + regularisation * sizes.mean()
+    scale = np.divide(1.0, np.sqrt(degree), out=np.zeros_like(degree), where=degree > 0)
+    row = np.repeat(np.arange(len(nodes)), np.diff(whole.indptr))
+    return SignedGraph(
+        nodes=nodes,
+        indptr=whole.indptr.astype(np.int64),
+        indices=whole.indices.astype(np.int32),
+        weights=whole.data * scale[row] * scale[whole.indices],
+        degree=degree,
+        # P is similar to D^-1 A, whose rows add up to this much at most (Gershgorin).
+        radius=float((sizes * scale**2).max()),
+    )
+
+
+def _nodes(network: Network) -> tuple[pd.Index, NDArray[np.int64]]:
+    """Names in order, and the numbers of both ends of each edge [2 edges]."""
+    edges = network.to_dataframe()
+    columns = [edges[name].cat for name in ("source", "target")]
+    names = [column.categories.to_numpy().astype(str) for column in columns]
+    nodes = pd.Index(np.unique(np.concatenate(names)).astype(object), name="gene")
+    ends = [
+        nodes.get_indexer(pd.Index(own.astype(object)))[column.codes]
+        for own, column in zip(names, columns, strict=True)
+    ]
+    return nodes, np.array(ends, dtype=np.int64)

@@ -1,0 +1,134 @@
+"""What an AnnData holds of an embedding, and who stands near whom."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+import pandas as pd
+
+from pysces.checks import check_one_of, check_whole
+from pysces.errors import InputError, MissingKeyError
+from pysces.keys import EmbeddingKeys
+from pysces.messages import listed
+
+if TYPE_CHECKING:
+    from anndata import AnnData
+    from numpy.typing import NDArray
+
+_DIGITS = 12  # of a cosine: what is beyond is rounding, and must not decide an order
+
+
+@dataclass(frozen=True)
+class Stored:
+    """An embedding read back from an AnnData.
+
+    Attributes
+    ----------
+    coordinates
+        Genes of the network x components; the index has their names.
+    regulators
+        Facts about the regulators, by name.
+    eigenvalues
+        Of the components.
+    """
+
+    coordinates: pd.DataFrame
+    regulators: pd.DataFrame
+    eigenvalues: NDArray[np.float64]
+
+
+def stored(adata: AnnData, key: str = EmbeddingKeys.key) -> Stored:
+    """The embedding under a key; MissingKeyError if there is none."""
+    keys = EmbeddingKeys(key)
+    record = adata.uns.get(key)
+    if key not in adata.varm or not isinstance(record, dict) or keys.eigenvalues not in record:
+        argument = "" if key == EmbeddingKeys.key else f", key_added={key!r}"
+        raise MissingKeyError(
+            f"Did not find an embedding in .varm[{key!r}] and .uns[{key!r}]. "
+            f"Run `pysces.embed_regulators(adata{argument})` first."
+        )
+    values = np.asarray(adata.varm[key], dtype=np.float64)
+    names = [f"component_{number + 1}" for number in range(values.shape[1])]
+    there = ~np.isnan(values).any(axis=1)
+    table = pd.DataFrame(values[there], index=adata.var_names.astype(str)[there], columns=names)
+    facts = record[keys.regulators]
+    # Genes may have been taken out of the AnnData since.
+    return Stored(table, facts[facts.index.isin(table.index)], np.asarray(record[keys.eigenvalues]))
+
+
+def regulator_neighbours(
+    adata: AnnData,
+    regulator: str,
+    *,
+    n_neighbours: int = 10,
+    direction: Literal["same", "opposite"] = "same",
+    key: str = EmbeddingKeys.key,
+) -> pd.DataFrame:
+    """Regulators that act most like one of them, or most against it.
+
+    Parameters
+    ----------
+    adata
+        What :func:`pysces.embed_regulators` ran on.
+    regulator
+        Name of a regulator, or of any gene of the network: then the regulators that stand nearest.
+    n_neighbours
+        How many; fewer where there are fewer.
+    direction
+        ``"same"``: the largest cosines first, so those that activate and repress alike;
+        ``"opposite"``: the smallest first, so those that activate what the other represses.
+    key
+        Where the embedding is.
+
+    Returns
+    -------
+    DataFrame
+        One row a regulator, the nearest first (equal cosines by name): ``regulator``, ``cosine``
+        (of the angle between both as seen from the origin, -1 to 1; 0 for a regulator at the
+        origin), ``n_targets``, ``n_targets_positive``.
+
+    Raises
+    ------
+    MissingKeyError
+        If there is no embedding under the key.
+    InputError
+        If the gene isn't in the network, or a bad parameter.
+
+    Examples
+    --------
+    >>> import anndata, numpy as np, pandas as pd, pysces
+    >>> adata = anndata.AnnData(np.ones((2, 5)))
+    >>> adata.var_names = ["TF1", "TF2", "TF3", "A", "B"]
+    >>> edges = pd.DataFrame({"source": ["TF1", "TF2", "TF3"] * 2, "target": ["A"] * 3 + ["B"] * 3})
+    >>> edges["mor"] = [1.0, 0.9, -1.0, 0.5, 0.6, -0.5]
+    >>> pysces.embed_regulators(adata, network=edges, n_components=2)
+    >>> near = pysces.regulator_neighbours(adata, "TF1")
+    >>> near["regulator"].tolist(), near["cosine"].round(1).tolist()
+    (['TF2', 'TF3'], [1.0, -1.0])
+    """
+    check_whole("n_neighbours", n_neighbours, 1)
+    check_one_of("direction", direction, ("same", "opposite"))
+    found = stored(adata, key)
+    if regulator not in found.coordinates.index:
+        raise InputError(
+            f"{regulator!r} has no place in the embedding under {key!r}. "
+            f"Regulators: {listed(found.regulators.index)}."
+        )
+    others = found.regulators.drop(index=regulator, errors="ignore")
+    cosine = _cosines(
+        found.coordinates.loc[regulator].to_numpy(), found.coordinates.loc[others.index].to_numpy()
+    )
+    ranked = np.round(cosine if direction == "opposite" else -cosine, _DIGITS)
+    order = np.lexsort((others.index.to_numpy().astype(str), ranked))[:n_neighbours]
+    table = others.iloc[order].rename_axis("regulator").reset_index()
+    table.insert(1, "cosine", cosine[order])
+    return table
+
+
+def _cosines(one: NDArray[np.float64], others: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Cosine of the angle between a vector and others [others components]; 0 for no length."""
+    sizes = np.linalg.norm(others, axis=1) * np.linalg.norm(one)
+    cosine = np.divide(others @ one, sizes, out=np.zeros(len(others)), where=sizes > 0)
+    return np.clip(cosine, -1.0, 1.0)

@@ -1,0 +1,188 @@
+"""An embedding in an AnnData: :func:`embed_regulators`."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from pysces import _version
+from pysces.data import storage
+from pysces.embedding.embed import Embedding, as_network, embed
+from pysces.errors import InputError
+from pysces.keys import EmbeddingKeys
+from pysces.messages import listed
+
+if TYPE_CHECKING:
+    from anndata import AnnData
+
+    from pysces.network import Network
+
+log = logging.getLogger("pysces")
+
+
+def embed_regulators(
+    adata: AnnData,
+    *,
+    network: str | Network | pd.DataFrame = "aracne",
+    n_components: int = 16,
+    n_steps: int = 200,
+    regularisation: float = 1.0,
+    seed: int = 0,
+    engine: str | None = None,
+    key_added: str = "regulon_embedding",
+    copy: bool = False,
+) -> AnnData | None:
+    """Embed the regulators and targets of a network in a few dimensions, by whom they act on.
+
+    Regulators that act alike on the same targets point the same way, an activator and a repressor
+    of the same targets opposite ways. See :func:`pysces.embed_network` for what is computed, and
+    :func:`pysces.regulator_neighbours` and ``pysces.pl.embedding`` for what to do with it.
+
+    Parameters
+    ----------
+    adata
+        Cells x genes. Its expression plays no part.
+    network
+        Key of a network in ``adata.uns``, a `Network`, or a DataFrame of edges.
+    n_components
+        Dimensions.
+    n_steps
+        Sparse products at most; fewer are made once the result is exact to rounding.
+    regularisation
+        Draws genes with few and weak edges to the origin; 0 for none.
+    seed
+        Fixes the vectors that the iteration starts from.
+    engine
+        ``"mlx"``, ``"numba"`` or ``"python"``; ``None`` for the best one here.
+    key_added
+        Where the result goes.
+    copy
+        Return a copy of ``adata`` with the result instead of changing it.
+
+    Returns
+    -------
+    ``None``, or the copy. Sets:
+
+    ``adata.varm[key_added]``
+        Coordinates, an array genes x components (float64, without unit); NaN for a gene that isn't
+        in the network.
+    ``adata.uns[key_added]``
+        ``["eigenvalues"]`` and ``["residuals"]`` of the components; ``["regulators"]``, a table of
+        the regulators with ``n_targets`` and ``n_targets_positive`` (those activated);
+        ``["params"]``: arguments, steps made, engine, version.
+
+    Raises
+    ------
+    InputError
+        Bad arguments, a network without edges, or one of other genes; nothing is written then.
+    MissingKeyError
+        If there is no network under the key.
+    EngineUnavailable
+        An engine asked for by name can't run here.
+
+    References
+    ----------
+    Kunegis et al. 2010, Spectral analysis of signed graphs for clustering, prediction and
+    visualization (SIAM Data Mining). Qin and Rohe 2013 (NeurIPS): the regularisation.
+
+    Examples
+    --------
+    >>> import anndata, numpy as np, pandas as pd, pysces
+    >>> adata = anndata.AnnData(np.ones((2, 5)))
+    >>> adata.var_names = ["TF1", "TF2", "A", "B", "C"]
+    >>> edges = {"source": ["TF1"] * 2 + ["TF2"] * 2, "target": ["A", "B"] * 2}
+    >>> pysces.embed_regulators(adata, network=pd.DataFrame(edges), n_components=2)
+    >>> adata.varm["regulon_embedding"].shape
+    (5, 2)
+    >>> bool(np.isnan(adata.varm["regulon_embedding"][4]).all())
+    True
+    """
+    keys = EmbeddingKeys(_free(adata, key_added))
+    named = network if isinstance(network, str) else None
+    used = as_network(network) if named is None else storage.read_network_of(adata, named)
+    arguments = {
+        "n_components": n_components,
+        "n_steps": n_steps,
+        "regularisation": regularisation,
+        "seed": seed,
+    }
+    _check_genes(used, adata.var_names)
+    found = embed(used, engine=engine, **arguments)  # type: ignore[arg-type]
+    params = arguments | {
+        "n_steps_used": found.spectrum.steps,
+        "network": "network" if named is None else named,
+        "engine": found.engine,
+        "version": _version.__version__,
+    }
+    record: dict[str, Any] = {
+        keys.eigenvalues: found.spectrum.values,
+        keys.residuals: found.spectrum.residuals,
+        keys.regulators: _regulators(used, adata.var_names),
+        keys.params: params,
+    }
+    target = adata.copy() if copy else adata
+    coordinates = _of_genes(found, adata.var_names)
+    storage.write_entries(target, {("varm", keys.key): coordinates, ("uns", keys.key): record})
+    return target if copy else None
+
+
+def _free(adata: AnnData, key: str) -> str:
+    """A key under which nothing else would be lost."""
+    storage.check_free(adata, key, EmbeddingKeys.eigenvalues)
+    if key in adata.varm and key not in adata.uns:
+        raise InputError(
+            f".varm[{key!r}] holds something else, which would be lost. "
+            "Pass another key_added=, or delete it first."
+        )
+    return key
+
+
+def _check_genes(network: Network, genes: pd.Index) -> None:
+    """InputError unless the genes of an AnnData are unique and some are in the network."""
+    if not genes.is_unique:
+        repeated = genes[genes.duplicated()].unique()
+        raise InputError(
+            f"{len(repeated)} gene names occur more than once: {listed(repeated)}. "
+            "Make them unique first, with `adata.var_names_make_unique()` or by merging the genes."
+        )
+    names = network.regulators.append(network.targets).unique()
+    absent = names[~names.isin(genes)]
+    if len(network) and len(absent) == len(names):
+        raise InputError(
+            f"No gene of the network is in .var_names. The network has {listed(names, 5)}, "
+            f".var_names {listed(genes, 5)}. Use the same kind of names in both."
+        )
+    if len(absent):
+        log.info(
+            "Embedding: %d of %d genes of the network aren't in .var_names and have no row in "
+            ".varm: %s.",
+            len(absent),
+            len(names),
+            listed(absent, 5),
+        )
+
+
+def _of_genes(found: Embedding, genes: pd.Index) -> np.ndarray[Any, Any]:
+    """Coordinates of the genes of an AnnData; NaN for those not in the network."""
+    at = found.nodes.get_indexer(genes)
+    result = np.full((len(genes), found.coordinates.shape[1]), np.nan)
+    result[at >= 0] = found.coordinates[at[at >= 0]]
+    return result
+
+
+def _regulators(network: Network, genes: pd.Index) -> pd.DataFrame:
+    """Regulators among the genes, with the number of their targets."""
+    mode, _ = network.mode_and_likelihood()
+    owner = network.to_dataframe()["source"].cat.codes.to_numpy()
+    number = len(network.regulators)
+    facts = pd.DataFrame(
+        {
+            "n_targets": np.bincount(owner, minlength=number),
+            "n_targets_positive": np.bincount(owner[mode > 0], minlength=number),
+        },
+        index=network.regulators.astype(str),
+    )
+    return facts[facts.index.isin(genes)]
