@@ -10,6 +10,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _ROOM = 0.45  # between components, where a node takes a unit square
+_FLATTEST = 0.5  # height of a component over its width, as far as it can be widened
+_STRETCH = 2.0  # at most: beyond that, lines would cross that don't
 
 
 def layout(graph: Any, seed: int, aspect: float = 1.4) -> dict[str, NDArray[np.float64]]:
@@ -43,6 +45,10 @@ def _component(graph: Any, seed: int) -> dict[str, NDArray[np.float64]]:
     if axes.shape == (2, 2):
         values = values @ axes.T
     width, height = np.maximum(np.ptp(values, axis=0), 1e-3)
+    # A chain of regulons would leave most of the picture empty and its names no room.
+    stretch = np.clip(_FLATTEST * width / height, 1.0, _STRETCH)
+    values[:, 1] *= stretch
+    height *= stretch
     values *= 1.15 * np.sqrt(len(graph) / max(width * height, 0.15 * width**2))
     room = np.array([1.3 if graph.degree(node) > 2 else 0.75 for node in places])
     return dict(zip(places, apart(values, room), strict=True))

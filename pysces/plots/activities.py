@@ -69,7 +69,7 @@ def activity_heatmap(
     ax.set_yticks(range(len(means)), [label(n) for n in means.index], fontsize=max(4.0, small))
     ax.set_xticks(
         range(means.shape[1]),
-        [label(n, 26) for n in means.columns],
+        [label(n, 30) for n in means.columns],
         rotation=45,
         ha="right",
         rotation_mode="anchor",
@@ -255,7 +255,7 @@ def activity_dotplot(
         linewidths=0.5,
     )
     ax.set_xticks(range(means.shape[1]), [label(n) for n in means.columns], rotation=90)
-    ax.set_yticks(range(len(means)), [label(n, 26) for n in means.index])
+    ax.set_yticks(range(len(means)), [label(n, 30) for n in means.index])
     ax.set(xlim=(-0.7, means.shape[1] - 0.3), ylim=(len(means) - 0.3, -0.7))
     ax.tick_params(length=0)
     ax.spines[:].set_color(PALE)
@@ -294,7 +294,7 @@ def _for_scanpy(scores: AnnData, groupby: str) -> AnnData:
     """Groups as categories in use, with short names."""
     groups = scores.obs[groupby]
     groups = groups.astype(str).astype("category").cat.remove_unused_categories()
-    short = {name: label(name, 26) for name in groups.cat.categories}
+    short = {name: label(name, 30) for name in groups.cat.categories}
     if len(set(short.values())) == len(short):
         groups = groups.cat.rename_categories(short)
     scores.obs[groupby] = groups

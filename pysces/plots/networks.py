@@ -74,9 +74,9 @@ def network_graph(
     >>> pysces.pl.network_graph(network)  # doctest: +SKIP
     """
     shown, sizes = _strongest(network_of(network, key), regulators, n_regulators, n_targets)
-    ax = axes_of(ax, 10, 8)
     graph = graph_of(shown)
-    place = layout(graph, seed, aspect_of(ax))
+    place = layout(graph, seed, 1.4 if ax is None else aspect_of(ax))
+    ax = axes_of(ax, 10, _height_of(place, 10))
     hubs = [name for name in sizes.index if name in place]
     leaves = [node for node in graph if node not in set(hubs)]
     _edges(ax, graph, place)
@@ -88,7 +88,7 @@ def network_graph(
     if not len(shown):
         ax.text(0.5, 0.5, "no edges", ha="center", transform=ax.transAxes, color=FAINT)
     most = f"{n_targets} strongest targets each"
-    ax.set_title(f"{len(hubs)} regulons, up to {most}", fontsize=11)
+    ax.set_title(f"{len(hubs)} regulon{'s' * (len(hubs) != 1)}, up to {most}", fontsize=11)
     _name_nodes(ax, place, hubs, leaves, area)
     return ax
 
@@ -133,6 +133,14 @@ def graph_of(edges: pd.DataFrame) -> Any:
     for source, target, weight, sign in edges[list(columns)].itertuples(index=False):
         graph.add_edge(str(source), str(target), weight=float(weight), sign=float(sign))
     return graph
+
+
+def _height_of(place: dict[str, NDArray[np.float64]], width: float) -> float:
+    """Height (inches) of a figure of this width that a layout fills, with title and legend."""
+    if len(place) < 2:
+        return 4.0
+    across, up = np.ptp(list(place.values()), axis=0) + 1.0
+    return float(np.clip(width * up / across + 1.0, 4.0, 0.8 * width))
 
 
 def aspect_of(ax: Axes) -> float:

@@ -164,7 +164,7 @@ def test_heatmap_shows_means_in_the_order_of_the_trees(adata) -> None:
     means = adata.obsm["viper"].groupby(adata.obs["kind"].astype(str)).mean().T
     shown = pd.DataFrame(ax.images[0].get_array(), tick_names(ax.yaxis), tick_names(ax.xaxis))
     means.index = [label(n) for n in means.index]
-    means.columns = [label(n, 26) for n in means.columns]
+    means.columns = [label(n, 30) for n in means.columns]
     np.testing.assert_allclose(shown, means.loc[shown.index, shown.columns])
     trees = [child for child in ax.child_axes if len(child.lines)]
     assert [len(tree.lines) for tree in trees] == [2, 2]  # three leaves have two joins
@@ -200,7 +200,7 @@ def test_dot_plot_counts_active_and_repressed_cells(adata) -> None:
     dots = ax.collections[0]
     groups, regulators = tick_names(ax.yaxis), tick_names(ax.xaxis)
     scores = adata.obsm["viper"].rename(columns=label)
-    labels = adata.obs["kind"].astype(str).map(lambda name: label(name, 26))
+    labels = adata.obs["kind"].astype(str).map(lambda name: label(name, 30))
     for (x, y), area, mean in zip(
         dots.get_offsets(), dots.get_sizes(), dots.get_array(), strict=True
     ):
@@ -212,7 +212,7 @@ def test_dot_plot_counts_active_and_repressed_cells(adata) -> None:
 def test_violin_has_one_body_for_each_group(adata) -> None:
     pytest.importorskip("scanpy")
     ax = pysces.pl.activity_violin(adata, "SPI1", "kind")
-    assert tick_names(ax.xaxis) == sorted(label(n, 26) for n in GROUPS)
+    assert tick_names(ax.xaxis) == sorted(label(n, 30) for n in GROUPS)
     assert len([c for c in ax.collections if len(c.get_paths())]) == 3
 
 
