@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 import pysces
-from pysces.viper import activities, enrichment
+from pysces.viper import activities, enrichment, signatures
 
 ENGINES = [row.engine for row in pysces.status().engines if row.available]
 KINDS = ("area", "narnea", "gsea", "mean")
@@ -92,6 +92,18 @@ def test_blocks_of_any_size_give_the_same(signature: Any, monkeypatch: Any) -> N
         monkeypatch.setattr(enrichment, "cells_of_block", lambda *_, n=size: n)
         found = run(data, network, signature=signature)
         pd.testing.assert_frame_equal(found, right, check_exact=True)
+
+
+def test_the_reference_of_a_rank_signature_is_sorted_once(monkeypatch: Any) -> None:
+    data = counts(20, 30)
+    sorted_genes = []
+    sort = signatures.Levels.of
+    monkeypatch.setattr(
+        signatures.Levels, "of", lambda column: sorted_genes.append(1) or sort(column)
+    )
+    monkeypatch.setattr(activities, "cells_of_block", lambda *_: 3)
+    run(data, edges(data.columns), signature="rank", filter_genes=False)
+    assert len(sorted_genes) == 30
 
 
 def test_a_block_that_leaks_into_a_score_would_be_seen(monkeypatch: Any) -> None:

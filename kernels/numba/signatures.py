@@ -12,19 +12,22 @@ from ._jit import jit, parallel
 _FRACTION_BITS = 44
 _HALF_BITS = 22
 _HALF_MASK = (1 << 22) - 1
-_SMALLEST_EXPONENT = -900
+_SMALLEST_EXPONENT = -1021
 _NO_SPREAD = 2.0**-26
+_LARGEST_SHIFT = 1000
 _TILE = 64  # genes or cells of one task
 
 
 def gene_exponents(values):
-    """Smallest e with |x| < 2^e for every value of the gene (at least -900); 0 without values."""
+    """Smallest e with |x| < 2^e for every value of the gene (at least -1021); 0 without values."""
     return _gene_exponents(values)
 
 
 def gene_sums(values, exponent):
     """Whole-number sums of each gene."""
-    sums = _gene_sums(values, np.ldexp(1.0, _FRACTION_BITS - exponent))
+    shift = _FRACTION_BITS - exponent
+    first = np.minimum(shift, _LARGEST_SHIFT)  # two powers of two: one might overflow
+    sums = _gene_sums(values, np.ldexp(1.0, first), np.ldexp(1.0, shift - first))
     return sums[0], sums[1], sums[2], sums[3], sums[4]
 
 
@@ -63,7 +66,7 @@ def _gene_exponents(values):
 
 
 @parallel
-def _gene_sums(values, scale):
+def _gene_sums(values, scale, more):
     cells, genes = values.shape
     result = np.zeros((5, genes), np.int64)
     for tile in prange((genes + _TILE - 1) // _TILE):
@@ -72,7 +75,7 @@ def _gene_sums(values, scale):
             for gene in range(start, stop):
                 x = values[cell, gene]
                 if x == x:
-                    whole = np.int64(x * scale[gene])
+                    whole = np.int64(x * scale[gene] * more[gene])
                     high, low = whole >> _HALF_BITS, whole & _HALF_MASK
                     result[0, gene] += 1
                     result[1, gene] += whole

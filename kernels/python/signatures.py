@@ -10,12 +10,12 @@ Counts = NDArray[np.int64]
 
 FRACTION_BITS = 44  # of a gene's largest magnitude; 2^18 squares of halves still fit in 63 bits
 HALF_BITS = 22
-SMALLEST_EXPONENT = -900
+SMALLEST_EXPONENT = -1021  # of a number with all its digits
 NO_SPREAD = 2.0**-26  # of a gene's sum of squares: below it the other cells are all alike
 
 
 def gene_exponents(values: Float) -> NDArray[np.int32]:
-    """Smallest e with |x| < 2^e for every value of the gene (at least -900); 0 without values."""
+    """Smallest e with |x| < 2^e for every value of the gene (at least -1021); 0 without values."""
     magnitude = np.where(np.isnan(values), 0.0, np.abs(values)).max(axis=0, initial=0.0)
     exponent = np.frexp(magnitude)[1]
     return np.where(magnitude > 0, np.maximum(exponent, SMALLEST_EXPONENT), 0).astype(np.int32)
@@ -46,13 +46,13 @@ def gene_medians(values: Float) -> tuple[Float, Float]:
 
 def standardise(values: Float, centre: Float, scale: Float, bits: int) -> Float:
     """(value - centre) / scale, rounded to `bits` significant bits (53: not rounded)."""
-    with np.errstate(invalid="ignore", divide="ignore"):
+    with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
         return _round_bits((values - centre) / scale, bits)
 
 
 def leave_one_out_t(values: Float, count: Float, mean: Float, spread: Float, bits: int) -> Float:
     """One-sample t of each value's differences from the gene's other values."""
-    with np.errstate(invalid="ignore", divide="ignore"):
+    with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
         deviation = values - mean
         others = count - 1
         difference = deviation * (count / others)

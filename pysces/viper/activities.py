@@ -17,7 +17,8 @@ from pysces.viper.nulls import against_null, bootstrap_plan, null_signature
 from pysces.viper.pleiotropy import Pleiotropy, correct, shared_pairs
 from pysces.viper.quantiles import two_sided
 from pysces.viper.regulons import Regulons, align
-from pysces.viper.signatures import TIE_BITS, Method, fit
+from pysces.viper.signatures import TIE_BITS, Method, Signature, fit
+from pysces.viper.units import from_units, in_units
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -116,7 +117,7 @@ def _by_blocks(
     kind = plan.options.enrichment
     null, null_scores = None, None
     if plan.n_permutations and kind != "gsea":
-        null = _null_signatures(cells, plan)
+        null = _null_signatures(cells, plan, fitted)
         null_scores = _raw(score_block(null, regulons, plan.options), kind)
     wanted = {"area": ["nes"], "narnea": ["nes", "pes", "pvalue"], "mean": ["nes"]}.get(kind)
     if wanted is None:
@@ -150,7 +151,7 @@ def _raw(scores: dict[str, Any], kind: str) -> NDArray[np.float64]:
     return scores["es"] if kind == "area" else scores["nes"]
 
 
-def _null_signatures(cells: Table | Read, plan: Plan) -> NDArray[np.float64]:
+def _null_signatures(cells: Table | Read, plan: Plan, fitted: Signature) -> NDArray[np.float64]:
     """Signatures of reference cells against bootstraps of the others [nulls genes].
 
     From at most 1,000 cells of the reference, evenly spaced.
@@ -158,8 +159,9 @@ def _null_signatures(cells: Table | Read, plan: Plan) -> NDArray[np.float64]:
     rows = np.arange(cells.n_cells) if plan.reference is None else plan.reference
     if len(rows) > _MOST_REFERENCE:
         rows = rows[np.linspace(0, len(rows) - 1, _MOST_REFERENCE).astype(np.intp)]
-    reference = cells.block(rows)
+    reference = in_units(cells.block(rows), fitted.exponent)
     method: Any = plan.signature
     plans = bootstrap_plan(len(rows), plan.n_permutations, plan.seed)
     shuffled = progress(plans, "null", unit="sample")
-    return np.array([null_signature(reference, resample, method) for resample in shuffled])
+    null = np.array([null_signature(reference, resample, method) for resample in shuffled])
+    return from_units(null, fitted.exponent) if method == "mean" else null

@@ -11,9 +11,11 @@ from pysces.dispatch import operations as ops
 from pysces.dispatch.chunks import block_length, blocks, progress
 from pysces.errors import InputError
 from pysces.viper.enrichment import cells_of_block
+from pysces.viper.moments import gene_exponents
 from pysces.viper.quantiles import tables
 from pysces.viper.regulons import Regulons
 from pysces.viper.signatures import TIE_BITS
+from pysces.viper.units import in_units, only_extreme
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -30,18 +32,21 @@ def bootstrap_draws(n_cells: int, number: int, seed: int) -> NDArray[np.intp]:
 
 
 def bootstrapped_moments(
-    cells: Table | Read, draws: NDArray[np.intp]
+    cells: Table | Read, draws: NDArray[np.intp], exponent: NDArray[np.int32]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Mean and standard deviation of each gene in each bootstrap [bootstraps genes]."""
+    """Mean and standard deviation of each gene in each bootstrap [bootstraps genes].
+
+    exponent: units of the genes, in which the results are too.
+    """
     number, n = draws.shape
     step = block_length(16.0 * (cells.n_genes + number), cells.n_cells)
-    centre = cells.block(slice(0, 1))[0]
+    centre = in_units(cells.block(slice(0, 1))[0], exponent)
     total, squares = (np.zeros((number, cells.n_genes)) for _ in range(2))
     for part in blocks(cells.n_cells, step):
         held = np.array(
             [np.bincount(row, minlength=cells.n_cells)[part] for row in draws], dtype=np.float64
         )
-        values = cells.block(part) - centre
+        values = in_units(cells.block(part), exponent) - centre
         total += held @ values
         squares += held @ values**2
     variance = np.maximum(squares - total**2 / n, 0.0) / (n - 1)
@@ -56,12 +61,13 @@ def bootstrapped_area(
     Every cell is compared with every bootstrap of all cells, by z-scores; genes, targets and
     bootstraps are aligned by name.
     """
-    mean, sd = bootstrapped_moments(cells, draws)
+    exponent = only_extreme(gene_exponents(cells)[0])
+    mean, sd = bootstrapped_moments(cells, draws, exponent)
     step = cells_of_block(cells.n_cells, cells.n_genes, regulons)
     shape = (cells.n_cells, len(regulons.names))
     average, spread = np.empty(shape), np.empty(shape)
     for part in progress(list(blocks(cells.n_cells, step)), "bootstraps", unit="block"):
-        values = cells.block(part)
+        values = in_units(cells.block(part), exponent)
         found = np.array(
             [_nes(ops.standardise(values, *at, TIE_BITS), regulons) for at in zip(mean, sd)]  # noqa: B905
         )

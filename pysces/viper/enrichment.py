@@ -17,6 +17,7 @@ from pysces.errors import InputError
 from pysces.viper.blocks import Table, frame
 from pysces.viper.quantiles import tables, two_sided
 from pysces.viper.regulons import Regulons, align, as_network
+from pysces.viper.units import from_units, in_units, largest_magnitude, unit_exponents
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -72,7 +73,11 @@ def score_block(
     if options.enrichment == "gsea":
         return _gsea(values, regulons, options)
     weights = regulons.mode * regulons.likelihood
-    return {"nes": ops.weighted_mean(values, regulons.indptr, regulons.targets, weights)}
+    exponent = unit_exponents(largest_magnitude(values, axis=1))[:, None]
+    means = ops.weighted_mean(
+        in_units(values, exponent), regulons.indptr, regulons.targets, weights
+    )
+    return {"nes": from_units(means, exponent)}
 
 
 def _area(
@@ -98,7 +103,7 @@ def _area(
 
 
 def _gsea(values: NDArray[np.float64], regulons: Regulons, options: Options) -> Scores:
-    weight = np.where(np.isnan(values), 0.0, np.abs(values))
+    weight = _magnitudes(values)
     sets: dict[str, Any] = {"indptr": regulons.indptr, "targets": regulons.targets}
     if options.n_permutations == 0:
         es = ops.running_sum(values, weight, **sets)
@@ -110,6 +115,18 @@ def _gsea(values: NDArray[np.float64], regulons: Regulons, options: Options) -> 
     with np.errstate(invalid="ignore", divide="ignore"):
         nes = np.where((same > 0) & (mean != 0), es / np.abs(mean), 0.0)
     return {"nes": nes, "es": es, "pvalue": (extreme + 1) / (same + 1)}
+
+
+def _magnitudes(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Weights of the running sum, in units of each cell.
+
+    Missing values have none, infinite ones that of the cell's largest finite value.
+    """
+    largest = largest_magnitude(values, axis=1)
+    exponent = unit_exponents(largest)[:, None]
+    largest = np.where(largest > 0, largest, 1.0)[:, None]
+    weight = np.where(np.isnan(values), 0.0, np.minimum(np.abs(values), largest))
+    return in_units(weight, exponent)
 
 
 def gene_permutations(genes: int, number: int, seed: int) -> NDArray[np.int32]:

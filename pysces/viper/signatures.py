@@ -15,8 +15,11 @@ from pysces.errors import InputError
 from pysces.viper.blocks import Cells, Read, Table, frame, some_cells
 from pysces.viper.moments import Moments, gene_moments
 from pysces.viper.quantiles import z_of_t
+from pysces.viper.units import from_units, in_units, largest_magnitude, unit_exponents
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from numpy.typing import ArrayLike, NDArray
 
 log = logging.getLogger("pysces")
@@ -28,6 +31,29 @@ _MAD = 1.4826  # makes the median absolute deviation of normal values their stan
 
 
 @dataclass(frozen=True)
+class Levels:
+    """Different values of a gene in the reference, and how many values lie below each.
+
+    ``below`` has one entry more: the number of values. A gene of counts has few levels, so this is
+    small where most values are 0.
+    """
+
+    values: NDArray[np.float64]
+    below: NDArray[np.int64]
+
+    @classmethod
+    def of(cls, column: NDArray[np.float64]) -> Levels:
+        """Levels of some values; missing ones don't count."""
+        values, counts = np.unique(column[~np.isnan(column)], return_counts=True)
+        return cls(values, np.concatenate([[0], np.cumsum(counts)]))
+
+    def doubled_ranks(self, column: NDArray[np.float64]) -> NDArray[np.int64]:
+        """Twice the number of reference values below each value, plus the number equal to it."""
+        left, right = (np.searchsorted(self.values, column, side) for side in ("left", "right"))
+        return self.below[left] + self.below[right]
+
+
+@dataclass(frozen=True)
 class Signature:
     """What turns values of cells into a signature."""
 
@@ -36,8 +62,9 @@ class Signature:
     against_reference: bool
     centre: NDArray[np.float64] | None = None
     scale: NDArray[np.float64] | None = None
+    exponent: NDArray[np.int32] | None = None  # units of centre, scale and moments
     moments: Moments | None = None
-    ordered: NDArray[np.float64] | None = None
+    levels: list[Levels] | None = None
     constant: NDArray[np.bool_] | None = None
 
     def of(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -46,6 +73,7 @@ class Signature:
             return values
         if self.method == "rank":
             return self._ranks(values)
+        values = in_units(values, self.exponent)
         if self.method == "ttest" and not self.against_reference:
             assert self.moments is not None
             m = self.moments
@@ -55,16 +83,29 @@ class Signature:
         result = ops.standardise(values, self.centre, self.scale, self.bits)
         if self.method == "ttest":
             assert self.moments is not None
-            result = z_of_t(result, self.moments.count - 1)
+            return z_of_t(result, self.moments.count - 1)
+        if self.method == "mean":
+            return self._in_units_of_the_data(result)
         return result
+
+    def _in_units_of_the_data(self, result: NDArray[np.float64]) -> NDArray[np.float64]:
+        found = from_units(result, self.exponent)
+        if np.isinf(found).sum() > np.isinf(result).sum():
+            raise InputError(
+                "Values are so large that their differences from the mean aren't numbers any "
+                "more. Divide the data by a constant."
+            )
+        return found
 
     def _ranks(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
         """Average rank of each value among the reference (and itself)."""
-        assert self.ordered is not None
+        assert self.levels is not None
         assert self.constant is not None
-        doubled = _ranks_among(values, self.ordered)
+        columns = zip(values.T, self.levels, strict=True)
+        doubled = np.array([levels.doubled_ranks(column) for column, levels in columns]).T
         own = 2 if self.against_reference else 1  # a cell of the reference is counted already
-        return np.where(np.isnan(values) | self.constant, np.nan, (doubled + own) / 2)
+        missing = np.isnan(values) | self.constant
+        return np.where(missing, np.nan, (doubled.reshape(values.shape) + own) / 2)
 
 
 def fit(
@@ -88,15 +129,14 @@ def fit(
         )
     known = {"method": method, "bits": bits, "against_reference": reference is not None}
     if method == "mad":
-        centre, deviation = _medians(against)
-        found = Signature(**known, centre=centre, scale=_MAD * deviation)  # type: ignore[arg-type]
+        centre, deviation, exponent = _medians(against)
+        found = Signature(**known, centre=centre, scale=_MAD * deviation, exponent=exponent)  # type: ignore[arg-type]
         constant = deviation == 0
     elif method == "rank":
-        values = against.block(slice(0, against.n_cells))
-        with np.errstate(invalid="ignore"):
-            constant = np.fmin.reduce(values, axis=0) >= np.fmax.reduce(values, axis=0)
+        levels = _levels(against)
+        constant = np.array([len(found.values) < 2 for found in levels], dtype=bool)
         constant = constant & (reference is None)
-        found = Signature(**known, ordered=values, constant=constant)  # type: ignore[arg-type]
+        found = Signature(**known, levels=levels, constant=constant)  # type: ignore[arg-type]
     else:
         moments = gene_moments(against)
         constant = moments.spread == 0
@@ -105,7 +145,13 @@ def fit(
             scale = np.asarray(alike)
         else:
             scale = moments.sd if method == "zscore" else moments.standard_error
-        found = Signature(**known, centre=moments.mean, scale=scale, moments=moments)  # type: ignore[arg-type]
+        found = Signature(
+            **known,  # type: ignore[arg-type]
+            centre=moments.mean,
+            scale=scale,
+            exponent=moments.exponent,
+            moments=moments,
+        )
     if constant.any():
         log.warning(
             "%d of %d genes don't vary among the cells compared with; they count as missing.",
@@ -179,25 +225,24 @@ def reference_rows(reference: Any, names: pd.Index) -> NDArray[np.intp] | None:
     return np.sort(rows)
 
 
-def _medians(cells: Cells) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Median and median absolute deviation of each gene, by blocks of genes."""
-    step = block_length(32.0 * cells.n_cells, cells.n_genes)
-    found = [ops.gene_medians(cells.columns(part)) for part in blocks(cells.n_genes, step)]
-    return np.concatenate([f[0] for f in found]), np.concatenate([f[1] for f in found])
+def _medians(
+    cells: Cells,
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.int32]]:
+    """Median and median absolute deviation of each gene, and their units."""
+    found = []
+    for values in _by_genes(cells):
+        exponent = unit_exponents(largest_magnitude(values))
+        found.append((*ops.gene_medians(in_units(values, exponent)), exponent))
+    centre, deviation, exponents = (np.concatenate(parts) for parts in zip(*found, strict=True))
+    return centre, deviation, exponents
 
 
-def _ranks_among(
-    values: NDArray[np.float64], reference: NDArray[np.float64]
-) -> NDArray[np.float64]:
-    """Twice the number of reference values below each value, plus the number equal to it.
+def _levels(cells: Cells) -> list[Levels]:
+    """Levels of each gene."""
+    return [Levels.of(column) for values in _by_genes(cells) for column in values.T]
 
-    From ranks within both together, less the ranks within the values alone.
-    """
-    n = len(values)
-    step = block_length(24.0 * (n + len(reference)), values.shape[1])
-    result = np.empty(values.shape)
-    for part in blocks(values.shape[1], step):
-        own = np.ascontiguousarray(values[:, part].T)
-        both = np.concatenate([own, reference[:, part].T], axis=1)
-        result[:, part] = (ops.average_ranks(both)[:, :n] - ops.average_ranks(own)).T
-    return result
+
+def _by_genes(cells: Cells) -> Iterator[NDArray[np.float64]]:
+    """Values of some genes at a time over all cells [cells genes]."""
+    step = block_length(40.0 * cells.n_cells, cells.n_genes)
+    return (cells.columns(part) for part in blocks(cells.n_genes, step))

@@ -11,6 +11,7 @@ from scipy import special, stats
 from pysces.errors import InputError
 from pysces.viper.blocks import frame
 from pysces.viper.quantiles import normal_table
+from pysces.viper.units import in_units, largest_magnitude, unit_exponents
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -186,6 +187,7 @@ def _gene_scores(
     values: NDArray[np.float64], weighting: float, standardise: bool
 ) -> NDArray[np.float64]:
     if standardise:
+        values = in_units(values, unit_exponents(largest_magnitude(values)))
         with np.errstate(invalid="ignore", divide="ignore"):
             values = (values - values.mean(axis=0)) / values.std(axis=0, ddof=1)
         values = np.nan_to_num(values, nan=0.0)

@@ -10,6 +10,7 @@ from scipy import special
 from pysces import seeds
 from pysces.errors import InputError
 from pysces.viper.quantiles import z_of_t
+from pysces.viper.units import in_units, largest_magnitude, unit_exponents
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -33,7 +34,9 @@ def row_t_test(
     >>> float(t[0]), float(p[0])
     (0.0, 1.0)
     """
-    t, degrees = _t(x, y, mu)
+    exponent = _units(x, x if y is None else y)
+    mean = in_units(np.full(x.shape[1], mu), exponent)
+    t, degrees = _t(in_units(x, exponent), None if y is None else in_units(y, exponent), mean)
     if alternative == "two-sided":
         return t, 2 * special.stdtr(degrees, -np.abs(t))
     return t, special.stdtr(degrees, t if alternative == "less" else -t)
@@ -41,11 +44,18 @@ def row_t_test(
 
 def group_z(x: NDArray[np.float64], y: NDArray[np.float64]) -> NDArray[np.float64]:
     """Normal score of each gene between two groups of samples, from the two-sample t test."""
-    return z_of_t(*_t(x, y, 0.0))
+    exponent = _units(x, y)
+    return z_of_t(*_t(in_units(x, exponent), in_units(y, exponent), 0.0))
+
+
+def _units(x: NDArray[np.float64], y: NDArray[np.float64]) -> NDArray[np.int32]:
+    return unit_exponents(largest_magnitude(x, y))
 
 
 def _t(
-    x: NDArray[np.float64], y: NDArray[np.float64] | None, mu: float
+    x: NDArray[np.float64],
+    y: NDArray[np.float64] | None,
+    mu: float | NDArray[np.float64],
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     with np.errstate(invalid="ignore", divide="ignore"):
         n, mean, spread = _moments(x)
@@ -111,6 +121,8 @@ def _drawn_z(
 
     Sums over a draw are products with how often it holds each row, about a common centre.
     """
+    exponent = _units(x, y)
+    x, y = in_units(x, exponent), in_units(y, exponent)
     centre = np.concatenate([x, y]).mean(axis=0)
     sums = []
     for values, drawn in ((x - centre, first), (y - centre, second)):

@@ -141,7 +141,7 @@ def gene_sums() -> list[Case]:
     tiny = np.array([[5e-324, 1e-300, 0.0, 1e308], [0.0, -1e-290, -0.0, -1e300]])
     for name, values in [*_expression(12), ("subnormal and huge", tiny)]:
         largest = np.where(np.isnan(values), 0.0, np.abs(values)).max(axis=0, initial=0.0)
-        exponent = np.where(largest > 0, np.maximum(np.frexp(largest)[1], -900), 0)
+        exponent = np.where(largest > 0, np.maximum(np.frexp(largest)[1], -1021), 0)
         cases.append(Case(name, {"values": values, "exponent": exponent.astype(np.int32)}))
     return cases
 

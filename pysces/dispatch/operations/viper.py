@@ -30,7 +30,7 @@ PerEdge = Annotated[NDArray[np.float64], Spec("float64", "edges")]
 
 @kernel(file="signatures", cut="genes", agreement=EXACT, cases=cases.gene_exponents)
 def gene_exponents(values: Order) -> ExponentPerGene:
-    """Smallest e with ``|x| < 2^e`` for every value of the gene, at least -900; 0 if all are 0.
+    """Smallest e with ``|x| < 2^e`` for every value of the gene, at least -1021; 0 if all are 0.
 
     Missing values (NaN) take no part. The scale of :func:`gene_sums`.
     """
