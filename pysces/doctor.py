@@ -27,6 +27,8 @@ DISTRIBUTION, OTHER = "pysces-grn", "pysces"
 OPTIONAL = {
     "matplotlib": "plot",
     "networkx": "plot",
+    "igraph": "igraph",
+    "mudata": "mudata",
     "scanpy": "scanpy",
     "dask": "dask",
     "pyarrow": "parquet",
