@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from pysces.aracne.pseudobulk import pseudobulk as pseudobulk
     from pysces.aracne.run import infer_network as infer_network
     from pysces.aracne.run import run_aracne as run_aracne
+    from pysces.benchmarking.run import benchmark as benchmark
     from pysces.data.files import read_expression as read_expression
     from pysces.data.files import read_network as read_network
     from pysces.data.regulators import regulators as regulators
@@ -70,6 +71,7 @@ _PUBLIC = {
     "PyscesError": "pysces.errors",
     "PyscesWarning": "pysces.errors",
     "activity": "pysces.viper.results",
+    "benchmark": "pysces.benchmarking.run",
     "compute_signature": "pysces.viper.layers",
     "consolidate": "pysces.aracne.consolidate",
     "embed_network": "pysces.embedding.embed",

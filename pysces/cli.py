@@ -141,6 +141,18 @@ def _parser() -> argparse.ArgumentParser:
     validate.add_argument("--kernels", nargs="+", metavar="KERNEL")
     validate.add_argument("--json", action="store_true")
 
+    bench = command("benchmark", _benchmark, "Time every engine on every kernel and workflow.")
+    bench.add_argument("--kernels", nargs="*", metavar="NAME", help="these kernels (default: all)")
+    bench.add_argument("--workflows", nargs="*", metavar="NAME", help="these workflows")
+    bench.add_argument("--engines", nargs="+", choices=ENGINES, metavar="ENGINE")
+    amount = bench.add_mutually_exclusive_group()
+    amount.add_argument("--sizes", choices=["small", "medium", "large"], help="3, 4 or 6 sizes")
+    amount.add_argument("--seconds", type=float, metavar="S", help="as much as fits (default: 100)")
+    bench.add_argument("--threads", type=int, metavar="N", help="of Numba (default: all)")
+    bench.add_argument("--peers", action="store_true", help="other programs of PyPI side by side")
+    bench.add_argument("-o", "--output", default="pysces-benchmark", metavar="FOLDER")
+    bench.add_argument("--json", action="store_true", help="print JSON instead of tables")
+
     doctor = command("doctor", _doctor, "Check the installation, line by line, with remedies.")
     doctor.add_argument("--json", action="store_true")
 
@@ -295,6 +307,31 @@ def _validate(options: argparse.Namespace) -> int:
     report = pysces.validate(options.engines, options.kernels)
     print(json.dumps(report.to_dict(), indent=2) if options.json else report)
     return 0 if report else 1
+
+
+def _benchmark(options: argparse.Namespace) -> int:
+    import pysces
+
+    report = pysces.benchmark(
+        options.kernels,
+        options.engines,
+        workflows=options.workflows,
+        sizes=options.sizes,
+        seconds=options.seconds,
+        threads=options.threads,
+        peers=options.peers,
+        show=None if options.json else _print_at_once,
+    )
+    written = report.write(options.output)
+    if options.json:
+        print(json.dumps(report.to_dict(), indent=2))
+    else:
+        print(report.footer(written))
+    return 0 if report else 1
+
+
+def _print_at_once(part: object) -> None:
+    print(part, flush=True)
 
 
 def _doctor(options: argparse.Namespace) -> int:

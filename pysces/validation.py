@@ -195,14 +195,14 @@ def check_case(
         halves = _in_two(contract, engine, case.arguments)
     except Exception as error:
         return [f"raised {type(error).__name__}: {error}"], float("inf")
-    faults, largest = _differences(contract, result, expected, arguments)
+    faults, largest = differences(contract, result, expected, arguments)
     if not _same_values(before, arguments):
         faults.append("the inputs were modified")
     if not _identical(result, again):
         faults.append("a second call gave another answer")
     if halves is not None:
         # Blocks of an exact kernel are the same to the bit; others within the tolerance.
-        cut = _differences(contract, halves, result, arguments)[0]
+        cut = differences(contract, halves, result, arguments)[0]
         faults += [f"cut along '{contract.cut}': {fault}" for fault in cut]
     return faults, largest
 
@@ -227,9 +227,10 @@ def _parts(contract: Kernel, result: Any) -> tuple[Any, ...]:
     return (result,) if len(contract.results) == 1 else tuple(result)
 
 
-def _differences(
+def differences(
     contract: Kernel, result: Any, expected: Any, arguments: Mapping[str, Any]
 ) -> tuple[list[str], float]:
+    """What is wrong with a result of a kernel, and its largest difference from the right one."""
     faults, largest = [], 0.0
     got, right = _parts(contract, result), _parts(contract, expected)
     if len(got) != len(contract.results):

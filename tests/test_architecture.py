@@ -27,6 +27,7 @@ ARROWS = {
         "validation",
         "data",
         "network",
+        "benchmarking",
         "demo",
         "dispatch",
         "doctor",
@@ -40,6 +41,8 @@ ARROWS = {
     "plots": {"data", "network", "aracne", "viper", "embedding", "validation"},
     "reports": {"data", "network", "plots", "viper"},
     "doctor": {"aracne", "viper", "dispatch"},
+    # It times what users call, and draws it.
+    "benchmarking": {"aracne", "viper", "dispatch", "validation", "plots"},
     "validation": {"dispatch"},
     "data": {"network", "edges", "graphs", "regulon"},
     "network": {"regulon", "edge_table"},

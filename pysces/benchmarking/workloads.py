@@ -1,0 +1,291 @@
+"""What each declared kernel is timed on: the function of the kernel's name makes the input.
+
+A workload grows with its ``rung`` 0, 1, 2, ...: each step is about four times the work (that of
+the data processing inequality eight times). A test compares the names here with the declarations,
+so no kernel can be left out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from pysces.aracne.estimators import c_log_c, partition
+from pysces.benchmarking import inputs
+from pysces.viper.quantiles import stacked_tables, tables
+
+SAMPLES = 200
+GENES = 1000
+REGULONS = 50
+TARGETS = 50
+
+
+@dataclass(frozen=True)
+class Workload:
+    """Arguments of a kernel, and how many units of work they are."""
+
+    arguments: dict[str, Any]
+    units: int
+    unit: str
+
+
+# --- ARACNe ---------------------------------------------------------------------------------------
+
+
+def ordinal_ranks(rung: int) -> Workload:
+    """Genes with many ties over 200 samples."""
+    rng, rows = inputs.stream("ordinal_ranks", rung), 64 * 4**rung
+    values = inputs.counts(rng, rows, SAMPLES)
+    keys = rng.integers(0, 2**64, size=rows, dtype=np.uint64)
+    return Workload({"values": values, "keys": keys, "descending": True}, rows, "genes")
+
+
+def average_ranks(rung: int) -> Workload:
+    """Cells with many ties over 1,000 genes."""
+    rows = 8 * 4**rung
+    values = inputs.counts(inputs.stream("average_ranks", rung), rows, GENES)
+    return Workload({"values": values}, rows, "cells")
+
+
+def adaptive_mi(rung: int) -> Workload:
+    """Regulators with genes, mixtures of common causes, over 200 samples."""
+    rng, regulators, genes = inputs.stream("adaptive_mi", rung), 4 * 2**rung, 64 * 2**rung
+    x = inputs.dependent_ranks(rng, regulators, SAMPLES)
+    y = inputs.dependent_ranks(rng, genes, SAMPLES)
+    table = partition("adaptive", SAMPLES).tables
+    return Workload({"regulators": x, "genes": y, **table}, regulators * genes, "pairs")
+
+
+def binned_mi(rung: int) -> Workload:
+    """Ten bins over 2,000 cells, with the correction."""
+    rng, regulators, genes = inputs.stream("binned_mi", rung), 4 * 2**rung, 32 * 2**rung
+    x, y = (rng.integers(0, 10, size=(rows, 2000)).astype(np.uint8) for rows in (regulators, genes))
+    arguments = {"regulators": x, "genes": y, "n_bins": 10}
+    arguments |= {"n_log_n": c_log_c(2000), "half_cell": 1 << 39}
+    return Workload(arguments, regulators * genes, "pairs")
+
+
+def dpi(rung: int) -> Workload:
+    """A network that has a tenth of all edges."""
+    regulators, genes = 16 * 2**rung, 128 * 2**rung
+    network, between = inputs.edges(inputs.stream("dpi", rung), regulators, genes, 0.1)
+    arguments = {"edges": network, "between": between, "network": network}
+    return Workload({**arguments, "kept_fraction": 1 << 30}, regulators**2 * genes, "triangles")
+
+
+def weakest_pairs(rung: int) -> Workload:
+    """The same network."""
+    regulators, genes = 16 * 2**rung, 128 * 2**rung
+    network, between = inputs.edges(inputs.stream("dpi", rung), regulators, genes, 0.1)
+    arguments = {"between": between, "network": network}
+    return Workload(arguments, regulators**2 * genes, "triangles")
+
+
+def rank_products(rung: int) -> Workload:
+    """Pairs drawn from 1,000 genes over 200 samples."""
+    rng, pairs = inputs.stream("rank_products", rung), 256 * 4**rung
+    ranks = 2 * inputs.independent_ranks(rng, GENES, SAMPLES)
+    first, second = rng.integers(0, GENES, size=(2, pairs))
+    return Workload({"ranks": ranks, "first": first, "second": second}, pairs, "pairs")
+
+
+# --- signatures -----------------------------------------------------------------------------------
+
+
+def _cells(name: str, rung: int, first: int = 16) -> tuple[np.random.Generator, np.ndarray]:
+    rng = inputs.stream(name, rung)
+    return rng, inputs.counts(rng, first * 4**rung, GENES)
+
+
+def gene_exponents(rung: int) -> Workload:
+    """Cells x 1,000 genes."""
+    _, values = _cells("gene_exponents", rung)
+    return Workload({"values": values}, len(values), "cells")
+
+
+def gene_sums(rung: int) -> Workload:
+    """Cells x 1,000 genes."""
+    _, values = _cells("gene_sums", rung)
+    exponent = np.frexp(values.max(axis=0))[1].astype(np.int32)
+    return Workload({"values": values, "exponent": exponent}, len(values), "cells")
+
+
+def gene_medians(rung: int) -> Workload:
+    """Cells x 1,000 genes."""
+    _, values = _cells("gene_medians", rung)
+    return Workload({"values": values}, len(values), "cells")
+
+
+def standardise(rung: int) -> Workload:
+    """Cells x 1,000 genes, to 36 bits."""
+    _, values = _cells("standardise", rung)
+    arguments = {"values": values, "centre": values.mean(axis=0), "scale": values.std(axis=0)}
+    return Workload({**arguments, "bits": 36}, len(values), "cells")
+
+
+def leave_one_out_t(rung: int) -> Workload:
+    """Cells x 1,000 genes, to 36 bits."""
+    _, values = _cells("leave_one_out_t", rung)
+    mean = values.mean(axis=0)
+    arguments = {
+        "values": values,
+        "count": np.full(GENES, float(len(values))),
+        "mean": mean,
+        "spread": ((values - mean) ** 2).sum(axis=0),
+        "bits": 36,
+    }
+    return Workload(arguments, len(values), "cells")
+
+
+def segment_means(rung: int) -> Workload:
+    """Cells x 1,000 genes in twenty groups."""
+    rng, values = _cells("segment_means", rung)
+    segment = rng.integers(0, 20, size=len(values)).astype(np.int32)
+    arguments = {"values": values, "segment": segment, "n_segments": 20}
+    return Workload(arguments, len(values), "cells")
+
+
+# --- enrichment -----------------------------------------------------------------------------------
+
+
+def _enrichment(
+    name: str, rung: int, first: int = 4
+) -> tuple[np.random.Generator, np.ndarray, dict[str, Any]]:
+    """Cells x 1,000 genes of a signature without ties, with 50 regulons of 50 targets."""
+    rng = inputs.stream(name, rung)
+    values = rng.normal(size=(first * 4**rung, GENES))
+    return rng, values, inputs.regulons(rng, GENES, REGULONS, TARGETS)
+
+
+def _ranked(values: np.ndarray) -> dict[str, Any]:
+    offset, quantiles = tables(values)
+    peak = np.full(len(values), -1, dtype=np.int32)
+    return {"signature": values, "peak": peak, "offset": offset, "quantiles": quantiles}
+
+
+def normal_scores(rung: int) -> Workload:
+    """Ranks of cells x 1,000 genes."""
+    rng = inputs.stream("normal_scores", rung)
+    ranks = 2 * inputs.independent_ranks(rng, 16 * 4**rung, GENES)
+    offset, quantiles = tables(ranks.astype(np.float64))
+    arguments = {"ranks": ranks, "offset": offset, "quantiles": quantiles}
+    return Workload(arguments, len(ranks), "cells")
+
+
+def area(rung: int) -> Workload:
+    """50 regulons of 50 targets among 1,000 genes."""
+    _, values, sets = _enrichment("area", rung)
+    return Workload({**_ranked(values), **sets}, len(values), "cells")
+
+
+def weighted_area(rung: int) -> Workload:
+    """The same with a weight for every gene of every cell."""
+    rng, values, sets = _enrichment("weighted_area", rung)
+    weights = {"weights": rng.uniform(size=values.shape), "weighted_norm": True}
+    return Workload({**_ranked(values), **weights, **sets}, len(values), "cells")
+
+
+def paired_area(rung: int) -> Workload:
+    """Three regulons for each cell."""
+    rng, values, sets = _enrichment("paired_area", rung)
+    tasks = 3 * len(values)
+    pairs = {
+        "cell": np.repeat(np.arange(len(values), dtype=np.int32), 3),
+        "regulon": rng.integers(0, REGULONS, size=tasks).astype(np.int32),
+    }
+    return Workload({**_ranked(values), **pairs, **sets}, tasks, "scores")
+
+
+def weighted_mean(rung: int) -> Workload:
+    """50 regulons of 50 targets among 1,000 genes."""
+    _, values, sets = _enrichment("weighted_mean", rung, first=16)
+    weights = sets.pop("mode") * sets.pop("likelihood")
+    return Workload({"signature": values, **sets, "weights": weights}, len(values), "cells")
+
+
+def narnea(rung: int) -> Workload:
+    """50 regulons of 50 targets among 1,000 genes."""
+    _, values, sets = _enrichment("narnea", rung)
+    order = np.argsort(-sets["likelihood"].reshape(REGULONS, TARGETS), axis=1, kind="stable")
+    arguments = {
+        "magnitude": np.abs(values),
+        "sign": np.where(values < 0, -1, 1).astype(np.int32),
+        **sets,
+        "by_likelihood": order.ravel().astype(np.int32),
+    }
+    return Workload(arguments, len(values), "cells")
+
+
+def _sets(sets: dict[str, Any]) -> dict[str, Any]:
+    return {"indptr": sets["indptr"], "targets": sets["targets"]}
+
+
+def running_sum(rung: int) -> Workload:
+    """50 sets of 50 targets among 1,000 genes."""
+    _, values, sets = _enrichment("running_sum", rung)
+    arguments = {"signature": values, "weight": np.abs(values), **_sets(sets)}
+    return Workload(arguments, len(values), "cells")
+
+
+def permuted_running_sum(rung: int) -> Workload:
+    """The same with 20 permutations."""
+    rng, values, sets = _enrichment("permuted_running_sum", rung, first=1)
+    permutations = np.array([rng.permutation(GENES) for _ in range(20)], dtype=np.int32)
+    arguments = {"signature": values, "weight": np.abs(values), "permutations": permutations}
+    return Workload({**arguments, **_sets(sets)}, len(values), "cells")
+
+
+def shared_target_scores(rung: int) -> Workload:
+    """Every regulon shares half of its targets with another one, in every cell."""
+    rng, values, sets = _enrichment("shared_target_scores", rung, first=1)
+    half = TARGETS // 2
+    places = [np.sort(rng.choice(TARGETS, half, replace=False)) for _ in range(REGULONS)]
+    tests = len(values) * REGULONS
+    arguments = {
+        "signature": values,
+        "direction": rng.choice(np.array([-1, 1], dtype=np.int32), size=tests),
+        "cell": np.repeat(np.arange(len(values), dtype=np.int32), REGULONS),
+        "pair": np.tile(np.arange(REGULONS, dtype=np.int32), len(values)),
+        "regulator": np.arange(REGULONS, dtype=np.int32),
+        "shared_indptr": np.arange(0, (REGULONS + 1) * half, half, dtype=np.int64),
+        "shared": np.concatenate(places).astype(np.int32),
+        "quantiles": stacked_tables(TARGETS),
+        **sets,
+    }
+    return Workload(arguments, tests, "tests")
+
+
+# --- graphs ---------------------------------------------------------------------------------------
+
+
+def propagate(rung: int) -> Workload:
+    """30 components over a graph of ten edges a node, eight steps of a Chebyshev polynomial."""
+    rng, nodes = inputs.stream("propagate", rung), 64 * 4**rung
+    arguments = {
+        "indptr": np.arange(0, 10 * nodes + 1, 10, dtype=np.int64),
+        "indices": rng.integers(0, nodes, size=10 * nodes).astype(np.int32),
+        "weights": rng.uniform(-0.1, 0.1, size=10 * nodes),
+        "values": rng.normal(size=(nodes, 30)),
+        "recurrence": np.array([[1.0, 0.0, 0.0], *[[2.0, 0.0, -1.0]] * 7]),
+    }
+    return Workload(arguments, 8 * 10 * nodes, "edges")
+
+
+def workloads() -> dict[str, Callable[[int], Workload]]:
+    """Every workload by the name of its kernel.
+
+    Examples
+    --------
+    >>> workloads()["adaptive_mi"](0).unit
+    'pairs'
+    """
+    return {
+        name: made
+        for name, made in globals().items()
+        if getattr(made, "__module__", None) == __name__
+        and getattr(made, "__annotations__", {}).get("return") == "Workload"
+        and not name.startswith("_")
+    }
