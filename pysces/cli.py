@@ -89,7 +89,14 @@ def _parser() -> argparse.ArgumentParser:
     aracne.add_argument(
         "--resampling", default="subsample", choices=["subsample", "bootstrap", "none"]
     )
-    aracne.add_argument("--n-resamples", type=int, default=100, metavar="N")
+    aracne.add_argument(
+        "--n-resamples", type=_number_or_auto, default=100, metavar="N", help="or auto"
+    )
+    aracne.add_argument("--consensus", default="decoy", choices=["decoy", "poisson", "binomial"])
+    aracne.add_argument("--groupby", help="column of .obs: one network for each group")
+    aracne.add_argument("--min-samples", type=int, default=50, metavar="N", help="of a group")
+    aracne.add_argument("--ties", default="random", choices=["random", "together"])
+    aracne.add_argument("--checkpoint", metavar="FOLDER", help="go on where a run was interrupted")
     aracne.add_argument("--alpha", type=float, default=0.05)
     aracne.add_argument("--correction", default="fdr_bh", choices=["fdr_bh", "bonferroni", "none"])
     aracne.add_argument("--dpi", default="dpi", choices=["dpi", "maxent", "none"])
@@ -166,6 +173,10 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
+def _number_or_auto(text: str) -> int | str:
+    return text if text == "auto" else int(text)
+
+
 def _engine(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--engine", choices=ENGINES, help="default: the best one here")
 
@@ -196,10 +207,10 @@ def _demo(options: argparse.Namespace) -> int:
 
 def _aracne(options: argparse.Namespace) -> int:
     import pysces
-    from pysces.data import storage
     from pysces.data.files import read_expression, write_h5ad
 
     start = time.perf_counter()
+    _check_output(options.output, *([".tsv", ".csv", ".h5ad"] if options.groupby else []))
     adata = read_expression(options.expression, transpose=options.transpose)
     pysces.run_aracne(
         adata,
@@ -207,6 +218,11 @@ def _aracne(options: argparse.Namespace) -> int:
         layer=options.layer,
         estimator=options.estimator,
         n_bins=options.n_bins,
+        ties=options.ties,
+        groupby=options.groupby,
+        min_samples=options.min_samples,
+        consensus=options.consensus,
+        checkpoint=options.checkpoint,
         resampling=None if options.resampling == "none" else options.resampling,
         n_resamples=options.n_resamples,
         alpha=options.alpha,
@@ -217,14 +233,17 @@ def _aracne(options: argparse.Namespace) -> int:
         engine=options.engine,
         n_null=options.n_null,
     )
-    network = storage.read_network_of(adata, "aracne")
+    edges = adata.uns["aracne"]["network"]
     if str(options.output).endswith(".h5ad"):
         write_h5ad(adata, options.output)
+    elif options.groupby is not None:
+        _write_table(edges, options.output, index=False)
     else:
-        network.write(options.output)
+        pysces.Network.from_anndata(adata).write(options.output)
     engine = adata.uns["aracne"]["params"]["engine"]["name"]
+    groups = "" if options.groupby is None else f", {edges['group'].nunique()} groups,"
     print(
-        f"{len(network)} edges of {len(network.regulators)} regulators in "
+        f"{len(edges)} edges of {edges['source'].nunique()} regulators{groups} in "
         f"{time.perf_counter() - start:.1f} s on engine {engine}, written to {options.output}"
     )
     return 0
@@ -235,6 +254,7 @@ def _viper(options: argparse.Namespace) -> int:
     from pysces.data.files import read_expression, write_h5ad
 
     start = time.perf_counter()
+    _check_output(options.output, ".tsv", ".csv", ".h5ad")
     adata = read_expression(options.expression, transpose=options.transpose)
     pysces.run_viper(
         adata,
@@ -264,6 +284,7 @@ def _msviper(options: argparse.Namespace) -> int:
     import pysces
     from pysces.data.files import read_expression
 
+    _check_output(options.output, ".tsv", ".csv")
     adata = read_expression(options.expression)
     pysces.run_msviper(
         adata,
@@ -285,10 +306,16 @@ def _msviper(options: argparse.Namespace) -> int:
     return 0
 
 
+def _check_output(path: str, *endings: str) -> None:
+    """Refuse a file that couldn't be written in the end, before the work is done."""
+    if endings and not str(path).endswith(endings):
+        raise PyscesError(f"Can't tell the format of {path}. End it in {' or '.join(endings)}.")
+    if not Path(path).resolve().parent.is_dir():
+        raise PyscesError(f"There is no folder {Path(path).resolve().parent}. Make it first.")
+
+
 def _write_table(table: pd.DataFrame, path: str, *, index: bool) -> None:
     """A table as .tsv or .csv, whole or not at all."""
-    if not str(path).endswith((".tsv", ".csv")):
-        raise PyscesError(f"Can't tell the format of {path}. End it in .tsv or .csv.")
     separator = "\t" if str(path).endswith(".tsv") else ","
     atomic_write(path, table.to_csv(sep=separator, index=index).encode())
 

@@ -68,7 +68,9 @@ class EdgeTable:
         return cls(table)
 
     @classmethod
-    def from_anndata(cls, adata: AnnData, key: str = NetworkKeys.key) -> Self:
+    def from_anndata(
+        cls, adata: AnnData, key: str = NetworkKeys.key, *, group: str | None = None
+    ) -> Self:
         """The network that `pysces.run_aracne` left in an AnnData under a key.
 
         Parameters
@@ -77,6 +79,8 @@ class EdgeTable:
             What `pysces.run_aracne` ran on.
         key
             Its ``key_added``.
+        group
+            Whose network, where the run had ``groupby=``.
 
         Returns
         -------
@@ -86,7 +90,9 @@ class EdgeTable:
         Raises
         ------
         MissingKeyError
-            If there is no network under that key.
+            If there is no network under that key, or none of that group.
+        InputError
+            If there are networks of groups, and ``group`` isn't given.
 
         Examples
         --------
@@ -95,7 +101,9 @@ class EdgeTable:
         name = NetworkKeys.network
         record = adata.uns.get(key)
         if isinstance(record, dict) and name in record:
-            return cls(known_columns(record[name])[0], record.get(NetworkKeys.params))
+            if group is None and NetworkKeys.group not in record[name]:
+                return cls(known_columns(record[name])[0], record.get(NetworkKeys.params))
+            return cls(*_of_group(record, key, group))
         argument = "" if key == NetworkKeys.key else f", key_added={key!r}"
         others = [k for k, v in adata.uns.items() if isinstance(v, dict) and name in v]
         raise MissingKeyError(
@@ -320,3 +328,36 @@ class EdgeTable:
 
     def __len__(self) -> int:
         return len(self._edges)
+
+
+def groups_in(adata: AnnData, key: str) -> list[str]:
+    """Groups of which ``adata.uns[key]`` holds networks; none if it holds a single one."""
+    record = adata.uns.get(key)
+    grouped = isinstance(record, dict) and NetworkKeys.groups in record
+    return [str(group) for group in record[NetworkKeys.groups].index] if grouped else []
+
+
+def _of_group(
+    record: Mapping[str, Any], key: str, group: str | None
+) -> tuple[pd.DataFrame, dict[str, Any]]:
+    """Edges and run record of the network of one group."""
+    edges, facts = record[NetworkKeys.network], record.get(NetworkKeys.groups)
+    if facts is None or NetworkKeys.group not in edges:
+        raise MissingKeyError(
+            f".uns[{key!r}] holds one network, not those of groups. Leave out group=, or run "
+            "`pysces.run_aracne(adata, groupby=...)`."
+        )
+    if group is None:
+        raise InputError(
+            f".uns[{key!r}] holds the networks of {len(facts)} groups: {listed(facts.index)}. "
+            "Say whose with group=."
+        )
+    if group not in facts.index:
+        raise MissingKeyError(
+            f"Did not find a network of group {group!r} in .uns[{key!r}]. "
+            f"Groups there: {listed(facts.index)}."
+        )
+    own = edges[edges[NetworkKeys.group] == group].drop(columns=NetworkKeys.group)
+    own = own.astype({"source": object, "target": object}).reset_index(drop=True)
+    params = {**record.get(NetworkKeys.params, {}), **facts.loc[group].to_dict(), "group": group}
+    return known_columns(own)[0], params

@@ -14,6 +14,10 @@ class NetworkKeys:
     """``uns[key]["network"]``: the edges, a DataFrame."""
     params: str = "params"
     """``uns[key]["params"]``: how it was made."""
+    groups: str = "groups"
+    """``uns[key]["groups"]``: facts about the network of each group, a DataFrame, if grouped."""
+    group: str = "group"
+    """The column of the edges that says whose they are, if grouped."""
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 
 import pytest
 
@@ -16,6 +17,16 @@ def _own_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.Mon
     if "PYSCES_CACHE_DIR" not in os.environ:
         folder = tmp_path_factory.getbasetemp().parent / "pysces-cache"
         monkeypatch.setenv("PYSCES_CACHE_DIR", str(folder))
+
+
+@pytest.fixture(autouse=True)
+def _same_verbosity() -> Iterator[None]:
+    """What a test says or silences ends with it."""
+    from pysces.settings import settings
+
+    before = settings.verbosity
+    yield
+    settings.verbosity = before
 
 
 @pytest.fixture

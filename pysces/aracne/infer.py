@@ -67,8 +67,6 @@ def infer(
         found = _without_resampling(candidates, measure, options)
     else:
         found = _with_resampling(candidates, measure, options, work)
-    if len(found.edges) == 0:
-        _warn_empty(candidates, measure, options, found.facts)
     return _table(candidates, measure, found), found.facts
 
 
@@ -302,11 +300,17 @@ def _competition(facts: dict[str, Any]) -> str:
     )
 
 
-def _warn_empty(
-    candidates: Candidates, measure: Measure, options: Options, facts: dict[str, Any]
+def warn_empty(
+    candidates: Candidates,
+    measure: Measure,
+    options: Options,
+    facts: dict[str, Any],
+    group: str | None,
 ) -> None:
+    """Say that the network is empty, and what an edge would have needed."""
+    whose = "" if group is None else f"Group {group!r}: "
     warnings.warn(
-        f"No edge is significant at alpha = {options.alpha:g}: "
+        f"{whose}No edge is significant at alpha = {options.alpha:g}: "
         f"{candidates.n_regulators} regulators x {candidates.n_genes} genes, "
         f"{measure.n} samples; the threshold of mutual information is "
         f"{facts['threshold_mi']:.4g} nats, the largest seen is {facts['largest_mi']:.4g}"

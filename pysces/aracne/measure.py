@@ -11,6 +11,7 @@ import numpy as np
 from pysces.aracne.estimators import ADAPTIVE, bins, c_log_c, fraction_bits, partition, to_nats
 from pysces.checks import check_one_of, check_whole
 from pysces.dispatch import operations as ops
+from pysces.errors import InputError
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -46,6 +47,11 @@ class Measure:
         check_one_of("estimator", self.estimator, ESTIMATORS)
         check_whole("n_bins", self.n_bins, 2, 255)
         check_one_of("ties", self.ties, ("random", "together"))
+        if self.adaptive and (self.ties != "random" or self.corrected):
+            raise InputError(
+                "ties='together' and miller_madow=True are of estimator='binned'. "
+                f"Got estimator={self.estimator!r}."
+            )
 
     @property
     def adaptive(self) -> bool:

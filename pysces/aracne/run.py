@@ -10,7 +10,8 @@ import numpy as np
 import pandas as pd
 
 from pysces._version import __version__
-from pysces.aracne.infer import Work, infer
+from pysces.aracne.grouped import checkpoint_of, groups_of
+from pysces.aracne.infer import Work, infer, warn_empty
 from pysces.aracne.measure import Measure
 from pysces.aracne.null import N_NULL
 from pysces.aracne.options import Options
@@ -18,7 +19,8 @@ from pysces.aracne.pairs import Candidates
 from pysces.data import storage
 from pysces.data.expression import Expression, constant_genes
 from pysces.data.regulators import resolve_regulators
-from pysces.dispatch.engines import record, use_engine
+from pysces.dispatch.chunks import progress
+from pysces.dispatch.engines import choose, record, use_engine
 from pysces.errors import InputError
 from pysces.network import Network
 
@@ -39,8 +41,12 @@ def run_aracne(
     mask_var: str | Any | None = None,
     estimator: str = "adaptive",
     n_bins: int = 10,
+    ties: str = "random",
+    miller_madow: bool = False,
+    groupby: str | None = None,
+    min_samples: int = 50,
     resampling: str | None = "subsample",
-    n_resamples: int = 100,
+    n_resamples: int | str = 100,
     alpha: float = 0.05,
     correction: str | None = "fdr_bh",
     consensus: str = "decoy",
@@ -79,19 +85,33 @@ def run_aracne(
         ARACNe3) or ``"binned"`` (``n_bins`` equal-frequency bins; for very many cells).
     n_bins
         Bins of ``estimator="binned"``.
+    ties
+        Of ``estimator="binned"``: ``"random"`` (equal values are put in order by chance, anew in
+        each resample) or ``"together"`` (equal values share a bin: for zero-inflated counts, whose
+        zeros then hold no invented order). p-values are at most conservative with ``"together"``.
+    miller_madow
+        Of ``estimator="binned"``: subtract the bias of Miller and Madow, so that genes with few
+        occupied bins compare with others.
+    groupby
+        Column of ``adata.obs``: one network for each of its groups (cell types, say), each as if
+        only its samples were there. :func:`run_viper` then takes all of them together.
+    min_samples
+        Groups with fewer samples get no network; a warning names them and their sizes.
     resampling
         ``"subsample"`` (about 63.2 % of the samples, without replacement), ``"bootstrap"`` (as many
         samples as there are, with replacement) or ``None`` (all samples once).
     n_resamples
-        Number of resamples.
+        Number of resamples; ``"auto"``: until ten more change at most 2 % of the significant
+        edges, 200 at most.
     alpha
         Largest q-value of an edge.
     correction
         Without resampling, of the p-values over all pairs: ``"fdr_bh"``, ``"bonferroni"``, or
-        ``None``.
+        ``None``. (With resampling, decoys or the rule of the earlier program take its place.)
     consensus
-        With resampling: ``"decoy"`` (q-values by comparison with decoy regulators) or
-        ``"poisson"`` (the rule of ARACNe-AP, which does not hold on noise).
+        With resampling: ``"decoy"`` (q-values by comparison with decoy regulators), or the rules of
+        ARACNe-AP, ``"poisson"``, and ARACNe3, ``"binomial"``, both with the correction of
+        Bonferroni; these take resamples for independent and do not hold on noise.
     resample_pvalue
         p-value of an edge within one resample.
     n_decoys
@@ -130,6 +150,10 @@ def run_aracne(
         edges), ``qvalue`` (the p-value itself with ``correction=None`` and no resampling).
     ``["params"]``
         The arguments, the engine, the version, what was dropped.
+    ``["groups"]``
+        With ``groupby``: facts about the network of each group, a DataFrame indexed by group; the
+        edges then have a column ``group``. ``pysces.Network.from_anndata(adata, group="B")`` is
+        the network of one group.
 
     Raises
     ------
@@ -137,6 +161,11 @@ def run_aracne(
         Bad data or arguments; nothing is written then.
     EngineUnavailable
         An engine asked for by name can't run here.
+
+    Warns
+    -----
+    PyscesWarning
+        If no edge is significant, or groups are too small.
 
     References
     ----------
@@ -157,32 +186,51 @@ def run_aracne(
     """
     storage.check_free(adata, key_added, "network")
     target = adata.copy() if copy else adata
-    expression = Expression.from_anndata(adata, layer=layer, mask_var=mask_var)
-    network, params = _infer(
-        expression,
-        regulators,
-        var=adata.var,
-        estimator=estimator,
-        n_bins=n_bins,
-        engine=engine,
-        options=Options(
-            resampling=resampling,
-            n_resamples=n_resamples,
-            alpha=alpha,
-            correction=correction,
-            consensus=consensus,
-            resample_pvalue=resample_pvalue,
-            n_decoys=n_decoys,
-            dpi=dpi,
-            dpi_tolerance=dpi_tolerance,
-            n_null=n_null,
-            seed=seed,
-        ),
-        work=Work(checkpoint, client),
+    options = Options(
+        resampling=resampling,
+        n_resamples=n_resamples,
+        alpha=alpha,
+        correction=correction,
+        consensus=consensus,
+        resample_pvalue=resample_pvalue,
+        n_decoys=n_decoys,
+        dpi=dpi,
+        dpi_tolerance=dpi_tolerance,
+        n_null=n_null,
+        seed=seed,
     )
+
+    def network_of(part: AnnData, group: str | None = None) -> tuple[Network, dict[str, Any]]:
+        expression = Expression.from_anndata(part, layer=layer, mask_var=mask_var)
+        return _infer(
+            expression,
+            regulators,
+            var=adata.var,
+            measure=Measure(estimator, expression.n_samples, n_bins, ties, miller_madow),
+            options=options,
+            work=Work(checkpoint if group is None else checkpoint_of(checkpoint, group), client),
+            group=group,
+        )
+
     mask = mask_var if isinstance(mask_var, str | None) else "given"
-    params |= {"layer": layer, "mask_var": mask}
-    storage.write_network(target, key_added, network, params)
+    given: dict[str, Any] = {
+        "regulators": _origin(regulators, adata.var),
+        "layer": layer,
+        "mask_var": mask,
+        "groupby": groupby,
+    }
+    with use_engine(engine):
+        if groupby is None:
+            network, params = network_of(adata)
+            storage.write_network(target, key_added, network, {**params, **given})
+        else:
+            parts = groups_of(adata, groupby, min_samples)
+            networks = {
+                name: network_of(part, name)
+                for name, part in progress(parts.items(), "groups", total=len(parts), unit="group")
+            }
+            given |= {"min_samples": min_samples}
+            storage.write_networks(target, key_added, networks, given)
     return target if copy else None
 
 
@@ -193,6 +241,8 @@ def infer_network(
     genes: Sequence[str] | None = None,
     estimator: str = "adaptive",
     n_bins: int = 10,
+    ties: str = "random",
+    miller_madow: bool = False,
     checkpoint: str | os.PathLike[str] | None = None,
     client: Any = None,
     engine: str | None = None,
@@ -208,7 +258,7 @@ def infer_network(
         As in :func:`run_aracne`.
     genes
         Names of the columns of an array.
-    estimator, n_bins, checkpoint, client, engine
+    estimator, n_bins, ties, miller_madow, checkpoint, client, engine
         As in :func:`run_aracne`.
     **options
         ``resampling``, ``n_resamples``, ``alpha``, ``correction``, ``consensus``,
@@ -236,17 +286,17 @@ def infer_network(
             f"infer_network got unknown parameters: {', '.join(unknown)}. "
             f"Known ones: {', '.join(Options.__dataclass_fields__)}."
         )
-    network, params = _infer(
-        Expression.from_matrix(expression, genes=genes),
-        regulators,
-        var=None,
-        estimator=estimator,
-        n_bins=n_bins,
-        engine=engine,
-        options=Options(**options),
-        work=Work(checkpoint, client),
-    )
-    return Network(network.to_dataframe(), params)
+    table = Expression.from_matrix(expression, genes=genes)
+    with use_engine(engine):
+        network, params = _infer(
+            table,
+            regulators,
+            var=None,
+            measure=Measure(estimator, table.n_samples, n_bins, ties, miller_madow),
+            options=Options(**options),
+            work=Work(checkpoint, client),
+        )
+    return Network(network.to_dataframe(), {**params, "regulators": _origin(regulators, None)})
 
 
 def _infer(
@@ -254,26 +304,29 @@ def _infer(
     regulators: Any,
     *,
     var: pd.DataFrame | None,
-    estimator: str,
-    n_bins: int,
-    engine: str | None,
+    measure: Measure,
     options: Options,
     work: Work,
+    group: str | None = None,
 ) -> tuple[Network, dict[str, Any]]:
-    measure = Measure(estimator, expression.n_samples, n_bins)
-    expression, constant = _varying(expression)
-    names = resolve_regulators(regulators, expression.genes, var)
+    """The network of one matrix, and its run record."""
+    try:
+        expression, constant = _varying(expression)
+        names = resolve_regulators(regulators, expression.genes, var)
+    except InputError as error:
+        raise error if group is None else InputError(f"Group {group!r}: {error}") from error
     places = np.sort(expression.genes.get_indexer(pd.Index(names)))
-    with use_engine(engine) as chosen:
-        candidates = Candidates(expression, places, options.decoys(len(places)), options.seed)
-        network, facts = infer(candidates, measure, options, work)
-        engine_record = record(chosen)
+    candidates = Candidates(expression, places, options.decoys(len(places)), options.seed)
+    network, facts = infer(candidates, measure, options, work)
+    if len(network) == 0:
+        warn_empty(candidates, measure, options, facts, group)
     params = {
-        "estimator": estimator,
-        "n_bins": n_bins,
-        "regulators": _origin(regulators, var),
+        "estimator": measure.estimator,
+        "n_bins": measure.n_bins,
+        "ties": measure.ties,
+        "miller_madow": measure.corrected,
         **{name: getattr(options, name) for name in Options.__dataclass_fields__},
-        "engine": engine_record,
+        "engine": record(choose()),
         "pysces_version": __version__,
         "n_samples": expression.n_samples,
         "n_genes": expression.n_genes,

@@ -235,6 +235,41 @@ def write_network(adata: AnnData, key: str, network: Network, params: Mapping[st
     write_entries(adata, {("uns", key): value})
 
 
+def write_networks(
+    adata: AnnData,
+    key: str,
+    networks: Mapping[str, tuple[Network, Mapping[str, Any]]],
+    params: Mapping[str, Any],
+) -> None:
+    """Write the networks of groups and how they were made to ``adata.uns[key]``, all or none.
+
+    ``uns[key]["network"]`` has the edges of all groups with a categorical column ``group``;
+    ``uns[key]["groups"]`` the numbers in which the records differ, a DataFrame indexed by group.
+    """
+    names = NetworkKeys(key)
+    tables = [
+        network.to_dataframe().astype({"source": object, "target": object}).assign(group=group)
+        for group, (network, _) in networks.items()
+    ]
+    edges = pd.concat(tables, ignore_index=True)
+    groups = pd.CategoricalDtype(list(networks))
+    edges = edges.astype({"source": "category", "target": "category", "group": groups})
+    records = [dict(record) for _, record in networks.values()]
+    shared = {name: value for name, value in records[0].items() if _in_all(name, value, records)}
+    facts = pd.DataFrame(
+        [{n: v for n, v in r.items() if n not in shared and np.isscalar(v)} for r in records],
+        index=list(networks),
+    )
+    value = {names.network: edges, names.groups: facts, names.params: {**shared, **params}}
+    write_entries(adata, {("uns", key): value})
+
+
+def _in_all(name: str, value: Any, records: list[dict[str, Any]]) -> bool:
+    if isinstance(value, np.ndarray):
+        return False
+    return all(name in record and record[name] == value for record in records)
+
+
 def read_network_of(adata: AnnData, key: str = NetworkKeys.key) -> Network:
     """The network in ``adata.uns[key]``; MissingKeyError if there is none."""
     return Network.from_anndata(adata, key)
