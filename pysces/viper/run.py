@@ -14,14 +14,17 @@ from pysces.checks import check_whole
 from pysces.data import storage
 from pysces.data.expression import Expression
 from pysces.dispatch import engines
+from pysces.edge_table import groups_in
 from pysces.errors import InputError
 from pysces.keys import ActivityKeys
 from pysces.messages import listed
+from pysces.network import Network
 from pysces.viper.activities import Activities, Plan, activities
 from pysces.viper.blocks import frame
 from pysces.viper.enrichment import Enrichment, Options
-from pysces.viper.metaviper import combine_narnea, combine_networks
-from pysces.viper.pleiotropy import Pleiotropy
+from pysces.viper.labels import check_column, group_labels, group_mask
+from pysces.viper.metaviper import check_weighting, combine_narnea, combine_networks
+from pysces.viper.pleiotropy import pleiotropy_of
 from pysces.viper.quantiles import benjamini_hochberg
 from pysces.viper.regulons import as_network
 from pysces.viper.signatures import Method, reference_rows
@@ -29,8 +32,6 @@ from pysces.viper.signatures import Method, reference_rows
 if TYPE_CHECKING:
     from anndata import AnnData
     from numpy.typing import ArrayLike, NDArray
-
-    from pysces.network import Network
 
 _GSEA_PERMUTATIONS = 1000
 
@@ -59,7 +60,7 @@ def run_viper(
 
     A cell's score depends on what the cells are compared with and on the cell alone: not on the
     other cells of its block, nor on the order of cells or genes, nor on the engine (to 1e-5).
-    Permutations and bootstraps draw cells by their place, so there the order of cells matters.
+    Permutations and bootstraps draw cells in the order of their names.
 
     Parameters
     ----------
@@ -144,6 +145,9 @@ def run_viper(
     keys = ActivityKeys(storage.check_free(adata, key_added, "regulators"))
     check_whole("seed", seed, 0)
     check_whole("min_targets", min_targets, 1)
+    if groupby is not None:
+        check_column(adata, groupby)
+    check_weighting(weighting)
     networks = _networks(network, adata)
     source = source_of(adata, layer)
     _check_names(networks, source, min_targets)
@@ -152,12 +156,13 @@ def run_viper(
         reference=reference_of(adata, reference, groupby),
         min_targets=min_targets,
         filter_genes=filter_genes,
-        pleiotropy=_pleiotropy(pleiotropy),
+        pleiotropy=pleiotropy_of(pleiotropy),
         n_permutations=n_permutations,
         n_bootstraps=n_bootstraps,
         seed=seed,
         options=Options(enrichment, n_permutations or _GSEA_PERMUTATIONS, seed),
     )
+    plan.check()
     with engines.use_engine(engine) as used:
         found = [activities(source, adata.obs_names, one, plan) for one in networks.values()]
         facts = engines.record(used)
@@ -172,12 +177,12 @@ def run_viper(
         "filter_genes": filter_genes,
         "weighting": weighting,
         "pleiotropy": pleiotropy,
-        "n_permutations": n_permutations,
+        "n_permutations": plan.options.n_permutations if enrichment == "gsea" else n_permutations,
         "n_bootstraps": n_bootstraps,
         "seed": seed,
         "network": network if isinstance(network, str) else list(networks),
         "engine": facts,
-        "version": _version.__version__,
+        "pysces_version": _version.__version__,
     }
     target = adata.copy() if copy else adata
     _write(target, keys, tables, _regulator_facts(found), arguments)
@@ -194,7 +199,15 @@ def _networks(network: Any, adata: AnnData) -> dict[str, Network]:
         named = {network if isinstance(network, str) else "network": network}
     if not named:
         raise InputError("There is no network. Give at least one.")
-    return {str(name): as_network(one, adata) for name, one in named.items()}
+    found: dict[str, Network] = {}
+    for name, one in named.items():
+        groups = groups_in(adata, one) if isinstance(one, str) else []
+        for group in groups:
+            label = group if len(named) == 1 else f"{name}: {group}"
+            found[label] = Network.from_anndata(adata, one, group=group)
+        if not groups:
+            found[str(name)] = as_network(one, adata)
+    return found
 
 
 def _check_names(
@@ -218,47 +231,14 @@ def reference_of(
     adata: AnnData, reference: ArrayLike | str | None, groupby: str | None
 ) -> NDArray[np.intp] | None:
     """Positions of the cells to compare with; None for all."""
-    if isinstance(reference, str):
-        return reference_rows(group_mask(adata, groupby, reference), adata.obs_names)
-    return reference_rows(reference, adata.obs_names)
-
-
-def group_labels(adata: AnnData, groupby: str) -> pd.Series:
-    """Names of the groups of cells as text; a missing label stays missing."""
-    if groupby not in adata.obs:
+    if not isinstance(reference, str):
+        return reference_rows(reference, adata.obs_names)
+    if groupby is None:
         raise InputError(
-            f"Did not find .obs[{groupby!r}]. Columns: {listed(adata.obs.columns)}. "
-            "Pass one of them as groupby."
+            f"reference={reference!r} must be a group of groupby=, a column of adata.obs: "
+            f"{listed(adata.obs.columns)}. Pass groupby= too, or a mask of cells as reference."
         )
-    labels = adata.obs[groupby]
-    return labels.astype(object).where(labels.notna(), None).map(str, na_action="ignore")
-
-
-def group_mask(adata: AnnData, groupby: str | None, group: str) -> NDArray[np.bool_]:
-    """Cells of a group of a column of ``adata.obs``."""
-    if groupby is None or groupby not in adata.obs:
-        raise InputError(
-            f"{group!r} must be a group of groupby=, a column of adata.obs. Got {groupby!r}; "
-            f"columns: {listed(adata.obs.columns)}."
-        )
-    labels = group_labels(adata, groupby)
-    if group not in set(labels.dropna()):
-        raise InputError(
-            f"{group!r} isn't in .obs[{groupby!r}]. Groups: {listed(labels.dropna().unique())}."
-        )
-    return (labels == group).to_numpy()
-
-
-def _pleiotropy(value: bool | Mapping[str, Any]) -> Pleiotropy | None:
-    if isinstance(value, Mapping):
-        unknown = sorted(set(value) - set(Pleiotropy.__dataclass_fields__))
-        if unknown:
-            raise InputError(
-                f"pleiotropy has no {listed(unknown)}. "
-                f"It has {listed(Pleiotropy.__dataclass_fields__)}."
-            )
-        return Pleiotropy(**value)
-    return Pleiotropy() if value else None
+    return reference_rows(group_mask(adata, groupby, reference), adata.obs_names)
 
 
 def _joined(
@@ -285,7 +265,7 @@ def _assignment(
     adata: AnnData, networks: Mapping[str, Network], groupby: str | None
 ) -> NDArray[np.intp] | None:
     """Each cell's network, where networks are named after its groups."""
-    if groupby is None or groupby not in adata.obs:
+    if groupby is None:
         return None
     labels = group_labels(adata, groupby).fillna("")
     if not set(networks) & set(labels):
