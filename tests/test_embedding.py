@@ -166,6 +166,15 @@ def test_components_without_positive_eigenvalue_are_zero(caplog) -> None:
     assert "components '2', '3', '4', '5', '6'" in caplog.text
 
 
+def test_a_part_without_a_share_in_the_components_is_at_the_origin() -> None:
+    edges = pd.concat([random_edges(6, 60, 12), random_edges(1, 3, 2, "z")])
+    found = pysces.embed_network(edges, n_components=2)
+    apart = found.index.str.startswith("z")
+    assert apart.sum() == 3
+    assert (found[apart] == 0).all(axis=None)
+    assert (found[~apart] != 0).all(axis=None)
+
+
 # --- what a biologist expects ---------------------------------------------------------------------
 
 

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("pysces")
 
+_NOISE = 1e-9  # of the farthest node: a node nearer to the origin than this is at it
+
 
 @dataclass(frozen=True)
 class Embedding:
@@ -87,7 +89,8 @@ def embed_network(
         Nodes (by name) x components (``"component_1"``, ...), without unit: the mean square of a
         component over the nodes, weighted by their degrees, is the square of its eigenvalue.
         ``.attrs`` has the ``"eigenvalues"`` and the ``"residuals"``. A component without positive
-        eigenvalue is 0 everywhere.
+        eigenvalue is 0 everywhere, and so is a gene of a part of the network that has no share in
+        these components.
 
     Raises
     ------
@@ -173,10 +176,13 @@ def embed(
 
 
 def _coordinates(graph: SignedGraph, spectrum: Spectrum) -> NDArray[np.float64]:
-    """``l D^-1/2 v sqrt(sum D)``; 0 for a node without any weight."""
+    """``l D^-1/2 v sqrt(sum D)``; 0 where nothing but rounding noise would be left."""
     total, degree = graph.degree.sum(), graph.degree
     scale = np.sqrt(np.divide(total, degree, out=np.zeros_like(degree), where=degree > 0))
-    return scale[:, None] * spectrum.vectors * spectrum.values
+    found = scale[:, None] * spectrum.vectors * spectrum.values
+    size = np.linalg.norm(found, axis=1, keepdims=True)
+    # A node without weight, or of a part that has no share in these components: no direction.
+    return np.where(size > _NOISE * size.max(), found, 0.0)
 
 
 def _say(spectrum: Spectrum, n_steps: int) -> None:

@@ -86,8 +86,8 @@ def regulator_neighbours(
     -------
     DataFrame
         One row a regulator, the nearest first (equal cosines by name): ``regulator``, ``cosine``
-        (of the angle between both as seen from the origin, -1 to 1; 0 for a regulator at the
-        origin), ``n_targets``, ``n_targets_positive``.
+        (of the angle between both as seen from the origin, -1 to 1, to 12 digits; 0 for a regulator
+        at the origin), ``n_targets``, ``n_targets_positive``.
 
     Raises
     ------
@@ -120,7 +120,7 @@ def regulator_neighbours(
     cosine = _cosines(
         found.coordinates.loc[regulator].to_numpy(), found.coordinates.loc[others.index].to_numpy()
     )
-    ranked = np.round(cosine if direction == "opposite" else -cosine, _DIGITS)
+    ranked = cosine if direction == "opposite" else -cosine
     order = np.lexsort((others.index.to_numpy().astype(str), ranked))[:n_neighbours]
     table = others.iloc[order].rename_axis("regulator").reset_index()
     table.insert(1, "cosine", cosine[order])
@@ -131,4 +131,4 @@ def _cosines(one: NDArray[np.float64], others: NDArray[np.float64]) -> NDArray[n
     """Cosine of the angle between a vector and others [others components]; 0 for no length."""
     sizes = np.linalg.norm(others, axis=1) * np.linalg.norm(one)
     cosine = np.divide(others @ one, sizes, out=np.zeros(len(others)), where=sizes > 0)
-    return np.clip(cosine, -1.0, 1.0)
+    return np.round(np.clip(cosine, -1.0, 1.0), _DIGITS) + 0.0

@@ -2,6 +2,7 @@
 
 from pysces.plots.activities import activity_dotplot, activity_heatmap, activity_violin
 from pysces.plots.barcodes import barcode, msviper_barcode, viper_barcode
+from pysces.plots.embedding import embedding
 from pysces.plots.engines import benchmark_scaling, engine_agreement
 from pysces.plots.evidence import mi_null, support_histogram
 from pysces.plots.networks import network_graph
@@ -17,6 +18,7 @@ __all__ = [
     "benchmark_scaling",
     "dpi_comparison",
     "edge_partition",
+    "embedding",
     "engine_agreement",
     "mi_null",
     "msviper_barcode",

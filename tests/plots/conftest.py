@@ -59,6 +59,7 @@ def sample() -> anndata.AnnData:
     pysces.compute_signature(adata)
     pysces.run_viper(adata, min_targets=5)
     pysces.run_msviper(adata, "kind", "NK", min_targets=5, n_permutations=50)
+    pysces.embed_regulators(adata, n_components=3)
     return adata
 
 

@@ -73,6 +73,7 @@ PICTURES = {
         a, seen=np.arange(11), decoys=np.arange(11)[::-1], ax=ax
     ),
     "edge_partition": lambda a, ax: pysces.pl.edge_partition(a, "MYC", HOSTILE[0], ax=ax),
+    "embedding": lambda a, ax: pysces.pl.embedding(a, targets=True, ax=ax),
     "engine_agreement": lambda a, ax: pysces.pl.engine_agreement(verdicts(), ax=ax),
     "benchmark_scaling": lambda a, ax: pysces.pl.benchmark_scaling(timings(), ax=ax),
 }
