@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -22,3 +23,16 @@ def listed(names: Iterable[object], most: int = 10) -> str:
     shown = ", ".join(repr(name) for name in everything[:most])
     more = len(everything) - most
     return f"{shown} and {more} more" if more > 0 else shown
+
+
+def nearest(name: object, names: Iterable[object]) -> str:
+    """A question after the known name that is most like one that isn't known; empty if none is.
+
+    Examples
+    --------
+    >>> nearest("cel_type", ["cell_type", "batch"])
+    " (did you mean 'cell_type'?)"
+    """
+    texts = {str(known).lower(): str(known) for known in names}
+    close = difflib.get_close_matches(str(name).lower(), texts, n=1)
+    return f" (did you mean {texts[close[0]]!r}?)" if close else ""

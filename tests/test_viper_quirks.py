@@ -270,7 +270,7 @@ def test_repeated_genes_and_targets_are_refused() -> None:
 
 
 def test_permuted_groups_have_two_different_samples_each() -> None:
-    orders = permutation_orders(2, 3, 200, seed=0)
+    orders = permutation_orders(2, 3, range(200), seed=0)
     assert all(len(set(order[:2])) > 1 and len(set(order[2:])) > 1 for order in orders)
 
 

@@ -85,7 +85,7 @@ def test_the_run_is_recorded(adata: ad.AnnData) -> None:
     params = adata.uns["viper"]["params"]
     assert params["engine"]["name"] == "python"
     assert (params["seed"], params["min_targets"], params["network"]) == (7, 15, "aracne")
-    assert params["version"] == pysces.__version__
+    assert params["pysces_version"] == pysces.__version__
 
 
 def test_activity_works_with_scanpy(adata: ad.AnnData) -> None:

@@ -10,7 +10,7 @@ import pandas as pd
 
 from pysces.dispatch.chunks import blocks, progress
 from pysces.errors import InputError
-from pysces.viper.blocks import Read, Table
+from pysces.viper.blocks import Read, Table, by_name
 from pysces.viper.bootstraps import bootstrap_draws, bootstrapped_area
 from pysces.viper.enrichment import Options, cells_of_block, score_block
 from pysces.viper.nulls import against_null, bootstrap_plan, null_signature
@@ -95,7 +95,6 @@ def activities(
 
     source: cells x genes. names: of the cells.
     """
-    plan.check()
     genes = source.columns if isinstance(source, pd.DataFrame) else source.genes
     regulons = align(network, genes, min_targets=plan.min_targets, filter_genes=plan.filter_genes)
     cells: Table | Read
@@ -104,7 +103,7 @@ def activities(
     else:
         cells = Read(source.take_genes(regulons.columns))
     if plan.n_bootstraps:
-        draws = bootstrap_draws(cells.n_cells, plan.n_bootstraps, plan.seed)
+        draws = by_name(names)[bootstrap_draws(cells.n_cells, plan.n_bootstraps, plan.seed)]
         nes, sd = bootstrapped_area(cells, regulons, draws)
         return Activities(regulons, {"nes": nes, "sd": sd})
     return Activities(regulons, _by_blocks(cells, names, regulons, plan))
@@ -117,7 +116,7 @@ def _by_blocks(
     kind = plan.options.enrichment
     null, null_scores = None, None
     if plan.n_permutations and kind != "gsea":
-        null = _null_signatures(cells, plan, fitted)
+        null = _null_signatures(cells, names, plan, fitted)
         null_scores = _raw(score_block(null, regulons, plan.options), kind)
     wanted = {"area": ["nes"], "narnea": ["nes", "pes", "pvalue"], "mean": ["nes"]}.get(kind)
     if wanted is None:
@@ -151,12 +150,15 @@ def _raw(scores: dict[str, Any], kind: str) -> NDArray[np.float64]:
     return scores["es"] if kind == "area" else scores["nes"]
 
 
-def _null_signatures(cells: Table | Read, plan: Plan, fitted: Signature) -> NDArray[np.float64]:
+def _null_signatures(
+    cells: Table | Read, names: pd.Index, plan: Plan, fitted: Signature
+) -> NDArray[np.float64]:
     """Signatures of reference cells against bootstraps of the others [nulls genes].
 
-    From at most 1,000 cells of the reference, evenly spaced.
+    From at most 1,000 cells of the reference, evenly spaced in the order of their names.
     """
     rows = np.arange(cells.n_cells) if plan.reference is None else plan.reference
+    rows = rows[by_name(names[rows])]
     if len(rows) > _MOST_REFERENCE:
         rows = rows[np.linspace(0, len(rows) - 1, _MOST_REFERENCE).astype(np.intp)]
     reference = in_units(cells.block(rows), fitted.exponent)

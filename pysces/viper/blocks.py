@@ -100,6 +100,11 @@ def some_cells(cells: Table | Read, rows: NDArray[np.intp] | None) -> Table | Re
     return replace(cells, rows=before[rows])
 
 
+def by_name(names: pd.Index) -> NDArray[np.intp]:
+    """Positions of cells in the order of their names: what is drawn by them is drawn by name."""
+    return np.argsort(names.to_numpy().astype(str), kind="stable")
+
+
 def frame(data: Any, genes: Any = None, cells: Any = None) -> pd.DataFrame:
     """A table cells x genes of float64 from a DataFrame, an AnnData, an array or a sparse matrix.
 

@@ -2,30 +2,26 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, get_args
 
 import numpy as np
 import pandas as pd
 
-from pysces import _version, seeds
+from pysces import _version
+from pysces.checks import check_number, check_one_of, check_whole
 from pysces.data import storage
-from pysces.data.expression import Expression
 from pysces.dispatch import engines
 from pysces.errors import InputError
+from pysces.viper.contrasts import contrast
+from pysces.viper.labels import group_labels, group_mask
 from pysces.viper.masters import Combine, Masters, leading_edge, master_regulators
-from pysces.viper.pleiotropy import Pleiotropy, correct
+from pysces.viper.pleiotropy import Pleiotropy, correct, pleiotropy_of
 from pysces.viper.quantiles import benjamini_hochberg
 from pysces.viper.regulons import align, as_network
 from pysces.viper.results import activity
-from pysces.viper.run import group_labels, group_mask
 from pysces.viper.synergy import combinations, shadow_pairs, synergy_pvalues, without_shadows
-from pysces.viper.ttests import (
-    bootstrapped_group_z,
-    group_z,
-    permutation_orders,
-    permuted_group_z,
-    row_t_test,
-)
+from pysces.viper.ttests import row_t_test
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -46,7 +42,7 @@ def run_msviper(
     n_permutations: int = 1000,
     n_bootstraps: int = 0,
     combine: Combine = "mean",
-    pleiotropy: bool = False,
+    pleiotropy: bool | Mapping[str, Any] = False,
     shadow: float | None = None,
     synergy: float | None = None,
     seed: int = 0,
@@ -63,7 +59,7 @@ def run_msviper(
     groupby, group
         Column of ``adata.obs``, and the group whose regulators are asked for.
     reference
-        Another group, or ``"rest"`` for all other cells.
+        Another group, or ``"rest"`` for all other cells that have a label.
     network
         Key of a network in ``adata.uns``, a `Network`, a DataFrame of edges or a path.
     layer
@@ -81,7 +77,8 @@ def run_msviper(
     combine
         How: ``"mean"``, ``"median"`` or ``"mode"``.
     pleiotropy
-        Correct the NES for targets shared with other regulators.
+        Correct the NES for targets shared with other regulators: True, or a dict as in
+        :func:`run_viper`.
     shadow
         Regulators (a p-value, or a number of the most significant) among which shadows are looked
         for: regulators significant only by another's targets. Those lose the shared targets.
@@ -126,26 +123,22 @@ def run_msviper(
     >>> adata.uns["msviper"]["results"].head()  # doctest: +SKIP
     """
     storage.check_free(adata, key_added, "results")
-    x, y, genes = _groups(adata, groupby, group, reference, layer)
+    _check(min_targets, n_permutations, n_bootstraps, combine, shadow, synergy, seed)
+    corrected = pleiotropy_of(pleiotropy)
+    grn = as_network(network, adata)
+    between = contrast(adata, groupby, group, reference, layer)
     regulons = align(
-        as_network(network, adata),
-        genes,
+        grn,
+        between.expression.genes,
         min_targets=min_targets,
         filter_genes=filter_genes,
         size="sum" if adaptive_size else "count",
     )
-    x, y = x[:, regulons.columns], y[:, regulons.columns]
-    plain = group_z(x, y)
+    between = between.of_genes(regulons.columns)
+    plain = between.signature()
     with engines.use_engine(engine) as used:
-        null = None
-        if n_permutations:
-            orders = permutation_orders(len(x), len(y), n_permutations, seed)
-            null = permuted_group_z(x, y, orders)
-        signatures = plain[None]
-        if n_bootstraps:
-            signatures = bootstrapped_group_z(
-                x, y, *_bootstraps(len(x), len(y), n_bootstraps, seed)
-            )
+        null = between.permuted(n_permutations, seed) if n_permutations else None
+        signatures = between.bootstrapped(n_bootstraps, seed) if n_bootstraps else plain[None]
         masters = master_regulators(signatures, regulons, null, combine=combine)
         extra: dict[str, Any] = {}
         if shadow is not None:
@@ -153,16 +146,19 @@ def run_msviper(
             masters = master_regulators(
                 signatures, without_shadows(regulons, extra["shadow"]), null, combine=combine
             )
-        if pleiotropy:
-            masters = _corrected(plain, masters, null)
+        if corrected is not None:
+            masters = _corrected(plain, masters, null, corrected)
         if synergy is not None:
             extra["synergy"] = _synergy(plain, masters, synergy, min_targets, seed)
         facts = engines.record(used)
     results = _with_edges(masters, plain)
     params = {
         "groupby": groupby,
-        "group": group,
-        "reference": reference,
+        "group": str(group),
+        "reference": str(reference),
+        "n_cells": [between.n_group, between.n_reference],
+        "n_cells_unlabelled": between.n_unlabelled,
+        "network": network if isinstance(network, str) else type(network).__name__,
         "layer": layer,
         "min_targets": min_targets,
         "filter_genes": filter_genes,
@@ -175,7 +171,7 @@ def run_msviper(
         "synergy": synergy,
         "seed": seed,
         "engine": facts,
-        "version": _version.__version__,
+        "pysces_version": _version.__version__,
     }
     table = pd.DataFrame({"gene": regulons.genes.to_numpy(), "z": plain})
     record = {"results": results, "signature": table, "params": params, **extra}
@@ -184,36 +180,34 @@ def run_msviper(
     return target if copy else None
 
 
-def _groups(
-    adata: AnnData, groupby: str, group: str, reference: str, layer: str | None
-) -> tuple[NDArray[np.float64], NDArray[np.float64], pd.Index]:
-    """Values of both groups [cells genes] and the genes."""
-    inside = group_mask(adata, groupby, group)
-    outside = ~inside if reference == "rest" else group_mask(adata, groupby, reference)
-    if group == reference:
-        raise InputError(f"group and reference are both {group!r}. Choose another reference.")
-    for mask, name in ((inside, group), (outside, reference)):
-        if mask.sum() < 2:
-            raise InputError(
-                f"{name!r} has {mask.sum()} cell(s); both groups need at least 2. "
-                "Choose larger groups."
-            )
-    expression = Expression.from_anndata(adata, layer=layer, allow_missing=True)
-    x, y = (expression.sample_block(np.flatnonzero(mask)) for mask in (inside, outside))
-    return x, y, expression.genes
-
-
-def _bootstraps(
-    n_x: int, n_y: int, number: int, seed: int
-) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    stream = seeds.generator(seed, "bootstrap")
-    return stream.integers(0, n_x, (number, n_x)), stream.integers(0, n_y, (number, n_y))
+def _check(
+    min_targets: int,
+    n_permutations: int,
+    n_bootstraps: int,
+    combine: str,
+    shadow: float | None,
+    synergy: float | None,
+    seed: int,
+) -> None:
+    check_whole("min_targets", min_targets, 1)
+    check_whole("n_permutations", n_permutations, 0)
+    check_whole("n_bootstraps", n_bootstraps, 0)
+    check_whole("seed", seed, 0)
+    check_one_of("combine", combine, get_args(Combine))
+    if n_bootstraps == 1:
+        raise InputError("One bootstrap has no spread. Use n_bootstraps=0, or 2 or more.")
+    for name, value in (("shadow", shadow), ("synergy", synergy)):
+        if value is not None:
+            check_number(name, value, 0, np.inf, open_low=True, open_high=True)
 
 
 def _corrected(
-    signature: NDArray[np.float64], masters: Masters, null: NDArray[np.float64] | None
+    signature: NDArray[np.float64],
+    masters: Masters,
+    null: NDArray[np.float64] | None,
+    options: Pleiotropy,
 ) -> Masters:
-    nes = correct(signature[None], masters.nes[None], masters.regulons, Pleiotropy(), null=null)
+    nes = correct(signature[None], masters.nes[None], masters.regulons, options, null=null)
     return Masters(masters.regulons, masters.es, nes[0], None, masters.standard_error)
 
 

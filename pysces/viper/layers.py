@@ -10,6 +10,7 @@ from pysces import _version
 from pysces.data import storage
 from pysces.dispatch import engines
 from pysces.viper.blocks import Read, Table
+from pysces.viper.labels import check_column
 from pysces.viper.run import reference_of, source_of
 from pysces.viper.signatures import ALL_BITS, Method, fit
 
@@ -60,6 +61,8 @@ def compute_signature(
     >>> pysces.compute_signature(adata, reference="control", groupby="condition")  # doctest: +SKIP
     """
     storage.check_key(key_added)
+    if groupby is not None:
+        check_column(adata, groupby)
     source = source_of(adata, layer)
     cells: Table | Read
     cells = Table(source.to_numpy()) if isinstance(source, pd.DataFrame) else Read(source)
@@ -74,7 +77,7 @@ def compute_signature(
         "reference": reference if isinstance(reference, str) else reference is not None,
         "groupby": groupby,
         "engine": facts,
-        "version": _version.__version__,
+        "pysces_version": _version.__version__,
     }
     target = adata.copy() if copy else adata
     storage.write_entries(

@@ -6,8 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
+from scipy import special
 
 from pysces.errors import InputError
+from pysces.messages import nearest
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -47,6 +49,7 @@ def combine_networks(
     >>> combine_networks([one, two]).loc[0].tolist()
     [2.5, 2.0]
     """
+    check_weighting(weighting)
     if not tables:
         raise InputError("There is no network. Give at least one.")
     names = pd.Index(np.concatenate([t.columns.to_numpy(dtype=object) for t in tables])).unique()
@@ -58,12 +61,33 @@ def combine_networks(
         joined = scores[chosen, np.arange(len(index))]
     elif isinstance(weighting, tuple | list):
         middle, slope = weighting
-        joined = _weighted(scores, 1 / (1 + np.exp(-slope * (np.abs(scores) - middle))))
-    elif isinstance(weighting, str):
-        raise InputError(f"weighting must be a number, two numbers or 'best'. Got {weighting!r}.")
+        joined = _weighted(scores, special.expit(slope * (np.abs(scores) - middle)))
     else:
-        joined = _weighted(scores, np.abs(scores) ** weighting)
+        # Over the largest of the networks, so that no power overflows.
+        sizes = np.abs(scores)
+        largest = sizes.max(axis=0)
+        share = np.divide(sizes, largest, out=np.zeros(sizes.shape), where=largest > 0)
+        joined = _weighted(scores, share ** float(weighting))
     return pd.DataFrame(joined, index=index, columns=names)
+
+
+def check_weighting(weighting: Any) -> None:
+    """InputError unless it is a power (0 or more), two numbers or ``"best"``."""
+    pair = isinstance(weighting, tuple | list) and len(weighting) == 2
+    numbers = list(weighting) if pair else [weighting]
+    fine = all(
+        isinstance(number, int | float | np.number)
+        and not isinstance(number, bool)
+        and np.isfinite(number)
+        and (pair or number >= 0)
+        for number in numbers
+    )
+    if weighting != "best" and not fine:
+        hint = nearest(weighting, ["best"]) if isinstance(weighting, str) else ""
+        raise InputError(
+            f"weighting must be a number of at least 0, two numbers (middle, slope) or 'best'. "
+            f"Got {weighting!r}{hint}."
+        )
 
 
 def best_network(tables: Sequence[pd.DataFrame]) -> NDArray[np.intp]:

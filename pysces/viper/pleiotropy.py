@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from scipy import special
 
+from pysces.checks import check_number, check_one_of, check_whole
 from pysces.dispatch import operations as ops
 from pysces.dispatch.chunks import blocks
 from pysces.errors import InputError
+from pysces.messages import listed, nearest
 from pysces.viper.nulls import against_null
 from pysces.viper.quantiles import stacked_tables, tables, two_sided
 from pysces.viper.regulons import Regulons
@@ -49,10 +52,28 @@ class Pleiotropy:
     method: Literal["adaptive", "absolute"] = "adaptive"
 
     def __post_init__(self) -> None:
-        if self.method not in ("adaptive", "absolute"):
+        check_one_of("method of pleiotropy", self.method, ("adaptive", "absolute"))
+        check_number(
+            "regulators of pleiotropy", self.regulators, 0, np.inf, open_low=True, open_high=True
+        )
+        check_number("shadow of pleiotropy", self.shadow, 0, 1, open_low=True)
+        check_whole("targets of pleiotropy", self.targets, 1)
+        check_number("penalty of pleiotropy", self.penalty, 1, np.inf, open_high=True)
+
+
+def pleiotropy_of(value: bool | Mapping[str, Any]) -> Pleiotropy | None:
+    """What ``pleiotropy=`` of a run means: nothing, the defaults, or options by name."""
+    if isinstance(value, Mapping):
+        known = list(Pleiotropy.__dataclass_fields__)
+        if unknown := [name for name in value if name not in known]:
             raise InputError(
-                f"method of pleiotropy must be 'adaptive' or 'absolute'. Got {self.method!r}."
+                f"pleiotropy has no {listed(unknown)}{nearest(unknown[0], known)}. "
+                f"It has {listed(known)}."
             )
+        return Pleiotropy(**value)
+    if not isinstance(value, bool | np.bool_):
+        raise InputError(f"pleiotropy must be True, False or a dict. Got {value!r:.80}.")
+    return Pleiotropy() if value else None
 
 
 @dataclass(frozen=True)

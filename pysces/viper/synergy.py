@@ -91,8 +91,9 @@ def shadow_pairs(
 def without_shadows(regulons: Regulons, pairs: pd.DataFrame) -> Regulons:
     """The regulons, each without the targets it shares with those that shadow it."""
     kept = np.ones(len(regulons.targets), dtype=bool)
-    over, under = (regulons.names.get_indexer(pairs[c]) for c in ("regulator", "shadowed"))
-    for a, b in zip(map(regulons.edges, over), map(regulons.edges, under), strict=True):
+    at = {name: regulons.edges(number) for number, name in enumerate(regulons.names)}
+    for over, under in zip(pairs["regulator"], pairs["shadowed"], strict=True):
+        a, b = at[over], at[under]
         kept[b] &= ~np.isin(regulons.targets[b], regulons.targets[a])
     return regulons.take(kept, regulons.likelihood)
 

@@ -77,16 +77,17 @@ def _moments(
 
 
 def permutation_orders(
-    n_x: int, n_y: int, number: int, seed: int, *, replace: bool = True
+    n_x: int, n_y: int, draws: range, seed: int, *, replace: bool = True
 ) -> NDArray[np.intp]:
-    """Draws of all samples [permutations samples]: the first n_x of each play the first group.
+    """Draws of all samples [draws samples]: the first n_x of each play the first group.
 
-    A draw in which a group is one sample over and over is drawn again.
+    A draw in which a group is one sample over and over is drawn again. Each draw has a stream of
+    its own, so that they may be made some at a time.
     """
     if min(n_x, n_y) < 2:
         raise InputError(f"Both groups need at least 2 samples. Got {n_x} and {n_y}.")
-    orders = np.empty((number, n_x + n_y), dtype=np.intp)
-    for index in range(number):
+    orders = np.empty((len(draws), n_x + n_y), dtype=np.intp)
+    for row, index in enumerate(draws):
         stream = seeds.generator(seed, "group permutation", index)
         for _ in range(_MOST_DRAWS):
             drawn = (
@@ -96,8 +97,18 @@ def permutation_orders(
             )
             if len(set(drawn[:n_x])) > 1 and len(set(drawn[n_x:])) > 1:
                 break
-        orders[index] = drawn
+        orders[row] = drawn
     return orders
+
+
+def bootstrap_orders(
+    n_x: int, n_y: int, draws: range, seed: int
+) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Draws with replacement of either group [draws samples], each with a stream of its own."""
+    streams = [seeds.generator(seed, "group bootstrap", index) for index in draws]
+    first = [stream.integers(0, n_x, n_x) for stream in streams]
+    second = [stream.integers(0, n_y, n_y) for stream in streams]
+    return np.array(first).reshape(-1, n_x), np.array(second).reshape(-1, n_y)
 
 
 def permuted_group_z(

@@ -1,0 +1,130 @@
+"""Signatures between two groups of cells, and null signatures, by blocks of genes."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from pysces.data.expression import Expression
+from pysces.dispatch.chunks import block_length, blocks
+from pysces.errors import InputError
+from pysces.viper.blocks import by_name
+from pysces.viper.labels import group_labels, group_mask
+from pysces.viper.ttests import (
+    bootstrap_orders,
+    bootstrapped_group_z,
+    group_z,
+    permutation_orders,
+    permuted_group_z,
+)
+
+if TYPE_CHECKING:
+    from anndata import AnnData
+    from numpy.typing import NDArray
+
+log = logging.getLogger("pysces")
+
+Score = Callable[["NDArray[np.float64]", "NDArray[np.float64]"], "NDArray[np.float64]"]
+
+
+@dataclass(frozen=True)
+class Contrast:
+    """A group of cells and what it is compared with.
+
+    Attributes
+    ----------
+    expression
+        The cells of the group, then those of the reference, each in the order of their names. So
+        permutations and bootstraps, which draw cells by place, don't depend on the order given.
+    n_group, n_unlabelled
+        Cells of the group; cells without a label, which are in neither.
+    """
+
+    expression: Expression
+    n_group: int
+    n_unlabelled: int = 0
+
+    @property
+    def n_reference(self) -> int:
+        """Cells of the reference."""
+        return self.expression.n_samples - self.n_group
+
+    def of_genes(self, genes: NDArray[np.intp]) -> Contrast:
+        """The same cells with some of the genes."""
+        return Contrast(self.expression.take_genes(genes), self.n_group, self.n_unlabelled)
+
+    def signature(self) -> NDArray[np.float64]:
+        """Normal score of each gene between the groups [genes]."""
+        return self._by_genes(lambda x, y: group_z(x, y)[None])[0]
+
+    def permuted(self, number: int, seed: int) -> NDArray[np.float64]:
+        """Null signatures of permuted groups [permutations genes]."""
+        sizes = self.n_group, self.n_reference
+        return self._by_genes(
+            lambda x, y: np.concatenate(
+                [
+                    permuted_group_z(x, y, permutation_orders(*sizes, draws, seed))
+                    for draws in self._draws(number)
+                ]
+            )
+        )
+
+    def bootstrapped(self, number: int, seed: int) -> NDArray[np.float64]:
+        """Signatures of groups resampled each on its own [bootstraps genes]."""
+        sizes = self.n_group, self.n_reference
+        return self._by_genes(
+            lambda x, y: np.concatenate(
+                [
+                    bootstrapped_group_z(x, y, *bootstrap_orders(*sizes, draws, seed))
+                    for draws in self._draws(number)
+                ]
+            )
+        )
+
+    def _by_genes(self, score: Score) -> NDArray[np.float64]:
+        """Scores [draws genes] of both groups' values, some genes at a time."""
+        n_cells, n_genes = self.expression.shape
+        found = []
+        for part in blocks(n_genes, block_length(64.0 * n_cells, n_genes)):
+            values = self.expression.gene_block(part).T
+            found.append(score(values[: self.n_group], values[self.n_group :]))
+        return np.concatenate(found, axis=1)
+
+    def _draws(self, number: int) -> list[range]:
+        """Numbers of the draws, as many at a time as the memory allows."""
+        step = block_length(48.0 * self.expression.n_samples, number)
+        return [range(part.start, part.stop) for part in blocks(number, step)]
+
+
+def contrast(
+    adata: AnnData, groupby: str, group: str, reference: str, layer: str | None
+) -> Contrast:
+    """A group of cells against another, or against all others that have a label (``"rest"``)."""
+    if str(group) == str(reference):
+        raise InputError(f"group and reference are both {group!r}. Choose another reference.")
+    inside = group_mask(adata, groupby, group)
+    labelled = group_labels(adata, groupby).notna().to_numpy()
+    rest = reference == "rest"
+    outside = ~inside & labelled if rest else group_mask(adata, groupby, reference)
+    for mask, name in ((inside, group), (outside, reference)):
+        if mask.sum() < 2:
+            raise InputError(
+                f"{name!r} has {mask.sum()} cell(s); both groups need at least 2. "
+                "Choose larger groups."
+            )
+    unlabelled = int(np.count_nonzero(~labelled))
+    if rest and unlabelled:
+        log.warning(
+            "%d of %d cells have no label in .obs[%r]; they are left out of the rest.",
+            unlabelled,
+            len(labelled),
+            groupby,
+        )
+    order = by_name(adata.obs_names)
+    cells = np.concatenate([order[mask[order]] for mask in (inside, outside)])
+    expression = Expression.from_anndata(adata[cells], layer=layer, allow_missing=True)
+    return Contrast(expression, int(inside.sum()), unlabelled)

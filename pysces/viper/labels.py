@@ -1,0 +1,50 @@
+"""Groups of cells, named by a column of ``adata.obs``."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from pysces.errors import InputError
+from pysces.messages import listed, nearest
+
+if TYPE_CHECKING:
+    import numpy as np
+    from anndata import AnnData
+    from numpy.typing import NDArray
+
+
+def check_column(adata: AnnData, groupby: Any) -> None:
+    """InputError unless ``groupby`` is a column of ``adata.obs``."""
+    if not isinstance(groupby, str) or groupby not in adata.obs:
+        raise InputError(
+            f"groupby must be a column of adata.obs. Got {groupby!r}{nearest(groupby, adata.obs)}; "
+            f"columns: {listed(adata.obs.columns)}."
+        )
+
+
+def group_labels(adata: AnnData, groupby: Any) -> pd.Series:
+    """Names of the groups of cells as text; a missing label stays missing."""
+    check_column(adata, groupby)
+    labels = adata.obs[groupby]
+    known = pd.unique(labels.dropna())
+    texts = pd.Index([str(label) for label in known])
+    if not texts.is_unique:
+        raise InputError(
+            f"Labels of .obs[{groupby!r}] are the same as text: "
+            f"{listed(texts[texts.duplicated()].unique())}. Rename them, or convert the column "
+            "with `.astype(str)` to make them one group."
+        )
+    return labels.astype(object).where(labels.notna(), None).map(str, na_action="ignore")
+
+
+def group_mask(adata: AnnData, groupby: Any, group: Any) -> NDArray[np.bool_]:
+    """Cells of a group of a column of ``adata.obs``."""
+    labels = group_labels(adata, groupby)
+    known = labels.dropna().unique()
+    if str(group) not in set(known):
+        raise InputError(
+            f"{group!r} isn't in .obs[{groupby!r}]{nearest(group, known)}. Groups: {listed(known)}."
+        )
+    return (labels == str(group)).to_numpy(dtype=bool)

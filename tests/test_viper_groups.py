@@ -1,0 +1,189 @@
+"""Groups of cells: cells without a label, blocks of genes, the order of cells, names that err."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+import anndata as ad
+import numpy as np
+import pandas as pd
+import pytest
+
+import pysces
+from pysces.data.expression import Expression
+
+
+@pytest.fixture
+def adata() -> ad.AnnData:
+    """Two kinds of cells and cells without a label, whose targets differ most."""
+    rng = np.random.default_rng(0)
+    genes = [f"g{k:02d}" for k in range(80)]
+    values = rng.normal(5, 1, (60, 80))
+    values[:25, :20] += 1
+    values[50:, 20:40] += 9
+    result = ad.AnnData(pd.DataFrame(values, index=[f"c{k}" for k in range(60)], columns=genes))
+    kind = np.repeat(["one", "two", "none"], [25, 25, 10]).astype(object)
+    result.obs["kind"] = pd.Categorical(np.where(kind == "none", np.nan, kind))
+    result.obs["number"] = np.arange(60) % 3
+    result.uns["aracne"] = {
+        "network": pd.DataFrame(
+            {"source": np.repeat(["R0", "R1", "R2", "R3"], 20), "target": genes, "mor": 0.8}
+        )
+    }
+    return result
+
+
+def scores(adata: ad.AnnData) -> pd.DataFrame:
+    table = adata.uns["msviper"]["results"].set_index("regulator").sort_index()
+    return table[["es", "nes", "pvalue"]]
+
+
+def test_cells_without_a_label_are_not_in_the_rest(
+    adata: ad.AnnData, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.INFO, logger="pysces"):
+        pysces.run_msviper(adata, "kind", "one", n_permutations=100)
+    assert "10 of 60 cells have no label" in caplog.text
+    params = adata.uns["msviper"]["params"]
+    assert params["n_cells"].tolist() == [25, 25]
+    assert params["n_cells_unlabelled"] == 10
+    found = scores(adata)
+    pysces.run_msviper(adata, "kind", "one", reference="two", n_permutations=100)
+    pd.testing.assert_frame_equal(found, scores(adata))
+
+
+@pytest.mark.parametrize("options", [{}, {"n_bootstraps": 6, "combine": "median"}], ids=str)
+@pytest.mark.parametrize("missing", [False, True])
+def test_blocks_of_genes_and_of_draws_change_nothing(
+    adata: ad.AnnData, options: dict[str, Any], missing: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if missing:
+        adata.X[3, 7] = np.nan
+    options |= {"n_permutations": 40}
+    pysces.run_msviper(adata, "kind", "one", **options)
+    right = scores(adata)
+    lengths = []
+    gene_block = Expression.gene_block
+
+    def watched(self: Expression, genes: Any = slice(None)) -> np.ndarray:
+        block = gene_block(self, genes)
+        lengths.append(len(block))
+        return block
+
+    monkeypatch.setattr(Expression, "gene_block", watched)
+    monkeypatch.setattr(pysces.settings, "_memory", 4 * 64 * 50 * 7)  # seven genes of 50 cells
+    pysces.run_msviper(adata, "kind", "one", **options)
+    assert max(lengths) == 7
+    np.testing.assert_allclose(scores(adata), right, rtol=1e-9, atol=1e-12)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"n_bootstraps": 8},
+        {"reference": "two", "groupby": "kind", "n_permutations": 50},
+        {"n_permutations": 50, "signature": "ttest"},
+    ],
+    ids=str,
+)
+def test_the_order_of_cells_changes_no_draw(adata: ad.AnnData, options: dict[str, Any]) -> None:
+    other = adata[np.random.default_rng(1).permutation(60)].copy()
+    for data in (adata, other):
+        pysces.run_viper(data, **options)
+    for key in [k for k in adata.obsm if k.startswith("viper")]:
+        found = other.obsm[key].loc[adata.obs_names]
+        pd.testing.assert_frame_equal(found, adata.obsm[key], rtol=1e-9, atol=1e-12)
+
+
+def test_the_order_of_cells_changes_no_master_regulator(adata: ad.AnnData) -> None:
+    other = adata[np.random.default_rng(1).permutation(60)].copy()
+    for data in (adata, other):
+        pysces.run_msviper(data, "kind", "one", n_permutations=50, n_bootstraps=5)
+    pd.testing.assert_frame_equal(scores(other), scores(adata), check_exact=True)
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"groupby": "knid"}, "did you mean 'kind'"),
+        ({"groupby": "kind", "reference": "tow"}, "did you mean 'two'"),
+        ({"reference": "two"}, "Pass groupby="),
+        ({"weighting": "bets"}, "did you mean 'best'"),
+        ({"weighting": -1}, "at least 0"),
+        ({"weighting": np.nan}, "two numbers"),
+        ({"weighting": (1, 2, 3)}, "two numbers"),
+        ({"weighting": None}, "two numbers"),
+        ({"pleiotropy": {"penality": 3}}, "did you mean 'penalty'"),
+        ({"pleiotropy": {"penalty": 0}}, "penalty of pleiotropy"),
+        ({"pleiotropy": {"regulators": 0}}, "regulators of pleiotropy"),
+        ({"pleiotropy": {"targets": 2.5}}, "targets of pleiotropy"),
+        ({"pleiotropy": "yes"}, "True, False or a dict"),
+    ],
+    ids=str,
+)
+def test_mistyped_arguments_are_refused(
+    adata: ad.AnnData, options: dict[str, Any], words: str
+) -> None:
+    with pytest.raises(pysces.InputError, match=words):
+        pysces.run_viper(adata, **options)
+    assert not adata.obsm
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"groupby": "Kind"}, "did you mean 'kind'"),
+        ({"group": "On"}, "did you mean 'one'"),
+        ({"combine": "avg"}, "combine"),
+        ({"n_permutations": -1}, "n_permutations"),
+        ({"n_bootstraps": 1}, "no spread"),
+        ({"n_bootstraps": 2.5}, "n_bootstraps"),
+        ({"shadow": 0}, "shadow"),
+        ({"synergy": np.nan}, "synergy"),
+        ({"pleiotropy": {"target": 3}}, "did you mean 'targets'"),
+        ({"seed": "x"}, "seed"),
+        ({"min_targets": 0}, "min_targets"),
+    ],
+    ids=str,
+)
+def test_mistyped_arguments_of_msviper_are_refused(
+    adata: ad.AnnData, options: dict[str, Any], words: str
+) -> None:
+    given = {"groupby": "kind", "group": "one", **options}
+    with pytest.raises(pysces.InputError, match=words):
+        pysces.run_msviper(adata, **given)
+    assert "msviper" not in adata.uns
+
+
+def test_an_unknown_column_is_refused_wherever_one_is_named(adata: ad.AnnData) -> None:
+    pysces.run_viper(adata)
+    for call in (
+        lambda: pysces.compute_signature(adata, groupby="knid"),
+        lambda: pysces.rank_regulators(adata, "knid"),
+    ):
+        with pytest.raises(pysces.InputError, match="did you mean 'kind'"):
+            call()
+
+
+def test_labels_that_are_the_same_as_text_are_not_merged(adata: ad.AnnData) -> None:
+    adata.obs["mixed"] = pd.Series([1, "1", 2] * 20, index=adata.obs_names, dtype=object)
+    with pytest.raises(pysces.InputError, match="same as text"):
+        pysces.run_msviper(adata, "mixed", "1")
+
+
+def test_labels_that_are_numbers_are_groups(adata: ad.AnnData) -> None:
+    pysces.run_msviper(adata, "number", 1, reference=0, n_permutations=0)  # type: ignore[arg-type]
+    assert adata.uns["msviper"]["params"]["group"] == "1"
+
+
+def test_the_record_tells_what_ran(adata: ad.AnnData, tmp_path: Any) -> None:
+    pysces.run_viper(adata, enrichment="gsea")
+    assert adata.uns["viper"]["params"]["n_permutations"] == 1000
+    pysces.run_msviper(adata, "kind", "one", n_permutations=0)
+    pysces.compute_signature(adata)
+    assert adata.uns["msviper"]["params"]["network"] == "aracne"
+    for key in ("viper", "msviper", "signature"):
+        assert adata.uns[key]["params"]["pysces_version"] == pysces.__version__
+        assert "version" not in adata.uns[key]["params"]
+    adata.write_h5ad(tmp_path / "all.h5ad")
