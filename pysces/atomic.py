@@ -8,8 +8,30 @@ import tempfile
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
+from pysces.errors import InputError
+
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+
+def check_writable(path: str | os.PathLike[str]) -> Path:
+    """A path to which a file can be written; before the work whose result it will hold.
+
+    Raises
+    ------
+    InputError
+        If its folder isn't there or can't be written to, or the path is a folder itself.
+    """
+    path = Path(path)
+    if path.is_dir():
+        raise InputError(f"{str(path)!r} is a folder. Give the name of a file in it.")
+    if not path.parent.is_dir():
+        raise InputError(
+            f"The folder {str(path.parent)!r} isn't there. Make it first, or write elsewhere."
+        )
+    if not os.access(path.parent, os.W_OK):
+        raise InputError(f"The folder {str(path.parent)!r} can't be written to. Write elsewhere.")
+    return path
 
 
 def atomic_write(
@@ -23,8 +45,13 @@ def atomic_write(
         The file.
     content
         Its bytes, or a function that writes to an open binary file.
+
+    Raises
+    ------
+    InputError
+        If there can't be a file.
     """
-    path = Path(path)
+    path = check_writable(path)
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
     try:
         with os.fdopen(handle, "wb") as file:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pysces import __version__
-from pysces.atomic import atomic_write
+from pysces.atomic import atomic_write, check_writable
 from pysces.errors import PyscesError, PyscesWarning
 from pysces.settings import ENGINES, settings
 
@@ -310,8 +310,7 @@ def _check_output(path: str, *endings: str) -> None:
     """Refuse a file that couldn't be written in the end, before the work is done."""
     if endings and not str(path).endswith(endings):
         raise PyscesError(f"Can't tell the format of {path}. End it in {' or '.join(endings)}.")
-    if not Path(path).resolve().parent.is_dir():
-        raise PyscesError(f"There is no folder {Path(path).resolve().parent}. Make it first.")
+    check_writable(path)
 
 
 def _write_table(table: pd.DataFrame, path: str, *, index: bool) -> None:

@@ -7,6 +7,7 @@ import json
 import re
 import shutil
 import subprocess
+import sys
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -183,6 +184,17 @@ def test_report_of_a_file_on_disk(adata, tmp_path) -> None:
     pysces.report(backed, tmp_path / "a.html")
     assert "1 of 4 genes of the network aren" in (tmp_path / "a.html").read_text()
     backed.file.close()
+
+
+def test_what_would_fail_late_fails_first(adata, tmp_path, monkeypatch) -> None:
+    module = sys.modules["pysces.reports.report"]
+    monkeypatch.setattr(module, "_network_section", None)  # no work may begin
+    (tmp_path / "folder").mkdir()
+    for path, words in (("missing/report.html", "isn't there"), ("folder", "is a folder")):
+        with pytest.raises(pysces.InputError, match=words):
+            pysces.report(adata, tmp_path / path)
+    with pytest.raises(pysces.InputError, match="did you mean '<i>kind</i>'"):
+        pysces.report(adata, tmp_path / "report.html", groupby="<i>knid</i>")
 
 
 def test_checks_see_what_is_wrong() -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,13 +11,14 @@ import pandas as pd
 
 from pysces import plots
 from pysces._version import __version__
-from pysces.atomic import atomic_write
+from pysces.atomic import atomic_write, check_writable
 from pysces.errors import MissingKeyError
 from pysces.keys import ActivityKeys, NetworkKeys
 from pysces.network import Network
 from pysces.reports.checks import data_checks
 from pysces.reports.page import Markup, element, facts, figure, page, section, table
 from pysces.viper.groups import rank_regulators
+from pysces.viper.labels import check_column
 
 if TYPE_CHECKING:
     import os
@@ -49,8 +49,8 @@ def report(
     Parameters
     ----------
     adata
-        What `pysces.run_aracne`, `pysces.run_viper` or `pysces.run_msviper` ran on; those of
-        them that did have a section.
+        Cells x genes, what `pysces.run_aracne`, `pysces.run_viper` or `pysces.run_msviper` ran
+        on; those of them that did have a section.
     path
         The file; an existing one is replaced, whole or not at all.
     key
@@ -65,6 +65,8 @@ def report(
 
     Raises
     ------
+    InputError
+        If the folder of the file isn't there, or ``groupby`` isn't a column; nothing is done then.
     MissingKeyError
         If nothing of that is there.
 
@@ -72,6 +74,9 @@ def report(
     --------
     >>> pysces.report(adata, "report.html")  # doctest: +SKIP
     """
+    path = check_writable(path)
+    if groupby is not None:
+        check_column(adata, groupby)
     groupby = groupby or _groups_of_runs(adata, msviper_key, activity_key)
     parts = [
         *_network_section(adata, key),
@@ -93,7 +98,7 @@ def report(
         *parts,
         _parameter_section(adata, tuple(dict.fromkeys(names))),
     )
-    atomic_write(Path(path), text.encode())
+    atomic_write(path, text.encode())
 
 
 def _groups_of_runs(adata: AnnData, *keys: str) -> str | None:
