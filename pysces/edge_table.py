@@ -76,7 +76,7 @@ class EdgeTable:
         Parameters
         ----------
         adata
-            What `pysces.run_aracne` ran on.
+            Cells x genes, what `pysces.run_aracne` ran on.
         key
             Its ``key_added``.
         group

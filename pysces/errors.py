@@ -4,23 +4,71 @@ from __future__ import annotations
 
 
 class PyscesError(Exception):
-    """Base of all errors that PySCES raises on purpose."""
+    """Base of all errors that PySCES raises on purpose.
+
+    Examples
+    --------
+    >>> import pysces
+    >>> try:
+    ...     pysces.read_network("no.pkl")
+    ... except (pysces.PyscesError, FileNotFoundError) as error:
+    ...     print(error)
+    There is no file 'no.pkl'.
+    """
 
 
 class InputError(PyscesError, ValueError):
-    """The data or an argument can't be used as it is."""
+    """The data or an argument can't be used as it is; a ValueError.
+
+    Examples
+    --------
+    >>> import pysces
+    >>> try:
+    ...     pysces.regulators("yeast")
+    ... except pysces.InputError as error:
+    ...     print(str(error)[:45])
+    There is no list of regulators of 'yeast', on
+    """
 
 
 class MissingKeyError(PyscesError, KeyError):
-    """Something that an earlier step writes isn't there."""
+    """Something that an earlier step writes isn't there; a KeyError.
+
+    Examples
+    --------
+    >>> import anndata, numpy as np, pysces
+    >>> try:
+    ...     pysces.activity(anndata.AnnData(np.ones((2, 2))))
+    ... except pysces.MissingKeyError as error:
+    ...     print(error)
+    Did not find .obsm['viper']. Run `pysces.run_viper(adata)` first.
+    """
 
     def __str__(self) -> str:
         return str(self.args[0]) if self.args else ""  # KeyError would print the repr
 
 
 class EngineUnavailable(PyscesError, RuntimeError):
-    """An engine that was asked for by name can't run here."""
+    """An engine that was asked for by name can't run here; a RuntimeError.
+
+    Examples
+    --------
+    >>> import pysces
+    >>> try:
+    ...     pysces.settings.engine = "mlx"  # there is no fallback for a name
+    ...     pysces.run_aracne(adata)  # doctest: +SKIP
+    ... except pysces.EngineUnavailable as error:
+    ...     print(error)
+    >>> pysces.settings.engine = None
+    """
 
 
 class PyscesWarning(UserWarning):
-    """Something the user should know, though the run went on."""
+    """Something the user should know, though the run went on.
+
+    Examples
+    --------
+    >>> import warnings, pysces
+    >>> with warnings.catch_warnings():
+    ...     warnings.simplefilter("ignore", pysces.PyscesWarning)
+    """

@@ -65,18 +65,72 @@ class Network(EdgeTable):
         return pd.Index(self._edges["target"].cat.categories.to_numpy(), name="target")
 
     def regulons(self) -> dict[str, list[str]]:
-        """Targets of each regulator, in the order of the table."""
+        """Targets of each regulator.
+
+        Returns
+        -------
+        dict
+            Names of the targets by regulator, both in the order of the table.
+
+        Examples
+        --------
+        >>> Network(pd.DataFrame({"source": ["A", "A"], "target": ["B", "C"]})).regulons()
+        {'A': ['B', 'C']}
+        """
         targets = self._edges["target"].to_numpy(dtype=object)
         order = np.argsort(self._regulator_numbers(), kind="stable")
         parts = np.split(targets[order], np.cumsum(self._sizes())[:-1])
         return {name: part.tolist() for name, part in zip(self.regulators, parts, strict=False)}
 
     def targets_of(self, regulator: str) -> list[str]:
-        """Targets of one regulator; InputError if it isn't in the network."""
+        """Targets of one regulator.
+
+        Parameters
+        ----------
+        regulator
+            Its name.
+
+        Returns
+        -------
+        list of str
+            Names in the order of the table.
+
+        Raises
+        ------
+        InputError
+            If it isn't a regulator of this network.
+
+        Examples
+        --------
+        >>> Network(pd.DataFrame({"source": ["A", "A"], "target": ["B", "C"]})).targets_of("A")
+        ['B', 'C']
+        """
         return self.regulon(regulator)["target"].astype(str).tolist()
 
     def regulon(self, regulator: str) -> pd.DataFrame:
-        """Edges of one regulator; InputError if it isn't in the network."""
+        """Edges of one regulator.
+
+        Parameters
+        ----------
+        regulator
+            Its name.
+
+        Returns
+        -------
+        pandas.DataFrame
+            One row per edge, with the columns of the network.
+
+        Raises
+        ------
+        InputError
+            If it isn't a regulator of this network.
+
+        Examples
+        --------
+        >>> network = Network(pd.DataFrame({"source": ["A"], "target": ["B"], "mi": [0.5]}))
+        >>> network.regulon("A")["mi"].tolist()
+        [0.5]
+        """
         if regulator not in self.regulators:
             raise InputError(
                 f"{regulator!r} isn't a regulator of this network. "
@@ -91,6 +145,19 @@ class Network(EdgeTable):
         Mode: ``mor``, else ``correlation``, else ``weight`` (its sign, where weights exceed 1),
         else 1. Likelihood: ``likelihood``, else ``mi``, ``support`` or the size of ``weight``
         (where that didn't give the mode), scaled to a largest value of 1 per regulon, else 1.
+
+        Returns
+        -------
+        mode
+            Numbers [edges] in [-1, 1] (as far as the columns are).
+        likelihood
+            Numbers [edges], 0 or more.
+
+        Examples
+        --------
+        >>> edges = {"source": ["A", "A"], "target": ["B", "C"], "weight": [4.0, -2.0]}
+        >>> Network(pd.DataFrame(edges)).mode_and_likelihood()
+        (array([ 1., -1.]), array([1. , 0.5]))
         """
         columns = {name: self._edges[name].to_numpy(dtype=np.float64) for name in self.columns}
         return mode_and_likelihood(columns, self._regulator_numbers())
@@ -103,6 +170,11 @@ class Network(EdgeTable):
         based_on
             Column from which the likelihood is made: divided by the largest of the regulon.
 
+        Returns
+        -------
+        Network
+            With the columns ``mor`` (in [-1, 1]) and ``likelihood`` (in [0, 1]).
+
         Raises
         ------
         InputError
@@ -111,6 +183,17 @@ class Network(EdgeTable):
         Notes
         -----
         See `pysces.regulon.mode_of_regulation`.
+
+        References
+        ----------
+        Alvarez et al. 2016, Nature Genetics 48:838 (mode of regulation).
+
+        Examples
+        --------
+        >>> edges = {"source": ["A", "A"], "target": ["B", "C"], "mi": [0.2, 0.4]}
+        >>> network = Network(pd.DataFrame(edges | {"correlation": [0.4, -0.6]}))
+        >>> network.with_modes().to_dataframe()["likelihood"].tolist()
+        [0.5, 1.0]
         """
         for column in ("correlation", based_on):
             if column not in self.columns:
@@ -147,9 +230,20 @@ class Network(EdgeTable):
         Network
             Edges by regulator, then by decreasing likelihood (ties keep their order).
 
+        Raises
+        ------
+        InputError
+            If ``n_targets`` is less than 1.
+
         Notes
         -----
         To drop regulons that end up smaller, add ``.filter(min_targets=n_targets)``.
+
+        Examples
+        --------
+        >>> edges = {"source": ["A", "A"], "target": ["B", "C"], "likelihood": [0.1, 0.9]}
+        >>> Network(pd.DataFrame(edges)).prune(1).targets_of("A")
+        ['C']
         """
         if isinstance(n_targets, bool) or not n_targets >= 1:
             raise InputError(f"n_targets must be at least 1. Got {n_targets!r}.")
@@ -169,6 +263,17 @@ class Network(EdgeTable):
             Fewest targets of a regulator that stays.
         targets
             Genes that count as targets (those measured, say); edges to others are dropped first.
+
+        Returns
+        -------
+        Network
+            With the edges that are left, in the same order.
+
+        Examples
+        --------
+        >>> edges = {"source": ["A", "A", "B"], "target": ["C", "D", "C"]}
+        >>> Network(pd.DataFrame(edges)).filter(min_targets=2).regulons()
+        {'A': ['C', 'D']}
         """
         kept = np.ones(len(self), dtype=bool)
         if targets is not None:

@@ -117,6 +117,11 @@ def validate(
         Prints as a table (kernel, engine, cases, agreement required, largest difference,
         verdict); its truth value says whether all is well.
 
+    Raises
+    ------
+    InputError
+        If an engine or a kernel isn't known.
+
     Examples
     --------
     >>> import pysces

@@ -194,7 +194,11 @@ def test_container_has_the_targets_that_the_workflow_builds() -> None:
     assert set(wheel["targets"]["wheel"]["only-include"]) <= copied
     for extras in re.findall(r"\[([a-z,]+)\]\"", text):
         assert set(extras.split(",")) <= set(EXTRAS)
-    assert [line for line in lines if line.startswith("USER")][-1] != "USER root"
+    for stage in re.split(r"^FROM \S+ AS ", text, flags=re.M)[1:]:
+        users = re.findall(r"^USER (\w+)$", stage, flags=re.M)
+        if stage.partition("\n")[0] in matrix["target"]:
+            assert users, "a target runs as a user of its own"
+            assert users[-1] != "root"
 
 
 # --- templates, hooks ---------------------------------------------------------------------------

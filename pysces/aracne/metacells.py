@@ -123,6 +123,11 @@ def metacells(
     PyscesWarning
         If the values aren't counts, or fewer than ``n_metacells`` metacells could be made.
 
+    References
+    ----------
+    Baran et al. 2019, Genome Biology 20:206 (the idea of metacells; the pooling here is a plainer
+    one, without a cell in two of them).
+
     Examples
     --------
     >>> import numpy as np, anndata, pysces

@@ -52,6 +52,19 @@ def mutual_information(
     pandas.DataFrame
         Regulators x genes, in nats; a regulator with itself is NaN, constant genes are 0.
 
+    Raises
+    ------
+    InputError
+        If a regulator isn't among the genes, values are missing or infinite, or an argument isn't
+        known.
+    EngineUnavailable
+        An engine asked for by name can't run here.
+
+    References
+    ----------
+    Darbellay and Vajda 1999, IEEE Trans Inf Theory 45:1315 (adaptive partitioning); Lachmann et
+    al. 2016, Bioinformatics 32:2233 (its use in ARACNe).
+
     Examples
     --------
     >>> import pandas as pd, pysces
@@ -108,6 +121,18 @@ def prune_dpi(
     -------
     pandas.DataFrame
         The surviving mutual information; removed edges are 0.
+
+    Raises
+    ------
+    InputError
+        If it isn't a DataFrame whose regulators are among its genes, a value is negative or
+        infinite, or an argument is out of its range.
+    EngineUnavailable
+        An engine asked for by name can't run here.
+
+    References
+    ----------
+    Margolin et al. 2006, BMC Bioinformatics 7(S1):S7.
 
     Examples
     --------

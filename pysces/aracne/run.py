@@ -270,6 +270,17 @@ def infer_network(
     Network
         Its edges as :func:`run_aracne` writes them; the run record is ``network.params``.
 
+    Raises
+    ------
+    InputError
+        Bad data or arguments.
+    EngineUnavailable
+        An engine asked for by name can't run here.
+
+    References
+    ----------
+    As :func:`run_aracne`: Margolin et al. 2006, Lachmann et al. 2016.
+
     Examples
     --------
     >>> import numpy as np, pandas as pd, pysces

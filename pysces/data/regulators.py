@@ -49,6 +49,10 @@ def regulators(organism: str) -> list[str]:
     InputError
         For another organism.
 
+    References
+    ----------
+    Lambert et al. 2018, Cell 172:650 (families of transcription factors).
+
     Examples
     --------
     >>> "MYC" in regulators("human"), "Myc" in regulators("mouse")

@@ -232,6 +232,16 @@ def use_engine(engine: str | None) -> Iterator[Engine]:
     engine
         ``"mlx"``, ``"numba"``, ``"python"``; ``None`` changes nothing.
 
+    Yields
+    ------
+    Engine
+        What computes: its ``name``, ``device``, ``precision`` and ``version``.
+
+    Raises
+    ------
+    EngineUnavailable
+        If it can't run here: an engine asked for by name never falls back.
+
     Examples
     --------
     >>> import pysces

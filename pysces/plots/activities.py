@@ -54,6 +54,15 @@ def activity_heatmap(
     matplotlib.axes.Axes
         Regulators x groups, with trees (average linkage of Euclidean distances) at both sides.
 
+    Raises
+    ------
+    MissingKeyError
+        If there is no activity under the key.
+    InputError
+        If the column, or a regulator named, isn't there.
+    PyscesError
+        If matplotlib isn't installed.
+
     Examples
     --------
     >>> pysces.pl.activity_heatmap(adata, "cell_type")  # doctest: +SKIP
@@ -174,6 +183,15 @@ def activity_violin(
     -------
     matplotlib.axes.Axes
 
+    Raises
+    ------
+    MissingKeyError
+        If there is no activity under the key.
+    InputError
+        If the column, or a regulator named, isn't there.
+    PyscesError
+        If matplotlib or scanpy isn't installed.
+
     Examples
     --------
     >>> pysces.pl.activity_violin(adata, "MYC", "cell_type")  # doctest: +SKIP
@@ -229,6 +247,15 @@ def activity_dotplot(
     -------
     matplotlib.axes.Axes
         Groups x regulators, ordered by similarity.
+
+    Raises
+    ------
+    MissingKeyError
+        If there is no activity under the key.
+    InputError
+        If the column, or a regulator named, isn't there.
+    PyscesError
+        If matplotlib isn't installed.
 
     Examples
     --------

@@ -53,6 +53,11 @@ def barcode(
         Genes from the most decreased (left) to the most increased (right); targets that the
         regulator activates are red ticks above the line, those that it represses blue ones below.
 
+    Raises
+    ------
+    InputError
+        If genes of the signature repeat, or a regulator isn't in the network.
+
     Examples
     --------
     >>> pysces.pl.barcode(signature, network, ["MYC"])  # doctest: +SKIP
@@ -113,6 +118,13 @@ def msviper_barcode(
     -------
     matplotlib.axes.Axes
 
+    Raises
+    ------
+    MissingKeyError
+        If there are no master regulators under the key, or their network is gone.
+    InputError
+        If a regulator isn't in the network.
+
     Examples
     --------
     >>> pysces.pl.msviper_barcode(adata)  # doctest: +SKIP
@@ -171,6 +183,13 @@ def viper_barcode(
     Returns
     -------
     matplotlib.axes.Axes
+
+    Raises
+    ------
+    MissingKeyError
+        If the activities, the signature or the network isn't there.
+    InputError
+        If the cell, or a regulator named, isn't there.
 
     Examples
     --------

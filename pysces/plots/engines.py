@@ -99,6 +99,11 @@ def benchmark_scaling(
     matplotlib.axes.Axes
         Both axes logarithmic; lines are named at their right ends.
 
+    Raises
+    ------
+    InputError
+        If the table lacks a column, or a size or measurement isn't positive.
+
     Examples
     --------
     >>> pysces.pl.benchmark_scaling(table, x="n_cells", y="seconds", by="engine")  # doctest: +SKIP

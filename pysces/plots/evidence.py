@@ -155,6 +155,13 @@ def support_histogram(
     matplotlib.axes.Axes
         Numbers of edges, on a logarithmic axis where candidates or decoys are drawn.
 
+    Raises
+    ------
+    InputError
+        If the network has no column ``support``.
+    MissingKeyError
+        If the AnnData has no network under the key.
+
     Examples
     --------
     >>> pysces.pl.support_histogram(adata)  # doctest: +SKIP

@@ -69,6 +69,15 @@ def network_graph(
         Red edges activate, blue dashed ones repress; wider is stronger; regulators are large.
         A target whose name has no room is drawn without it.
 
+    Raises
+    ------
+    InputError
+        If a regulator isn't in the network.
+    MissingKeyError
+        If the AnnData has no network under the key.
+    PyscesError
+        If matplotlib or networkx isn't installed.
+
     Examples
     --------
     >>> pysces.pl.network_graph(network)  # doctest: +SKIP

@@ -68,6 +68,11 @@ def edge_partition(
         Red cells hold more samples than independence would put there, blue ones fewer; the shade
         is the cell's share of the mutual information, which is in the title.
 
+    Raises
+    ------
+    InputError
+        If a gene isn't there, or the estimator has no partition.
+
     Examples
     --------
     >>> pysces.pl.edge_partition(adata, "MYC", "NCL")  # doctest: +SKIP

@@ -51,6 +51,11 @@ def dpi_comparison(
     matplotlib.axes.Axes
         The same genes at the same places, left before, right after; removed edges are dotted.
 
+    Raises
+    ------
+    InputError
+        If a gene isn't in the tables, or there is no edge to draw.
+
     Examples
     --------
     >>> mi = pysces.mutual_information(data)  # doctest: +SKIP

@@ -300,6 +300,11 @@ def enrich(
     InputError
         If names repeat, no regulon is left, or an argument isn't known.
 
+    References
+    ----------
+    Alvarez et al. 2016, Nature Genetics 48:838 (aREA); Griffin et al. 2023, Entropy 25:542
+    (NaRnEA); Subramanian et al. 2005, PNAS 102:15545 (running sum).
+
     Examples
     --------
     >>> table = pd.DataFrame([[2.0, 1.0, -1.0, -2.0]], columns=["A", "B", "C", "D"])

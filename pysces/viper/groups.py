@@ -252,7 +252,7 @@ def rank_regulators(
     Parameters
     ----------
     adata
-        What :func:`run_viper` ran on.
+        Cells x genes, what :func:`run_viper` ran on.
     groupby
         Column of ``adata.obs``.
     key
@@ -277,6 +277,10 @@ def rank_regulators(
         If the column isn't there, or a group or its rest has fewer than 2 cells.
     MissingKeyError
         If there is no activity under the key.
+
+    References
+    ----------
+    Benjamini and Hochberg 1995, J R Stat Soc B 57:289 (q-values).
 
     Examples
     --------

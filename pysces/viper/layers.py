@@ -56,6 +56,10 @@ def compute_signature(
     InputError
         Bad data or arguments; nothing is written then.
 
+    References
+    ----------
+    Alvarez et al. 2016, Nature Genetics 48:838 (signatures of VIPER).
+
     Examples
     --------
     >>> pysces.compute_signature(adata, reference="control", groupby="condition")  # doctest: +SKIP

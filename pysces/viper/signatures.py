@@ -188,6 +188,10 @@ def signature(
     InputError
         If names repeat, the reference is empty or unknown, or the method isn't known.
 
+    References
+    ----------
+    Alvarez et al. 2016, Nature Genetics 48:838 (signatures of VIPER).
+
     Examples
     --------
     >>> table = pd.DataFrame({"MYC": [1.0, 2.0, 3.0], "ACTB": [5.0, 5.0, 5.0]})

@@ -49,6 +49,16 @@ def viper_similarity(
     -------
     Samples x samples, symmetric.
 
+    Raises
+    ------
+    InputError
+        If names repeat, values aren't numbers, or ``tails`` isn't known.
+
+    References
+    ----------
+    Alvarez et al. 2016, Nature Genetics 48:838: the measure is that of the R package that comes
+    with it.
+
     Examples
     --------
     >>> nes = pd.DataFrame([[3.0, -1.0, 0.5], [2.5, -2.0, 0.1]], index=["a", "b"])
@@ -158,6 +168,16 @@ def signature_distance(
     Returns
     -------
     Samples x samples (of both tables).
+
+    Raises
+    ------
+    InputError
+        If the tables have different genes, names repeat, or values aren't numbers.
+
+    References
+    ----------
+    Alvarez et al. 2016, Nature Genetics 48:838: the measure is that of the R package that comes
+    with it.
 
     Examples
     --------
