@@ -24,6 +24,7 @@ import mlx.core as mx
 import numpy as np
 
 from pysces.aracne.estimators import partition
+from pysces.benchmarking import inputs
 
 
 def reference(file):
@@ -32,17 +33,6 @@ def reference(file):
         return importlib.import_module(f"pysces.kernels.numba.{file}")
     except ImportError:
         return importlib.import_module(f"pysces.kernels.python.{file}")
-
-
-def independent(rng, rows, n):
-    return rng.permuted(np.tile(np.arange(1, n + 1, dtype=np.int32), (rows, 1)), axis=1)
-
-
-def dependent(rng, rows, n):
-    """Genes that are mixtures of ten causes."""
-    weights = rng.normal(size=(rows, 10)) * (rng.random((rows, 10)) < 0.3)
-    values = weights @ rng.normal(size=(10, n)) + 0.5 * rng.normal(size=(rows, n))
-    return (values.argsort(1).argsort(1) + 1).astype(np.int32)
 
 
 def timed(run):
@@ -82,7 +72,7 @@ def check_adaptive(rng, n, make, pairs, repeats):
             apart.append(timed(lambda a=arguments: gpu.adaptive_mi(*a)))
     rates = [regulators * genes / statistics.median(t) / 1e6 for t in (whole, apart) if t]
     print(
-        f"adaptive_mi n={n:5d} {make.__name__:11s} equal={equal}  {regulators} x {genes}: "
+        f"adaptive_mi n={n:5d} {make.__name__:17s} equal={equal}  {regulators} x {genes}: "
         + ", kernel alone ".join(f"{rate:,.1f} M pairs/s" for rate in rates),
         flush=True,
     )
@@ -94,10 +84,7 @@ def check_dpi(rng, rows, genes, density, repeats):
     compiled = reference("dpi")
 
     def network(rows, genes):
-        edges = rng.integers(1, 2**48, (rows, genes)) * (rng.random((rows, genes)) < density)
-        between = np.triu(edges[:, :rows], 1)
-        edges[:, :rows] = between + between.T
-        return edges, np.ascontiguousarray(edges[:, :rows])
+        return inputs.edges(rng, rows, genes, density)
 
     kept = round(0.85 * 2**30)
     edges, between = network(60, 700)
@@ -132,7 +119,7 @@ def main():
     rng = np.random.default_rng(os.getpid())
     equal = True
     for n in (100, 200, 333, 1000):
-        for make in (independent, dependent):
+        for make in (inputs.independent_ranks, inputs.dependent_ranks):
             equal &= check_adaptive(rng, n, make, options.pairs, options.repeats)
     for density in (0.1, 1.0):
         equal &= check_dpi(rng, options.regulators, options.genes, density, options.repeats)

@@ -1,4 +1,7 @@
-"""Pairs (or rows) a second of the compiled ARACNe kernels, on one core and on all.
+"""Pairs (or rows) a second of the compiled ARACNe kernels, on one core and on all, in detail.
+
+Sample sizes, dependence, bins and densities; every kernel on every engine is in
+test_every_kernel.py.
 
 Run with ``pytest benchmarks/test_kernel_speed.py --benchmark-enable -s``. The numbers are the
 fastest of several runs: other load on the machine only ever slows a run.
@@ -12,6 +15,7 @@ import pytest
 from pysces.kernels.numba import dpi, mi, ranks
 
 from pysces.aracne.estimators import c_log_c, partition
+from pysces.benchmarking.inputs import dependent_ranks, edges, independent_ranks
 
 THREADS = sorted({1, numba.config.NUMBA_NUM_THREADS})
 
@@ -39,18 +43,7 @@ def rate(benchmark, request):
     return run
 
 
-def independent(rng, rows, n):
-    return rng.permuted(np.tile(np.arange(1, n + 1, dtype=np.int32), (rows, 1)), axis=1)
-
-
-def dependent(rng, rows, n):
-    """Genes that are mixtures of ten causes."""
-    weights = rng.normal(size=(rows, 10)) * (rng.random((rows, 10)) < 0.3)
-    values = weights @ rng.normal(size=(10, n)) + 0.5 * rng.normal(size=(rows, n))
-    return (values.argsort(1).argsort(1) + 1).astype(np.int32)
-
-
-@pytest.mark.parametrize("make", [independent, dependent])
+@pytest.mark.parametrize("make", [independent_ranks, dependent_ranks])
 @pytest.mark.parametrize("n", [100, 200, 333, 1000])
 def test_adaptive_mi(rate, threads, n, make):
     rng = np.random.default_rng(n)
@@ -91,10 +84,6 @@ def test_average_ranks(rate, threads, kind):
 def test_dpi(rate, threads, density):
     rng = np.random.default_rng(0)
     regulators, genes = 600, 6000
-    edges = rng.integers(1, 2**48, (regulators, genes)) * (
-        rng.random((regulators, genes)) < density
-    )
-    between = np.triu(edges[:, :regulators], 1)
-    between = between + between.T
+    network, between = edges(rng, regulators, genes, density)
     units = regulators * regulators * genes
-    rate(lambda: dpi.dpi(edges, between, edges, 1 << 30), units, "triangles")
+    rate(lambda: dpi.dpi(network, between, network, 1 << 30), units, "triangles")

@@ -33,7 +33,7 @@ class PeerRow:
     """One program at one size; ``slower`` is its time over that of PySCES."""
 
     program: str
-    version: str
+    label: str
     size: str
     units: int
     seconds: float
@@ -72,7 +72,7 @@ class Comparison:
             detail = _size_of(row.difference) if self.same_method else _share(row.planted)
             lines.append(
                 (
-                    size, f"{row.program} {row.version}", _correlation(row), detail,
+                    size, row.label, _correlation(row), detail,
                     duration(row.seconds), rate(row.units / row.seconds), memory(row.bytes),
                     "-" if row.slower is None else f"{times(row.slower)} as fast",
                 )
@@ -280,7 +280,7 @@ def _one_size(
     for worker in running:
         name = worker.program.name
         row = PeerRow(
-            program=name, version=versions[name] or "", size=task.size(rung),
+            program=name, label=worker.program.label(versions[name] or ""), size=task.size(rung),
             units=task.units(rung), seconds=statistics.median(seconds[name]),
             repeats=len(seconds[name]), bytes=told[name]["bytes"], correlation=None,
             difference=None, planted=told[name]["planted"],

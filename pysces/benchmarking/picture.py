@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
+from pysces.benchmarking.words import duration, plain
+
 if TYPE_CHECKING:
     from pysces.benchmarking.report import BenchmarkReport
 
@@ -36,9 +38,12 @@ def draw(report: BenchmarkReport, path: Path) -> list[Path]:
     for ax, (title, table) in zip(axes, panels, strict=False):
         benchmark_scaling(table, x="units", y="seconds", by="program", ax=ax)
         ax.set_title(title, fontsize=10, loc="left")
-        ax.set(xlabel=table["unit"].iloc[0], ylabel="seconds")
+        ax.set(xlabel=table["unit"].iloc[0], ylabel="")
+        ax.xaxis.set_major_formatter(lambda value, _: plain(value))
+        ax.yaxis.set_major_formatter(lambda value, _: duration(value))
     for ax in axes[len(panels) :]:
         ax.set_visible(False)
+    figure.suptitle(f"{report.system['machine']}, {report.system['cores']} cores: median time")
     figure.savefig(path, dpi=130)
     return [path]
 

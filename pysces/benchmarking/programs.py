@@ -40,6 +40,14 @@ class Program:
     pip: str
     run: Callable[[Any], np.ndarray]
 
+    def label(self, version: str) -> str:
+        """Its name with a version; of a method, with the package that it's made of."""
+        if self.distribution is None:
+            return self.name.replace("PySCES", f"PySCES {version}")
+        if self.name == self.distribution:
+            return f"{self.name} {version}"
+        return f"{self.name} ({self.distribution} {version})"
+
     def version(self) -> str | None:
         """Its version, or None where it isn't installed."""
         if self.distribution is None:

@@ -140,8 +140,8 @@ class BenchmarkReport:
 
     def footer(self, files: Sequence[Path] = ()) -> str:
         """How long it took, what was written and left out, and what was found in words."""
-        took = f"took {duration(self.elapsed)}, {duration(self.warm_up)} of it first calls"
-        lines = [f"{took} (compiling, loading)"]
+        first = f", {duration(self.warm_up)} of it first calls (compiling, loading)"
+        lines = [f"took {duration(self.elapsed)}{first if self.rows else ''}"]
         if files:
             lines.append(f"written to {files[0].parent}/: {', '.join(file.name for file in files)}")
         lines += [self.no_picture] if self.no_picture else []

@@ -45,6 +45,18 @@ def rate(value: float) -> str:
     return number(value)
 
 
+def plain(value: float) -> str:
+    """A power of ten, short.
+
+    >>> plain(100.0), plain(10_000.0), plain(1e9)
+    ('100', '10 k', '1 G')
+    """
+    for size, letter in ((1e9, " G"), (1e6, " M"), (1e3, " k")):
+        if value >= 0.9995 * size:
+            return f"{value / size:g}{letter}"
+    return f"{value:g}"
+
+
 def memory(size: int | None) -> str:
     """Bytes in MiB.
 

@@ -15,6 +15,7 @@ from pysces.plots._style import GREEN, INK, PALE, SERIES, VERMILION, axes_of, cl
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.axis import Axis
     from matplotlib.text import Text
 
     from pysces.validation import ValidationReport
@@ -138,12 +139,39 @@ def benchmark_scaling(
         ends.append((float(sizes[-1]), float(middle[-1]), label(name, 24), color))
     ax.set_xscale("log")
     ax.set_yscale("log")
+    for axis in (ax.xaxis, ax.yaxis):
+        _whole_decades(axis)
     ax.set(xlabel=label(x.replace("_", " "), 40), ylabel=label(y.replace("_", " "), 40))
     ax.grid(which="major", color="#e5e5e5", linewidth=0.6)
     ax.set_axisbelow(True)
     clean(ax)
     _name_ends(ax, ends)
     return ax
+
+
+def _whole_decades(axis: Axis) -> None:
+    """At least two powers of ten with their names, and no names between them."""
+    from matplotlib.ticker import LogLocator, NullFormatter
+
+    low, high = axis.get_view_interval()
+    if np.log10(high / low) < 2:
+        low, high = 10.0 ** np.floor(np.log10(low)), 10.0 ** np.ceil(np.log10(high))
+        axis.set_view_interval(low, high, ignore=True)
+    axis.set_major_locator(LogLocator(numticks=6))
+    axis.set_minor_formatter(NullFormatter())
+
+
+def _plain_numbers(ax: Axes, sizes: NDArray[np.float64]) -> None:
+    """Numbers instead of powers of ten; the sizes themselves as ticks where they are few."""
+    from matplotlib.ticker import FixedLocator, FuncFormatter, LogFormatter, NullLocator
+
+    ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,g}"))
+    ax.yaxis.set_minor_formatter(LogFormatter(minor_thresholds=(1.5, 0.4)))
+    ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,g}"))
+    ax.xaxis.set_minor_formatter(LogFormatter(minor_thresholds=(1.5, 0.4)))
+    if len(sizes) <= 7 and (len(sizes) < 2 or (sizes[1:] / sizes[:-1]).min() > 1.3):
+        ax.xaxis.set_major_locator(FixedLocator(sizes.tolist()))
+        ax.xaxis.set_minor_locator(NullLocator())
 
 
 def _name_ends(ax: Axes, ends: list[tuple[float, float, str, str]]) -> None:
