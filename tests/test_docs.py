@@ -1,0 +1,84 @@
+"""The pages name every public thing and every message, and nothing that isn't there."""
+
+from __future__ import annotations
+
+import importlib.util
+import re
+import sys
+from pathlib import Path
+
+import pytest
+
+import pysces
+
+ROOT = Path(__file__).resolve().parent.parent
+DOCS = ROOT / "docs"
+PACKAGE = Path(pysces.__file__).parent
+if not DOCS.is_dir():
+    pytest.skip("the tests lie apart from the pages", allow_module_level=True)
+
+_spec = importlib.util.spec_from_file_location(
+    "_messages", Path(__file__).with_name("_messages.py")
+)
+assert _spec is not None
+assert _spec.loader is not None
+_messages = sys.modules.setdefault("_messages", importlib.util.module_from_spec(_spec))
+_spec.loader.exec_module(_messages)
+
+PAGE = (DOCS / "troubleshooting.md").read_text(encoding="utf-8")
+ENTRIES = _messages.entries(PAGE)
+MESSAGES = _messages.messages(PACKAGE)
+# Raised where the walk of the source doesn't look: on import, and by the command line itself.
+ELSEWHERE = ("two projects are installed", "this directory is the package", "pysces: interrupted")
+
+
+def test_messages_are_found() -> None:
+    """The walk reads f-strings, messages made by another function, and logged ones."""
+    words = [message.text for message in MESSAGES]
+    for known in ("gene names occur more than once", "The network has no edges.", "is damaged"):
+        assert any(known in text for text in words), known
+    assert len(words) > 150
+
+
+def test_every_message_is_documented() -> None:
+    missing = [
+        f"{message.where}: {message.text}"
+        for message in MESSAGES
+        if not any(_messages.documents(entry, message.text) for entry in ENTRIES)
+    ]
+    assert not missing, "docs/troubleshooting.md has no entry for:\n" + "\n".join(missing)
+
+
+def test_every_entry_is_a_message() -> None:
+    stale = [
+        entry
+        for entry in ENTRIES
+        if not entry.startswith(ELSEWHERE)
+        and not any(_messages.documents(entry, message.text) for message in MESSAGES)
+    ]
+    assert not stale, "no message of the source begins like these entries:\n" + "\n".join(stale)
+
+
+def test_no_entry_is_empty_of_words() -> None:
+    """An entry of holes alone would document everything."""
+    few = [entry for entry in ENTRIES if len(re.findall(r"[A-Za-z]{2,}", entry)) < 2]
+    assert few in ([], ["Group …: …"])
+    assert len(ENTRIES) == len(set(ENTRIES))
+
+
+def _listed_names(page: str) -> list[str]:
+    text = (DOCS / "api" / page).read_text(encoding="utf-8")
+    blocks = re.findall(r"\.\. autosummary::\n(?: +:.*\n)*\n((?:   \w+\n)+)", text)
+    return [name for block in blocks for name in block.split()]
+
+
+def test_every_public_name_has_a_page() -> None:
+    listed = [
+        n for page in ("networks.md", "activity.md", "settings.md") for n in _listed_names(page)
+    ]
+    assert sorted(listed) == sorted(set(pysces.__all__) - {"__version__", "pl", "settings"})
+
+
+def test_every_picture_has_a_page() -> None:
+    pytest.importorskip("matplotlib")
+    assert sorted(_listed_names("pictures.md")) == sorted(pysces.pl.__all__)
