@@ -1,8 +1,9 @@
 """Propagation along the edges of a graph on MLX.
 
-Values are pairs of float32 (48 bits), one component a row. Before each product a component is
-scaled by a power of two to at most 1, and so are the weights; the terms of a node's edges are
-rounded once, to fixed point, and summed in int64: exact, in any order.
+Values are pairs of float32 (48 bits), one component a row. For a product each component becomes
+whole numbers of 44 bits, relative to its largest value, and the weights become sums of three
+whole numbers of 17 bits. So every term of a node's sum is exact to 2^-61 in int64, and the sums
+don't depend on their order.
 """
 
 from __future__ import annotations
@@ -15,7 +16,8 @@ from . import _fixed as fx
 from ._double import Double
 
 _BLOCK = 1 << 23  # components x edges at a time
-_BITS = 61  # of a sum of terms, with room for its sign
+_VALUE_BITS = 44
+_PART_BITS = 17  # of each of the three parts of a weight; with the value's, a term fits int64
 
 
 def propagate(
@@ -38,17 +40,23 @@ def propagate(
 
 
 class _Graph:
-    """A sparse matrix whose weights are scaled to at most 1."""
+    """A sparse matrix in fixed point, scaled so that no node's sum exceeds its largest neighbour.
+
+    A partial sum may leave int64: the whole one doesn't, and differences of such sums are right.
+    """
 
     def __init__(self, indptr: mx.array, indices: mx.array, weights: Double) -> None:
-        size = np.diff(np.array(indptr)).max(initial=0)
         self.indptr, self.indices, self.edges = indptr, indices, indices.shape[0]
-        self.bits = _BITS - int(size).bit_length()
-        self.exponent = 0
-        if self.edges:
-            largest = float(np.abs(np.array(weights.hi)).max())
-            self.exponent = max(-120, int(np.frexp(largest)[1])) if largest > 0 else 0
-        self.weights = fx.scaled(Double(weights.hi[None], weights.lo[None]), -self.exponent)
+        ends, rest = np.array(indptr), dd.to_numpy(weights)
+        sizes = np.bincount(fx.owners(ends), weights=np.abs(rest), minlength=len(ends) - 1)
+        self.exponent = int(np.frexp(max(sizes.max(initial=0.0), 1e-30))[1])
+        rest = np.ldexp(rest, -self.exponent)
+        self.parts = []
+        for _ in range(3):
+            rest = rest * 2.0**_PART_BITS
+            part = np.rint(rest)
+            rest = rest - part
+            self.parts.append(mx.array(part.astype(np.int64)[None]))
 
     def product(self, values: Double) -> Double:
         """The matrix times each row [components nodes]."""
@@ -56,10 +64,12 @@ class _Graph:
             return fx.zero_double(values.hi.shape)
         exponent = fx.row_exponents(values.hi)
         small = fx.power_of_two(-exponent)
-        unit = Double(values.hi * small, values.lo * small)
-        terms = dd.multiply(fx.columns(unit, self.indices), self.weights)
-        sums = fx.segment_sums(fx.to_fixed(terms, self.bits), self.indptr)
-        total = fx.scaled(fx.from_fixed(sums, self.bits), self.exponent)
+        whole = fx.to_fixed(Double(values.hi * small, values.lo * small), _VALUE_BITS)
+        neighbour = mx.take(whole, self.indices, axis=1)
+        first, second, third = (neighbour * part for part in self.parts)
+        terms = first + (second >> _PART_BITS) + (third >> 2 * _PART_BITS)
+        sums = fx.segment_sums(terms, self.indptr)
+        total = fx.scaled(fx.from_fixed(sums, _VALUE_BITS + _PART_BITS), self.exponent)
         large = fx.power_of_two(exponent)
         return Double(total.hi * large, total.lo * large)
 
