@@ -15,9 +15,11 @@ estimator). So every method ranks every pair, and a method that calls few edges 
 ``aupr`` for where it stops: that is what ``edges``, ``fdr`` and ``recall`` show. The other choice,
 that all pairs not called tie at the end, is in ``aupr_called``. Both are the same for all methods.
 
-``precision_top1``: share of true pairs among the best 1 % of pairs. ``noise_edges``: edges called
-on the same data with every gene permuted over samples by itself (for one continuous set and the
-counts: only ranks matter, so the other continuous sets would give the same).
+``fdr``: share of called pairs that are not true; most of them are indirect. ``unrelated``: share of
+called pairs without a cause in common, so independent (but for the shared depth of ``counts``):
+this is what a q-value bounds. ``precision_top1``: share of true pairs among the best 1 % of pairs.
+``noise_edges``: edges called on the same data with every gene permuted over samples by itself (for
+one continuous set and the counts: only ranks matter, so other continuous sets give the same).
 
 Rows of the table: one for each set, number of samples, seed and method. The same seed gives the
 same table.
@@ -48,7 +50,17 @@ TREE_SIZES = (200,)  # a forest for every gene is slow: smaller sets only
 NOISE_SETS = ("linear", "counts")
 N_REGULATORS, N_GENES = 50, 500
 FAMILIES = ("MI", "Spearman", "run", "trees")
-SCORES = ("aupr", "aupr_called", "auroc", "precision_top1", "edges", "fdr", "recall", "noise_edges")
+SCORES = (
+    "aupr",
+    "aupr_called",
+    "auroc",
+    "precision_top1",
+    "edges",
+    "fdr",
+    "unrelated",
+    "recall",
+    "noise_edges",
+)
 
 
 # --- metrics ------------------------------------------------------------------------------------
@@ -107,9 +119,10 @@ class Ranking:
     called: np.ndarray | None = None
 
 
-def scored(truth: np.ndarray, ranking: Ranking) -> dict[str, float]:
+def scored(simulation: Simulation, ranking: Ranking) -> dict[str, float]:
     """All figures of one method on one simulation."""
-    true = pairs_of(truth) > 0
+    true = pairs_of(simulation.truth) > 0
+    related = pairs_of(simulation.related) > 0
     score = pairs_of(ranking.score)
     row = {
         "aupr": average_precision(true, score),
@@ -118,6 +131,7 @@ def scored(truth: np.ndarray, ranking: Ranking) -> dict[str, float]:
         "precision_top1": precision_at(true, score),
         "edges": np.nan,
         "fdr": np.nan,
+        "unrelated": np.nan,
         "recall": np.nan,
     }
     if ranking.called is not None:
@@ -125,6 +139,7 @@ def scored(truth: np.ndarray, ranking: Ranking) -> dict[str, float]:
         row["aupr_called"] = average_precision(true, np.where(called, score, score.min() - 1))
         row["edges"] = int(called.sum())
         row["fdr"] = float((called & ~true).sum() / max(1, called.sum()))
+        row["unrelated"] = float((called & ~related).sum() / max(1, called.sum()))
         row["recall"] = float((called & true).sum() / max(1, true.sum()))
     return row
 
@@ -286,7 +301,7 @@ def evaluated(
     simulation: Simulation, noise: pd.DataFrame | None, method: Method, seed: int
 ) -> dict[str, float]:
     """Figures of a method on a simulation and, where it calls edges, on noise."""
-    row = scored(simulation.truth, method(simulation.data, simulation.regulators, seed))
+    row = scored(simulation, method(simulation.data, simulation.regulators, seed))
     row["noise_edges"] = np.nan
     if noise is not None and not np.isnan(row["edges"]):
         on_noise = method(noise, simulation.regulators, seed)

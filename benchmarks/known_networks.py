@@ -23,10 +23,14 @@ class Simulation:
     truth
         Whether one of both regulates the other, bool [regulators, genes], symmetric between
         regulators.
+    related
+        Whether they share a cause (or one causes the other, however indirectly), bool [regulators,
+        genes]; all other pairs are independent.
     """
 
     data: pd.DataFrame
     truth: np.ndarray
+    related: np.ndarray
 
     @property
     def regulators(self) -> list[str]:
@@ -74,6 +78,20 @@ def truth_of(found: list[list[int]], n_regulators: int) -> np.ndarray:
     return truth
 
 
+def related_of(found: list[list[int]], causes: np.ndarray) -> np.ndarray:
+    """Pairs that share a cause, bool [regulators, genes].
+
+    ``causes`` numbers the source of the noise of each regulator; equal numbers are a shared source.
+    """
+    n_regulators = len(causes)
+    traced = np.zeros((len(found), n_regulators + causes.max() + 1), dtype=bool)
+    for gene, own in enumerate(found):
+        traced[gene] = traced[own].any(axis=0)
+        if gene < n_regulators:
+            traced[gene, [gene, n_regulators + causes[gene]]] = True
+    return (traced[:n_regulators].astype(int) @ traced.T.astype(int)) > 0
+
+
 def response(kind: str, x: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """How a gene follows one standardised regulator.
 
@@ -114,8 +132,9 @@ def simulate(
     shapes = seeds.generator(seed, "accuracy", "shapes", kind, n_regulators, n_genes)
     rng = seeds.generator(seed, "accuracy", "values", kind, n_samples, n_regulators, n_genes)
     noise = rng.normal(size=(n_samples, n_genes))
+    group = np.arange(n_regulators)
     if kind == "correlated":
-        group = np.arange(n_regulators) % max(1, n_regulators // 5)
+        group %= max(1, n_regulators // 5)
         shared = rng.normal(size=(n_samples, group.max() + 1))[:, group]
         noise[:, :n_regulators] = np.sqrt(0.6) * shared + np.sqrt(0.4) * noise[:, :n_regulators]
     values = noise.copy()
@@ -133,7 +152,8 @@ def simulate(
         values = _counted(values, rng, shapes)
     names = [f"TF{i}" for i in range(n_regulators)]
     names += [f"G{i}" for i in range(n_genes - n_regulators)]
-    return Simulation(pd.DataFrame(values, columns=names), truth_of(found, n_regulators))
+    data = pd.DataFrame(values, columns=names)
+    return Simulation(data, truth_of(found, n_regulators), related_of(found, group))
 
 
 def _standardised(x: np.ndarray) -> np.ndarray:
