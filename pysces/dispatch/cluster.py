@@ -85,7 +85,10 @@ def in_order(
         while waiting:
             yield waiting.popleft().result()
     finally:
-        client.cancel(list(waiting))
+        # Nothing is left after the last result; a generator that is dropped early may be closed
+        # when the cluster is gone already.
+        if waiting and client.status == "running":
+            client.cancel(list(waiting))
 
 
 def _on_worker(
