@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.axis import Axis
     from matplotlib.text import Text
+    from numpy.typing import NDArray
 
     from pysces.validation import ValidationReport
 
