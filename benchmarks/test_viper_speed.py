@@ -19,6 +19,7 @@ import numpy as np
 import pytest
 
 from pysces.benchmarking.inputs import signature_and_network
+from pysces.benchmarking.measure import process_peak_bytes
 from pysces.benchmarking.peers import ONE_THREAD
 from pysces.benchmarking.programs import TASKS
 
@@ -76,19 +77,21 @@ def test_speed_and_memory(shape: tuple[int, ...], record_property) -> None:
 
 
 def main(name: str, shape: tuple[int, ...]) -> None:
-    import resource
     import time
 
     signature, edges = simulated(shape)
     PROGRAMS[name].run((signature.iloc[:20], edges))  # compiles
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    seconds = []
-    for _ in range(2):
+    seconds, first = [], []
+
+    def timed() -> None:
         begin = time.perf_counter()
         found = PROGRAMS[name].run((signature, edges))
         seconds.append(time.perf_counter() - begin)
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    facts = {"seconds": min(seconds), "bytes": (peak - before) * 1024, "first": found[0, 0]}
+        first.append(found[0, 0])
+
+    peak = process_peak_bytes(timed)
+    timed()
+    facts = {"seconds": min(seconds), "bytes": peak, "first": first[0]}
     print(json.dumps(facts))
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import gc
 import os
+import sys
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -72,6 +73,23 @@ def peak_bytes(call: Callable[[], Any]) -> int | None:
     before = _status_bytes("VmRSS")
     call()
     return max(0, _status_bytes("VmHWM") - before)
+
+
+def process_peak_bytes(call: Callable[[], Any]) -> int:
+    """As `peak_bytes`; where a peak can't be set back, beyond the peak of this process so far.
+
+    That says little in a process that has done much before. (On Linux it would say little in any:
+    a process begins with the peak of the one that started it.)
+    """
+    peak = peak_bytes(call)
+    if peak is not None:
+        return peak
+    import resource
+
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    call()
+    more = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
+    return int(more if sys.platform == "darwin" else more * 1024)
 
 
 def can_reset_peak() -> bool:

@@ -9,7 +9,7 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -172,21 +172,16 @@ class Worker:
         self.errors.close()
 
 
-def series_peak(name: str, engine: str, rung: int) -> int | None:
-    """Peak memory of a kernel or workflow in a process of its own, if that comes back."""
-    command = [
-        sys.executable,
-        "-m",
-        "pysces.benchmarking.worker",
-        "series",
-        name,
-        engine,
-        str(rung),
-    ]
+def kernel_peak(name: str, engine: str, arguments: Mapping[str, Any]) -> int | None:
+    """Peak memory of a kernel in a process of its own, if that comes back."""
     place = {"PYTHONPATH": _environment()["PYTHONPATH"]}
-    done = subprocess.run(
-        command, capture_output=True, text=True, check=False, env=os.environ | place
-    )
+    with tempfile.TemporaryDirectory(prefix="pysces-benchmark-") as folder:
+        path = str(Path(folder) / "arguments.npz")
+        np.savez(path, **dict(arguments))
+        done = subprocess.run(
+            [sys.executable, "-m", "pysces.benchmarking.worker", "kernel", name, engine, path],
+            capture_output=True, text=True, check=False, env=os.environ | place,
+        )  # fmt: skip
     return int(done.stdout) if done.returncode == 0 else None
 
 

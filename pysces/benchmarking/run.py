@@ -172,7 +172,7 @@ def _system(engines: Sequence[str]) -> dict[str, Any]:
     used = [engine_room.choose(name) for name in engines]
     memory = "peak resident memory of one call beyond its input"
     if not measure.can_reset_peak():
-        memory += ", measured at the largest size in a process of its own"
+        memory += ", of kernels at the largest size, in a process of its own"
     return {
         "pysces": __version__,
         "python": platform.python_version(),
@@ -223,7 +223,7 @@ def measured(
         for row in rows:
             past[row.engine].append(row)
     if not measure.can_reset_peak():
-        _memory_of_largest(found)
+        _memory_of_largest(found, series)
     return found
 
 
@@ -317,9 +317,12 @@ def _peak(engine: str, call: Callable[[], Any], seconds: list[float]) -> int | N
     return peak
 
 
-def _memory_of_largest(found: SeriesResult) -> None:
-    """Where the peak of a process can't be set back: one process for each engine."""
+def _memory_of_largest(found: SeriesResult, series: Series) -> None:
+    """Where the peak of a process can't be set back: a process for each engine, of kernels."""
+    if series.kind != "kernel":
+        return
     for engine in dict.fromkeys(row.engine for row in found.rows):
         own = [row for row in found.rows if row.engine == engine and not row.problem]
         if own and own[-1].bytes is None:
-            own[-1].bytes = peers.series_peak(found.name, engine, len(own) - 1)
+            arguments = series.job(len(own) - 1).arguments or {}
+            own[-1].bytes = peers.kernel_peak(found.name, engine, arguments)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -32,6 +32,8 @@ class Job:
         Computes on an engine given by name.
     compare
         What is wrong with a result (or nothing), and the largest difference from the right one.
+    arguments
+        Of a kernel.
     """
 
     size: str
@@ -39,6 +41,7 @@ class Job:
     unit: str
     run: Callable[[str], Any]
     compare: Callable[[Any, Any], tuple[str, float]]
+    arguments: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True)
@@ -107,6 +110,7 @@ def _kernel_series(contract: Kernel) -> Series:
             load.unit,
             lambda engine: engine_room.choose(engine).compute(contract, bound),
             compare,
+            bound,
         )
 
     unable = frozenset(contract.unsupported)

@@ -15,13 +15,7 @@ from typing import IO, Any
 
 import numpy as np
 
-
-def process_peak() -> int:
-    """Peak resident memory of this process so far, in bytes."""
-    import resource
-
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return int(peak if sys.platform == "darwin" else peak * 1024)
+from pysces.benchmarking import measure
 
 
 def answer(lines: IO[str], answers: IO[str], task_name: str, program_name: str) -> None:
@@ -43,15 +37,17 @@ def answer(lines: IO[str], answers: IO[str], task_name: str, program_name: str) 
             if not data:
                 program.run(task.data(0))  # compiled and loaded
             data = {rung: task.data(rung)}
-            before = process_peak()
-            begin = time.perf_counter()
-            scores = program.run(data[rung])
-            seconds = time.perf_counter() - begin
-            told = {
-                "seconds": seconds,
-                "bytes": max(0, process_peak() - before),
-                "planted": programs.tell(data[rung], scores),
-            }
+            kept: list[Any] = []
+
+            def call(data: Any = data[rung], kept: list[Any] = kept) -> None:
+                begin = time.perf_counter()
+                scores = program.run(data)
+                kept[:] = [time.perf_counter() - begin, scores]
+
+            peak = measure.process_peak_bytes(call)
+            seconds, scores = kept
+            planted = programs.tell(data[rung], scores)
+            told = {"seconds": seconds, "bytes": peak, "planted": planted}
             np.save(asked["result"], scores)
         else:
             begin = time.perf_counter()
@@ -61,24 +57,32 @@ def answer(lines: IO[str], answers: IO[str], task_name: str, program_name: str) 
         answers.flush()
 
 
-def series_peak(name: str, engine: str, rung: int) -> int:
-    """Peak memory of one kernel or workflow beyond its input, in a fresh process."""
-    from pysces.benchmarking.series import all_series
+def kernel_peak(name: str, engine_name: str, path: str) -> int:
+    """Peak memory of one kernel beyond its input, in a fresh process.
 
-    series = all_series()[name]
-    series.job(0).run(engine)  # compiled and loaded
-    job = series.job(rung)
-    before = process_peak()
-    job.run(engine)
-    return max(0, process_peak() - before)
+    The input is read from a file: to make it here would leave a peak of its own.
+    """
+    from pysces.benchmarking.workloads import workloads
+    from pysces.dispatch import engines
+    from pysces.dispatch.contracts import Spec, declared
+
+    contract, engine = declared()[name], engines.choose(engine_name)
+    engine.compute(contract, contract.bind(workloads()[name](0).arguments))  # compiled and loaded
+    with np.load(path) as file:
+        read = {key: file[key] for key in file.files}
+    given = {
+        key: value if isinstance(contract.parameters[key], Spec) else value.item()
+        for key, value in read.items()
+    }
+    return measure.process_peak_bytes(lambda: engine.compute(contract, given))
 
 
 def main(arguments: list[str]) -> None:
     """Answer, or measure one peak; whatever programs print goes to standard error."""
     with os.fdopen(os.dup(1), "w") as answers:
         os.dup2(2, 1)
-        if arguments[0] == "series":
-            answers.write(str(series_peak(arguments[1], arguments[2], int(arguments[3]))))
+        if arguments[0] == "kernel":
+            answers.write(str(kernel_peak(*arguments[1:])))
         else:
             answer(sys.stdin, answers, *arguments)
 
