@@ -13,7 +13,7 @@ import pytest
 
 import pysces
 from pysces import seeds
-from pysces.data.storage import write_network
+from pysces.data.storage import write_network, write_networks
 from pysces.errors import InputError, MissingKeyError
 
 KEY = "regulon_embedding"
@@ -57,7 +57,7 @@ def test_coordinates_go_to_varm_and_the_record_to_uns(adata) -> None:
     record = adata.uns[KEY]
     np.testing.assert_array_equal(record["eigenvalues"], right.attrs["eigenvalues"])
     assert record["residuals"].shape == (5,)
-    facts = record["regulators"]
+    facts = record["regulons"]
     assert facts.loc["R0"].tolist() == [12, 12]
     assert facts.loc["R1"].tolist() == [12, 0]
     params = record["params"]
@@ -114,8 +114,28 @@ def test_a_network_of_its_own_and_genes_that_are_not_there(adata, caplog) -> Non
         pysces.embed_regulators(fewer, network=pysces.Network(table()))
     assert "'R0'" in caplog.text
     assert fewer.uns[KEY]["params"]["network"] == "network"
-    assert "R0" not in fewer.uns[KEY]["regulators"].index
+    assert "R0" not in fewer.uns[KEY]["regulons"].index
     assert "R0" not in set(pysces.regulator_neighbours(fewer, "R1")["regulator"])
+
+
+def test_the_network_of_a_group(adata) -> None:
+    networks = {"B": table(), "T": table()[lambda edges: edges["source"] != "R7"]}
+    made = {name: (pysces.Network(edges), {}) for name, edges in networks.items()}
+    write_networks(adata, "grouped", made, {})
+    pysces.embed_regulators(adata, network="grouped", group="T")
+    assert "R7" not in adata.uns[KEY]["regulons"].index
+    assert adata.uns[KEY]["params"]["group"] == "T"
+    with pytest.raises(InputError, match="group"):
+        pysces.embed_regulators(adata, network="grouped")
+    with pytest.raises(InputError, match="'group' parameter"):
+        pysces.embed_regulators(adata, network=table(), group="T")
+
+
+def test_no_other_result_takes_it_for_its_own(adata) -> None:
+    pysces.embed_regulators(adata)
+    for run in (pysces.run_viper, pysces.run_aracne):
+        with pytest.raises(InputError, match="holds something else"):
+            run(adata, key_added=KEY)
 
 
 def test_refusals_write_nothing(adata) -> None:

@@ -53,7 +53,7 @@ def stored(adata: AnnData, key: str = EmbeddingKeys.key) -> Stored:
     names = [f"component_{number + 1}" for number in range(values.shape[1])]
     there = ~np.isnan(values).any(axis=1)
     table = pd.DataFrame(values[there], index=adata.var_names.astype(str)[there], columns=names)
-    facts = record[keys.regulators]
+    facts = record[keys.regulons]
     # Genes may have been taken out of the AnnData since.
     return Stored(table, facts[facts.index.isin(table.index)], np.asarray(record[keys.eigenvalues]))
 

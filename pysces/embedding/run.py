@@ -9,16 +9,16 @@ import numpy as np
 import pandas as pd
 
 from pysces import _version
+from pysces.checks import check_one_of
 from pysces.data import storage
 from pysces.embedding.embed import Embedding, as_network, embed
 from pysces.errors import InputError
 from pysces.keys import EmbeddingKeys
 from pysces.messages import listed
+from pysces.network import Network
 
 if TYPE_CHECKING:
     from anndata import AnnData
-
-    from pysces.network import Network
 
 log = logging.getLogger("pysces")
 
@@ -27,6 +27,7 @@ def embed_regulators(
     adata: AnnData,
     *,
     network: str | Network | pd.DataFrame = "aracne",
+    group: str | None = None,
     n_components: int = 16,
     n_steps: int = 200,
     regularisation: float = 1.0,
@@ -47,6 +48,8 @@ def embed_regulators(
         Cells x genes. Its expression plays no part.
     network
         Key of a network in ``adata.uns``, a `Network`, or a DataFrame of edges.
+    group
+        Whose network, where there is one a group under the key (``run_aracne(groupby=...)``).
     n_components
         Dimensions.
     n_steps
@@ -70,7 +73,7 @@ def embed_regulators(
         Coordinates, an array genes x components (float64, without unit); NaN for a gene that isn't
         in the network.
     ``adata.uns[key_added]``
-        ``["eigenvalues"]`` and ``["residuals"]`` of the components; ``["regulators"]``, a table of
+        ``["eigenvalues"]`` and ``["residuals"]`` of the components; ``["regulons"]``, a table of
         the regulators with ``n_targets`` and ``n_targets_positive`` (those activated);
         ``["params"]``: arguments, steps made, engine, version.
 
@@ -102,7 +105,11 @@ def embed_regulators(
     """
     keys = EmbeddingKeys(_free(adata, key_added))
     named = network if isinstance(network, str) else None
-    used = as_network(network) if named is None else storage.read_network_of(adata, named)
+    if named is None:
+        check_one_of("group", group, [None])
+        used = as_network(network)
+    else:
+        used = Network.from_anndata(adata, named, group=group)
     arguments = {
         "n_components": n_components,
         "n_steps": n_steps,
@@ -114,13 +121,14 @@ def embed_regulators(
     params = arguments | {
         "n_steps_used": found.spectrum.steps,
         "network": "network" if named is None else named,
+        "group": group,
         "engine": found.engine,
         "version": _version.__version__,
     }
     record: dict[str, Any] = {
         keys.eigenvalues: found.spectrum.values,
         keys.residuals: found.spectrum.residuals,
-        keys.regulators: _regulators(used, adata.var_names),
+        keys.regulons: _regulons(used, adata.var_names),
         keys.params: params,
     }
     target = adata.copy() if copy else adata
@@ -173,7 +181,7 @@ def _of_genes(found: Embedding, genes: pd.Index) -> np.ndarray[Any, Any]:
     return result
 
 
-def _regulators(network: Network, genes: pd.Index) -> pd.DataFrame:
+def _regulons(network: Network, genes: pd.Index) -> pd.DataFrame:
     """Regulators among the genes, with the number of their targets."""
     mode, _ = network.mode_and_likelihood()
     owner = network.to_dataframe()["source"].cat.codes.to_numpy()

@@ -79,7 +79,7 @@ def test_numbers_of_targets_give_colour_and_size(many) -> None:
     dots = next(c for c in ax.collections if len(c.get_offsets()) == N_REGULATORS)
     order = np.argsort(dots.get_array())
     assert sorted(dots.get_array()) == sorted(
-        many.uns["regulon_embedding"]["regulators"]["n_targets"]
+        many.uns["regulon_embedding"]["regulons"]["n_targets"]
     )
     assert (np.diff(dots.get_sizes()[order]) >= 0).all()
     assert isinstance(dots.norm, LogNorm)
