@@ -1,0 +1,66 @@
+"""Threads only where they are safe, and arithmetic of pairs of float32."""
+
+from __future__ import annotations
+
+import importlib
+import math
+import threading
+
+import numpy as np
+import pytest
+
+from pysces.aracne.estimators import partition
+
+
+def test_serial_twin_and_threads_agree(dependent):
+    module = importlib.import_module("pysces.kernels.numba.mi")
+    ranks = dependent(np.random.default_rng(6), 40, 100)
+    arguments = (ranks, ranks, *partition("adaptive", 100).tables.values())
+    threaded, serial = module._adaptive.threaded(*arguments), module._adaptive.serial(*arguments)
+    np.testing.assert_array_equal(threaded, serial)
+    found = []
+    worker = threading.Thread(target=lambda: found.append(module.adaptive_mi(*arguments)))
+    worker.start()
+    worker.join()
+    np.testing.assert_array_equal(found[0], serial)
+
+
+def test_threads_are_started_only_where_that_is_safe(monkeypatch):
+    jit = importlib.import_module("pysces.kernels.numba._jit")
+    monkeypatch.setattr(jit.numba, "get_num_threads", lambda: 2)
+    assert jit.may_start_threads()
+
+    def in_a_worker():
+        found = []
+        worker = threading.Thread(target=lambda: found.append(jit.may_start_threads()))
+        worker.start()
+        worker.join()
+        return found[0]
+
+    for layer, safe in (("tbb", True), ("omp", True), ("workqueue", False)):
+        monkeypatch.setattr(jit.numba, "threading_layer", lambda layer=layer: layer)
+        assert in_a_worker() is safe
+    monkeypatch.setattr(jit.os, "getpid", lambda: -1)  # as in a forked child
+    assert not jit.may_start_threads()
+
+
+def test_double_arithmetic_keeps_its_error_bounds():
+    mx = pytest.importorskip("mlx.core", reason="MLX is not installed")
+    double = importlib.import_module("pysces.kernels.mlx._double")
+    rng = np.random.default_rng(7)
+    a, b = rng.normal(size=(2, 1000)) * 10.0 ** rng.integers(-8, 8, (2, 1000))
+    x, y = double.from_numpy(a), double.from_numpy(b)
+    a, b = double.to_numpy(x), double.to_numpy(y)
+    u = 2.0**-24
+    for ours, exact, bound in (
+        (double.add(x, y), a + b, 3 * u**2 + 13 * u**3),
+        (double.subtract(x, y), a - b, 3 * u**2 + 13 * u**3),
+        (double.multiply(x, y), a * b, 8 * u**2),
+        (double.divide(x, y), a / b, 16 * u**2),
+    ):
+        error = np.abs(double.to_numpy(ours) - exact)
+        assert (error <= bound * np.abs(exact) + 2.0**-52 * np.abs(exact)).all()
+    total = double.to_numpy(double.sum(x, axis=0))
+    assert abs(total - math.fsum(a)) <= 3 * u**2 * 10 * np.abs(a).sum()
+    whole = mx.array(np.array([2**45 + 1, -7, 0]))
+    assert double.to_numpy(double.from_int(whole)).tolist() == [2**45 + 1, -7, 0]
