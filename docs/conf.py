@@ -31,13 +31,13 @@ extensions = [
     "sphinx.ext.autodoc",
     "sphinx.ext.autosummary",
     "sphinx.ext.napoleon",
-    "sphinx.ext.mathjax",
     "sphinx.ext.viewcode",
     "matplotlib.sphinxext.plot_directive",
     "sphinx_copybutton",
     "sphinx_design",
     # ours
     "docstrings",
+    "mathml",
     "generated_tables",
 ]
 # No intersphinx: the pages build where nothing but the package indexes can be reached.
@@ -74,6 +74,7 @@ plot_html_show_source_link = False
 plot_formats = [("png", 130)]
 plot_rcparams = {"figure.constrained_layout.use": True}
 
+html_math_renderer = "mathml"
 html_theme = "pydata_sphinx_theme"
 html_title = "PySCES"
 html_static_path = ["_static"]
@@ -90,6 +91,8 @@ html_theme_options = {
     "footer_end": [],
     "article_header_start": ["breadcrumbs"],
 }
+# Pages without pages below them need no list of those.
+html_sidebars = {name: [] for name in ("install", "tour", "troubleshooting")}
 html_context = {"default_mode": "auto"}
 copybutton_prompt_text = r">>> |\.\.\. |\$ "
 copybutton_prompt_is_regexp = True

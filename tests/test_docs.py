@@ -82,3 +82,19 @@ def test_every_public_name_has_a_page() -> None:
 def test_every_picture_has_a_page() -> None:
     pytest.importorskip("matplotlib")
     assert sorted(_listed_names("pictures.md")) == sorted(pysces.pl.__all__)
+
+
+def test_formulas_can_be_drawn() -> None:
+    """The pages draw formulas without a script; a command that isn't known would be lost."""
+    pytest.importorskip("docutils")
+    path = DOCS / "_ext" / "mathml.py"
+    spec = importlib.util.spec_from_file_location("mathml", path)
+    assert spec is not None
+    assert spec.loader is not None
+    mathml = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(mathml)
+    assert "<mfrac>" in mathml.mathml(r"\frac{a}{b}")
+    for page in sorted((DOCS / "methods").glob("*.md")):
+        text = page.read_text(encoding="utf-8")
+        for formula in re.findall(r"\$\$(.+?)\$\$", text, flags=re.S):
+            assert mathml.mathml(formula, block=True).startswith("<math")
