@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import logging
 import re
 import shutil
@@ -210,10 +211,20 @@ def test_regulators_that_look_signed_are_refused_in_gene_sets(tmp_path: Path) ->
 NAMES = st.text(min_size=1, max_size=6).filter(str.strip) | st.text(
     alphabet=" \t\n\r>#'\",;()+-_AB1", min_size=1, max_size=5
 ).filter(str.strip)
+WITH_NETWORKX = pytest.mark.skipif(
+    importlib.util.find_spec("networkx") is None, reason="networkx isn't installed"
+)
 SUFFIXES = {name: row.suffixes[0] for name, row in WRITERS.items() if row.suffixes}
 
 
-@pytest.mark.parametrize("format", [name for name in WRITERS if name != "parquet"])
+@pytest.mark.parametrize(
+    "format",
+    [
+        pytest.param(name, marks=WITH_NETWORKX) if name == "graphml" else name
+        for name in WRITERS
+        if name != "parquet"  # holds any text
+    ],
+)
 @hypothesis_settings(
     max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
@@ -224,8 +235,6 @@ SUFFIXES = {name: row.suffixes[0] for name, row in WRITERS.items() if row.suffix
 def test_a_file_never_comes_back_as_another_network(
     format: str, source: str, target: str, tmp_path: Path
 ) -> None:
-    if format == "graphml":
-        pytest.importorskip("networkx", reason="networkx isn't installed")
     one = {"mi": [0.5], "correlation": [0.5], "mor": [1], "support": [3], "pvalue": [0.5]}
     network = Network(pd.DataFrame({"source": [source], "target": [target], **one}))
     path = tmp_path / f"n{SUFFIXES.get(format, '.tsv')}"
@@ -242,6 +251,20 @@ def test_blanks_in_names_stay_where_files_are_exact(name: str, tmp_path: Path) -
     spaced = Network(EDGES.assign(target=[" A", "B ", "C", "D", "E"]))
     spaced.write(tmp_path / name)
     assert read_network(tmp_path / name).equals(spaced)
+
+
+def test_blanks_around_names_in_tables_go_and_the_reader_says_so(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "n.csv").write_text("source,target\nA, B\nA,C\n")
+    with caplog.at_level(logging.INFO, "pysces"):
+        assert read_network(tmp_path / "n.csv").targets_of("A") == ["B", "C"]
+    assert "n.csv: took away blanks around 1 of 2 names (the first: ' B')" in caplog.text
+    caplog.clear()
+    with caplog.at_level(logging.INFO, "pysces"):
+        FULL.write(tmp_path / "n.tsv")
+        read_network(tmp_path / "n.tsv")
+    assert "blanks" not in caplog.text
 
 
 def test_regulators_that_no_file_can_hold_are_refused_before_any_work(

@@ -153,8 +153,8 @@ def _usable(table: pd.DataFrame, file: str, *, exact_names: bool) -> pd.DataFram
         )
     numeric = [name for name in edges.columns if name not in ("source", "target")]
     edges = edges.assign(
-        source=_names(edges["source"], exact_names),
-        target=_names(edges["target"], exact_names),
+        source=_names(edges["source"], exact_names, file),
+        target=_names(edges["target"], exact_names, file),
         **{name: _numbers(edges[name]) for name in numeric},
     )
     unnamed = (edges["source"].str.strip() == "") | (edges["target"].str.strip() == "")
@@ -180,10 +180,21 @@ def _drop(edges: pd.DataFrame, bad: pd.Series, why: str, file: str) -> pd.DataFr
     return edges[~bad]
 
 
-def _names(column: pd.Series, exact: bool) -> pd.Series:
+def _names(column: pd.Series, exact: bool, file: str) -> pd.Series:
     """Names, without blanks around them unless exact; "" where there is none."""
     names = column.astype(object).where(column.notna(), "").astype(str)
-    return names if exact else names.str.strip()
+    if exact:
+        return names
+    stripped = names.str.strip()
+    if len(changed := names[names != stripped]):
+        logger.info(
+            "%s: took away blanks around %d of %d names (the first: %r).",
+            file,
+            len(changed),
+            len(names),
+            changed.iloc[0],
+        )
+    return stripped
 
 
 def _numbers(column: pd.Series) -> pd.Series:
