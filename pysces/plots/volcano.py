@@ -74,6 +74,7 @@ def volcano(
     if significant.any():
         # The line lies between the last significant p-value and the first that isn't.
         limit = height[significant].min()
+        limit = (limit + height[~significant & (height < limit)].max(initial=0.0)) / 2
         ax.axhline(limit, color=FAINT, linewidth=0.8, linestyle=(0, (4, 2)), zorder=0)
         ax.annotate(
             f"q ≤ {alpha:g}", (1, limit), xycoords=("axes fraction", "data"), xytext=(-2, 3),
