@@ -152,7 +152,9 @@ def _with_resampling(
         "n_resamples_used": seen.resamples,
         "samples_per_resample": resampling.size,
         "n_decoys_used": candidates.n_decoys,
+        "chance_rate": seen.chance_rate(options.resample_pvalue),
         "n_seen": int(real.sum()),
+        "n_targets_seen": len(np.unique(gene[real])),
         "n_decoy_edges": int((~real).sum()),
         # Edges of regulators and of decoys by the number of resamples that have them
         "support_counts": np.bincount(support[real], minlength=seen.resamples + 1),
@@ -259,10 +261,8 @@ def _consensus(
     if options.consensus == "poisson":
         pvalues = poisson_pvalues(support, regulators, targets)
     else:
-        # Chance gives a pair an edge if it is significant by chance and survives the pruning.
-        rates = [options.resample_pvalue * kept / max(1, found) for found, kept in seen.sizes]
-        logs = binomial_log_pvalues(support, seen.resamples, float(np.mean(rates)))
-        pvalues = np.exp(logs)
+        rate = seen.chance_rate(options.resample_pvalue)
+        pvalues = np.exp(binomial_log_pvalues(support, seen.resamples, rate))
     return np.minimum(1.0, pvalues * regulators * targets)
 
 

@@ -29,6 +29,8 @@ def mutual_information(
     genes: Sequence[str] | None = None,
     estimator: str = "adaptive",
     n_bins: int = 10,
+    ties: str = "random",
+    miller_madow: bool = False,
     seed: int = 0,
     engine: str | None = None,
 ) -> pd.DataFrame:
@@ -42,7 +44,7 @@ def mutual_information(
         Names; ``None`` for the built-in transcription factors.
     genes
         Names of the columns of an array.
-    estimator, n_bins, engine
+    estimator, n_bins, ties, miller_madow, engine
         As in :func:`run_aracne`.
     seed
         Of the order of ties.
@@ -79,7 +81,7 @@ def mutual_information(
         expression = Expression.from_matrix(expression, genes=genes)
     names = resolve_regulators(regulators, expression.genes, var)
     places = expression.genes.get_indexer(pd.Index(names))
-    measure = Measure(estimator, expression.n_samples, n_bins)
+    measure = Measure(estimator, expression.n_samples, n_bins, ties, miller_madow)
     nats = np.empty((len(places), expression.n_genes))
     with use_engine(engine):
         candidates = Candidates(expression, places, 0, seed)

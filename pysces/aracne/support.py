@@ -59,6 +59,15 @@ class Seen:
         row, gene = np.divmod(self._keys, max(1, self._candidates.n_genes))
         return row.astype(np.int32), gene.astype(np.int32), self._counts
 
+    def chance_rate(self, resample_pvalue: float) -> float:
+        """Mean probability that chance gives a pair an edge in one resample.
+
+        It has to be significant by chance and to survive the pruning, as the rule of ARACNe3 has
+        it: p-value times the share of significant pairs that are kept.
+        """
+        shares = [kept / max(1, significant) for significant, kept in self.sizes]
+        return resample_pvalue * float(np.mean(shares))
+
     def settled(self, alpha: float) -> bool:
         """Whether significant edges are nearly the same as at the look before, by support alone."""
         if self.resamples % _STEP:

@@ -1,0 +1,108 @@
+"""Are p-values what they say? Independent genes, and the share of pairs below each p.
+
+    python benchmarks/calibration.py [--pairs 10_000_000] [-o table.tsv]
+
+For every estimator, number of samples and way of resampling: values of independent genes are
+resampled and measured as in a run, and compared with the null distribution of that run. Mutual
+information of few samples takes few values, so the p-value nearest below a nominal one may be much
+smaller: `attained` is that p-value, and `ratio` is realised / attained.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+
+import numpy as np
+import pandas as pd
+
+from pysces import seeds
+from pysces.aracne.measure import Measure
+from pysces.aracne.null import null_of
+from pysces.aracne.resampling import Resampling
+from pysces.settings import settings
+
+SAMPLES = (64, 100, 127, 200, 500, 1000)
+SCHEMES = (None, "subsample", "bootstrap")
+NOMINAL = (1e-2, 1e-3, 1e-4)
+REGULATORS, GENES = 100, 1000
+ESTIMATORS = {
+    "adaptive": {},
+    "adaptive-dyadic": {},
+    "binned": {},
+    "binned, Miller-Madow": {"corrected": True},
+}
+COUNTS = {"binned, counts, ties together": {"ties": "together"}}
+
+
+def independent(rng: np.random.Generator, rows: int, n: int, counts: bool) -> np.ndarray:
+    """Values of independent genes, rows x samples: normal, or counts that are mostly zero."""
+    if not counts:
+        return rng.normal(size=(rows, n))
+    mean = rng.gamma(0.5, 2.0, size=(rows, 1)) + 0.05
+    return rng.poisson(mean * rng.gamma(2.0, 0.5, size=(rows, n))).astype(float)
+
+
+def realised(name: str, n: int, scheme: str | None, pairs: int) -> list[dict[str, object]]:
+    """Share of independent pairs below each nominal p."""
+    counts = name in COUNTS
+    estimator = name.split(",")[0]
+    resampling = Resampling(scheme, n, seed=1)
+    measure = Measure(estimator, resampling.size, **{**ESTIMATORS, **COUNTS}[name])
+    null = null_of(measure, resampling.null_scheme)
+    thresholds = np.array([null.threshold(p) for p in NOMINAL])
+    found = np.zeros(len(NOMINAL), dtype=np.int64)
+    n_blocks = -(-pairs // (REGULATORS * GENES))
+    for block in range(n_blocks):
+        rng = seeds.generator(7, "calibration", name, n, scheme, block)
+        values = independent(rng, REGULATORS + GENES, n, counts)
+        values = np.ascontiguousarray(values[:, resampling.indices(block)])
+        marginals = measure.marginals(values, rng.integers(0, 2**63, len(values), dtype=np.uint64))
+        mi = measure.mi(marginals[:REGULATORS], marginals[REGULATORS:])
+        found += [(mi >= threshold).sum() for threshold in thresholds]
+    share = found / (n_blocks * REGULATORS * GENES)
+    attained = null.pvalues(thresholds)
+    return [
+        {
+            "estimator": name,
+            "n": n,
+            "resampling": scheme or "none",
+            "nominal": p,
+            "attained": a,
+            "realised": s,
+            "ratio": s / a,
+        }
+        for p, a, s in zip(NOMINAL, attained, share, strict=True)
+    ]
+
+
+def main() -> None:
+    """Print the table."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--pairs", type=int, default=10_000_000)
+    parser.add_argument("--samples", type=int, nargs="+", default=SAMPLES)
+    parser.add_argument("--estimators", nargs="+", default=[*ESTIMATORS, *COUNTS])
+    parser.add_argument("-o", "--output", help="table, .tsv")
+    options = parser.parse_args()
+    settings.verbosity = "silent"
+    rows: list[dict[str, object]] = []
+    start = time.perf_counter()
+    for name in options.estimators:
+        for n in options.samples:
+            for scheme in SCHEMES:
+                rows += realised(name, n, scheme, options.pairs)
+                shown = pd.DataFrame(rows[-len(NOMINAL) :])
+                print(shown.to_string(index=False, header=len(rows) == len(NOMINAL)), flush=True)
+    table = pd.DataFrame(rows)
+    if options.output:
+        table.to_csv(options.output, sep="\t", index=False)
+    off = table[(table["ratio"] - 1).abs() > 0.1]
+    print(
+        f"{len(table)} rates in {time.perf_counter() - start:.0f} s; "
+        f"{len(off)} differ by more than 10 % from what was promised:"
+    )
+    print(off.to_string(index=False))
+
+
+if __name__ == "__main__":
+    main()
