@@ -8,7 +8,8 @@ from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE / "_ext"), str(HERE.parent)]  # this checkout, not another installation
-os.environ.setdefault("MPLBACKEND", "Agg")
+# Pictures of notebooks are shown by the backend that their kernels choose where none is named.
+os.environ.pop("MPLBACKEND", None)
 os.environ.setdefault("MPLCONFIGDIR", str(HERE / "_build" / "matplotlib"))
 # The notebooks are run by kernels of their own, which inherit this.
 os.environ["PYTHONPATH"] = os.pathsep.join(
