@@ -1,14 +1,15 @@
 # docker build --target cpu -t pysces:cpu .     then: docker run --rm --user $(id -u) -v "$PWD:/data" pysces:cpu demo
 # docker build --target cuda -t pysces:cuda .   then: docker run --rm --gpus all pysces:cuda status
 
-FROM python:3.12-slim AS wheel
+# glibc 2.36; MLX needs 2.35 or later
+FROM python:3.12-slim-bookworm AS wheel
 WORKDIR /source
 COPY pyproject.toml README.md LICENSE ./
 COPY pysces pysces
 COPY kernels kernels
 RUN pip wheel --no-cache-dir --no-deps --wheel-dir /wheels .
 
-FROM python:3.12-slim AS cpu
+FROM python:3.12-slim-bookworm AS cpu
 COPY --from=wheel /wheels /wheels
 RUN pip install --no-cache-dir "$(echo /wheels/*.whl)[dask,demo,parquet]"
 # Caches of compiled kernels and of null distributions must be writable by any user
