@@ -7,9 +7,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from pysces.errors import InputError
+from pysces.messages import listed
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+
+    import pandas as pd
 
 
 def check_number(
@@ -40,6 +43,16 @@ def check_whole(name: str, value: Any, low: int, high: int | None = None) -> Non
         interval = f"[{low}, {'inf)' if high is None else f'{high}]'}"
         raise InputError(
             f"The '{name}' parameter must be an int in the range {interval}. Got {value!r} instead."
+        )
+
+
+def check_unique_genes(genes: pd.Index) -> None:
+    """InputError if a gene name occurs more than once."""
+    if not genes.is_unique:
+        repeated = genes[genes.duplicated()].unique()
+        raise InputError(
+            f"{len(repeated)} gene names occur more than once: {listed(repeated)}. "
+            "Make them unique first, with `adata.var_names_make_unique()` or by merging the genes."
         )
 
 

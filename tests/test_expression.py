@@ -151,13 +151,13 @@ def test_constant_genes_ignore_missing_values() -> None:
     assert list(constant_genes(expression)) == [True, True, False]
 
 
-def test_takes_of_genes_compose(stored: ad.AnnData, small_passes: None) -> None:
+def test_take_genes_and_samples_compose(stored: ad.AnnData, small_passes: None) -> None:
     expression = Expression.from_anndata(stored)
-    taken = expression.take_genes(np.arange(N_GENES) > 2).take_genes([5, 0])
+    taken = expression.take_genes(np.arange(N_GENES) > 2).take_genes([5, 0]).take_samples([7, 4])
     assert list(taken.genes) == ["G8", "G3"]
-    assert list(taken.samples) == list(expression.samples)
-    np.testing.assert_array_equal(taken.gene_block(), VALUES[:, [8, 3]].T)
-    np.testing.assert_array_equal(taken.sample_block([7]), VALUES[[7]][:, [8, 3]])
+    assert list(taken.samples) == ["cell7", "cell4"]
+    np.testing.assert_array_equal(taken.gene_block(), VALUES[[7, 4]][:, [8, 3]].T)
+    np.testing.assert_array_equal(taken.sample_block([1]), VALUES[[4]][:, [8, 3]])
 
 
 @pytest.mark.parametrize("dtype", [np.int64, np.uint8, bool, np.float16, np.float32])

@@ -286,7 +286,7 @@ def test_permuted_groups_have_two_different_samples_each() -> None:
         ({"pleiotropy": True, "enrichment": "mean"}, "aREA only"),
         ({"n_permutations": 10, "enrichment": "narnea"}, "analytic null"),
         ({"n_permutations": 10, "signature": "mad"}, "n_permutations needs"),
-        ({"n_permutations": -1}, "0 or more"),
+        ({"n_permutations": -1}, "n_permutations"),
         ({"n_bootstraps": 3, "signature": "none"}, "n_bootstraps needs"),
         ({"key_added": "a/b"}, "'/'"),
     ],

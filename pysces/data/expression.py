@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from pysces.checks import check_unique_genes
 from pysces.data._inputs import frame_values, gene_mask, matrix_of
 from pysces.data._sources import (
     ALL,
@@ -227,13 +228,19 @@ class Expression:
 
     def take_genes(self, genes: slice | ArrayLike) -> Expression:
         """The same data restricted to some genes (slice, positions or mask), not copied."""
-        chosen = as_positions(genes, self.n_genes, "Genes")
+        return self._restricted(ALL, as_positions(genes, self.n_genes, "Genes"))
+
+    def take_samples(self, samples: slice | ArrayLike) -> Expression:
+        """The same data restricted to some samples (slice, positions or mask), not copied."""
+        return self._restricted(as_positions(samples, self.n_samples, "Samples"), ALL)
+
+    def _restricted(self, samples: Positions, genes: Positions) -> Expression:
         taken = Expression(
             self._source,
-            self.genes[chosen],
-            self.samples,
-            gene_positions=compose(self._genes_at, chosen, self._source.shape[1]),
-            sample_positions=self._samples_at,
+            self.genes[genes],
+            self.samples[samples],
+            gene_positions=compose(self._genes_at, genes, self._source.shape[1]),
+            sample_positions=compose(self._samples_at, samples, self._source.shape[0]),
             allow_missing=self._allow_missing,
         )
         taken._values_checked = self._values_checked
@@ -353,11 +360,6 @@ def _check_names(expression: Expression) -> None:
             "Rows are samples (cells) and columns genes: is the matrix transposed?"
         )
     genes = expression.genes
-    if not genes.is_unique:
-        repeated = genes[genes.duplicated()].unique()
-        raise InputError(
-            f"{len(repeated)} gene names occur more than once: {listed(repeated)}. "
-            "Make them unique first, with `adata.var_names_make_unique()` or by merging the genes."
-        )
+    check_unique_genes(genes)
     if (genes.str.strip() == "").any():
         raise InputError("A gene has an empty name. Name it or remove it.")

@@ -35,12 +35,27 @@ def check_key(key: Any, what: str = "key_added") -> str:
     InputError
         If it isn't text, is empty, is a dot or two, or holds "/".
     """
-    if not isinstance(key, str) or key.strip() in ("", ".", "..") or "/" in key:
+    if not isinstance(key, str) or key.strip() in ("", ".", "..") or "/" in key or "\0" in key:
         raise InputError(
             f"{what} must be text without '/', and not empty: h5ad and zarr files use '/' to "
             f"separate folders. Got {key!r}. Replace '/' by '_', for example."
         )
     return key
+
+
+def check_target(adata: Any, copy: bool = False) -> None:
+    """InputError unless results can be written to an AnnData (to its copy, for ``copy``)."""
+    if not all(hasattr(adata, name) for name in ("uns", "obsm", "obs_names")):
+        raise InputError(
+            f"Expected an AnnData, got {type(adata).__name__}. For tables use `pysces.signature`, "
+            "`pysces.enrich` or `pysces.infer_network`."
+        )
+    if adata.isbacked and (copy or adata.is_view):
+        what = "A copy" if copy else "A view"
+        raise InputError(
+            f"{what} of an AnnData on disk can't hold results. Read it first, with "
+            "`adata.to_memory()`."
+        )
 
 
 def check_free(adata: AnnData, key: str, holds: str) -> str:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from pysces.checks import check_whole
 from pysces.dispatch.chunks import blocks, progress
 from pysces.errors import InputError
 from pysces.viper.blocks import Read, Table, by_name
@@ -46,12 +47,8 @@ class Plan:
     def check(self) -> None:
         """Refuse combinations that mean nothing."""
         kind = self.options.enrichment
-        for value, name in (
-            (self.n_permutations, "n_permutations"),
-            (self.n_bootstraps, "n_bootstraps"),
-        ):
-            if isinstance(value, bool) or not isinstance(value, int) or value < 0:
-                raise InputError(f"{name} must be a whole number, 0 or more. Got {value!r}.")
+        check_whole("n_permutations", self.n_permutations, 0)
+        check_whole("n_bootstraps", self.n_bootstraps, 0)
         if self.n_permutations == 1 or self.n_bootstraps == 1:
             raise InputError("One permutation or bootstrap has no spread. Use 0, or 2 or more.")
         if self.pleiotropy is not None and kind != "area":

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 import pandas as pd
 
+from pysces.checks import check_unique_genes
 from pysces.errors import InputError
 from pysces.messages import listed
 
@@ -100,6 +101,17 @@ def some_cells(cells: Table | Read, rows: NDArray[np.intp] | None) -> Table | Re
     return replace(cells, rows=before[rows])
 
 
+def finite(table: pd.DataFrame) -> pd.DataFrame:
+    """The table, unless a value is infinite (InputError); missing ones may be there."""
+    infinite = np.isinf(table.to_numpy()).any(axis=0)
+    if infinite.any():
+        raise InputError(
+            f"The table has infinite values in {np.count_nonzero(infinite)} of {len(infinite)} "
+            f"columns: {listed(table.columns[infinite])}. Remove or replace them first."
+        )
+    return table
+
+
 def by_name(names: pd.Index) -> NDArray[np.intp]:
     """Positions of cells in the order of their names: what is drawn by them is drawn by name."""
     return np.argsort(names.to_numpy().astype(str), kind="stable")
@@ -114,7 +126,10 @@ def frame(data: Any, genes: Any = None, cells: Any = None) -> pd.DataFrame:
         If names are missing or repeat, or values aren't numbers.
     """
     if hasattr(data, "obs_names") and hasattr(data, "to_df"):
-        data = data.to_df()
+        if hasattr(data.X, "compute"):  # of Dask, whose chunks may be sparse
+            data = frame(data.X.compute(), data.var_names, data.obs_names)
+        else:
+            data = data.to_df()
     if hasattr(data, "toarray"):
         data = data.toarray()
     if not isinstance(data, pd.DataFrame):
@@ -124,15 +139,12 @@ def frame(data: Any, genes: Any = None, cells: Any = None) -> pd.DataFrame:
                 "Pass a DataFrame whose columns are genes."
             )
         data = pd.DataFrame(np.asarray(data), index=cells, columns=np.asarray(genes))
+    if any(np.dtype(kind).kind == "c" for kind in data.dtypes if isinstance(kind, np.dtype)):
+        raise InputError("The table holds complex numbers. Take their size or real part first.")
     try:
         values = np.ascontiguousarray(data.to_numpy(dtype=np.float64, na_value=np.nan))
     except (TypeError, ValueError) as error:
         raise InputError(f"The table holds values that aren't numbers ({error}).") from error
     names = pd.Index(data.columns).astype(str)
-    if not names.is_unique:
-        repeated = names[names.duplicated()].unique()
-        raise InputError(
-            f"{len(repeated)} gene names occur more than once: {listed(repeated)}. "
-            "Make them unique first, or merge the genes."
-        )
+    check_unique_genes(names)
     return pd.DataFrame(values, index=data.index, columns=names)

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 log = logging.getLogger("pysces")
 
 Score = Callable[["NDArray[np.float64]", "NDArray[np.float64]"], "NDArray[np.float64]"]
+DrawnScore = Callable[["NDArray[np.float64]", "NDArray[np.float64]", range], "NDArray[np.float64]"]
 
 
 @dataclass(frozen=True)
@@ -63,26 +64,20 @@ class Contrast:
 
     def permuted(self, number: int, seed: int) -> NDArray[np.float64]:
         """Null signatures of permuted groups [permutations genes]."""
-        sizes = self.n_group, self.n_reference
-        return self._by_genes(
-            lambda x, y: np.concatenate(
-                [
-                    permuted_group_z(x, y, permutation_orders(*sizes, draws, seed))
-                    for draws in self._draws(number)
-                ]
-            )
+        return self._drawn(
+            number,
+            lambda x, y, draws: permuted_group_z(
+                x, y, permutation_orders(len(x), len(y), draws, seed)
+            ),
         )
 
     def bootstrapped(self, number: int, seed: int) -> NDArray[np.float64]:
         """Signatures of groups resampled each on its own [bootstraps genes]."""
-        sizes = self.n_group, self.n_reference
-        return self._by_genes(
-            lambda x, y: np.concatenate(
-                [
-                    bootstrapped_group_z(x, y, *bootstrap_orders(*sizes, draws, seed))
-                    for draws in self._draws(number)
-                ]
-            )
+        return self._drawn(
+            number,
+            lambda x, y, draws: bootstrapped_group_z(
+                x, y, *bootstrap_orders(len(x), len(y), draws, seed)
+            ),
         )
 
     def _by_genes(self, score: Score) -> NDArray[np.float64]:
@@ -94,10 +89,11 @@ class Contrast:
             found.append(score(values[: self.n_group], values[self.n_group :]))
         return np.concatenate(found, axis=1)
 
-    def _draws(self, number: int) -> list[range]:
-        """Numbers of the draws, as many at a time as the memory allows."""
+    def _drawn(self, number: int, score: DrawnScore) -> NDArray[np.float64]:
+        """Scores of so many draws, as many at a time as the memory allows."""
         step = block_length(48.0 * self.expression.n_samples, number)
-        return [range(part.start, part.stop) for part in blocks(number, step)]
+        draws = [range(part.start, part.stop) for part in blocks(number, step)]
+        return self._by_genes(lambda x, y: np.concatenate([score(x, y, part) for part in draws]))
 
 
 def contrast(
@@ -126,5 +122,5 @@ def contrast(
         )
     order = by_name(adata.obs_names)
     cells = np.concatenate([order[mask[order]] for mask in (inside, outside)])
-    expression = Expression.from_anndata(adata[cells], layer=layer, allow_missing=True)
-    return Contrast(expression, int(inside.sum()), unlabelled)
+    expression = Expression.from_anndata(adata, layer=layer, allow_missing=True)
+    return Contrast(expression.take_samples(cells), int(inside.sum()), unlabelled)

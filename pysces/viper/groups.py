@@ -122,6 +122,7 @@ def run_msviper(
     >>> pysces.run_msviper(adata, "cell_type", "NK")  # doctest: +SKIP
     >>> adata.uns["msviper"]["results"].head()  # doctest: +SKIP
     """
+    storage.check_target(adata, copy)
     storage.check_free(adata, key_added, "results")
     _check(min_targets, n_permutations, n_bootstraps, combine, shadow, synergy, seed)
     corrected = pleiotropy_of(pleiotropy)
@@ -292,6 +293,8 @@ def rank_regulators(
     # Cells without a label are in no group and in nobody's rest.
     labelled = labels.notna().to_numpy()
     names = [group] if group is not None else sorted(set(labels[labelled]))
+    if not names:
+        raise InputError(f"No cell has a label in .obs[{groupby!r}]. Pass another column.")
     tables = []
     for name in names:
         inside = group_mask(adata, groupby, name)

@@ -64,6 +64,7 @@ def compute_signature(
     --------
     >>> pysces.compute_signature(adata, reference="control", groupby="condition")  # doctest: +SKIP
     """
+    storage.check_target(adata, copy)
     storage.check_key(key_added)
     if groupby is not None:
         check_column(adata, groupby)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import anndata as ad
 import pandas as pd
 
-from pysces.errors import MissingKeyError
+from pysces.errors import InputError, MissingKeyError
 from pysces.keys import ActivityKeys
 
 if TYPE_CHECKING:
@@ -43,6 +44,8 @@ def activity(adata: AnnData, key: str = "viper") -> AnnData:
     >>> pysces.activity(adata)  # doctest: +SKIP
     """
     keys = ActivityKeys(key)
+    if not hasattr(adata, "obsm"):
+        raise InputError(f"Expected an AnnData, got {type(adata).__name__}.")
     if key not in adata.obsm or not isinstance(adata.obsm[key], pd.DataFrame):
         argument = "" if key == ActivityKeys.key else f", key_added={key!r}"
         raise MissingKeyError(
@@ -50,7 +53,8 @@ def activity(adata: AnnData, key: str = "viper") -> AnnData:
         )
     nes = adata.obsm[key]
     own = {key, keys.pvalues, keys.qvalues, f"{key}_pes", f"{key}_sd"}
-    record = adata.uns.get(key, {})
+    found = adata.uns.get(key)
+    record = found if isinstance(found, Mapping) else {}
     facts = record.get(keys.regulators)
     var = pd.DataFrame(index=nes.columns.astype(str))
     if facts is not None:

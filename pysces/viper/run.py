@@ -17,10 +17,10 @@ from pysces.dispatch import engines
 from pysces.edge_table import groups_in
 from pysces.errors import InputError
 from pysces.keys import ActivityKeys
-from pysces.messages import listed
+from pysces.messages import listed, nearest
 from pysces.network import Network
 from pysces.viper.activities import Activities, Plan, activities
-from pysces.viper.blocks import frame
+from pysces.viper.blocks import finite, frame
 from pysces.viper.enrichment import Enrichment, Options
 from pysces.viper.labels import check_column, group_labels, group_mask
 from pysces.viper.metaviper import check_weighting, combine_narnea, combine_networks
@@ -142,6 +142,7 @@ def run_viper(
     >>> adata.obsm["viper"].shape
     (5, 1)
     """
+    storage.check_target(adata, copy)
     keys = ActivityKeys(storage.check_free(adata, key_added, "regulators"))
     check_whole("seed", seed, 0)
     check_whole("min_targets", min_targets, 1)
@@ -224,7 +225,14 @@ def source_of(adata: AnnData, layer: str | None) -> Expression | pd.DataFrame:
     """Expression by blocks; a single cell as a table."""
     if getattr(adata, "n_obs", 2) >= 2:
         return Expression.from_anndata(adata, layer=layer, allow_missing=True)
-    return frame(adata.to_df(layer=layer))
+    if layer is not None and layer not in adata.layers:
+        raise InputError(
+            f"Did not find .layers[{layer!r}]{nearest(layer, adata.layers)}. "
+            f"Layers there: {listed(adata.layers)}."
+        )
+    if layer is None and adata.X is None:
+        raise InputError("adata.X is empty (None). Pass layer= with the name of a layer to read.")
+    return finite(frame(adata.to_df(layer=layer)))
 
 
 def reference_of(
@@ -267,9 +275,14 @@ def _assignment(
     """Each cell's network, where networks are named after its groups."""
     if groupby is None:
         return None
-    labels = group_labels(adata, groupby).fillna("")
-    if not set(networks) & set(labels):
+    labels = group_labels(adata, groupby)
+    if not set(networks) & set(labels.dropna()):
         return None
+    if missing := int(labels.isna().sum()):
+        raise InputError(
+            f"{missing} cells have no label in .obs[{groupby!r}], so no network of their own. "
+            "Leave them out, or leave groupby out to join the networks."
+        )
     if left := sorted(set(labels) - set(networks)):
         raise InputError(
             f"Groups of .obs[{groupby!r}] without a network: {listed(left)}. "

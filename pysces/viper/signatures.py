@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Set
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
@@ -12,7 +13,7 @@ import pandas as pd
 from pysces.dispatch import operations as ops
 from pysces.dispatch.chunks import block_length, blocks
 from pysces.errors import InputError
-from pysces.viper.blocks import Cells, Read, Table, frame, some_cells
+from pysces.viper.blocks import Cells, Read, Table, finite, frame, some_cells
 from pysces.viper.moments import Moments, gene_moments
 from pysces.viper.quantiles import z_of_t
 from pysces.viper.units import from_units, in_units, largest_magnitude, unit_exponents
@@ -199,6 +200,10 @@ def signature(
     [-1.0, 0.0, 1.0]
     """
     table = frame(expression)
+    if table.shape[1] == 0:
+        raise InputError("The table has no genes.")
+    if method not in ("none", "rank"):
+        finite(table)
     rows = reference_rows(reference, table.index)
     cells = Table(table.to_numpy())
     fitted = fit(cells, method, rows)
@@ -209,7 +214,22 @@ def reference_rows(reference: Any, names: pd.Index) -> NDArray[np.intp] | None:
     """Positions of the reference among the cells: from a mask, positions or names."""
     if reference is None:
         return None
-    chosen = np.asarray(reference)
+    if isinstance(reference, slice):
+        reference = np.arange(len(names))[reference]
+    if (
+        isinstance(reference, pd.Series)
+        and names.is_unique
+        and len(reference) == len(names)
+        and set(reference.index) == set(names)
+    ):
+        reference = reference.reindex(names)
+    chosen = np.asarray(list(reference) if isinstance(reference, Set) else reference)
+    if chosen.dtype == object and all(isinstance(value, bool | np.bool_) for value in chosen.flat):
+        chosen = chosen.astype(bool)
+    if chosen.ndim != 1:
+        raise InputError(
+            f"The reference must be a list of cells or a mask. Got shape {chosen.shape}."
+        )
     if chosen.dtype == bool:
         if chosen.shape != (len(names),):
             raise InputError(
@@ -221,12 +241,17 @@ def reference_rows(reference: Any, names: pd.Index) -> NDArray[np.intp] | None:
         if rows.size and (rows.min() < 0 or rows.max() >= len(names)):
             raise InputError(f"Positions of the reference must lie in 0 ... {len(names) - 1}.")
     else:
-        rows = names.astype(str).get_indexer(pd.Index(chosen.ravel()).astype(str))
+        if not names.is_unique:
+            raise InputError(
+                "Names of cells occur more than once, so the reference can't be told by name. "
+                "Pass a mask, or make them unique with `adata.obs_names_make_unique()`."
+            )
+        rows = names.astype(str).get_indexer(pd.Index(chosen).astype(str))
         if (rows < 0).any():
             raise InputError("Some names of the reference aren't among the cells.")
     if len(rows) == 0:
         raise InputError("The reference has no cells. Choose another group or mask.")
-    return np.sort(rows)
+    return np.unique(rows)
 
 
 def _medians(
