@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import numpy as np
 import pandas as pd
-from scipy import special
 
 from pysces import seeds
+from pysces.checks import check_one_of, check_whole
 from pysces.dispatch import engines
 from pysces.dispatch import operations as ops
 from pysces.dispatch.chunks import block_length, blocks, progress
 from pysces.errors import InputError
 from pysces.viper.blocks import Table, frame
+from pysces.viper.narnea import narnea_scores
 from pysces.viper.quantiles import tables, two_sided
 from pysces.viper.regulons import Regulons, align, as_network
 from pysces.viper.units import from_units, in_units, largest_magnitude, unit_exponents
@@ -69,7 +71,7 @@ def score_block(
         return _area(values, regulons, options.gene_weights, peak)
     if options.enrichment == "narnea":
         names = pd.RangeIndex(len(values)) if cell_names is None else cell_names
-        return _narnea(values, regulons, names, options.seed)
+        return narnea_scores(values, regulons, names, options.seed)
     if options.enrichment == "gsea":
         return _gsea(values, regulons, options)
     weights = regulons.mode * regulons.likelihood
@@ -135,95 +137,6 @@ def gene_permutations(genes: int, number: int, seed: int) -> NDArray[np.int32]:
     for index in range(number):
         table[index] = seeds.generator(seed, "gene permutation", index).permutation(genes)
     return table
-
-
-# --- NaRnEA ---------------------------------------------------------------------------------------
-
-_LARGEST_MODE = 0.999  # |m| = 1 leaves no undirected part, whose variance divides
-_SMALLEST_MODE = 0.001
-
-
-def _narnea(values: NDArray[np.float64], regulons: Regulons, names: pd.Index, seed: int) -> Scores:
-    magnitude, sign = _signed_magnitudes(values, regulons.genes, names, seed)
-    directed, undirected, correlation, best, worst, best_undirected = ops.narnea(
-        magnitude,
-        sign,
-        regulons.indptr,
-        regulons.targets,
-        _proper_modes(regulons, seed),
-        regulons.likelihood / regulons.likelihood.max(initial=1e-300),
-        _by_likelihood(regulons),
-    )
-    nes, log_half = combined_nes(directed, undirected, correlation)
-    ends = np.where(nes > 0, best, worst)
-    largest, _ = combined_nes(ends, best_undirected, correlation)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        pes = nes / np.abs(largest)
-    return {"nes": nes, "pes": pes, "pvalue": np.exp(log_half + np.log(2))}
-
-
-def combined_nes(
-    directed: NDArray[np.float64],
-    undirected: NDArray[np.float64],
-    correlation: NDArray[np.float64],
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """NES from both parts, and the logarithm of half its p-value.
-
-    The smaller of both one-sided p-values is corrected for the choice, p = 1 - (1 - p0)^2, and
-    turned into a normal score in logarithms, so that large scores don't overflow (Griffin et al.
-    2023).
-    """
-    with np.errstate(invalid="ignore", divide="ignore"):
-        up = special.log_ndtr(-(directed + undirected) / np.sqrt(2 + 2 * correlation))
-        down = special.log_ndtr((directed - undirected) / np.sqrt(2 - 2 * correlation))
-        smaller = np.minimum(up, down)
-        log_half = smaller + np.log1p(-np.exp(smaller) / 2)
-        return np.where(up < down, -1.0, 1.0) * special.ndtri_exp(log_half), log_half
-
-
-def _signed_magnitudes(
-    values: NDArray[np.float64], genes: pd.Index, cells: pd.Index, seed: int
-) -> tuple[NDArray[np.float64], NDArray[np.int32]]:
-    """Magnitudes and signs; zeros are put below all others, in an order and with signs drawn.
-
-    Their draws are counter-based, from the names of the cell and of the gene; a zero is positive
-    with the share of positive values among the cell's others.
-    """
-    magnitude, sign = np.abs(values), np.where(values < 0, -1, 1).astype(np.int32)
-    zero = values == 0
-    if not zero.any():
-        return magnitude, sign
-    gene_keys = seeds.keys(seed, genes, "zero")
-    for row in np.flatnonzero(zero.any(axis=1)):
-        at = np.flatnonzero(zero[row])
-        positive, negative = np.sum(values[row] > 0), np.sum(values[row] < 0)
-        share = positive / (positive + negative) if positive + negative else 0.5
-        part = seeds.key(seed, "cell", cells[int(row)])
-        drawn = seeds.combine(gene_keys[at], part) >> np.uint64(11)
-        again = seeds.combine(gene_keys[at], part ^ 0x5555555555555555) >> np.uint64(11)
-        magnitude[row, at] = drawn * 2.0**-53 - 1.0  # all below 0
-        sign[row, at] = np.where(again * 2.0**-53 < share, 1, -1)
-    return magnitude, sign
-
-
-def _proper_modes(regulons: Regulons, seed: int) -> NDArray[np.float64]:
-    """Modes away from 0 and 1, where a part of the score would have no variance."""
-    mode = np.clip(regulons.mode, -1, 1)
-    mode = np.where(np.abs(mode) == 1, _LARGEST_MODE * mode, mode)
-    for edge in np.flatnonzero(mode == 0).tolist():
-        names = (
-            regulons.names[int(regulons.owner[edge])],
-            regulons.genes[int(regulons.targets[edge])],
-        )
-        odd = seeds.key(seed, "mode", *names) & 1
-        mode[edge] = _SMALLEST_MODE if odd else -_SMALLEST_MODE
-    return mode
-
-
-def _by_likelihood(regulons: Regulons) -> NDArray[np.int32]:
-    """Places of a regulon's targets by decreasing likelihood."""
-    order = np.lexsort((-regulons.likelihood, regulons.owner))
-    return (order - regulons.indptr[regulons.owner]).astype(np.int32)
 
 
 # --- the functional core --------------------------------------------------------------------------
@@ -312,6 +225,10 @@ def enrich(
     >>> round(enrich(table, edges, min_targets=1, filter_genes=False).loc[0, "TF"], 4)
     np.float64(1.1902)
     """
+    check_whole("min_targets", min_targets, 0)
+    check_whole("n_permutations", n_permutations, 0)
+    check_whole("seed", seed, 0)
+    check_one_of("compat", compat, (None, *get_args(Compat)))
     options = Options(enrichment, n_permutations, seed)
     if gene_weights is not None and enrichment != "area":
         raise InputError(
@@ -370,11 +287,25 @@ def _weights(
     """Weights of the regulons' genes in every sample."""
     if gene_weights is None:
         return None
+    if not isinstance(gene_weights, pd.DataFrame | pd.Series | Mapping):
+        raise InputError(
+            "gene_weights must name their genes: a Series, a dict, or a DataFrame samples x genes. "
+            f"Got {type(gene_weights).__name__}."
+        )
     if isinstance(gene_weights, pd.DataFrame):
-        given = gene_weights.reindex(index=table.index, columns=regulons.genes)
-        return np.ascontiguousarray(given.fillna(0.0).to_numpy(dtype=np.float64))
-    one = pd.Series(gene_weights, dtype=np.float64).reindex(regulons.genes).fillna(0.0)
-    return np.tile(one.to_numpy(), (len(table), 1))
+        given = frame(gene_weights)
+        if not (table.index.is_unique and given.index.is_unique):
+            raise InputError("gene_weights by sample need samples with different names.")
+        given = given.reindex(index=table.index, columns=regulons.genes)
+    else:
+        given = frame(pd.DataFrame(pd.Series(gene_weights)).T)
+        given = given.reindex(columns=regulons.genes)
+    weights = np.ascontiguousarray(given.fillna(0.0).to_numpy(dtype=np.float64))
+    if not np.isfinite(weights).all() or (weights < 0).any():
+        raise InputError("gene_weights must be finite numbers of at least 0.")
+    if not weights.any():
+        raise InputError("gene_weights are 0 for all genes that the network names.")
+    return weights if len(weights) == len(table) else np.tile(weights, (len(table), 1))
 
 
 def _common_peak(cells: Table) -> int:

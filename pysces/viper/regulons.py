@@ -15,9 +15,11 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 import pandas as pd
 
+from pysces.checks import check_unique_genes
 from pysces.errors import InputError
 from pysces.messages import listed
 from pysces.network import Network
+from pysces.viper.units import in_units, unit_exponents
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -97,6 +99,10 @@ def as_network(network: Any, adata: AnnData | None = None) -> Network:
     if isinstance(network, pd.DataFrame):
         return Network.from_dataframe(network)
     if isinstance(network, str) and adata is not None and not _is_file(network):
+        if Path(network).suffix and network not in adata.uns:
+            raise InputError(
+                f"{network!r} is neither a file nor a key of adata.uns: {listed(adata.uns)}."
+            )
         return Network.from_anndata(adata, network)
     if isinstance(network, str | os.PathLike):
         from pysces.data.files import read_network
@@ -143,12 +149,7 @@ def align(
     InputError
         If gene names repeat, or no regulon is left.
     """
-    if not genes.is_unique:
-        repeated = genes[genes.duplicated()].unique()
-        raise InputError(
-            f"{len(repeated)} gene names occur more than once: {listed(repeated)}. "
-            "Make them unique first, with `adata.var_names_make_unique()` or by merging the genes."
-        )
+    check_unique_genes(genes)
     edges = network.to_dataframe()
     mode, likelihood = network.mode_and_likelihood()
     if edge_likelihood is not None:
@@ -170,6 +171,7 @@ def align(
     kept = measured & large[owner]
     order = np.lexsort((target[kept], owner[kept]))
     counts = np.bincount(owner[kept], minlength=len(names))[large]
+    likelihood = _usable(likelihood[kept], owner[kept], len(names))
     _say(large, missing, min_targets)
     return Regulons(
         names=names[large],
@@ -178,9 +180,22 @@ def align(
         indptr=np.concatenate([[0], np.cumsum(counts)]).astype(np.int64),
         targets=target[kept][order].astype(np.int32),
         mode=mode[kept][order],
-        likelihood=likelihood[kept][order],
+        likelihood=likelihood[order],
         missing=missing[large],
     )
+
+
+def _usable(
+    likelihood: NDArray[np.float64], owner: NDArray[np.int64], n: int
+) -> NDArray[np.float64]:
+    """Likelihoods whose squares are numbers; equal ones in a regulon that has none but 0.
+
+    Only a regulon's own ratios count, so huge and tiny ones are scaled by a power of two.
+    """
+    largest = np.zeros(n)
+    np.maximum.at(largest, owner, likelihood)
+    scaled = in_units(likelihood, unit_exponents(largest)[owner])
+    return np.where(largest[owner] > 0, scaled, 1.0)
 
 
 def _sizes(

@@ -242,7 +242,7 @@ def synergy_pvalues(
     signed[known] = normal_table(n)[doubled]
     # The smallest magnitude maps to 1 / (2 n) and the largest to 1 - 1 / (2 n).
     share = 2 * np.abs(doubled / (2 * (n + 1)) - 0.5)
-    unsigned[known] = stats.norm.ppf(share + (1 - share.max()) / 2)
+    unsigned[known] = stats.norm.ppf(share + (1 - share.max(initial=0.0)) / 2)
     p = np.ones(len(together.members))
     for index, group in enumerate(together.members):
         genes, mode, likelihood = _united(masters, group)
