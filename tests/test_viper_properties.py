@@ -228,9 +228,17 @@ def test_master_regulators_of_noise_are_not_significant() -> None:
     assert stats.kstest(p, "uniform").pvalue > 0.01
 
 
-@pytest.mark.parametrize("kind", ["area", "narnea", "mean"])
-def test_planted_activity_is_recovered(kind: Any) -> None:
-    """Area under the curve of the third with the highest activity against the lowest third."""
+@pytest.mark.parametrize(
+    ("kind", "halves", "thirds"),
+    [("area", 0.91, 0.97), ("narnea", 0.89, 0.96), ("mean", 0.915, 0.97)],
+)
+def test_planted_activity_is_recovered(kind: Any, halves: float, thirds: float) -> None:
+    """Area under the curve of the half, and third, with the highest activity against the lowest.
+
+    A gene correlates by 0.23 on average with the activity of its regulator here, and half of the
+    cells are near the middle: a ridge regression of all activities at once on all genes, given
+    the true network, reaches 0.918 between the halves.
+    """
     folder = Path(__file__).parent / "golden" / "viper"
     with np.load(folder / "inputs.npz") as file:
         table = pd.DataFrame(file["X"].T, index=file["samples"], columns=file["genes"])
@@ -248,10 +256,11 @@ def test_planted_activity_is_recovered(kind: Any) -> None:
     found = run(table, network[whole & (network["source"] != "R34")], enrichment=kind)
     # R34's modes are all 0: it has no direction to recover.
     right = pd.DataFrame(truth.T, index=table.index, columns=names)[found.columns]
-    low, high = np.quantile(right, [1 / 3, 2 / 3], axis=0)
-    area = []
-    for k, scores in enumerate(found.to_numpy().T):
-        active, inactive = (right.iloc[:, k] >= high[k], right.iloc[:, k] <= low[k])
-        wins = stats.mannwhitneyu(scores[active], scores[inactive]).statistic
-        area.append(wins / (active.sum() * inactive.sum()))
-    assert np.mean(area) > 0.95
+    for share, least in ((1 / 2, halves), (1 / 3, thirds)):
+        low, high = np.quantile(right, [share, 1 - share], axis=0)
+        area = []
+        for k, scores in enumerate(found.to_numpy().T):
+            active, inactive = (right.iloc[:, k] >= high[k], right.iloc[:, k] <= low[k])
+            wins = stats.mannwhitneyu(scores[active], scores[inactive]).statistic
+            area.append(wins / (active.sum() * inactive.sum()))
+        assert np.mean(area) > least

@@ -8,8 +8,9 @@ import numpy as np
 import pandas as pd
 from scipy import special, stats
 
+from pysces.checks import check_number, check_one_of, check_whole
 from pysces.errors import InputError
-from pysces.viper.blocks import frame
+from pysces.viper.blocks import finite, frame
 from pysces.viper.quantiles import normal_table
 from pysces.viper.units import in_units, largest_magnitude, unit_exponents
 
@@ -65,21 +66,41 @@ def viper_similarity(
     >>> viper_similarity(nes, scale=True).round(3).loc["a", "a"]
     np.float64(1.0)
     """
-    table = frame(activity)
+    table = finite(frame(activity))
+    _check_top(n_top, 2 if tails == "two-sided" else 1)
     z = table.to_numpy().copy()
-    if np.nanmin(z, initial=np.inf) >= 0:
+    known = z[~np.isnan(z)]
+    if known.size and known.min() >= 0:
         z = _normal(z)
     z = np.nan_to_num(z, nan=0.0)
     weights = _weights(z, n_top, weighting, tails)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        share = weights / np.abs(weights).sum(axis=1, keepdims=True)
+    share = _shares(weights)
     norm = np.sqrt((weights**2).sum(axis=1))
     found = norm[:, None] * (share @ _normal(z).T)
     found = _symmetric(found)
     if scale:
         own = np.diag(found)
-        found = found / ((own[:, None] + own[None]) / 2)
+        found = _scaled(found, own, own)
     return pd.DataFrame(found, index=table.index, columns=table.index)
+
+
+def _check_top(n_top: int | None, least: int) -> None:
+    if n_top is not None:
+        check_whole("n_top", n_top, least)
+
+
+def _shares(weights: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Weights over the sum of their sizes; 0 for a sample that has none."""
+    total = np.abs(weights).sum(axis=1, keepdims=True)
+    return np.divide(weights, total, out=np.zeros(weights.shape), where=total > 0)
+
+
+def _scaled(
+    found: NDArray[np.float64], own: NDArray[np.float64], other: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Similarities over the mean of both samples' similarities to themselves; NaN where it is 0."""
+    mean = (own[:, None] + other[None]) / 2
+    return np.divide(found, mean, out=np.full(found.shape, np.nan), where=mean != 0)
 
 
 def _normal(z: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -107,32 +128,46 @@ def _weights(
     if tails != "two-sided":
         z = np.where(z > 0 if tails == "greater" else z < 0, z, 0.0)
     if isinstance(weighting, tuple | list):
-        middle, low = weighting
+        middle, low = _two_numbers(weighting)
         slope = np.log(1 / 9) / (low - middle)
-        return np.sign(z) / (1 + np.exp(-slope * (np.abs(z) - middle)))
-    with np.errstate(invalid="ignore", divide="ignore"):
-        size = np.abs(z) / largest
-    return np.sign(z) * np.nan_to_num(size) ** weighting
+        return np.sign(z) * special.expit(slope * (np.abs(z) - middle))
+    check_number("weighting", weighting, 0, np.inf, open_high=True)
+    size = np.divide(np.abs(z), largest, out=np.zeros(z.shape), where=largest > 0)
+    return np.sign(z) * size**weighting
+
+
+def _two_numbers(weighting: tuple[float, float] | list[float]) -> tuple[float, float]:
+    if len(weighting) != 2:
+        raise InputError(f"weighting must be one number or two. Got {weighting!r}.")
+    for number in weighting:
+        check_number("weighting", number, -np.inf, np.inf, open_low=True, open_high=True)
+    middle, low = weighting
+    if middle == low:
+        raise InputError(f"The two numbers of weighting must differ. Got {weighting!r}.")
+    return middle, low
 
 
 def _top(z: NDArray[np.float64], n_top: int, tails: Tails) -> NDArray[np.float64]:
     """The signs of the most extreme regulators of each row; ties go by their place."""
     order = np.argsort(z, axis=1, kind="stable")
     weights = np.zeros(z.shape)
-    half = round(n_top / 2) if tails == "two-sided" else n_top
+    n = z.shape[1]
+    half = min(round(n_top / 2), n // 2) if tails == "two-sided" else min(n_top, n)
     if tails != "greater":
         np.put_along_axis(weights, order[:, :half], -1.0, axis=1)
     if tails != "less":
-        np.put_along_axis(weights, order[:, z.shape[1] - half :], 1.0, axis=1)
+        np.put_along_axis(weights, order[:, n - half :], 1.0, axis=1)
     return weights
 
 
 def _symmetric(found: NDArray[np.float64]) -> NDArray[np.float64]:
     """Both directions joined, each weighing by its square."""
     other = found.T
-    with np.errstate(invalid="ignore", divide="ignore"):
-        joined = (found**3 + other**3) / (found**2 + other**2)
-    joined = np.where((found == 0) & (other == 0), 0.0, joined)
+    # In units of the larger one, so that small similarities don't vanish as squares.
+    unit = np.maximum(np.abs(found), np.abs(other))
+    a, b = (np.divide(x, unit, out=np.zeros(x.shape), where=unit > 0) for x in (found, other))
+    squares = a**2 + b**2
+    joined = unit * np.divide(a**3 + b**3, squares, out=np.zeros(a.shape), where=squares > 0)
     np.fill_diagonal(joined, np.diag(found))
     return joined
 
@@ -185,21 +220,31 @@ def signature_distance(
     >>> signature_distance(table).shape
     (3, 3)
     """
-    tables = [frame(first)] + ([] if second is None else [frame(second)])
+    check_number("weighting", weighting, 0, np.inf, open_high=True)
+    check_one_of("tails", tails, ("two-sided", "one-sided"))
+    _check_top(n_top, 1)
+    tables = [finite(frame(table)) for table in (first, second) if table is not None]
     if second is not None and not tables[0].columns.equals(tables[1].columns):
         raise InputError("Both tables need the same genes in the same order.")
     scores = [_gene_scores(t.to_numpy(), weighting, standardise) for t in tables]
-    profiles = [_profiles(z, n_top, weighting, tails) for z in scores]
-    totals = [np.abs(profile).sum(axis=1) for profile in profiles]
-    forward = scores[0] @ (profiles[-1] / totals[-1][:, None]).T * np.sqrt(totals[0])[:, None]
-    backward = scores[-1] @ (profiles[0] / totals[0][:, None]).T * np.sqrt(totals[-1])[:, None]
-    found = (forward + backward.T) / 2
+    with np.errstate(over="ignore", invalid="ignore"):
+        profiles = [_profiles(z, n_top, weighting, tails) for z in scores]
+        roots = [np.sqrt(np.abs(profile).sum(axis=1)) for profile in profiles]
+        shares = [_shares(profile) for profile in profiles]
+        forward = scores[0] @ shares[-1].T * roots[0][:, None]
+        backward = scores[-1] @ shares[0].T * roots[-1][:, None]
+        found = (forward + backward.T) / 2
+    if not np.isfinite(found).all():
+        raise InputError(
+            "Values are too large for this weighting. Divide them by a constant, or use "
+            "standardise=True."
+        )
     if scale:
         own = [
-            (z * profile).sum(axis=1) / total * np.sqrt(total)
-            for z, profile, total in zip(scores, profiles, totals, strict=True)
+            (z * share).sum(axis=1) * root
+            for z, share, root in zip(scores, shares, roots, strict=True)
         ]
-        found = found / ((own[0][:, None] + own[-1][None]) / 2)
+        found = _scaled(found, own[0], own[-1])
     return pd.DataFrame(found, index=tables[0].index, columns=tables[-1].index)
 
 
@@ -208,9 +253,13 @@ def _gene_scores(
 ) -> NDArray[np.float64]:
     if standardise:
         values = in_units(values, unit_exponents(largest_magnitude(values)))
-        with np.errstate(invalid="ignore", divide="ignore"):
-            values = (values - values.mean(axis=0)) / values.std(axis=0, ddof=1)
-        values = np.nan_to_num(values, nan=0.0)
+        known = ~np.isnan(values)
+        count = known.sum(axis=0)
+        mean = np.where(known, values, 0.0).sum(axis=0) / np.maximum(count, 1)
+        deviation = np.where(known, values - mean, 0.0)
+        sd = np.sqrt((deviation**2).sum(axis=0) / np.maximum(count - 1, 1))
+        values = np.divide(deviation, sd, out=np.zeros(values.shape), where=sd > 0)
+    values = np.nan_to_num(values, nan=0.0)
     if weighting == 0:
         ranks = stats.rankdata(values, axis=1)
         return np.asarray(special.ndtri(ranks / (values.shape[1] + 1)))
