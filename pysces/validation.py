@@ -28,6 +28,12 @@ class Verdict:
 
     Attributes
     ----------
+    kernel, engine
+        Their names.
+    agreement
+        What the kernel's declaration asks for.
+    cases
+        How many inputs were tried.
     difference
         Largest absolute difference from the Python engine.
     problems
@@ -59,7 +65,13 @@ class Verdict:
 
 @dataclass(frozen=True)
 class ValidationReport:
-    """All verdicts; prints as one table, true if every engine agrees."""
+    """All verdicts; prints as one table, true if every engine agrees.
+
+    Attributes
+    ----------
+    verdicts
+        One for each kernel on each engine.
+    """
 
     verdicts: tuple[Verdict, ...]
 

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import builtins
+import dataclasses
 import inspect
 import re
 from collections.abc import Callable, Iterator
@@ -15,6 +16,9 @@ import pytest
 
 import pysces
 from pysces import errors
+from pysces.dispatch.engines import Engine
+from pysces.dispatch.report import EngineStatus, Status
+from pysces.validation import ValidationReport, Verdict
 
 # Parameters through which data come in: a function that has one says what it refuses.
 DATA = {"activity", "adata", "correlation", "data", "edges", "expression", "first", "graph", "mi"}
@@ -153,6 +157,18 @@ def test_properties_and_settings_are_documented() -> None:
     names = [n for n, m in inspect.getmembers(kind) if isinstance(m, property)]
     assert sorted(described(found["Attributes"])) == sorted(names)
     assert ">>> " in found["Examples"]
+
+
+@pytest.mark.parametrize("kind", [Engine, EngineStatus, Status, ValidationReport, Verdict])
+def test_what_calls_hand_back_is_documented(kind: type) -> None:
+    found = sections(inspect.getdoc(kind) or "")
+    assert found[""].strip()
+    assert set(described(found["Attributes"])) == {field.name for field in dataclasses.fields(kind)}
+    for name, member in inspect.getmembers(kind):
+        if not name.startswith("_") and (
+            inspect.isfunction(member) or isinstance(member, property)
+        ):
+            assert inspect.getdoc(member), f"{kind.__name__}.{name}"
 
 
 def test_all_of_the_public_surface_is_looked_at() -> None:

@@ -8,7 +8,6 @@ import importlib
 import importlib.metadata
 import logging
 import os
-import platform
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextvars import ContextVar
@@ -18,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from pysces.dispatch.contracts import Kernel, Spec
+from pysces.dispatch.report import EngineStatus, Status
 from pysces.errors import EngineUnavailable
 from pysces.settings import ENGINES, settings
 
@@ -292,63 +292,6 @@ def record(engine: Engine) -> dict[str, str]:
 
 
 # --- status -------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class EngineStatus:
-    """One row of :func:`status`."""
-
-    engine: str
-    available: bool
-    chosen: bool
-    device: str
-    precision: str
-    version: str
-    reason: str
-
-
-@dataclass(frozen=True)
-class Status:
-    """Every engine: available, or the reason why not."""
-
-    engines: tuple[EngineStatus, ...]
-    chosen_by: str
-    stand_ins: tuple[str, ...]
-    custom_kernels: str
-
-    @property
-    def chosen(self) -> str | None:
-        """Name of the engine that calls use now, if it can run."""
-        return next((row.engine for row in self.engines if row.chosen), None)
-
-    def to_dict(self) -> dict[str, Any]:
-        """Everything as plain values."""
-        return {
-            "python": platform.python_version(),
-            "chosen": self.chosen,
-            "chosen_by": self.chosen_by,
-            "engines": [asdict(row) for row in self.engines],
-            "stand_ins": list(self.stand_ins),
-            "custom_kernels": self.custom_kernels,
-        }
-
-    def __str__(self) -> str:
-        lines = []
-        for row in self.engines:
-            mark = "->" if row.chosen else "  "
-            text = (
-                f"{row.version}, {row.device}, {row.precision}"
-                if row.available
-                else f"not available: {row.reason}"
-            )
-            lines.append(f"{mark} {row.engine:<7} {text}")
-        lines.append(f"   engine chosen by {self.chosen_by}")
-        lines += [f"   {line}" for line in self.stand_ins]
-        if self.custom_kernels:
-            lines.append(f"   hand-written GPU kernels: {self.custom_kernels}")
-        return "\n".join(lines)
-
-    __repr__ = __str__
 
 
 def status() -> Status:
