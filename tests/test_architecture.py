@@ -35,7 +35,7 @@ ARROWS = {
     },
     "demo": {"aracne", "viper", "plots", "data", "network"},
     "aracne": {"data", "network", "dispatch", "regulon"},
-    "viper": {"data", "network", "dispatch", "regulon"},
+    "viper": {"data", "network", "edge_table", "dispatch", "regulon"},
     "embedding": {"data", "network", "dispatch"},
     # Pictures show what the others made, and how: the null, the partition, activities, verdicts.
     "plots": {"data", "network", "aracne", "viper", "embedding", "validation"},
