@@ -35,6 +35,7 @@ SECONDS = 100.0
 SLOWEST_CALL = 2.0  # seconds, where sizes are given and not the time
 LEAST_LIMIT = 0.05
 QUICK_CALL = 0.1
+WORKFLOW_WEIGHT = 3.0  # of the time of a kernel
 CALLS_A_SIZE = 7  # of an engine at its largest size, all smaller sizes included
 
 
@@ -109,7 +110,7 @@ def benchmark(
         report = BenchmarkReport(system=_system(used), notes=[*absent, *without_workload()])
         _show(show, report.header())
         for number, one in enumerate(series):
-            share = limits.share(begin + report.warm_up, len(series) - number)
+            share = limits.share(begin + report.warm_up, series[number:])
             report.series.append(measured(one, used, limits.rungs, share))
             _show(show, report.series[-1])
     if peers:
@@ -148,11 +149,13 @@ class _Limits:
         check_number("seconds", seconds, 0, float("inf"), open_low=True)
         return cls(RUNGS["large"], float(seconds))
 
-    def share(self, begin: float, left: int) -> float | None:
-        """Seconds for the next of ``left`` series, or ``None`` for no limit."""
+    def share(self, begin: float, left: Sequence[Series]) -> float | None:
+        """Seconds for the next series of those left, or ``None`` for no limit."""
         if self.seconds is None:
             return None
-        return max(0.0, self.seconds - (time.perf_counter() - begin)) / left
+        weights = [WORKFLOW_WEIGHT if series.kind == "workflow" else 1.0 for series in left]
+        remaining = max(0.0, self.seconds - (time.perf_counter() - begin))
+        return remaining * weights[0] / sum(weights)
 
 
 @contextlib.contextmanager

@@ -91,6 +91,6 @@ def aligned(rows: Sequence[Sequence[str]], right: Sequence[int] = ()) -> list[st
         ).rstrip()
         for row in rows
     ]
-    # What follows the last aligned column may be long: no line beneath all of it.
-    rule = "  ".join("-" * min(width, 40) for width in widths)
+    widths[-1] = min(widths[-1], 20)  # the last column may be a message
+    rule = "  ".join("-" * width for width in widths)
     return [lines[0], rule, *lines[1:]]
