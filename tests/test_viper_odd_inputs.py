@@ -12,6 +12,7 @@ import pytest
 import scipy.sparse as sp
 
 import pysces
+from pysces.viper.nulls import against_null
 
 GENES = [f"g{k:02d}" for k in range(40)]
 
@@ -67,6 +68,27 @@ def test_modes_that_vanish_as_squares_count_as_none(adata: ad.AnnData) -> None:
     right = viper(adata, edges(mor=0.0), enrichment="narnea")
     found = viper(adata, edges(mor=1e-320), enrichment="narnea")
     pd.testing.assert_frame_equal(found, right)
+
+
+def test_signatures_of_one_sign_have_a_narnea_score(adata: ad.AnnData) -> None:
+    """Both parts of the score are one and the same there, so their difference has no variance."""
+    table = adata.to_df() + np.linspace(0.1, 0.2, 40)
+    for network in (edges(mor=1.0), edges(mor=0.4), edges(mor=-1.0)):
+        for sign in (1, -1):
+            for value in ("nes", "pes", "pvalue"):
+                found = pysces.enrich(sign * table, network, enrichment="narnea", value=value)
+                assert np.isfinite(found).all(axis=None)
+    best = table.copy()
+    best[GENES[:12]] += 100
+    found = pysces.enrich(best, edges(mor=1.0), enrichment="narnea")["R1"]
+    assert (found > 2.9).all()
+
+
+def test_a_null_without_spread_judges_nothing() -> None:
+    null = np.column_stack([np.zeros(20), np.arange(20.0), np.full(20, np.nan)])
+    found = against_null(np.array([[0.0, 1.0, 0.0], [1.0, 2.0, 1.0]]), null)
+    assert np.isnan(found[:, [0, 2]]).all()
+    np.testing.assert_allclose(found[:, 1], np.array([1, 2]) / np.arange(20.0).std(ddof=1))
 
 
 def test_what_is_neither_file_nor_key_is_said_to_be(adata: ad.AnnData) -> None:

@@ -15,6 +15,7 @@ from pysces.viper.regulons import Regulons
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+_NO_VARIANCE = 1e-9
 _LARGEST_MODE = 0.999  # |m| = 1 leaves no undirected part, whose variance divides
 _SMALLEST_MODE = 0.001
 _NO_MODE = 1e-12  # its square is lost beside that of another
@@ -56,12 +57,19 @@ def combined_nes(
     turned into a normal score in logarithms, so that large scores don't overflow (Griffin et al.
     2023).
     """
-    with np.errstate(invalid="ignore", divide="ignore"):
-        up = special.log_ndtr(-(directed + undirected) / np.sqrt(2 + 2 * correlation))
-        down = special.log_ndtr((directed - undirected) / np.sqrt(2 - 2 * correlation))
+    with np.errstate(invalid="ignore"):
+        up = special.log_ndtr(-_over_sd(directed + undirected, 2 + 2 * correlation))
+        down = special.log_ndtr(_over_sd(directed - undirected, 2 - 2 * correlation))
         smaller = np.minimum(up, down)
         log_half = smaller + np.log1p(-np.exp(smaller) / 2)
         return np.where(up < down, -1.0, 1.0) * special.ndtri_exp(log_half), log_half
+
+
+def _over_sd(statistic: NDArray[np.float64], variance: NDArray[np.float64]) -> NDArray[np.float64]:
+    """A statistic over its standard deviation; 0 where that is 0, as where all signs are alike."""
+    varies = ~(variance <= _NO_VARIANCE)
+    sd = np.sqrt(np.where(varies, variance, 1.0))
+    return np.where(varies, statistic / sd, 0.0)
 
 
 def _signed_magnitudes(

@@ -152,11 +152,12 @@ def against_null(
 ) -> NDArray[np.float64]:
     """NES of scores [samples regulons] against null scores [nulls regulons].
 
-    With fewer than 500 nulls the score over the nulls' standard deviation; else by
+    With fewer than 500 nulls the score over the nulls' standard deviation (NaN if it is 0); else by
     :func:`approximate_cdf`, regulon by regulon.
     """
     if len(null) < MANY_NULLS and not always_empirical:
-        return scores / np.std(null, axis=0, ddof=1)
+        sd = np.std(null, axis=0, ddof=1)
+        return scores / np.where(sd > 0, sd, np.nan)
     nes = np.empty(scores.shape)
     for regulon in range(scores.shape[1]):
         nes[:, regulon], _ = approximate_cdf(null[:, regulon], scores[:, regulon], compat=compat)
