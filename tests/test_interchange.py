@@ -308,6 +308,16 @@ def test_table_of_pyviper(tmp_path: Path) -> None:
     assert table.groupby("source", observed=True)["likelihood"].max().tolist() == [1, 1, 1]
 
 
+@pytest.mark.filterwarnings("ignore")  # of the other package, on import
+def test_pyviper_takes_our_table_and_gives_it_back(tmp_path: Path) -> None:
+    pyviper = pytest.importorskip("pyviper", reason="pyviper isn't installed")
+    FULL.write(tmp_path / "net.tsv", "pyviper")
+    interactome = pyviper.Interactome("ours", net_table=str(tmp_path / "net.tsv"))
+    assert interactome.size() == 3
+    back = Network.from_dataframe(interactome.net_table)
+    assert back.equals(part(FULL, "mor", "likelihood"), rtol=1e-14)  # it reads numbers to 1 ulp
+
+
 def test_gene_sets_of_scenic(tmp_path: Path) -> None:
     FULL.write(tmp_path / "regulons.gmt")
     lines = (tmp_path / "regulons.gmt").read_text().splitlines()
