@@ -292,7 +292,8 @@ def _compare_scores(row: PeerRow, task: Task, ours: np.ndarray, theirs: np.ndarr
     if ours.shape != theirs.shape:
         row.problem = f"scores {theirs.shape} instead of {ours.shape}"
         return
-    row.correlation = correlation(ours, theirs, ranks=task.tolerance is None)
+    found = correlation(ours, theirs, ranks=task.tolerance is None)
+    row.correlation = found if np.isfinite(found) else None  # of a constant there is none
     row.difference = float(np.max(np.nan_to_num(np.abs(ours - theirs), nan=np.inf)))
     if task.tolerance is not None and row.difference > task.tolerance:
         row.problem = f"scores differ by up to {row.difference:.2g}"
