@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from pysces.errors import InputError
-from pysces.messages import listed
+from pysces.messages import listed, nearest
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     import pandas as pd
+    from anndata import AnnData
 
 
 def check_number(
@@ -43,6 +44,15 @@ def check_whole(name: str, value: Any, low: int, high: int | None = None) -> Non
         interval = f"[{low}, {'inf)' if high is None else f'{high}]'}"
         raise InputError(
             f"The '{name}' parameter must be an int in the range {interval}. Got {value!r} instead."
+        )
+
+
+def check_column(adata: AnnData, column: Any, argument: str = "groupby") -> None:
+    """InputError unless an argument names a column of ``adata.obs``."""
+    if not isinstance(column, str) or column not in adata.obs:
+        raise InputError(
+            f"Did not find .obs[{column!r}], asked for by {argument}"
+            f"{nearest(column, adata.obs)}. Columns there: {listed(adata.obs)}."
         )
 
 

@@ -161,6 +161,9 @@ def test_an_unknown_column_is_refused_wherever_one_is_named(adata: ad.AnnData) -
     for call in (
         lambda: pysces.compute_signature(adata, groupby="knid"),
         lambda: pysces.rank_regulators(adata, "knid"),
+        lambda: pysces.pseudobulk(adata, "knid"),
+        lambda: pysces.metacells(adata, groupby="knid"),
+        lambda: pysces.run_aracne(adata, ["g00"], groupby="knid"),
     ):
         with pytest.raises(pysces.InputError, match="did you mean 'kind'"):
             call()

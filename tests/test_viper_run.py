@@ -137,7 +137,7 @@ def test_msviper_between_two_groups_mirrors(adata: ad.AnnData) -> None:
     ("arguments", "words"),
     [
         (("kind", "three"), "isn't in"),
-        (("nothing", "one"), "column of adata.obs"),
+        (("nothing", "one"), "Did not find"),
     ],
 )
 def test_msviper_refuses_unknown_groups(

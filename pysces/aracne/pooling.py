@@ -13,6 +13,7 @@ import scipy.sparse as sp
 from pysces import seeds
 from pysces._version import __version__
 from pysces.aracne.neighbours import principal_components
+from pysces.checks import check_column
 from pysces.data._inputs import matrix_of
 from pysces.data.expression import Expression
 from pysces.data.storage import plain
@@ -238,11 +239,8 @@ def pooled_anndata(
 
 def labels_of(adata: AnnData, column: str | None, argument: str) -> pd.Categorical:
     """A column of ``obs`` as categories of text that occur; one nameless category for None."""
-    if column is not None and column not in adata.obs.columns:
-        raise InputError(
-            f"Did not find .obs[{column!r}], asked for by {argument}. "
-            f"Columns there: {listed(adata.obs.columns)}."
-        )
+    if column is not None:
+        check_column(adata, column, argument)
     values: Any = [""] * adata.n_obs if column is None else adata.obs[column]
     labels = pd.Categorical(values).remove_unused_categories()
     texts = [str(label) for label in labels.categories]

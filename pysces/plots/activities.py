@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from pysces.checks import check_column
 from pysces.errors import InputError, PyscesError
 from pysces.keys import ActivityKeys
 from pysces.messages import listed
@@ -114,11 +115,7 @@ def _means(
 def _scores(adata: AnnData, key: str, groupby: str, regulators: Sequence[str] | None) -> AnnData:
     """Activities of these regulators in the cells that have a group."""
     scores = activity(adata, key)
-    if groupby not in scores.obs:
-        raise InputError(
-            f"Did not find .obs[{groupby!r}]. Columns: {listed(scores.obs.columns)}. "
-            "Pass one of them as groupby."
-        )
+    check_column(scores, groupby)
     if absent := [name for name in regulators or () if name not in scores.var_names]:
         raise InputError(
             f"No activity of {listed(absent)} in .obsm[{key!r}]. "

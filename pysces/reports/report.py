@@ -12,13 +12,13 @@ import pandas as pd
 from pysces import plots
 from pysces._version import __version__
 from pysces.atomic import atomic_write, check_writable
+from pysces.checks import check_column
 from pysces.errors import MissingKeyError
 from pysces.keys import ActivityKeys, NetworkKeys
 from pysces.network import Network
 from pysces.reports.checks import data_checks
 from pysces.reports.page import Markup, element, facts, figure, page, section, table
 from pysces.viper.groups import rank_regulators
-from pysces.viper.labels import check_column
 
 if TYPE_CHECKING:
     import os

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from pysces.checks import check_column
 from pysces.errors import InputError
 from pysces.messages import listed, nearest
 
@@ -13,15 +14,6 @@ if TYPE_CHECKING:
     import numpy as np
     from anndata import AnnData
     from numpy.typing import NDArray
-
-
-def check_column(adata: AnnData, groupby: Any) -> None:
-    """InputError unless ``groupby`` is a column of ``adata.obs``."""
-    if not isinstance(groupby, str) or groupby not in adata.obs:
-        raise InputError(
-            f"groupby must be a column of adata.obs. Got {groupby!r}{nearest(groupby, adata.obs)}; "
-            f"columns: {listed(adata.obs.columns)}."
-        )
 
 
 def group_labels(adata: AnnData, groupby: Any) -> pd.Series:

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from pysces import _version
+from pysces.checks import check_column
 from pysces.data import storage
 from pysces.dispatch import engines
 from pysces.viper.blocks import Read, Table
-from pysces.viper.labels import check_column
 from pysces.viper.run import reference_of, source_of
 from pysces.viper.signatures import ALL_BITS, Method, fit
 

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from pysces import _version
-from pysces.checks import check_whole
+from pysces.checks import check_column, check_whole
 from pysces.data import storage
 from pysces.data.expression import Expression
 from pysces.dispatch import engines
@@ -22,7 +22,7 @@ from pysces.network import Network
 from pysces.viper.activities import Activities, Plan, activities
 from pysces.viper.blocks import finite, frame
 from pysces.viper.enrichment import Enrichment, Options
-from pysces.viper.labels import check_column, group_labels, group_mask
+from pysces.viper.labels import group_labels, group_mask
 from pysces.viper.metaviper import check_weighting, combine_narnea, combine_networks
 from pysces.viper.pleiotropy import pleiotropy_of
 from pysces.viper.quantiles import benjamini_hochberg
