@@ -176,6 +176,8 @@ def _system(engines: Sequence[str]) -> dict[str, Any]:
     memory = "peak resident memory of one call beyond its input"
     if not measure.can_reset_peak():
         memory += ", of kernels at the largest size, in a process of its own"
+    if any(engine.gpu for engine in used):
+        memory += "; of the GPU: peak on the device, copies of the input included"
     return {
         "pysces": __version__,
         "python": platform.python_version(),
