@@ -66,7 +66,9 @@ def combine_networks(
         # Over the largest of the networks, so that no power overflows.
         sizes = np.abs(scores)
         largest = sizes.max(axis=0)
-        share = np.divide(sizes, largest, out=np.zeros(sizes.shape), where=largest > 0)
+        with np.errstate(invalid="ignore"):
+            share = np.where(largest > 0, sizes / np.where(largest > 0, largest, 1.0), 0.0)
+        share = np.where(np.isinf(sizes), 1.0, share)
         joined = _weighted(scores, share ** float(weighting))
     return pd.DataFrame(joined, index=index, columns=names)
 
@@ -134,7 +136,8 @@ def combine_narnea(
 
 def _weighted(scores: NDArray[Any], weights: NDArray[Any]) -> NDArray[np.float64]:
     total = weights.sum(axis=0)
-    joined = (scores * weights).sum(axis=0)
+    with np.errstate(invalid="ignore"):  # infinite scores of no weight, or of both signs
+        joined = np.where(weights > 0, scores * weights, 0.0).sum(axis=0)
     return np.divide(joined, total, out=np.zeros(total.shape), where=total > 0)
 
 
