@@ -111,6 +111,7 @@ def test_the_order_of_cells_changes_no_master_regulator(adata: ad.AnnData) -> No
         ({"reference": "two"}, "Pass groupby="),
         ({"weighting": "bets"}, "did you mean 'best'"),
         ({"weighting": -1}, "at least 0"),
+        ({"engine": "numbs"}, "did you mean 'numba'"),
         ({"weighting": np.nan}, "two numbers"),
         ({"weighting": (1, 2, 3)}, "two numbers"),
         ({"weighting": None}, "two numbers"),

@@ -18,7 +18,8 @@ import numpy as np
 
 from pysces.dispatch.contracts import Kernel, Spec
 from pysces.dispatch.report import EngineStatus, Status
-from pysces.errors import EngineUnavailable
+from pysces.errors import EngineUnavailable, InputError
+from pysces.messages import nearest
 from pysces.settings import ENGINES, settings
 
 log = logging.getLogger("pysces")
@@ -172,7 +173,7 @@ _in_force: ContextVar[str | None] = ContextVar("pysces_engine", default=None)
 
 def _known(name: str, where: str) -> str:
     if name not in ENGINES:
-        raise ValueError(f"{where} must be one of {ENGINES}. Got {name!r}.")
+        raise InputError(f"{where} must be one of {ENGINES}. Got {name!r}{nearest(name, ENGINES)}.")
     return name
 
 
