@@ -6,7 +6,11 @@ import re
 from typing import Any
 
 from docutils import nodes
+from docutils.utils.math import MathError
 from docutils.utils.math.latex2mathml import tex2mathml
+from sphinx.util import logging
+
+log = logging.getLogger(__name__)
 
 # What the converter doesn't know, in words that it does.
 _PLAIN = {
@@ -26,15 +30,24 @@ def mathml(tex: str, *, block: bool = False) -> str:
     return str(tex2mathml(tex, as_block=block))
 
 
+def drawn(node: nodes.Element, *, block: bool) -> str:
+    """The formula of a node; a warning names one that can't be converted."""
+    try:
+        return mathml(node.astext(), block=block)
+    except MathError as error:
+        log.warning("%s in the formula %s", error, node.astext(), location=node)
+        return nodes.unescape(node.astext())
+
+
 def visit_inline(self: Any, node: nodes.math) -> None:
     """A formula within a line."""
-    self.body.append(mathml(node.astext()))
+    self.body.append(drawn(node, block=False))
     raise nodes.SkipNode
 
 
 def visit_block(self: Any, node: nodes.math_block) -> None:
     """A formula on its own."""
-    self.body.append(f'<div class="formula">{mathml(node.astext(), block=True)}</div>')
+    self.body.append(f'<div class="formula">{drawn(node, block=True)}</div>')
     raise nodes.SkipNode
 
 
