@@ -46,7 +46,7 @@ def combine_networks(
     Examples
     --------
     >>> one = pd.DataFrame({"MYC": [3.0]}); two = pd.DataFrame({"MYC": [1.0], "MAX": [2.0]})
-    >>> combine_networks([one, two]).loc[0].tolist()
+    >>> combine_networks([one, two]).loc[0].round(6).tolist()
     [2.5, 2.0]
     """
     check_weighting(weighting)
@@ -63,12 +63,11 @@ def combine_networks(
         middle, slope = weighting
         joined = _weighted(scores, special.expit(slope * (np.abs(scores) - middle)))
     else:
-        # Over the largest of the networks, so that no power overflows.
+        # Over the largest of the networks, so that no power overflows and one of them stays 1.
         sizes = np.abs(scores)
         largest = sizes.max(axis=0)
-        with np.errstate(invalid="ignore"):
-            share = np.where(largest > 0, sizes / np.where(largest > 0, largest, 1.0), 0.0)
-        share = np.where(np.isinf(sizes), 1.0, share)
+        usual = np.isfinite(largest) & (largest > 0)
+        share = np.where(usual, sizes / np.where(usual, largest, 1.0), np.isinf(sizes))
         joined = _weighted(scores, share ** float(weighting))
     return pd.DataFrame(joined, index=index, columns=names)
 
