@@ -36,9 +36,9 @@ FEW_KERNELS = (
 )
 
 
-def list_table(header: Sequence[str], rows: Rows, widths: str = "auto") -> str:
-    """A reStructuredText list-table."""
-    lines = [".. list-table::", "   :header-rows: 1", f"   :widths: {widths}", ""]
+def list_table(header: Sequence[str], rows: Rows, look: str = "plain") -> str:
+    """A reStructuredText list-table; ``look`` is a class of the style sheet."""
+    lines = [".. list-table::", "   :header-rows: 1", "   :widths: auto", f"   :class: {look}", ""]
     for row in (header, *rows):
         for place, cell in enumerate(row):
             lines.append(f"   {'*' if place == 0 else ' '} - {cell}")
@@ -233,7 +233,7 @@ def array_table() -> str:
     if any("other" in cell for row in support.values() for cell in row.values()):
         raise RuntimeError(f"an array gives other numbers than a dense one: {support}")
     rows = [(kind, *row.values()) for kind, row in support.items()]
-    return list_table(("kind of array", *(f"``{name}``" for name in functions)), rows)
+    return list_table(("kind of array", *(f"``{name}``" for name in functions)), rows, "upright")
 
 
 # --- engines ------------------------------------------------------------------------------------
