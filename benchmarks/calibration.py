@@ -25,7 +25,8 @@ from pysces.settings import settings
 SAMPLES = (64, 100, 127, 200, 500, 1000)
 SCHEMES = (None, "subsample", "bootstrap")
 NOMINAL = (1e-2, 1e-3, 1e-4)
-REGULATORS, GENES = 100, 1000
+# Genes of a block; blocks of bootstraps are small, since each is one draw of samples.
+BLOCK = {None: (100, 1000), "subsample": (100, 1000), "bootstrap": (10, 250)}
 ESTIMATORS = {
     "adaptive": {},
     "adaptive-dyadic": {},
@@ -52,15 +53,16 @@ def realised(name: str, n: int, scheme: str | None, pairs: int) -> list[dict[str
     null = null_of(measure, resampling.null_scheme)
     thresholds = np.array([null.threshold(p) for p in NOMINAL])
     found = np.zeros(len(NOMINAL), dtype=np.int64)
-    n_blocks = -(-pairs // (REGULATORS * GENES))
+    regulators, genes = BLOCK[scheme]
+    n_blocks = -(-pairs // (regulators * genes))
     for block in range(n_blocks):
         rng = seeds.generator(7, "calibration", name, n, scheme, block)
-        values = independent(rng, REGULATORS + GENES, n, counts)
+        values = independent(rng, regulators + genes, n, counts)
         values = np.ascontiguousarray(values[:, resampling.indices(block)])
         marginals = measure.marginals(values, rng.integers(0, 2**63, len(values), dtype=np.uint64))
-        mi = measure.mi(marginals[:REGULATORS], marginals[REGULATORS:])
+        mi = measure.mi(marginals[:regulators], marginals[regulators:])
         found += [(mi >= threshold).sum() for threshold in thresholds]
-    share = found / (n_blocks * REGULATORS * GENES)
+    share = found / (n_blocks * regulators * genes)
     attained = null.pvalues(thresholds)
     return [
         {

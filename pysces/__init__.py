@@ -10,7 +10,6 @@
 from __future__ import annotations
 
 import importlib
-import logging
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -27,8 +26,6 @@ if not (_source / "kernels").is_dir():  # a checkout: kernels/ lies beside pysce
     __path__.append(str(_source.parent))
 
 from pysces.settings import settings  # noqa: E402 - __path__ first
-
-logging.getLogger("pysces").addHandler(logging.NullHandler())
 
 if TYPE_CHECKING:
     from pysces import plots as pl
