@@ -13,6 +13,7 @@ from pysces.aracne.null import null_of
 from pysces.aracne.options import Options
 from pysces.aracne.pairs import Candidates
 from pysces.aracne.resampling import Resampling
+from pysces.aracne.significance import decoy_qvalues, least_support
 from pysces.data.expression import Expression
 
 REGULATORS = [f"R{i}" for i in range(6)]
@@ -90,6 +91,27 @@ def test_fewer_decoys_than_regulators_still_count_for_all(data) -> None:
     assert 6 / 3 / 18 <= best <= 6 / 3 / 6
 
 
+def test_least_support_leaves_out_nothing_that_matters() -> None:
+    """With the edges of less support or without them: the same edges, the same q-values."""
+    rng = np.random.default_rng(4)
+    for trial in range(60):
+        support = np.append(rng.geometric(0.5, 300), rng.integers(5, 21, rng.integers(0, 40)))
+        decoys = rng.geometric(0.5, 200)
+        mi, decoy_mi = rng.integers(0, 40, len(support)), rng.integers(0, 40, 200)
+        share, alpha = 0.7, (0.05, 0.2, 1.0)[trial % 3]
+        qvalues = decoy_qvalues(support, mi, decoys, decoy_mi, share)
+        counts, decoy_counts = (np.bincount(s, minlength=22) for s in (support, decoys))
+        least = least_support(counts, decoy_counts, share, alpha)
+        kept, kept_decoys = support >= least, decoys >= least
+        fewer = decoy_qvalues(
+            support[kept], mi[kept], decoys[kept_decoys], decoy_mi[kept_decoys], share
+        )
+        passes = qvalues <= alpha
+        assert not passes[~kept].any()
+        np.testing.assert_array_equal(fewer[passes[kept]], qvalues[passes])
+        np.testing.assert_array_equal(fewer <= alpha, passes[kept])
+
+
 # --- the rules of earlier programs ---------------------------------------------------------------
 
 
@@ -100,6 +122,7 @@ def test_earlier_rules_from_their_formulas(data, consensus) -> None:
     support = np.repeat(np.arange(len(counts)), counts)
     table = found.to_dataframe()
     kept = table["support"].to_numpy()
+    assert support.sum() == found.params["support_counts"] @ np.arange(21)
     n_pairs = 6 * found.params["n_targets_seen"]
     if consensus == "poisson":
         pvalues = stats.poisson.sf(kept, support.sum() / n_pairs)

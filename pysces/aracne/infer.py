@@ -140,28 +140,31 @@ def _with_resampling(
             seen.add(result)
             if options.n_resamples == "auto" and seen.settled(options.alpha):
                 break
-    row, gene, support = seen.edges()
+    decoys = options.consensus == "decoy"
+    row, gene, support = seen.edges(seen.least_support(options.alpha) if decoys else 1)
     mi = _full_sample_mi(candidates, measure, row, gene)
     real = row < candidates.n_regulators
     full_null = null_of(measure, "permutation", options.n_null)
-    qvalues = _consensus(candidates, options, seen, mi)
+    qvalues = _consensus(candidates, options, seen, row, gene, support, mi)
     # The earlier programs keep what is strictly below alpha.
-    passes = qvalues <= options.alpha if options.consensus == "decoy" else qvalues < options.alpha
+    passes = qvalues <= options.alpha if decoys else qvalues < options.alpha
     chosen = np.flatnonzero(real)[passes]
+    counts, decoy_counts = seen.counts()
     facts = {
         "n_resamples_used": seen.resamples,
         "samples_per_resample": resampling.size,
         "n_decoys_used": candidates.n_decoys,
         "chance_rate": seen.chance_rate(options.resample_pvalue),
-        "n_seen": int(real.sum()),
-        "n_targets_seen": len(np.unique(gene[real])),
-        "n_decoy_edges": int((~real).sum()),
+        "n_seen": int(counts.sum()),
+        "n_decoy_edges": int(decoy_counts.sum()),
         # Edges of regulators and of decoys by the number of resamples that have them
-        "support_counts": np.bincount(support[real], minlength=seen.resamples + 1),
-        "decoy_support_counts": np.bincount(support[~real], minlength=seen.resamples + 1),
+        "support_counts": counts,
+        "decoy_support_counts": decoy_counts,
         "threshold_mi": float(small.nats(np.array(threshold))),
         "largest_mi": float(small.nats(np.array(seen.largest))),
     }
+    if not decoys:
+        facts["n_targets_seen"] = len(np.unique(gene))  # the earlier rules count these
     edges = Edges(row, gene, mi).take(chosen)
     return Found(
         edges,
@@ -249,10 +252,15 @@ def _full_sample_mi(
 
 
 def _consensus(
-    candidates: Candidates, options: Options, seen: Seen, mi: NDArray[np.int64]
+    candidates: Candidates,
+    options: Options,
+    seen: Seen,
+    row: NDArray[np.int32],
+    gene: NDArray[np.int32],
+    support: NDArray[np.int64],
+    mi: NDArray[np.int64],
 ) -> NDArray[np.float64]:
     """q-values of the edges of real regulators."""
-    row, gene, support = seen.edges()
     real = row < candidates.n_regulators
     if options.consensus == "decoy":
         share = candidates.n_decoys / candidates.n_regulators

@@ -79,6 +79,33 @@ def decoy_qvalues(
     return qvalues[:count]
 
 
+def least_support(
+    counts: NDArray[np.int64],
+    decoy_counts: NDArray[np.int64],
+    decoys_per_regulator: float,
+    alpha: float,
+) -> int:
+    """The smallest support at which a q-value of :func:`decoy_qvalues` can be at most alpha.
+
+    Of the edges of one support, those of regulators might all come before those of decoys; if
+    even then the ratio exceeds alpha, no edge of this support passes, and none lowers the q-value
+    of an edge that does. At genome scale nearly all edges seen once or twice need no more work.
+
+    Parameters
+    ----------
+    counts, decoy_counts
+        Number of edges, and of edges of decoys, with a support of 0, 1, 2, ...
+
+    >>> least_support(np.array([0, 90, 10, 100]), np.array([0, 80, 9, 1]), 1.0, 0.05)
+    2
+    """
+    edges = np.cumsum(counts[::-1])[::-1]
+    better_decoys = np.cumsum(decoy_counts[::-1])[::-1] - decoy_counts
+    possible = (1.0 + better_decoys) / decoys_per_regulator <= alpha * edges
+    possible[0] = False
+    return int(np.argmax(possible)) if possible.any() else len(counts)
+
+
 def poisson_pvalues(
     support: NDArray[np.int64], n_regulators: int, n_targets: int
 ) -> NDArray[np.float64]:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from pysces.aracne.significance import decoy_qvalues
+from pysces.aracne.significance import decoy_qvalues, least_support
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from pysces.aracne.pairs import Candidates
     from pysces.aracne.resample import ResampleResult
 
+_WAITING = 1_000_000
 _STEP = 10  # resamples between two looks
 _ALIKE = 0.98  # share of edges that two looks must have in common
 
@@ -23,8 +24,10 @@ class Seen:
 
     def __init__(self, candidates: Candidates) -> None:
         self._candidates = candidates
+        self._n_genes = max(1, candidates.n_genes)
+        self._decoys_per_regulator = candidates.n_decoys / candidates.n_regulators
         self._keys = np.empty(0, dtype=np.int64)
-        self._counts = np.empty(0, dtype=np.int64)
+        self._counts = np.empty(0, dtype=np.int32)
         self._waiting: list[NDArray[np.int64]] = []
         self._significant = np.empty(0, dtype=np.int64)
         self.resamples = 0
@@ -39,25 +42,45 @@ class Seen:
         self.largest = max(self.largest, result.largest)
         significant = int((result.edges.row < n_regulators).sum())
         self.sizes.append((significant, int((edges.row < n_regulators).sum())))
-        self._waiting.append(edges.row.astype(np.int64) * self._candidates.n_genes + edges.gene)
-        # Sorting all that was seen costs more than sorting what's new: wait until that is as much.
-        if sum(map(len, self._waiting)) >= max(len(self._keys), 1_000_000):
+        self._waiting.append(edges.row.astype(np.int64) * self._n_genes + edges.gene)
+        # Joining costs a copy of all that was seen: wait until it's worth it.
+        if sum(map(len, self._waiting)) >= min(max(len(self._keys), _WAITING), 5 * _WAITING):
             self._merge()
 
     def _merge(self) -> None:
         new = [np.empty(0, dtype=np.int64), *self._waiting]
         keys, counts = np.unique(np.concatenate(new), return_counts=True)
-        both = np.concatenate([self._keys, keys])
-        order = np.argsort(both, kind="stable")
-        first = np.flatnonzero(np.diff(both[order], prepend=-1))
-        self._counts = np.add.reduceat(np.concatenate([self._counts, counts])[order], first)
-        self._keys, self._waiting = both[order][first], []
+        self._waiting = []
+        place = np.searchsorted(self._keys, keys)
+        known = np.zeros(len(keys), dtype=bool)
+        inside = place < len(self._keys)
+        known[inside] = self._keys[place[inside]] == keys[inside]
+        self._counts[place[known]] += counts[known].astype(np.int32)
+        self._keys = np.insert(self._keys, place[~known], keys[~known])
+        self._counts = np.insert(self._counts, place[~known], counts[~known])
 
-    def edges(self) -> tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.int64]]:
-        """Rows, genes and support of all edges seen."""
+    def counts(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Number of edges with a support of 0, 1, 2, ...: of regulators, and of decoys."""
         self._merge()
-        row, gene = np.divmod(self._keys, max(1, self._candidates.n_genes))
-        return row.astype(np.int32), gene.astype(np.int32), self._counts
+        first = np.searchsorted(self._keys, self._candidates.n_regulators * self._n_genes)
+        length = self.resamples + 1
+        return (
+            np.bincount(self._counts[:first], minlength=length),
+            np.bincount(self._counts[first:], minlength=length),
+        )
+
+    def edges(
+        self, least: int = 1
+    ) -> tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.int64]]:
+        """Rows, genes and support of all edges seen in at least so many resamples."""
+        self._merge()
+        chosen = self._counts >= least
+        row, gene = np.divmod(self._keys[chosen], self._n_genes)
+        return row.astype(np.int32), gene.astype(np.int32), self._counts[chosen].astype(np.int64)
+
+    def least_support(self, alpha: float) -> int:
+        """No edge of less support can be significant at alpha, nor matters to one that is."""
+        return least_support(*self.counts(), self._decoys_per_regulator, alpha)
 
     def chance_rate(self, resample_pvalue: float) -> float:
         """Mean probability that chance gives a pair an edge in one resample.
@@ -72,12 +95,14 @@ class Seen:
         """Whether significant edges are nearly the same as at the look before, by support alone."""
         if self.resamples % _STEP:
             return False
-        row, _, support = self.edges()
+        row, gene, support = self.edges(self.least_support(alpha))
         real = row < self._candidates.n_regulators
         none = np.zeros(len(row), dtype=np.int64)
-        decoys = self._candidates.n_decoys / self._candidates.n_regulators
-        qvalues = decoy_qvalues(support[real], none[real], support[~real], none[~real], decoys)
-        before, self._significant = self._significant, self._keys[real][qvalues <= alpha]
+        qvalues = decoy_qvalues(
+            support[real], none[real], support[~real], none[~real], self._decoys_per_regulator
+        )
+        keys = row[real].astype(np.int64) * self._n_genes + gene[real]
+        before, self._significant = self._significant, keys[qvalues <= alpha]
         common = len(np.intersect1d(before, self._significant, assume_unique=True))
         either = len(before) + len(self._significant) - common
         return self.resamples > _STEP and common >= _ALIKE * either
