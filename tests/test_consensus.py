@@ -88,7 +88,7 @@ def test_fewer_decoys_than_regulators_still_count_for_all(data) -> None:
     assert network.params["n_decoys_used"] == 3
     best = network.to_dataframe()["qvalue"].min()
     # No decoy reaches the strongest edges, so their q is 6 / 3 / (number of edges above)
-    assert 6 / 3 / 18 <= best <= 6 / 3 / 6
+    assert 6 / 3 / 40 <= best <= 6 / 3 / 6
 
 
 def test_least_support_leaves_out_nothing_that_matters() -> None:

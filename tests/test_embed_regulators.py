@@ -63,7 +63,7 @@ def test_coordinates_go_to_varm_and_the_record_to_uns(adata) -> None:
     params = record["params"]
     assert params["network"] == "aracne"
     assert params["engine"]["name"] == pysces.status().chosen
-    assert params["version"] == pysces.__version__
+    assert params["pysces_version"] == pysces.__version__
     arguments = {"n_components": 5, "n_steps": 200, "regularisation": 1.0, "seed": 0}
     assert {name: params[name] for name in arguments} == arguments
     assert 1 <= params["n_steps_used"] <= 200

@@ -452,3 +452,11 @@ def test_errors_say_what_to_do() -> None:
     adata.obs_names = ["cell"] * 40
     with pytest.raises(InputError, match="Names of cells occur more than once"):
         pysces.metacells(adata)
+
+
+@pytest.mark.parametrize("function", ["metacells", "pseudobulk", "run_aracne"])
+def test_a_table_is_no_anndata(function) -> None:
+    table = pd.DataFrame({"a": [1.0, 2.0]})
+    given = {} if function == "run_aracne" else {"groupby": "a"}
+    with pytest.raises(pysces.InputError, match="Expected an AnnData, got DataFrame"):
+        getattr(pysces, function)(table, **given)

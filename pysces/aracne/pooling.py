@@ -239,6 +239,8 @@ def pooled_anndata(
 
 def labels_of(adata: AnnData, column: str | None, argument: str) -> pd.Categorical:
     """A column of ``obs`` as categories of text that occur; one nameless category for None."""
+    if not hasattr(adata, "obs"):
+        raise InputError(f"Expected an AnnData, got {type(adata).__name__}.")
     if column is not None:
         check_column(adata, column, argument)
     values: Any = [""] * adata.n_obs if column is None else adata.obs[column]

@@ -259,7 +259,8 @@ def write_networks(
     """Write the networks of groups and how they were made to ``adata.uns[key]``, all or none.
 
     ``uns[key]["network"]`` has the edges of all groups with a categorical column ``group``;
-    ``uns[key]["groups"]`` the numbers in which the records differ, a DataFrame indexed by group.
+    ``uns[key]["groups"]`` the numbers in their records that aren't parameters, a DataFrame indexed
+    by group; ``uns[key]["params"]`` the parameters.
     """
     names = NetworkKeys(key)
     tables = [
@@ -269,20 +270,15 @@ def write_networks(
     edges = pd.concat(tables, ignore_index=True)
     groups = pd.CategoricalDtype(list(networks))
     edges = edges.astype({"source": "category", "target": "category", "group": groups})
-    records = [dict(record) for _, record in networks.values()]
-    shared = {name: value for name, value in records[0].items() if _in_all(name, value, records)}
     facts = pd.DataFrame(
-        [{n: v for n, v in r.items() if n not in shared and np.isscalar(v)} for r in records],
+        [
+            {name: v for name, v in record.items() if name not in params and np.isscalar(v)}
+            for _, record in networks.values()
+        ],
         index=list(networks),
     )
-    value = {names.network: edges, names.groups: facts, names.params: {**shared, **params}}
+    value = {names.network: edges, names.groups: facts, names.params: params}
     write_entries(adata, {("uns", key): value})
-
-
-def _in_all(name: str, value: Any, records: list[dict[str, Any]]) -> bool:
-    if isinstance(value, np.ndarray):
-        return False
-    return all(name in record and record[name] == value for record in records)
 
 
 def read_network_of(adata: AnnData, key: str = NetworkKeys.key) -> Network:

@@ -123,7 +123,7 @@ def embed_regulators(
         "network": "network" if named is None else named,
         "group": group,
         "engine": found.engine,
-        "version": _version.__version__,
+        "pysces_version": _version.__version__,
     }
     record: dict[str, Any] = {
         keys.eigenvalues: found.spectrum.values,
@@ -139,6 +139,7 @@ def embed_regulators(
 
 def _free(adata: AnnData, key: str) -> str:
     """A key under which nothing else would be lost."""
+    storage.check_target(adata)
     storage.check_free(adata, key, EmbeddingKeys.eigenvalues)
     if key in adata.varm and key not in adata.uns:
         raise InputError(

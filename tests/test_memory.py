@@ -1,0 +1,51 @@
+"""`settings.memory` bounds what a run takes, whatever the data's size."""
+
+from __future__ import annotations
+
+import tracemalloc
+
+import numpy as np
+import pytest
+
+import pysces
+from pysces.settings import settings
+
+GENES = [f"g{i}" for i in range(6000)]
+QUICK = {"n_null": 20_000, "consensus": "poisson", "resample_pvalue": 1e-5}
+
+
+@pytest.fixture(scope="module")
+def values() -> np.ndarray:
+    return np.random.default_rng(0).normal(size=(150, len(GENES))).astype(np.float32)
+
+
+def _peak(values: np.ndarray, n_resamples: int) -> float:
+    """Largest allocation of a run in MiB, beyond its input."""
+    tracemalloc.start()
+    try:
+        pysces.infer_network(
+            values, GENES[:600], genes=GENES, n_resamples=n_resamples, alpha=1e-9, **QUICK
+        )
+        return tracemalloc.get_traced_memory()[1] / 2**20
+    finally:
+        tracemalloc.stop()
+
+
+@pytest.mark.filterwarnings("ignore::pysces.PyscesWarning")
+def test_a_run_keeps_to_the_memory_it_is_given(values, monkeypatch, fast) -> None:
+    """The matrix of all pairs alone would take 28 MiB a resample."""
+    _peak(values[:, :6000], 1)  # compiles; simulates the null distribution
+    peaks = {}
+    for mebibytes in (8, 32, 1024):
+        monkeypatch.setattr(settings, "_memory", mebibytes * 2**20)
+        peaks[mebibytes] = _peak(values, 2)
+    assert peaks[8] < 8
+    assert peaks[32] < 32
+    assert peaks[1024] > 32  # the test can tell
+
+
+@pytest.mark.filterwarnings("ignore::pysces.PyscesWarning")
+def test_more_resamples_take_no_more_memory(values, monkeypatch, fast) -> None:
+    monkeypatch.setattr(settings, "_memory", 8 * 2**20)
+    _peak(values, 1)
+    assert _peak(values, 8) < 1.1 * _peak(values, 2)
