@@ -9,7 +9,7 @@ from scipy import stats
 
 import pysces
 from pysces.aracne.measure import Measure
-from pysces.aracne.null import null_of
+from pysces.aracne.null import null_of, simulate
 from pysces.aracne.options import Options
 from pysces.aracne.pairs import Candidates
 from pysces.aracne.resampling import Resampling
@@ -258,3 +258,19 @@ def test_binned_network_of_counts(counts) -> None:
     assert "g5" in network.targets_of("g0")
     assert network.params["ties"] == "together"
     assert network.params["miller_madow"] is True
+
+
+@pytest.mark.parametrize("corrected", [False, True])
+@pytest.mark.parametrize("scheme", ["permutation", "bootstrap"])
+def test_null_of_many_cells_is_stretched_from_fewer(corrected, scheme, fast) -> None:
+    """Against a simulation of all samples, and against the chi-square distribution."""
+    measure = Measure("binned", 12_000, 4, corrected=corrected)
+    found = null_of(measure, scheme, 40_000)
+    direct = simulate(measure, scheme, 40_000)
+    for p in (0.3, 0.1, 0.01, 0.001):
+        realised = direct.pvalues(np.array([found.threshold(p)]))[0]
+        assert realised == pytest.approx(p, rel=0.05 + 4 / np.sqrt(40_000 * p))
+    if scheme == "permutation":
+        bias = 0.5 * 9 if corrected else 0.0
+        at = np.array([found.threshold(0.01)]) / 2.0**measure.fraction_bits
+        assert stats.chi2.sf(2 * (at[0] + bias), 9) == pytest.approx(0.01, rel=0.2)
