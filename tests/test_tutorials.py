@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import sys
@@ -56,6 +57,8 @@ def test_runs(page: Path, tmp_path: Path, fast: None) -> None:
     Each page has a process of its own, as it has a kernel of its own: its settings and filters
     reach no other test, and workers of Dask start from a plain script.
     """
+    if os.environ.get("PYSCES_TUTORIALS") == "documentation":
+        pytest.skip("the build of the documentation, a later step, executes the tutorials")
     for package in ("scanpy", "matplotlib", *NEEDS.get(page.stem, ())):
         pytest.importorskip(package, reason="the tutorials use it")
     script = tmp_path / "tutorial.py"
