@@ -5,7 +5,9 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-DATA = Path(__file__).resolve().parents[1] / "pysces" / "data"
+import pysces
+
+DATA = Path(pysces.__file__).parent / "data"
 
 # MGI symbols are capitalised; digits and lower-case letters follow.
 PATTERN = {
