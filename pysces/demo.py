@@ -104,7 +104,7 @@ def _activity_summary(adata: AnnData, ranked: pd.DataFrame, elapsed: float) -> s
         "",
         f"{'cell type':<32}most active regulators (t against the rest)",
     ]
-    for group, own in ranked.groupby("group", sort=True):
+    for group, own in ranked.groupby("group", observed=True):
         top = own.nlargest(4, "score")
         names = ", ".join(
             f"{name} {t:.1f}" for name, t in zip(top["regulator"], top["score"], strict=True)

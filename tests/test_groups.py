@@ -52,6 +52,9 @@ def test_each_group_is_as_if_alone(adata, grouped) -> None:
 def test_table_facts_and_record(grouped) -> None:
     record = grouped.uns["aracne"]
     assert record["network"]["group"].cat.categories.tolist() == ["CD8+/B", "T"]
+    edges = record["network"]
+    rows = list(zip(edges["group"].cat.codes, edges["source"], -edges["mi"], strict=True))
+    assert rows == sorted(rows)  # group by group; the strongest targets of a regulator first
     assert record["groups"].index.tolist() == ["CD8+/B", "T"]
     sizes = record["network"].groupby("group", observed=True).size()
     assert record["groups"]["n_edges"].tolist() == sizes.tolist()

@@ -61,6 +61,13 @@ def test_finds_what_was_planted(data) -> None:
     ]  # fmt: skip
 
 
+def test_edges_go_by_regulator_then_by_strength(data) -> None:
+    edges = pysces.infer_network(data, REGULATORS[::-1], **QUICK).to_dataframe()
+    rows = list(zip(edges["source"], -edges["mi"], edges["target"], strict=True))
+    assert len(rows) > 10
+    assert rows == sorted(rows)
+
+
 def test_correlation_is_spearmans(data) -> None:
     from scipy.stats import spearmanr
 

@@ -181,6 +181,32 @@ def test_labels_that_are_numbers_are_groups(adata: ad.AnnData) -> None:
     assert adata.uns["msviper"]["params"]["group"] == "1"
 
 
+def test_ranked_regulators_go_by_group_then_by_score(adata: ad.AnnData) -> None:
+    pysces.run_viper(adata)
+    ordered = adata.obs["kind"].cat.reorder_categories(["two", "one"]).cat.add_categories("empty")
+    adata.obs["kind"] = ordered
+    ranked = pysces.rank_regulators(adata, "kind")
+    assert ranked["group"].cat.categories.tolist() == ["two", "one"]  # as the column has them
+    assert ranked["group"].tolist() == ["two"] * 4 + ["one"] * 4
+    for _, table in ranked.groupby("group", observed=True):
+        assert table["score"].is_monotonic_decreasing
+    adata.obs["number"] = np.repeat([10, 9, 2], 20)  # numbers by size, not as text
+    assert pysces.rank_regulators(adata, "number")["group"].unique().tolist() == ["2", "9", "10"]
+    adata.obs["number"] = adata.obs["number"].astype(str)
+    assert pysces.rank_regulators(adata, "number")["group"].unique().tolist() == ["10", "2", "9"]
+
+
+def test_the_first_regulators_of_each_group_can_be_asked_for(adata: ad.AnnData) -> None:
+    pysces.run_viper(adata)
+    ranked = pysces.rank_regulators(adata, "kind")
+    first = pysces.rank_regulators(adata, "kind", n_top=2)
+    wanted = ranked.groupby("group", observed=True).head(2).reset_index(drop=True)
+    pd.testing.assert_frame_equal(first, wanted)  # with the q-values of the whole table
+    assert len(pysces.rank_regulators(adata, "kind", group="one", n_top=99)) == 4
+    with pytest.raises(pysces.InputError, match="n_top"):
+        pysces.rank_regulators(adata, "kind", n_top=0)
+
+
 def test_the_record_tells_what_ran(adata: ad.AnnData, tmp_path: Any) -> None:
     pysces.run_viper(adata, enrichment="gsea")
     assert adata.uns["viper"]["params"]["n_permutations"] == 1000

@@ -154,7 +154,9 @@ def run_aracne(
         Edges as a DataFrame: ``source``, ``target``, ``mi`` (nats, all samples), ``correlation``
         (Spearman), ``mor`` (mode of regulation, -1 ... 1), ``likelihood`` (0 ... 1), ``support``
         (resamples that have the edge), ``pvalue`` (of ``mi``, not adjusted for the choice of
-        edges), ``qvalue`` (the p-value itself with ``correction=None`` and no resampling).
+        edges), ``qvalue`` (the p-value itself with ``correction=None`` and no resampling). By
+        group, by the name of the regulator, then by decreasing ``mi``; for the strongest edges of
+        all, ``network.nlargest(10, "mi")``.
     ``["params"]``
         The arguments, the engine, the version, what was dropped.
     ``["groups"]``

@@ -14,7 +14,7 @@ from pysces.data import storage
 from pysces.dispatch import engines
 from pysces.errors import InputError
 from pysces.viper.contrasts import contrast
-from pysces.viper.labels import group_labels, group_mask
+from pysces.viper.labels import group_labels, group_mask, group_names
 from pysces.viper.masters import Combine, Masters, leading_edge, master_regulators
 from pysces.viper.pleiotropy import Pleiotropy, correct, pleiotropy_of
 from pysces.viper.quantiles import benjamini_hochberg
@@ -246,7 +246,12 @@ def _with_edges(masters: Masters, signature: NDArray[np.float64]) -> pd.DataFram
 
 
 def rank_regulators(
-    adata: AnnData, groupby: str, key: str = "viper", *, group: str | None = None
+    adata: AnnData,
+    groupby: str,
+    key: str = "viper",
+    *,
+    group: str | None = None,
+    n_top: int | None = None,
 ) -> pd.DataFrame:
     """Rank the regulators of every group of cells by how their activity differs from the rest.
 
@@ -260,11 +265,17 @@ def rank_regulators(
         Where the activities are.
     group
         One group only.
+    n_top
+        This many regulators of each group, those with the largest scores; ``None`` for all. The
+        q-values are those of the whole table.
 
     Returns
     -------
-    Tidy table: group, regulator, score (t, two-sample with pooled variance), mean (activity in the
-    group), difference (from the rest), pvalue, qvalue (within the group); by decreasing score.
+    Tidy table, one row per group and regulator: group (categorical), regulator, score (t,
+    two-sample with pooled variance), mean (activity in the group), difference (from the rest),
+    pvalue, qvalue (within the group). Sorted as ``sc.get.rank_genes_groups_df`` does: group by
+    group, in the order of the categories of the column (numbers by size, other labels by name),
+    and by decreasing score within each.
 
     Notes
     -----
@@ -289,10 +300,11 @@ def rank_regulators(
     """
     scores = activity(adata, key)
     values = np.asarray(scores.X)
-    labels = group_labels(adata, groupby)
+    if n_top is not None:
+        check_whole("n_top", n_top, 1)
     # Cells without a label are in no group and in nobody's rest.
-    labelled = labels.notna().to_numpy()
-    names = [group] if group is not None else sorted(set(labels[labelled]))
+    labelled = group_labels(adata, groupby).notna().to_numpy()
+    names = [str(group)] if group is not None else group_names(adata, groupby)
     if not names:
         raise InputError(f"No cell has a label in .obs[{groupby!r}]. Pass another column.")
     tables = []
@@ -305,17 +317,18 @@ def rank_regulators(
             )
         t, p = row_t_test(values[inside], values[outside])
         mean = values[inside].mean(axis=0)
-        tables.append(
-            pd.DataFrame(
-                {
-                    "group": name,
-                    "regulator": scores.var_names.to_numpy(),
-                    "score": t,
-                    "mean": mean,
-                    "difference": mean - values[outside].mean(axis=0),
-                    "pvalue": p,
-                    "qvalue": benjamini_hochberg(p),
-                }
-            ).sort_values("score", ascending=False, kind="stable")
+        table = pd.DataFrame(
+            {
+                "group": name,
+                "regulator": scores.var_names.to_numpy(),
+                "score": t,
+                "mean": mean,
+                "difference": mean - values[outside].mean(axis=0),
+                "pvalue": p,
+                "qvalue": benjamini_hochberg(p),
+            }
         )
-    return pd.concat(tables, ignore_index=True)
+        table = table.sort_values("score", ascending=False, kind="stable")
+        tables.append(table if n_top is None else table.head(n_top))
+    ranked = pd.concat(tables, ignore_index=True)
+    return ranked.assign(group=pd.Categorical(ranked["group"], categories=names))

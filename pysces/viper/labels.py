@@ -31,6 +31,19 @@ def group_labels(adata: AnnData, groupby: Any) -> pd.Series:
     return labels.astype(object).where(labels.notna(), None).map(str, na_action="ignore")
 
 
+def group_names(adata: AnnData, groupby: Any) -> list[str]:
+    """Names of the groups that have cells: in the order of the categories, else sorted."""
+    labels = group_labels(adata, groupby)
+    column = adata.obs[groupby]
+    values = column.cat.categories if hasattr(column, "cat") else column.dropna().unique()
+    names = [str(value) for value in values]
+    if not hasattr(column, "cat"):
+        numeric = pd.api.types.is_numeric_dtype(column.dtype)
+        names = [str(value) for value in sorted(values)] if numeric else sorted(names)
+    there = set(labels.dropna())
+    return [name for name in names if name in there]
+
+
 def group_mask(adata: AnnData, groupby: Any, group: Any) -> NDArray[np.bool_]:
     """Cells of a group of a column of ``adata.obs``."""
     labels = group_labels(adata, groupby)
