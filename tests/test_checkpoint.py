@@ -15,7 +15,12 @@ import pytest
 
 import pysces
 from pysces import seeds
+from pysces.aracne.measure import Measure
+from pysces.aracne.pairs import Candidates
+from pysces.aracne.resample import Resampler
+from pysces.aracne.resampling import Resampling
 from pysces.atomic import atomic_write
+from pysces.data.expression import Expression
 
 REGULATORS = ["g0", "g1", "g2"]
 OPTIONS = {"n_resamples": 6, "n_null": 20_000}
@@ -207,6 +212,45 @@ def test_a_cluster_changes_nothing_even_when_a_worker_dies(
     wanted = pysces.infer_network(data, REGULATORS, **more)
     same(network.to_dataframe(), wanted.to_dataframe())
     assert len(resamples(tmp_path / "c")) == 12
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")  # distributed's own, when workers come and go
+def test_more_workers_than_resamples_share_the_genes(data, cluster, monkeypatch) -> None:
+    """One resample on two workers: both compute, and the network is the same to the bit."""
+    cluster.wait_for_workers(2, timeout=60)  # the one that was killed is replaced
+    submitted = []
+    submit = type(cluster).submit
+    monkeypatch.setattr(
+        type(cluster), "submit", lambda *a, **k: submitted.append(a[3]) or submit(*a, **k)
+    )
+    options = {**OPTIONS, "n_resamples": 1, "alpha": 1.0}
+    network = pysces.infer_network(data, REGULATORS, client=cluster, **options).to_dataframe()
+    assert submitted == ["part", "part", "join"]
+    same(network, pysces.infer_network(data, REGULATORS, **options).to_dataframe())
+
+
+@pytest.mark.parametrize("count", [1, 2, 7, 29, 30, 1000])
+def test_parts_of_a_resample_make_the_whole(data, count) -> None:
+    expression = Expression.from_matrix(data)
+    candidates = Candidates(expression, np.arange(3), 200, 0)
+    resampling = Resampling("subsample", 100, 0)
+    measure = Measure("adaptive", resampling.size)
+    work = Resampler(candidates, measure, resampling, 2**36, "dpi", 0.0)
+    parts = work.parts(count)
+    assert len(parts) <= count
+    assert [gene for part in parts for gene in range(part.start, part.stop)] == list(range(30))
+    found = work.join([work.part(4, part) for part in parts])
+    whole = work(4)
+    assert found.largest == whole.largest
+
+    def table(result) -> pd.DataFrame:
+        edges = result.edges
+        columns = {"row": edges.row, "gene": edges.gene, "mi": edges.mi, "kept": result.kept}
+        return pd.DataFrame(columns).sort_values(["row", "gene"]).reset_index(drop=True)
+
+    assert 20 < whole.kept.sum() < len(whole.kept)
+    same(table(found), table(whole))
 
 
 def test_client_must_be_one(data) -> None:

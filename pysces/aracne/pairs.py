@@ -178,12 +178,17 @@ class Candidates:
 
 
 def mi_blocks(
-    candidates: Candidates, measure: Measure, samples: NDArray[np.int64], tie_key: int
+    candidates: Candidates,
+    measure: Measure,
+    samples: NDArray[np.int64],
+    tie_key: int,
+    wanted: slice | None = None,
 ) -> Iterator[tuple[slice, slice, NDArray[np.int64]]]:
     """(rows, genes, mutual information) blocks that cover all pairs; self pairs are 0.
 
-    A block takes at most a quarter of ``settings.memory``.
+    A block takes at most a quarter of ``settings.memory``. `wanted` are the genes; None for all.
     """
+    wanted = wanted or slice(0, candidates.n_genes)
     n = len(samples)
     per_gene = n * (8 + measure.bytes_per_value) + 8
     gene_length = block_length(2 * per_gene, candidates.n_genes)
@@ -196,7 +201,8 @@ def mi_blocks(
         if (row_bytes <= settings.memory // 8)
         else None
     )
-    for genes in blocks(candidates.n_genes, gene_length):
+    for place in blocks(wanted.stop - wanted.start, gene_length):
+        genes = slice(wanted.start + place.start, wanted.start + place.stop)
         gene_marginals = candidates.gene_marginals(measure, genes, samples, tie_key)
         for i, block in enumerate(rows):
             own = kept[i] if kept else candidates.row_marginals(measure, block, samples, tie_key)
@@ -220,11 +226,15 @@ def edges_above(
     samples: NDArray[np.int64],
     tie_key: int,
     threshold: int,
+    wanted: slice | None = None,
 ) -> tuple[Edges, int]:
-    """Pairs with at least this mutual information, and the largest value seen of a regulator."""
+    """Pairs with at least this mutual information, and the largest value seen of a regulator.
+
+    `wanted` are the genes; None for all.
+    """
     parts, largest = [], 0
     threshold = max(threshold, 1)  # 0 is the absence of an edge
-    for rows, genes, mi in mi_blocks(candidates, measure, samples, tie_key):
+    for rows, genes, mi in mi_blocks(candidates, measure, samples, tie_key, wanted):
         real = mi[: max(0, candidates.n_regulators - rows.start)]
         largest = max(largest, int(real.max(initial=0)))
         found = np.flatnonzero(mi >= threshold)  # much faster than nonzero of a matrix

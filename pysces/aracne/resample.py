@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from pysces import seeds
 from pysces.aracne.pairs import Candidates, Edges, edges_above, surviving
+from pysces.dispatch.chunks import blocks
 
 if TYPE_CHECKING:
     import numpy as np
@@ -53,10 +54,27 @@ class Resampler:
 
     def __call__(self, resample: int) -> ResampleResult:
         """Rank, measure, threshold and prune one resample."""
+        return self.join([self.part(resample, slice(0, self.candidates.n_genes))])
+
+    def parts(self, count: int) -> list[slice]:
+        """Genes in so many blocks, for more workers than resamples.
+
+        Of genes, not of regulators: each part ranks its own genes and all regulators, which are far
+        fewer.
+        """
+        n_genes = self.candidates.n_genes
+        return list(blocks(n_genes, -(-n_genes // max(1, count))))
+
+    def part(self, resample: int, genes: slice) -> tuple[Edges, int]:
+        """Rank, measure and threshold some genes with all regulators."""
         key = seeds.key(self.resampling.seed, "ties", resample)
         samples = self.resampling.indices(resample)
-        edges, largest = edges_above(self.candidates, self.measure, samples, key, self.threshold)
-        return self.pruned(edges, largest)
+        return edges_above(self.candidates, self.measure, samples, key, self.threshold, genes)
+
+    def join(self, parts: list[tuple[Edges, int]]) -> ResampleResult:
+        """The result of parts that cover all genes."""
+        edges = Edges.joined([edges for edges, _ in parts])
+        return self.pruned(edges, max(largest for _, largest in parts))
 
     def pruned(self, edges: Edges, largest: int) -> ResampleResult:
         """The result of edges that are known already."""

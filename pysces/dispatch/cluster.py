@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import contextlib
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
-from typing import TYPE_CHECKING, Any, TypeVar
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from pysces.dispatch.engines import choose, use_engine
 from pysces.errors import InputError, PyscesError
@@ -19,7 +19,7 @@ from pysces.settings import settings
 if TYPE_CHECKING:
     from distributed import Client
 
-R = TypeVar("R")
+Result = TypeVar("Result", covariant=True)
 
 
 @contextlib.contextmanager
@@ -51,36 +51,51 @@ def connected(client: Client | str | None) -> Iterator[Client | None]:
         yield own
 
 
+class Divisible(Protocol[Result]):
+    """Work that comes in numbered items, each of which can also be done in parts."""
+
+    def __call__(self, item: int, /) -> Result:
+        """One item, whole."""
+
+    def parts(self, count: int, /) -> list[slice]:
+        """The parts of any item, at most `count`."""
+
+    def part(self, item: int, part: slice, /) -> Any:
+        """One part of an item."""
+
+    def join(self, parts: list[Any], /) -> Result:
+        """The item of all its parts."""
+
+
 def in_order(
-    client: Client | None, function: Callable[[int], R], items: Iterable[int]
-) -> Iterator[R]:
-    """``function(item)`` for each item, in the order of the items.
+    client: Client | None, work: Divisible[Result], items: Sequence[int]
+) -> Iterator[Result]:
+    """``work(item)`` for each item, in the order of the items.
 
     Parameters
     ----------
     client
         Cluster; None computes here, one after the other.
-    function
-        A picklable function; it travels once to each worker.
+    work
+        Picklable; it travels once to each worker. With fewer items left than threads of workers,
+        items are done in parts.
     items
         What to compute.
     """
     if client is None:
-        yield from map(function, items)
+        yield from map(work, items)
         return
-    engine, memory, threads = choose().name, settings.memory, settings.threads
-    shared = client.scatter(function, broadcast=True)
-    # As many units in flight as keep all workers busy, so that results don't pile up here.
-    ahead = 2 * max(1, sum(client.nthreads().values()))
+    if not items:
+        return
+    shared = client.scatter(work, broadcast=True)
     waiting: deque[Any] = deque()
     try:
-        for item in items:
-            waiting.append(
-                client.submit(
-                    _on_worker, shared, item, engine, memory, threads, pure=False, retries=3
-                )
-            )
-            if len(waiting) >= ahead:
+        for done, item in enumerate(items):
+            threads = max(1, sum(client.nthreads().values()))  # workers come and go
+            parts = work.parts(-(-threads // (len(items) - done)))
+            waiting.append(_submitted(client, shared, item, parts))
+            # So many ahead as keep all workers busy; more results would pile up here.
+            if len(waiting) * len(parts) >= 2 * threads:
                 yield waiting.popleft().result()
         while waiting:
             yield waiting.popleft().result()
@@ -91,11 +106,20 @@ def in_order(
             client.cancel(list(waiting))
 
 
+def _submitted(client: Client, shared: Any, item: int, parts: list[slice]) -> Any:
+    """The future of one item: of the whole, or of its parts joined by a worker."""
+    here = (choose().name, settings.memory, settings.threads)
+    how: dict[str, Any] = {"pure": False, "retries": 3}
+    if len(parts) == 1:
+        return client.submit(_on_worker, here, "__call__", shared, item, **how)
+    done = [client.submit(_on_worker, here, "part", shared, item, part, **how) for part in parts]
+    return client.submit(_on_worker, here, "join", shared, done, **how)
+
+
 def _on_worker(
-    function: Callable[[int], R], item: int, engine: str, memory: int, threads: int | None
-) -> R:
+    here: tuple[str, int, int | None], step: str, work: Divisible[Any], *arguments: Any
+) -> Any:
     """One unit, with the engine by name: neither a ContextVar nor settings cross processes."""
-    settings.memory = memory
-    settings.threads = threads
+    engine, settings.memory, settings.threads = here
     with use_engine(engine):
-        return function(item)
+        return getattr(work, step)(*arguments)
