@@ -210,7 +210,7 @@ def _aracne(options: argparse.Namespace) -> int:
     from pysces.data.files import read_expression, write_h5ad
 
     start = time.perf_counter()
-    _check_output(options.output, *([".tsv", ".csv", ".h5ad"] if options.groupby else []))
+    _check_output(options, *([".tsv", ".csv", ".h5ad"] if options.groupby else []))
     adata = read_expression(options.expression, transpose=options.transpose)
     pysces.run_aracne(
         adata,
@@ -254,7 +254,7 @@ def _viper(options: argparse.Namespace) -> int:
     from pysces.data.files import read_expression, write_h5ad
 
     start = time.perf_counter()
-    _check_output(options.output, ".tsv", ".csv", ".h5ad")
+    _check_output(options, ".tsv", ".csv", ".h5ad")
     adata = read_expression(options.expression, transpose=options.transpose)
     pysces.run_viper(
         adata,
@@ -284,7 +284,7 @@ def _msviper(options: argparse.Namespace) -> int:
     import pysces
     from pysces.data.files import read_expression
 
-    _check_output(options.output, ".tsv", ".csv")
+    _check_output(options, ".tsv", ".csv")
     adata = read_expression(options.expression)
     pysces.run_msviper(
         adata,
@@ -299,15 +299,25 @@ def _msviper(options: argparse.Namespace) -> int:
         engine=options.engine,
     )
     results = adata.uns["msviper"]["results"]
-    _write_table(results, options.output, index=False)
+    leading = adata.uns["msviper"]["leading_edge"].groupby("regulator")["target"].agg(",".join)
+    joined = results["regulator"].map(leading).fillna("")
+    _write_table(results.assign(leading_edge=joined), options.output, index=False)
     columns = ["regulator", "n_targets", "nes", "pvalue", "qvalue"]
     print(results[columns].head(10).to_string(index=False, float_format=lambda x: f"{x:.3g}"))
     print(f"{len(results)} regulators, written to {options.output}")
     return 0
 
 
-def _check_output(path: str, *endings: str) -> None:
-    """Refuse a file that couldn't be written in the end, before the work is done."""
+def _check_output(options: argparse.Namespace, *endings: str) -> None:
+    """Refuse a file that couldn't be written in the end, or an input, before the work is done."""
+    path = options.output
+    for name in ("expression", "network", "regulators"):
+        given = getattr(options, name, None)
+        same = given and Path(given).is_file() and Path(path).exists() and Path(path).samefile(given)
+        # To cells in an .h5ad file results are added; any other input would be lost.
+        adds = name == "expression" and path.endswith(".h5ad") and options.command is not _report
+        if same and not adds:
+            raise PyscesError(f"{path} is an input and would be lost. Pass another --output.")
     if endings and not str(path).endswith(endings):
         raise PyscesError(f"Can't tell the format of {path}. End it in {' or '.join(endings)}.")
     check_writable(path)
@@ -370,11 +380,11 @@ def _doctor(options: argparse.Namespace) -> int:
 
 
 def _report(options: argparse.Namespace) -> int:
-    import anndata
-
     import pysces
+    from pysces.data.files import open_h5ad
 
-    adata = anndata.read_h5ad(options.expression, backed="r")
+    _check_output(options)
+    adata = open_h5ad(options.expression, backed="r")
     try:
         pysces.report(
             adata,

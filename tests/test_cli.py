@@ -142,6 +142,10 @@ def test_msviper_names_the_master_regulator(cells, capsys) -> None:
     table = pd.read_csv(out, sep="\t")
     assert table["regulator"].iloc[0] == "g0"
     assert table["nes"].iloc[0] > 2
+    assert table.columns[-1] == "leading_edge"  # long: the last column of the file
+    named = table["leading_edge"].iloc[0].split(",")
+    assert len(named) == table["n_leading_edge"].iloc[0] > 0
+    assert set(named) <= {f"g{i}" for i in range(2, 12)}
     assert main([*command, "--n-permutations", "100", "-o", str(out.with_suffix(".x"))]) == 1
     assert ".tsv or .csv" in capsys.readouterr().err
 

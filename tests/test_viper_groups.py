@@ -216,4 +216,6 @@ def test_the_record_tells_what_ran(adata: ad.AnnData, tmp_path: Any) -> None:
     for key in ("viper", "msviper", "signature"):
         assert adata.uns[key]["params"]["pysces_version"] == pysces.__version__
         assert "version" not in adata.uns[key]["params"]
+        assert "layer" not in adata.uns[key]["params"]  # None, which files can't hold
+        assert "None" not in map(str, adata.uns[key]["params"].values())
     adata.write_h5ad(tmp_path / "all.h5ad")

@@ -61,6 +61,10 @@ def test_results_survive_files(adata: ad.AnnData, form: str, tmp_path: Path) -> 
         assert list(back.obsm[key].columns) == list(adata.obsm[key].columns)
     results = adata.uns["msviper"]["results"]
     assert back.uns["msviper"]["results"]["regulator"].tolist() == results["regulator"].tolist()
+    for name in ("results", "leading_edge"):
+        assert back.uns["msviper"][name].columns.equals(adata.uns["msviper"][name].columns)
+    leading = adata.uns["msviper"]["leading_edge"].to_numpy()
+    assert np.array_equal(back.uns["msviper"]["leading_edge"].to_numpy(), leading)
     assert pysces.activity(back).var["n_targets"].tolist() == [20] * 10
 
 
@@ -114,8 +118,12 @@ def test_planted_regulators_lead_their_groups(adata: ad.AnnData) -> None:
     results = adata.uns["msviper"]["results"].set_index("regulator")
     assert set(results.index[:2]) == {"R0", "R1"}
     assert results.loc["R0", "nes"] > 2 > -2 > results.loc["R1", "nes"]
-    leading = results.loc["R0", "leading_edge"].split(",")
-    assert set(leading) <= {f"g{k:03d}" for k in range(20)}
+    leading = adata.uns["msviper"]["leading_edge"].groupby("regulator", sort=False)["target"]
+    assert set(leading.get_group("R0")) <= {f"g{k:03d}" for k in range(20)}
+    assert results["n_leading_edge"].to_dict() == leading.size().to_dict()
+    assert leading.first().index.tolist() == results.index.tolist()  # in the order of the results
+    widest = max(len(line) for line in results.to_string(float_format="{:.3g}".format).split("\n"))
+    assert widest < 90  # the table can be read as it is
 
 
 @pytest.mark.parametrize("options", [{"n_bootstraps": 10}, {"pleiotropy": True}])

@@ -158,7 +158,8 @@ def run_aracne(
         group, by the name of the regulator, then by decreasing ``mi``; for the strongest edges of
         all, ``network.nlargest(10, "mi")``.
     ``["params"]``
-        The arguments, the engine, the version, what was dropped.
+        The arguments, the engine, the version, what was dropped. Arguments that are ``None`` are
+        left out, since files hold no None: ``params.get("layer")`` gives None again.
     ``["groups"]``
         With ``groupby``: facts about the network of each group, a DataFrame indexed by group; the
         edges then have a column ``group``. ``pysces.Network.from_anndata(adata, group="B")`` is

@@ -90,9 +90,10 @@ def plain(value: Any) -> Any:
     """A value that h5ad and zarr files hold, as near to the one given as they allow.
 
     Tuples, lists and sets (sorted) become arrays, or dictionaries numbered "0", "1", ... where
-    the items are not all numbers or all text; paths, dates and enumerations become text; None
-    becomes ``"None"``; generators, functions and other objects become their names; keys become
-    text. Tables and arrays are copied.
+    the items are not all numbers or all text; paths, dates and enumerations become text; a key
+    whose value is None is left out (``params.get("layer")`` is then None again), and a None in a
+    list becomes ``"None"``, since it has a place; generators, functions and other objects become
+    their names; keys become text. Tables and arrays are copied.
 
     Raises
     ------
@@ -102,7 +103,7 @@ def plain(value: Any) -> Any:
     Examples
     --------
     >>> plain({"alpha": 0.05, "layer": None, 3: ("a", "b")})
-    {'alpha': 0.05, 'layer': 'None', '3': array(['a', 'b'], dtype=object)}
+    {'alpha': 0.05, '3': array(['a', 'b'], dtype=object)}
     """
     if isinstance(value, bool | np.bool_):
         return bool(value)
@@ -149,7 +150,8 @@ def _plain_mapping(value: Mapping[Any, Any]) -> dict[str, Any]:
     keys = [check_key(str(key), "A key") for key in value]
     if len(set(keys)) < len(keys):
         raise InputError(f"Keys are the same as text: {listed(keys)}. Rename one of them.")
-    return {key: plain(item) for key, item in zip(keys, value.values(), strict=True)}
+    items = zip(keys, value.values(), strict=True)
+    return {key: plain(item) for key, item in items if item is not None}
 
 
 def _plain_items(items: list[Any]) -> Any:

@@ -58,7 +58,12 @@ def mi_null(
 
     Examples
     --------
-    >>> pysces.pl.mi_null(adata, pysces.mutual_information(adata))  # doctest: +SKIP
+    >>> import numpy as np, pandas as pd, pysces
+    >>> edges = {"source": ["MYC", "MYC"], "target": ["MAX", "NCL"], "mi": [0.2, 0.4]}
+    >>> chance = np.random.default_rng(0).exponential(0.01, size=1000)
+    >>> ax = pysces.pl.mi_null(pysces.Network(pd.DataFrame(edges)), null=chance)
+    >>> ax.get_xlabel()
+    'mutual information (nats)'
     """
     network = network_of(network, key)
     table, params = network.to_dataframe(), network.params
@@ -79,7 +84,7 @@ def mi_null(
     ax.plot(grid, _share(found, grid, total), color=VERMILION, linestyle="--", label=name)
     threshold = params.get("threshold_mi")
     if isinstance(threshold, float):
-        resampled = str(params.get("resampling")) != "None"
+        resampled = params.get("resampling") is not None
         place = f"threshold in a resample\nof {params['samples_per_resample']} samples"
         ax.axvline(threshold, color=INK, linewidth=1, linestyle=":")
         ax.annotate(
@@ -164,7 +169,11 @@ def support_histogram(
 
     Examples
     --------
-    >>> pysces.pl.support_histogram(adata)  # doctest: +SKIP
+    >>> import pandas as pd, pysces
+    >>> edges = {"source": ["MYC", "MYC"], "target": ["MAX", "NCL"], "support": [3, 5]}
+    >>> ax = pysces.pl.support_histogram(pysces.Network(pd.DataFrame(edges)))
+    >>> ax.get_xlabel()
+    'support (of 5 resamples)'
     """
     network = network_of(network, key)
     table, params = network.to_dataframe(), network.params

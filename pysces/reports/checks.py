@@ -71,9 +71,9 @@ def _values(adata: AnnData, activity_key: str) -> Iterator[tuple[bool, str]]:
     bad = int((~np.isfinite(values)).sum())
     if bad:
         yield False, f"{bad:,} values of the first {len(values):,} samples aren't finite."
-    layer = str(_params(adata, activity_key).get("layer", "None"))
+    layer = _params(adata, activity_key).get("layer")
     counts = bool((values >= 0).all() and (values == np.round(values)).all() and values.max() > 20)
-    if counts and activity_key in adata.obsm and layer == "None":
+    if counts and activity_key in adata.obsm and layer is None:
         yield (
             False,
             "Values look like raw counts; activities want them normalised and logarithmised.",

@@ -72,7 +72,12 @@ def report(
 
     Examples
     --------
-    >>> pysces.report(adata, "report.html")  # doctest: +SKIP
+    >>> import anndata, numpy as np, pandas as pd, pysces
+    >>> adata = anndata.AnnData(np.random.default_rng(0).normal(size=(20, 12)))
+    >>> adata.var_names = [f"gene{number}" for number in range(12)]
+    >>> edges = pd.DataFrame({"source": "gene0", "target": adata.var_names[1:]})
+    >>> pysces.run_viper(adata, edges)
+    >>> pysces.report(adata, "report.html")  # with matplotlib
     """
     path = check_writable(path)
     if groupby is not None:
@@ -153,7 +158,7 @@ def _network_section(adata: AnnData, key: str) -> list[Markup]:
 
 def _evidence(network: Network) -> list[Markup]:
     parts = []
-    if "support" in network.columns and str(network.params.get("resampling", "None")) != "None":
+    if "support" in network.columns and network.params.get("resampling") is not None:
         caption = "In how many resamples the edges were found."
         draw: Callable[[Axes], object] = lambda ax: plots.support_histogram(network, ax=ax)  # noqa: E731
         parts.append(_picture((6.5, 4), caption, draw))

@@ -99,8 +99,10 @@ def run_msviper(
     ``None``, or the copy. Sets ``adata.uns[key_added]``:
 
     ``["results"]``
-        regulator, n_targets, es, nes, pvalue, qvalue, leading_edge (targets, joined by ","); most
-        significant first.
+        regulator, n_targets, n_leading_edge (targets that carry the score), es, nes, pvalue,
+        qvalue, one row per regulator; most significant first.
+    ``["leading_edge"]``
+        Which targets these are: regulator, target, in the order of the results and of names.
     ``["signature"]``
         Normal score of each gene between the groups.
     ``["shadow"]``, ``["synergy"]``
@@ -152,7 +154,7 @@ def run_msviper(
         if synergy is not None:
             extra["synergy"] = _synergy(plain, masters, synergy, min_targets, seed)
         facts = engines.record(used)
-    results = _with_edges(masters, plain)
+    results, leading = _with_leading_edges(masters, plain)
     params = {
         "groupby": groupby,
         "group": str(group),
@@ -175,7 +177,8 @@ def run_msviper(
         "pysces_version": _version.__version__,
     }
     table = pd.DataFrame({"gene": regulons.genes.to_numpy(), "z": plain})
-    record = {"results": results, "signature": table, "params": params, **extra}
+    record = {"results": results, "leading_edge": leading, "signature": table, "params": params}
+    record |= extra
     target = adata.copy() if copy else adata
     storage.write_entries(target, {("uns", key_added): record})
     return target if copy else None
@@ -231,18 +234,22 @@ def _synergy(
     )
 
 
-def _with_edges(masters: Masters, signature: NDArray[np.float64]) -> pd.DataFrame:
-    """The table of results with the leading edge of each regulator."""
+def _with_leading_edges(
+    masters: Masters, signature: NDArray[np.float64]
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """The table of results with the size of each leading edge, and the leading edges apart."""
     regulons = masters.regulons
     known = np.nan_to_num(signature, nan=0.0)
-    names = {}
+    leading = {}
     for number, regulator in enumerate(regulons.names):
         edges = regulons.edges(number)
         found = leading_edge(known, regulons.targets[edges], regulons.mode[edges])
-        names[regulator] = ",".join(sorted(regulons.genes[found.targets]))
+        leading[regulator] = sorted(regulons.genes[found.targets])
     table = masters.to_dataframe()
-    table["leading_edge"] = [names[regulator] for regulator in table["regulator"]]
-    return table
+    sizes = [len(leading[regulator]) for regulator in table["regulator"]]
+    table.insert(table.columns.get_loc("n_targets") + 1, "n_leading_edge", sizes)
+    pairs = [(r, target) for r in table["regulator"] for target in leading[r]]
+    return table, pd.DataFrame(pairs, columns=["regulator", "target"], dtype=object)
 
 
 def rank_regulators(
