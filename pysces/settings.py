@@ -4,11 +4,33 @@ from __future__ import annotations
 
 import logging
 import os
+import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 ENGINES = ("mlx", "numba", "python")
 _LEVELS = {"silent": logging.ERROR, "normal": logging.WARNING, "verbose": logging.INFO}
+
+
+class _Printer(logging.Handler):
+    """Prints the steps on stderr, unless logging that somebody set up takes the message."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if not any(record.levelno >= other.level for other in self._others()):
+            print(self.format(record), file=sys.stderr, flush=True)
+
+    def _others(self) -> Iterator[logging.Handler]:
+        logger: logging.Logger | None = _logger
+        while logger is not None:
+            yield from (handler for handler in logger.handlers if handler is not self)
+            logger = logger.parent if logger.propagate else None
+
+
+_logger = logging.getLogger("pysces")
+_printer = _Printer()
 
 
 def _bytes(value: Any) -> int:
@@ -42,7 +64,9 @@ class Settings:
         Bytes that the working arrays of one call may take (default 1 GB); text such as
         ``"2 GB"`` is understood.
     verbosity
-        ``"silent"``, ``"normal"`` (warnings and progress bars) or ``"verbose"`` (every step).
+        ``"silent"``, ``"normal"`` (warnings and progress bars) or ``"verbose"`` (every step, on
+        stderr). Messages go through the logger ``"pysces"``: where you have set up logging, your
+        handlers get them instead.
     cache_dir
         Folder of simulated null distributions; ``None`` keeps them in memory only.
 
@@ -106,7 +130,12 @@ class Settings:
         if value not in _LEVELS:
             raise ValueError(f"settings.verbosity must be one of {tuple(_LEVELS)}. Got {value!r}.")
         self._verbosity = value
-        logging.getLogger("pysces").setLevel(_LEVELS[value])
+        _logger.setLevel(_LEVELS[value])
+        # Without it warnings are seen, by Python's handler of last resort, but no steps.
+        if value == "verbose":
+            _logger.addHandler(_printer)
+        else:
+            _logger.removeHandler(_printer)
 
     @property
     def cache_dir(self) -> Path | None:
