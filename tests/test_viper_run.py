@@ -9,6 +9,7 @@ import anndata as ad
 import numpy as np
 import pandas as pd
 import pytest
+import scipy.sparse as sp
 from scipy import stats
 
 import pysces
@@ -66,6 +67,26 @@ def test_results_survive_files(adata: ad.AnnData, form: str, tmp_path: Path) -> 
     leading = adata.uns["msviper"]["leading_edge"].to_numpy()
     assert np.array_equal(back.uns["msviper"]["leading_edge"].to_numpy(), leading)
     assert pysces.activity(back).var["n_targets"].tolist() == [20] * 10
+
+
+@pytest.mark.parametrize("form", [sp.csr_matrix, sp.csc_matrix, np.asarray])
+def test_tables_are_read_from_files(adata: ad.AnnData, form: Any, tmp_path: Path) -> None:
+    network = pysces.Network.from_anndata(adata)
+    right = [pysces.signature(adata), pysces.signature(adata[3:12]), pysces.enrich(adata, network)]
+    adata.X = form(adata.X)
+    adata.write_h5ad(tmp_path / "x.h5ad")
+    adata[:1].write_h5ad(tmp_path / "one.h5ad")
+    backed = ad.read_h5ad(tmp_path / "x.h5ad", backed="r")
+    found = [pysces.signature(backed), pysces.signature(backed[3:12])]
+    found.append(pysces.enrich(backed, network))
+    backed.file.close()
+    for ours, theirs in zip(found, right, strict=True):
+        pd.testing.assert_frame_equal(ours, theirs)
+    one = ad.read_h5ad(tmp_path / "one.h5ad", backed="r")
+    pysces.run_viper(one, network, signature="none")
+    one.file.close()
+    pysces.run_viper(adata, network, signature="none")
+    np.testing.assert_allclose(one.obsm["viper"], adata.obsm["viper"].iloc[:1])
 
 
 def test_a_second_run_replaces_the_first_and_others_stay(adata: ad.AnnData) -> None:

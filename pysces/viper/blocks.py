@@ -117,6 +117,14 @@ def by_name(names: pd.Index) -> NDArray[np.intp]:
     return np.argsort(names.to_numpy().astype(str), kind="stable")
 
 
+def in_memory(values: Any) -> NDArray[Any]:
+    """A dense array from one of Dask, sparse or on disk."""
+    for read in ("compute", "to_memory", "toarray"):  # chunks of Dask and files may be sparse
+        if hasattr(values, read):
+            values = getattr(values, read)()
+    return np.asarray(values)
+
+
 def frame(data: Any, genes: Any = None, cells: Any = None) -> pd.DataFrame:
     """A table cells x genes of float64 from a DataFrame, an AnnData, an array or a sparse matrix.
 
@@ -126,19 +134,14 @@ def frame(data: Any, genes: Any = None, cells: Any = None) -> pd.DataFrame:
         If names are missing or repeat, or values aren't numbers.
     """
     if hasattr(data, "obs_names") and hasattr(data, "to_df"):
-        if hasattr(data.X, "compute"):  # of Dask, whose chunks may be sparse
-            data = frame(data.X.compute(), data.var_names, data.obs_names)
-        else:
-            data = data.to_df()
-    if hasattr(data, "toarray"):
-        data = data.toarray()
+        data = pd.DataFrame(in_memory(data.X), index=data.obs_names, columns=data.var_names)
     if not isinstance(data, pd.DataFrame):
         if genes is None:
             raise InputError(
                 f"A matrix of type {type(data).__name__} doesn't name its genes. "
                 "Pass a DataFrame whose columns are genes."
             )
-        data = pd.DataFrame(np.asarray(data), index=cells, columns=np.asarray(genes))
+        data = pd.DataFrame(in_memory(data), index=cells, columns=np.asarray(genes))
     if any(np.dtype(kind).kind == "c" for kind in data.dtypes if isinstance(kind, np.dtype)):
         raise InputError("The table holds complex numbers. Take their size or real part first.")
     try:

@@ -232,7 +232,8 @@ def source_of(adata: AnnData, layer: str | None) -> Expression | pd.DataFrame:
         )
     if layer is None and adata.X is None:
         raise InputError("adata.X is empty (None). Pass layer= with the name of a layer to read.")
-    return finite(frame(adata.to_df(layer=layer)))
+    values = adata.X if layer is None else adata.layers[layer]
+    return finite(frame(values, adata.var_names, adata.obs_names))
 
 
 def reference_of(

@@ -170,7 +170,7 @@ def signature(
     Parameters
     ----------
     expression
-        Samples x genes: a DataFrame, or an AnnData (its ``X``).
+        Samples x genes: a DataFrame, or an AnnData (its ``X``), in memory or backed.
     method
         ``"zscore"``: (x - mean) / sd. ``"mad"``: (x - median) / (1.4826 median |x - median|).
         ``"rank"``: average rank among the samples. ``"ttest"``: t of the differences from the
