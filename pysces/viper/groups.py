@@ -247,7 +247,7 @@ def _with_leading_edges(
         leading[regulator] = sorted(regulons.genes[found.targets])
     table = masters.to_dataframe()
     sizes = [len(leading[regulator]) for regulator in table["regulator"]]
-    table.insert(table.columns.get_loc("n_targets") + 1, "n_leading_edge", sizes)
+    table.insert(table.columns.tolist().index("n_targets") + 1, "n_leading_edge", sizes)
     pairs = [(r, target) for r in table["regulator"] for target in leading[r]]
     return table, pd.DataFrame(pairs, columns=["regulator", "target"], dtype=object)
 
