@@ -10,7 +10,7 @@ import time
 import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pysces import __version__
 from pysces.atomic import atomic_write, check_writable
@@ -19,6 +19,8 @@ from pysces.settings import ENGINES, settings
 
 if TYPE_CHECKING:
     import pandas as pd
+
+_N_NULL: Any = {"type": int, "default": 10_000_000, "metavar": "N", "help": "simulated null pairs"}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -70,9 +72,7 @@ def _parser() -> argparse.ArgumentParser:
     demo.add_argument("-o", "--output", default="pysces-demo", help="folder (default: %(default)s)")
     _engine(demo)
     demo.add_argument("--n-resamples", type=int, default=100, metavar="N")
-    demo.add_argument(
-        "--n-null", type=int, default=10_000_000, metavar="N", help="simulated null pairs"
-    )
+    demo.add_argument("--n-null", **_N_NULL)
 
     aracne = command("aracne", _aracne, "Infer a gene regulatory network.")
     aracne.add_argument("expression", help=".h5ad, or .tsv / .csv with genes in rows")
@@ -101,9 +101,7 @@ def _parser() -> argparse.ArgumentParser:
     aracne.add_argument("--correction", default="fdr_bh", choices=["fdr_bh", "bonferroni", "none"])
     aracne.add_argument("--dpi", default="dpi", choices=["dpi", "maxent", "none"])
     aracne.add_argument("--dpi-tolerance", type=float, default=0.0, metavar="E")
-    aracne.add_argument(
-        "--n-null", type=int, default=10_000_000, metavar="N", help="simulated null pairs"
-    )
+    aracne.add_argument("--n-null", **_N_NULL)
     aracne.add_argument("--seed", type=int, default=0)
     _engine(aracne)
 
@@ -146,6 +144,7 @@ def _parser() -> argparse.ArgumentParser:
     validate = command("validate", _validate, "Check that all engines here give the same answers.")
     validate.add_argument("--engines", nargs="+", choices=ENGINES, metavar="ENGINE")
     validate.add_argument("--kernels", nargs="+", metavar="KERNEL")
+    validate.add_argument("--quick", action="store_true", help="three small cases of each kernel")
     validate.add_argument("--json", action="store_true")
 
     bench = command("benchmark", _benchmark, "Time every engine on every kernel and workflow.")
@@ -340,7 +339,7 @@ def _status(options: argparse.Namespace) -> int:
 def _validate(options: argparse.Namespace) -> int:
     import pysces
 
-    report = pysces.validate(options.engines, options.kernels)
+    report = pysces.validate(options.engines, options.kernels, quick=options.quick)
     print(json.dumps(report.to_dict(), indent=2) if options.json else report)
     return 0 if report else 1
 

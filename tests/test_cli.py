@@ -93,11 +93,15 @@ def test_validate(capsys, monkeypatch) -> None:
     assert main(arguments) == 0
     assert "agrees" in capsys.readouterr().out
     assert main([*arguments, "--json"]) == 0
-    assert json.loads(capsys.readouterr().out)["ok"] is True
+    whole = json.loads(capsys.readouterr().out)
+    assert whole["ok"] is True
+    assert main([*arguments, "--json", "--quick"]) == 0
+    quick = json.loads(capsys.readouterr().out)
+    assert 0 < quick["verdicts"][0]["cases"] < whole["verdicts"][0]["cases"]
     from pysces.validation import ValidationReport, Verdict
 
     failed = ValidationReport((Verdict("x", "numba", "exact", 1, 1.0, ("case: wrong",)),))
-    monkeypatch.setattr(pysces, "validate", lambda *_: failed)
+    monkeypatch.setattr(pysces, "validate", lambda *_, **__: failed)
     assert main(arguments) == 1
 
 

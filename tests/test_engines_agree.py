@@ -13,7 +13,7 @@ import pytest
 import pysces
 from pysces import validation
 from pysces.dispatch import engines
-from pysces.dispatch.contracts import EXACT, Case, Kernel, Spec, declared
+from pysces.dispatch.contracts import EXACT, Case, Close, Kernel, Spec, declared
 from pysces.settings import ENGINES
 
 CONTRACTS = declared()
@@ -158,6 +158,44 @@ def test_the_report_names_the_fault(monkeypatch) -> None:
     assert not report
     assert "DIFFERS" in str(report)
     assert "values differ" in str(report)
+
+
+def test_quick_tries_every_kernel_on_a_few_small_cases(monkeypatch) -> None:
+    report = pysces.validate(engines=["python"], quick=True)
+    assert {v.kernel for v in report.verdicts} == set(CONTRACTS)
+    for verdict in report.verdicts:
+        named = [c.name for c in CONTRACTS[verdict.kernel].cases()]
+        assert len(validation.NAMED_CASES) <= verdict.cases < len(named)
+    need("numba")
+    module = importlib.import_module("pysces.kernels.numba.correlation")
+    monkeypatch.setattr(module, "rank_products", _wrong("off by one", module.rank_products))
+    assert not pysces.validate(engines=["numba"], kernels=["rank_products"], quick=True)
+
+
+def test_differences_are_told_as_a_share_of_the_tolerance() -> None:
+    spec = Spec("float64", "a")
+    contract = Kernel(
+        name="x", file="x", cut="a", combine=None, agreement=Close(), unsupported={},
+        cases=lambda: [], parameters={"values": spec}, results=(spec,),
+    )  # fmt: skip
+    right = np.array([1e20, 1.0, np.nan])
+
+    def gap(wrong: list[float]) -> validation.Gap:
+        faults, found = validation.differences(contract, np.array(wrong), right, {"values": right})
+        assert bool(faults) == (found.share > 1)
+        return found
+
+    assert gap([1e20, 1.0, np.nan]) == validation.Gap(0.0, 0.0)
+    huge = gap([1e20 + 4e14, 1.0, np.nan])
+    assert huge.difference > 1e14
+    np.testing.assert_allclose(huge.share, 0.4, rtol=1e-3)
+    np.testing.assert_allclose(gap([1e20, 1.00002, np.nan]).share, 2.0, rtol=1e-2)
+    assert gap([1e20, 1.0, 3.0]).share == np.inf
+    verdict = validation.Verdict("x", "mlx", str(Close()), 1, 4e14, tolerance_used=huge.share)
+    exact = validation.Verdict("y", "mlx", str(EXACT), 1, 0.0)
+    first, second = str(validation.ValidationReport((verdict, exact))).splitlines()[2:]
+    assert first.split()[-4:] == ["4e+14", "40", "%", "agrees"]
+    assert second.split()[-3:] == ["0", "-", "agrees"]
 
 
 def test_a_kernel_without_cases_cannot_be_declared() -> None:

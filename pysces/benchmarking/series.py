@@ -101,8 +101,8 @@ def _kernel_series(contract: Kernel) -> Series:
         bound = contract.bind(load.arguments)
 
         def compare(ours: Any, theirs: Any) -> tuple[str, float]:
-            faults, largest = validation.differences(contract, ours, theirs, bound)
-            return "; ".join(faults), largest
+            faults, gap = validation.differences(contract, ours, theirs, bound)
+            return "; ".join(faults), gap.difference
 
         return Job(
             _size(contract, bound),
