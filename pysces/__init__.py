@@ -34,8 +34,8 @@ if TYPE_CHECKING:
     from pysces.aracne.parts import mutual_information as mutual_information
     from pysces.aracne.parts import prune_dpi as prune_dpi
     from pysces.aracne.pseudobulk import pseudobulk as pseudobulk
-    from pysces.aracne.run import infer_network as infer_network
     from pysces.aracne.run import run_aracne as run_aracne
+    from pysces.aracne.single import infer_network as infer_network
     from pysces.benchmarking.run import benchmark as benchmark
     from pysces.data.files import read_expression as read_expression
     from pysces.data.files import read_network as read_network
@@ -74,7 +74,7 @@ _PUBLIC = {
     "embed_network": "pysces.embedding.embed",
     "embed_regulators": "pysces.embedding.run",
     "enrich": "pysces.viper.enrichment",
-    "infer_network": "pysces.aracne.run",
+    "infer_network": "pysces.aracne.single",
     "metacells": "pysces.aracne.metacells",
     "mutual_information": "pysces.aracne.parts",
     "prune_dpi": "pysces.aracne.parts",

@@ -1,36 +1,26 @@
-"""What users call: a network from an AnnData, a DataFrame or an array."""
+"""What users of Scanpy call: a network from an AnnData, or one of each group of its cells."""
 
 from __future__ import annotations
 
-import logging
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-import pandas as pd
-
-from pysces._version import __version__
 from pysces.aracne.grouped import checkpoint_of, groups_of
-from pysces.aracne.infer import Work, infer, warn_empty
+from pysces.aracne.infer import Work
 from pysces.aracne.measure import Measure
 from pysces.aracne.null import N_NULL
 from pysces.aracne.options import Options
-from pysces.aracne.pairs import Candidates
+from pysces.aracne.single import network_of, origin
 from pysces.data import storage
-from pysces.data.expression import Expression, constant_genes
-from pysces.data.regulators import resolve_regulators
+from pysces.data.expression import Expression
 from pysces.dispatch.chunks import progress
-from pysces.dispatch.engines import choose, record, use_engine
-from pysces.errors import InputError
-from pysces.network import Network
+from pysces.dispatch.engines import use_engine
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Sequence
 
     from anndata import AnnData
 
-log = logging.getLogger("pysces")
+    from pysces.network import Network
 
 # What a run record says of every group alike; the rest are facts about the data and the result.
 _PARAMETERS = (
@@ -211,9 +201,9 @@ def run_aracne(
         seed=seed,
     )
 
-    def network_of(part: AnnData, group: str | None = None) -> tuple[Network, dict[str, Any]]:
+    def part_network(part: AnnData, group: str | None = None) -> tuple[Network, dict[str, Any]]:
         expression = Expression.from_anndata(part, layer=layer, mask_var=mask_var)
-        return _infer(
+        return network_of(
             expression,
             regulators,
             var=adata.var,
@@ -225,19 +215,19 @@ def run_aracne(
 
     mask = mask_var if isinstance(mask_var, str | None) else "given"
     given: dict[str, Any] = {
-        "regulators": _origin(regulators, adata.var),
+        "regulators": origin(regulators, adata.var),
         "layer": layer,
         "mask_var": mask,
         "groupby": groupby,
     }
     with use_engine(engine):
         if groupby is None:
-            network, params = network_of(adata)
+            network, params = part_network(adata)
             storage.write_network(target, key_added, network, {**params, **given})
         else:
             parts = groups_of(adata, groupby, min_samples)
             networks = {
-                name: network_of(part, name)
+                name: part_network(part, name)
                 for name, part in progress(parts.items(), "groups", total=len(parts), unit="group")
             }
             _, first = next(iter(networks.values()))
@@ -245,147 +235,3 @@ def run_aracne(
             given |= {"min_samples": min_samples}
             storage.write_networks(target, key_added, networks, {**asked, **given})
     return target if copy else None
-
-
-def infer_network(
-    expression: Any,
-    regulators: Any = None,
-    *,
-    genes: Sequence[str] | None = None,
-    estimator: str = "adaptive",
-    n_bins: int = 10,
-    ties: str = "random",
-    miller_madow: bool = False,
-    checkpoint: str | os.PathLike[str] | None = None,
-    client: Any = None,
-    engine: str | None = None,
-    **options: Any,
-) -> Network:
-    """Infer a network from a DataFrame or an array: what :func:`run_aracne` does beneath.
-
-    Parameters
-    ----------
-    expression
-        Samples x genes: a DataFrame, or an array or sparse matrix with ``genes=``.
-    regulators
-        As in :func:`run_aracne`.
-    genes
-        Names of the columns of an array.
-    estimator, n_bins, ties, miller_madow, checkpoint, client, engine
-        As in :func:`run_aracne`.
-    **options
-        ``resampling``, ``n_resamples``, ``alpha``, ``correction``, ``consensus``,
-        ``resample_pvalue``, ``n_decoys``, ``dpi``, ``dpi_tolerance``, ``n_null``, ``seed``,
-        as in :func:`run_aracne`.
-
-    Returns
-    -------
-    Network
-        Its edges as :func:`run_aracne` writes them; the run record is ``network.params``.
-
-    Raises
-    ------
-    InputError
-        Bad data or arguments.
-    EngineUnavailable
-        An engine asked for by name can't run here.
-
-    References
-    ----------
-    As :func:`run_aracne`: Margolin et al. 2006, Lachmann et al. 2016.
-
-    Examples
-    --------
-    >>> import numpy as np, pandas as pd, pysces
-    >>> rng = np.random.default_rng(0)
-    >>> data = pd.DataFrame(rng.normal(size=(150, 3)), columns=["MYC", "MAX", "CDK4"])
-    >>> data["CDK4"] += 3 * data["MYC"]
-    >>> network = pysces.infer_network(data, ["MYC"], resampling=None, n_null=100_000)
-    >>> network.regulons()
-    {'MYC': ['CDK4']}
-    """
-    unknown = sorted(set(options) - set(Options.__dataclass_fields__))
-    if unknown:
-        raise TypeError(
-            f"infer_network got unknown parameters: {', '.join(unknown)}. "
-            f"Known ones: {', '.join(Options.__dataclass_fields__)}."
-        )
-    table = Expression.from_matrix(expression, genes=genes)
-    with use_engine(engine):
-        network, params = _infer(
-            table,
-            regulators,
-            var=None,
-            measure=Measure(estimator, table.n_samples, n_bins, ties, miller_madow),
-            options=Options(**options),
-            work=Work(checkpoint, client),
-        )
-    return Network(network.to_dataframe(), {**params, "regulators": _origin(regulators, None)})
-
-
-def _infer(
-    expression: Expression,
-    regulators: Any,
-    *,
-    var: pd.DataFrame | None,
-    measure: Measure,
-    options: Options,
-    work: Work,
-    group: str | None = None,
-) -> tuple[Network, dict[str, Any]]:
-    """The network of one matrix, and its run record."""
-    try:
-        expression, constant = _varying(expression)
-        names = resolve_regulators(regulators, expression.genes, var)
-    except InputError as error:
-        raise error if group is None else InputError(f"Group {group!r}: {error}") from error
-    places = np.sort(expression.genes.get_indexer(pd.Index(names)))
-    candidates = Candidates(expression, places, options.decoys(len(places)), options.seed)
-    network, facts = infer(candidates, measure, options, work)
-    if len(network) == 0:
-        warn_empty(candidates, measure, options, facts, group)
-    params = {
-        "estimator": measure.estimator,
-        "n_bins": measure.n_bins,
-        "ties": measure.ties,
-        "miller_madow": measure.corrected,
-        **{name: getattr(options, name) for name in Options.__dataclass_fields__},
-        "engine": record(choose()),
-        "pysces_version": __version__,
-        "n_samples": expression.n_samples,
-        "n_genes": expression.n_genes,
-        "n_regulators": len(places),
-        "n_constant_genes": len(constant),
-        "n_edges": len(network),
-        **facts,
-    }
-    return network, params
-
-
-def _origin(regulators: Any, var: pd.DataFrame | None) -> str:
-    """Where the regulators came from, for the run record."""
-    if isinstance(regulators, str | Path):
-        return str(regulators)
-    if regulators is not None:
-        return "given"
-    return "var['regulator']" if var is not None and "regulator" in var else "built-in"
-
-
-def _varying(expression: Expression) -> tuple[Expression, pd.Index]:
-    """Genes that vary; the others carry no information and are reported once."""
-    constant = constant_genes(expression)
-    if not constant.any():
-        return expression, expression.genes[:0]
-    if constant.all():
-        raise InputError(
-            f"All {expression.n_genes} genes are constant over the samples, so nothing can be "
-            "inferred. Pass varying data (perhaps another layer=)."
-        )
-    names = expression.genes[constant]
-    log.warning(
-        "%d of %d genes are constant and are left out: %s",
-        len(names),
-        expression.n_genes,
-        ", ".join(names[:5]) + (", ..." if len(names) > 5 else ""),
-    )
-    return expression.take_genes(~constant), names

@@ -151,7 +151,7 @@ def mutual_information(data: Expression) -> np.ndarray:
 
 def network(data: Expression) -> np.ndarray:
     """PySCES: mutual information of the edges that are found, 0 for others [regulators genes]."""
-    from pysces.aracne.run import infer_network
+    from pysces.aracne.single import infer_network
 
     table, regulators, _ = data
     edges = infer_network(table, regulators, n_null=100_000, engine=_engine()).to_dataframe()

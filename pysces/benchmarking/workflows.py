@@ -37,7 +37,7 @@ def infer_network(rung: int) -> Workflow:
 
     The null of 10,000 pairs is simulated before the clock starts: it is kept in a folder.
     """
-    from pysces.aracne.run import infer_network as function
+    from pysces.aracne.single import infer_network as function
 
     genes = 60 * 2**rung
     table, regulators, _ = inputs.expression(200, genes, genes // 10)

@@ -1,0 +1,73 @@
+"""Parameters of `run_aracne` and `infer_network`: explicit, alike, and handed on as given."""
+
+from __future__ import annotations
+
+import dataclasses
+import inspect
+from typing import Any
+
+import anndata as ad
+import numpy as np
+import pandas as pd
+import pytest
+
+import pysces
+from pysces.aracne import single
+from pysces.aracne.options import Options
+
+RUN, INFER = (
+    {
+        name: parameter.default
+        for name, parameter in inspect.signature(function).parameters.items()
+        if parameter.kind is inspect.Parameter.KEYWORD_ONLY
+    }
+    for function in (pysces.run_aracne, pysces.infer_network)
+)
+OPTIONS = {field.name: field.default for field in dataclasses.fields(Options)}
+OF_ANNDATA = {"layer", "mask_var", "groupby", "min_samples", "key_added", "copy"}
+OTHER = {
+    "resampling": "bootstrap",
+    "n_resamples": 7,
+    "alpha": 0.01,
+    "correction": "bonferroni",
+    "consensus": "poisson",
+    "resample_pvalue": 0.01,
+    "n_decoys": 3,
+    "dpi": "maxent",
+    "dpi_tolerance": 0.1,
+    "n_null": 5000,
+    "seed": 9,
+}
+
+
+def test_defaults_are_the_same_wherever_they_are_written() -> None:
+    assert set(RUN) - set(INFER) == OF_ANNDATA
+    assert set(INFER) - set(RUN) == {"genes"}
+    shared = [name for name in RUN if name in INFER]
+    assert [name for name in INFER if name in RUN] == shared  # in the same order
+    assert {name: RUN[name] for name in shared} == {name: INFER[name] for name in shared}
+    assert {name: RUN[name] for name in OPTIONS} == OPTIONS
+
+
+class Stopped(Exception):
+    """Ends a run before the work, with what it was asked."""
+
+
+@pytest.mark.parametrize("name", OPTIONS)
+def test_each_option_is_handed_on(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def stop(candidates: Any, measure: Any, options: Options, work: Any) -> None:
+        raise Stopped(dataclasses.asdict(options))
+
+    monkeypatch.setattr(single, "infer", stop)
+    values = np.random.default_rng(0).normal(size=(20, 3))
+    table = pd.DataFrame(values, index=[f"s{k}" for k in range(20)], columns=list("ABC"))
+    assert OTHER[name] != OPTIONS[name]
+    for call, data in ((pysces.run_aracne, ad.AnnData(table)), (pysces.infer_network, table)):
+        with pytest.raises(Stopped) as stopped:
+            call(data, ["A"], **{name: OTHER[name]})
+        assert stopped.value.args[0] == OPTIONS | {name: OTHER[name]}
+
+
+def test_an_unknown_parameter_is_refused() -> None:
+    with pytest.raises(TypeError, match="n_resample"):
+        pysces.infer_network(pd.DataFrame(), n_resample=3)  # type: ignore[call-arg]
