@@ -207,6 +207,52 @@ def test_the_first_regulators_of_each_group_can_be_asked_for(adata: ad.AnnData) 
         pysces.rank_regulators(adata, "kind", n_top=0)
 
 
+def two_networks(adata: ad.AnnData) -> dict[str, pd.DataFrame]:
+    """Networks named after the kinds of cells; R3 is in the second alone."""
+    edges = adata.uns["aracne"]["network"]
+    return {"one": edges[edges["source"] != "R3"], "two": edges.assign(mor=0.4)}
+
+
+@pytest.mark.parametrize(
+    "options", [{"n_permutations": 50}, {"enrichment": "gsea"}, {"enrichment": "narnea"}], ids=str
+)
+def test_cells_with_a_network_of_their_own_have_its_pvalues(
+    adata: ad.AnnData, options: dict[str, Any]
+) -> None:
+    adata = adata[adata.obs["kind"].notna().to_numpy()].copy()
+    networks = two_networks(adata)
+    pysces.run_viper(adata, networks, groupby="kind", **options)
+    tables = [name for name in adata.obsm if name.startswith("viper")]
+    assert {"viper", "viper_pvalues", "viper_qvalues"} <= set(tables)
+    for kind, network in networks.items():
+        own = (adata.obs["kind"] == kind).to_numpy()
+        pysces.run_viper(adata, network, key_added="alone", **options)
+        for name in tables:
+            alone = adata.obsm[name.replace("viper", "alone")][own]
+            pd.testing.assert_frame_equal(adata.obsm[name].loc[own, alone.columns], alone)
+    absent = (adata.obs["kind"] == "one").to_numpy()
+    assert (adata.obsm["viper"].loc[absent, "R3"] == 0).all()
+    assert (adata.obsm["viper_pvalues"].loc[absent, "R3"] == 1).all()
+    assert (adata.obsm["viper_qvalues"].loc[absent, "R3"] == 1).all()
+
+
+@pytest.mark.parametrize("weighting", [1.0, "best"])
+@pytest.mark.parametrize("options", [{"n_permutations": 50}, {"enrichment": "narnea"}], ids=str)
+def test_joined_networks_have_no_pvalues_and_it_is_said(
+    adata: ad.AnnData, options: dict[str, Any], weighting: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    networks = two_networks(adata)
+    pysces.run_viper(adata, networks["two"], **options)
+    assert "viper_pvalues" in adata.obsm
+    assert "No p-values" not in caplog.text
+    pysces.run_viper(adata, networks, weighting=weighting, **options)
+    assert "viper_pvalues" not in adata.obsm
+    assert caplog.text.count("No p-values: scores of 2 networks") == 1
+    caplog.clear()
+    pysces.run_viper(adata, networks)  # none asked for
+    assert "No p-values" not in caplog.text
+
+
 def test_the_record_tells_what_ran(adata: ad.AnnData, tmp_path: Any) -> None:
     pysces.run_viper(adata, enrichment="gsea")
     assert adata.uns["viper"]["params"]["n_permutations"] == 1000

@@ -52,14 +52,14 @@ def combine_networks(
     check_weighting(weighting)
     if not tables:
         raise InputError("There is no network. Give at least one.")
-    names = pd.Index(np.concatenate([t.columns.to_numpy(dtype=object) for t in tables])).unique()
+    if assignment is not None:
+        return own_network(tables, assignment).fillna(0.0)
+    if weighting == "best":
+        return own_network(tables, best_network(tables)).fillna(0.0)
+    names = _all_regulators(tables)
     scores = np.array([t.reindex(columns=names).fillna(0.0).to_numpy() for t in tables])
     index = tables[0].index
-    if assignment is not None or weighting == "best":
-        chosen = np.asarray(assignment) if assignment is not None else best_network(tables)
-        _check_assignment(chosen, len(index), len(tables))
-        joined = scores[chosen, np.arange(len(index))]
-    elif isinstance(weighting, tuple | list):
+    if isinstance(weighting, tuple | list):
         middle, slope = weighting
         joined = _weighted(scores, special.expit(slope * (np.abs(scores) - middle)))
     else:
@@ -70,6 +70,20 @@ def combine_networks(
         share = np.where(usual, sizes / np.where(usual, largest, 1.0), np.isinf(sizes))
         joined = _weighted(scores, share ** float(weighting))
     return pd.DataFrame(joined, index=index, columns=names)
+
+
+def own_network(tables: Sequence[pd.DataFrame], assignment: ArrayLike) -> pd.DataFrame:
+    """Each sample's row of the table of its network, regulators of all; NaN where it has none."""
+    chosen = np.asarray(assignment)
+    index, names = tables[0].index, _all_regulators(tables)
+    _check_assignment(chosen, len(index), len(tables))
+    values = np.array([t.reindex(columns=names).to_numpy() for t in tables])
+    return pd.DataFrame(values[chosen, np.arange(len(index))], index=index, columns=names)
+
+
+def _all_regulators(tables: Sequence[pd.DataFrame]) -> pd.Index:
+    """Regulators of any network, in the order of their first."""
+    return pd.Index(np.concatenate([t.columns.to_numpy(dtype=object) for t in tables])).unique()
 
 
 def check_weighting(weighting: Any) -> None:
@@ -114,7 +128,7 @@ def combine_narnea(
     ``|PES|``; w is a network's share of the votes. NES is ``sum w z / sqrt(sum w^2)`` and PES
     ``sum w p / sum w`` over the networks in which the regulator isn't 0.
     """
-    names = pd.Index(np.concatenate([t.columns.to_numpy(dtype=object) for t in nes])).unique()
+    names = _all_regulators(nes)
     common = [n for n in names if all(n in t.columns for t in nes)]
     ballots = np.array([np.abs(t[common].to_numpy()) for t in pes])
     votes = np.argmax(ballots, axis=0)

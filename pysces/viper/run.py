@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -23,7 +24,12 @@ from pysces.viper.activities import Activities, Plan, activities
 from pysces.viper.blocks import finite, frame
 from pysces.viper.enrichment import Enrichment, Options
 from pysces.viper.labels import group_labels, group_mask
-from pysces.viper.metaviper import check_weighting, combine_narnea, combine_networks
+from pysces.viper.metaviper import (
+    check_weighting,
+    combine_narnea,
+    combine_networks,
+    own_network,
+)
 from pysces.viper.pleiotropy import pleiotropy_of
 from pysces.viper.quantiles import benjamini_hochberg
 from pysces.viper.regulons import as_network
@@ -33,7 +39,11 @@ if TYPE_CHECKING:
     from anndata import AnnData
     from numpy.typing import ArrayLike, NDArray
 
+log = logging.getLogger("pysces")
+
 _GSEA_PERMUTATIONS = 1000
+# What a cell's network says of a regulator that isn't in it; 0 in other tables
+_NOT_IN = {"pvalue": 1.0, "qvalue": 1.0}
 
 
 def run_viper(
@@ -114,9 +124,13 @@ def run_viper(
         Normalised enrichment scores, a DataFrame cells x regulators.
     ``adata.obsm[key_added + "_pvalues"]``, ``adata.obsm[key_added + "_qvalues"]``
         With nulls (``n_permutations``, ``"gsea"``, ``"narnea"``): p-values, and false discovery
-        rates within each cell.
+        rates within each cell. Not where several networks are joined into one score (metaVIPER):
+        how it varies on noise depends on how alike the networks are, which isn't known. Where each
+        cell has the network of its group, its p-values are that network's; a regulator that isn't
+        in it has the score 0 and the p-value 1.
     ``adata.obsm[key_added + "_pes"]``, ``adata.obsm[key_added + "_sd"]``
-        Proportional scores of ``"narnea"``; standard deviations over bootstraps.
+        Proportional scores of ``"narnea"``; standard deviations over bootstraps (not of joined
+        networks).
     ``adata.uns[key_added]``
         ``["params"]``: arguments, engine, version. ``["regulators"]``: targets of each regulator.
 
@@ -258,16 +272,34 @@ def _joined(
     weighting: float | tuple[float, float] | str,
     enrichment: Enrichment,
 ) -> dict[str, pd.DataFrame]:
-    """Tables of one network as they are; those of several joined."""
+    """Tables of one network as they are; each cell's of several; or those of several joined."""
     cells = adata.obs_names
+    tables = {name: [one.frame(name, cells) for one in found] for name in found[0].tables}
     if len(found) == 1:
-        return {name: found[0].frame(name, cells) for name in found[0].tables}
-    nes = [one.frame("nes", cells) for one in found]
+        return _with_qvalues({name: parts[0] for name, parts in tables.items()})
+    nes = tables["nes"]
     assignment = _assignment(adata, networks, groupby)
-    if enrichment == "narnea" and assignment is None and weighting == 1.0:
-        joined, sizes = combine_narnea(nes, [one.frame("pes", cells) for one in found])
+    if assignment is not None:
+        own = {name: own_network(parts, assignment) for name, parts in tables.items()}
+        return {name: t.fillna(_NOT_IN.get(name, 0.0)) for name, t in _with_qvalues(own).items()}
+    if "pvalue" in tables:
+        log.warning(
+            "No p-values: scores of %d networks joined into one have no known null. Pass one "
+            "network, or groupby= and the network of each group.",
+            len(found),
+        )
+    if enrichment == "narnea" and weighting == 1.0:
+        joined, sizes = combine_narnea(nes, tables["pes"])
         return {"nes": joined, "pes": sizes}
-    return {"nes": combine_networks(nes, weighting=weighting, assignment=assignment)}
+    return {"nes": combine_networks(nes, weighting=weighting)}
+
+
+def _with_qvalues(tables: dict[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
+    """Tables with false discovery rates within each cell, where there are p-values."""
+    if (pvalues := tables.get("pvalue")) is None:
+        return tables
+    qvalues = benjamini_hochberg(pvalues.to_numpy())
+    return {**tables, "qvalue": pd.DataFrame(qvalues, pvalues.index, pvalues.columns)}
 
 
 def _assignment(
@@ -321,12 +353,6 @@ def _write(
     regulators: pd.DataFrame,
     params: Mapping[str, Any],
 ) -> None:
-    pvalues = tables.get("pvalue")
-    qvalues = None
-    if pvalues is not None:
-        qvalues = pd.DataFrame(
-            benjamini_hochberg(pvalues.to_numpy()), index=pvalues.index, columns=pvalues.columns
-        )
     ours = keys.key in adata.uns  # what an earlier run left may go; a stranger's may not
     storage.write_activity(
         adata,
@@ -334,8 +360,8 @@ def _write(
         tables["nes"],
         params,
         regulators=regulators.reindex(tables["nes"].columns.astype(str)),
-        pvalues=pvalues,
-        qvalues=qvalues,
+        pvalues=tables.get("pvalue"),
+        qvalues=tables.get("qvalue"),
     )
     for name in ("pes", "sd"):
         stale = f"{keys.key}_{name}"
