@@ -26,7 +26,7 @@ SAMPLES = (64, 100, 127, 200, 500, 1000)
 SCHEMES = (None, "subsample", "bootstrap")
 NOMINAL = (1e-2, 1e-3, 1e-4)
 # Genes of a block; blocks of bootstraps are small, since each is one draw of samples.
-BLOCK = {None: (100, 1000), "subsample": (100, 1000), "bootstrap": (10, 250)}
+BLOCK = {None: (100, 1000), "subsample": (100, 1000), "bootstrap": (16, 32)}
 ESTIMATORS = {
     "adaptive": {},
     "adaptive-dyadic": {},
