@@ -61,8 +61,10 @@ def test_finds_what_was_planted(data) -> None:
     ]  # fmt: skip
 
 
-def test_edges_go_by_regulator_then_by_strength(data) -> None:
-    edges = pysces.infer_network(data, REGULATORS[::-1], **QUICK).to_dataframe()
+def test_edges_go_by_regulator_then_by_strength(data, caplog) -> None:
+    with caplog.at_level("INFO", logger="pysces"):
+        edges = pysces.infer_network(data, REGULATORS[::-1], **QUICK).to_dataframe()
+    assert f"{len(edges)} edges of {len(REGULATORS)} regulators" in caplog.text
     rows = list(zip(edges["source"], -edges["mi"], edges["target"], strict=True))
     assert len(rows) > 10
     assert rows == sorted(rows)

@@ -242,7 +242,9 @@ def test_joined_networks_have_no_pvalues_and_it_is_said(
     adata: ad.AnnData, options: dict[str, Any], weighting: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
     networks = two_networks(adata)
-    pysces.run_viper(adata, networks["two"], **options)
+    with caplog.at_level(logging.INFO, logger="pysces"):
+        pysces.run_viper(adata, networks["two"], **options)
+    assert "Activity of 4 regulators in 60 cells" in caplog.text
     assert "viper_pvalues" in adata.obsm
     assert "No p-values" not in caplog.text
     pysces.run_viper(adata, networks, weighting=weighting, **options)

@@ -144,6 +144,14 @@ def network_of(
     network, facts = infer(candidates, measure, options, work)
     if len(network) == 0:
         warn_empty(candidates, measure, options, facts, group)
+    log.info(
+        "%s%d edges of %d regulators, from %d samples x %d genes.",
+        "" if group is None else f"Group {group!r}: ",
+        len(network),
+        len(places),
+        expression.n_samples,
+        expression.n_genes,
+    )
     params = {
         "estimator": measure.estimator,
         "n_bins": measure.n_bins,

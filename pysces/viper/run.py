@@ -182,6 +182,7 @@ def run_viper(
         found = [activities(source, adata.obs_names, one, plan) for one in networks.values()]
         facts = engines.record(used)
     tables = _joined(found, adata, networks, groupby, weighting, enrichment)
+    log.info("Activity of %d regulators in %d cells.", tables["nes"].shape[1], adata.n_obs)
     arguments = {
         "layer": layer,
         "signature": signature,
