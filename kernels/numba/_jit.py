@@ -52,13 +52,13 @@ def jit(function: _Function) -> _Function:
     return compiled
 
 
-def parallel(function: _Function) -> _Function:
+def parallel(function: _Function, fewest: int = 0) -> _Function:
     """Compile a function that has `numba.prange` loops, with a serial twin.
 
     The twin is the same function compiled without threads. It runs where starting Numba's threads
-    would be useless or unsafe (see `may_start_threads`); results are the same. Both forms are
-    compiled at their first call and can be had as `.threaded` and `.serial`. Arrays among the
-    arguments are read-only inside.
+    would be useless or unsafe (see `may_start_threads`), or all arrays have fewer than `fewest`
+    values; results are the same. Both forms are compiled at their first call and can be had as
+    `.threaded` and `.serial`. Arrays among the arguments are read-only inside.
     """
     function = _stamped(function)
     twin = types.FunctionType(
@@ -78,11 +78,20 @@ def parallel(function: _Function) -> _Function:
     @functools.wraps(function)
     def run(*arguments: Any) -> Any:
         alike = [_read_only(a) if isinstance(a, np.ndarray) else a for a in arguments]
-        return (threaded if may_start_threads() else serial)(*alike)
+        enough = max((a.size for a in alike if isinstance(a, np.ndarray)), default=0) >= fewest
+        return (threaded if enough and may_start_threads() else serial)(*alike)
 
     run.threaded = threaded  # type: ignore[attr-defined]
     run.serial = serial  # type: ignore[attr-defined]
     return run  # type: ignore[return-value]
+
+
+def parallel_from(fewest: int) -> Callable[[_Function], _Function]:
+    """As `parallel`, but arrays of fewer values, about a millisecond of work, get one thread.
+
+    Where other programs keep the cores busy, waiting for the last thread takes ten times as long.
+    """
+    return functools.partial(parallel, fewest=fewest)
 
 
 def _read_only(array: np.ndarray) -> np.ndarray:

@@ -7,7 +7,7 @@ import math
 import numpy as np
 from numba import prange
 
-from ._jit import jit, parallel
+from ._jit import jit, parallel_from
 
 _FRACTION_BITS = 44
 _HALF_BITS = 22
@@ -16,6 +16,10 @@ _SMALLEST_EXPONENT = -1021
 _NO_SPREAD = 2.0**-26
 _LARGEST_SHIFT = 1000
 _TILE = 64  # genes or cells of one task
+_LINE = 8  # values of a cache line
+_ROUNDS = 60  # of a selection; about 1.4 log2(n) on average
+# float64 as whole numbers: bits of the size, smallest number with all digits, 2^1023, infinity
+_SIZE, _NORMAL, _HUGE, _INFINITE = 2**63 - 1, 1 << 52, 2046 << 52, 2047 << 52
 
 
 def gene_exponents(values):
@@ -46,7 +50,7 @@ def leave_one_out_t(values, count, mean, spread, bits):
     return _leave_one_out_t(values, count, mean, spread, bits)
 
 
-@parallel
+@parallel_from(1 << 19)
 def _gene_exponents(values):
     cells, genes = values.shape
     result = np.zeros(genes, np.int32)
@@ -65,7 +69,7 @@ def _gene_exponents(values):
     return result
 
 
-@parallel
+@parallel_from(1 << 19)
 def _gene_sums(values, scale, more):
     cells, genes = values.shape
     result = np.zeros((5, genes), np.int64)
@@ -85,33 +89,75 @@ def _gene_sums(values, scale, more):
     return result
 
 
-@parallel
+@parallel_from(1 << 16)
 def _gene_medians(values):
     cells, genes = values.shape
     centre = np.empty(genes)
     spread = np.empty(genes)
-    for gene in prange(genes):
-        column = np.empty(cells)
-        n = 0
+    for tile in prange((genes + _LINE - 1) // _LINE):
+        start, stop = tile * _LINE, min(genes, (tile + 1) * _LINE)
+        columns = np.empty((_LINE, cells))
+        count = np.zeros(_LINE, np.int64)
         for cell in range(cells):
-            if values[cell, gene] == values[cell, gene]:
-                column[n] = values[cell, gene]
-                n += 1
-        kept = column[:n]
-        if n == 0:
-            centre[gene] = np.nan
-            spread[gene] = np.nan
-        else:
-            centre[gene] = _middle(np.sort(kept))
-            spread[gene] = _middle(np.sort(np.abs(kept - centre[gene])))
+            for gene in range(start, stop):
+                x = values[cell, gene]
+                columns[gene - start, count[gene - start]] = x
+                count[gene - start] += x == x  # a missing value is overwritten by the next
+        for gene in range(start, stop):
+            kept = columns[gene - start, : count[gene - start]]
+            middle = _median(kept)
+            n = 0
+            for x in kept:
+                kept[n] = abs(x - middle)
+                n += kept[n] == kept[n]
+            centre[gene], spread[gene] = middle, _median(kept[:n])
     return centre, spread
 
 
 @jit
-def _middle(ordered):
-    """Median of sorted values."""
-    n = len(ordered)
-    return (ordered[(n - 1) // 2] + ordered[n // 2]) / 2
+def _median(values):
+    """Median of some values, whose order changes; NaN of none."""
+    n = len(values)
+    if n == 0:
+        return np.nan
+    upper = _select(values, n // 2)
+    lower = upper
+    if n % 2 == 0:
+        lower = values[0]
+        for i in range(1, n // 2):
+            lower = max(lower, values[i])
+    return (lower + upper) / 2
+
+
+@jit
+def _select(values, k):
+    """Value number k by size; those before it are no larger then, those behind it no smaller."""
+    low, high = 0, len(values)
+    for _ in range(_ROUNDS):
+        if high - low < 2:
+            return values[k]
+        first, middle, last = values[low], values[(low + high) // 2], values[high - 1]
+        pivot = max(min(first, middle), min(max(first, middle), last))
+        # Without branches: where comparisons can't be foreseen, a guess costs more than a swap.
+        split = low
+        for i in range(low, high):
+            x = values[i]
+            values[i] = values[split]
+            values[split] = x
+            split += x < pivot
+        if k < split:
+            high = split
+            continue
+        low = split
+        for i in range(split, high):
+            x = values[i]
+            values[i] = values[low]
+            values[low] = x
+            low += x <= pivot
+        if k < low:
+            return pivot
+    values[low:high].sort()  # pivots were bad again and again: no more guesses
+    return values[k]
 
 
 @jit
@@ -123,17 +169,43 @@ def _round_bits(value, bits):
     return math.ldexp(np.rint(math.ldexp(mantissa, bits)), exponent - bits)
 
 
-@parallel
+@parallel_from(1 << 19)
 def _standardise(values, centre, scale, bits):
     result = np.empty(values.shape)
     for cell in prange(values.shape[0]):
+        row = result[cell]
         for gene in range(values.shape[1]):
-            value = (values[cell, gene] - centre[gene]) / scale[gene]
-            result[cell, gene] = _round_bits(value, bits)
+            row[gene] = (values[cell, gene] - centre[gene]) / scale[gene]
+        _round_row(row, bits)
     return result
 
 
-@parallel
+@jit
+def _round_row(row, bits):
+    """Keep `bits` significant bits of each value."""
+    if bits >= 53:
+        return
+    one, dropped = np.int64(1), np.int64(53 - bits)
+    half, mask = (one << (dropped - 1)) - 1, -(one << dropped)
+    leading = np.int64(bits == 1)  # the leading digit isn't written: it's always 1
+    words = row.view(np.int64)
+    odd = False
+    for i in range(len(words)):
+        word = words[i]
+        size = word & _SIZE
+        usual = (size >= _NORMAL) & (size < _HUGE)
+        # To the nearest, of two to the even one: what rint does to the scaled mantissa.
+        rounded = (word + half + ((word >> dropped) & one | leading)) & mask
+        words[i] = rounded if usual else word
+        odd |= (not usual) & (size > 0) & (size < _INFINITE)
+    if odd:
+        for i in range(len(row)):
+            size = words[i] & _SIZE
+            if size < _NORMAL or size >= _HUGE:
+                row[i] = _round_bits(row[i], bits)
+
+
+@parallel_from(1 << 19)
 def _leave_one_out_t(values, count, mean, spread, bits):
     result = np.empty(values.shape)
     for cell in prange(values.shape[0]):
@@ -144,6 +216,6 @@ def _leave_one_out_t(values, count, mean, spread, bits):
             squares = spread[gene] - deviation * deviation * (count[gene] / others)
             if squares <= spread[gene] * _NO_SPREAD:
                 squares = 0.0
-            value = difference / np.sqrt(squares / (others - 1) / others)
-            result[cell, gene] = _round_bits(value, bits)
+            result[cell, gene] = difference / np.sqrt(squares / (others - 1) / others)
+        _round_row(result[cell], bits)
     return result
