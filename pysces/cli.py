@@ -311,8 +311,8 @@ def _check_output(options: argparse.Namespace, *endings: str) -> None:
     """Refuse a file that couldn't be written in the end, or an input, before the work is done."""
     path = options.output
     for name in ("expression", "network", "regulators"):
-        given = getattr(options, name, None)
-        same = given and Path(given).is_file() and Path(path).exists() and Path(path).samefile(given)
+        given = Path(getattr(options, name, None) or "")
+        same = given.is_file() and Path(path).exists() and given.samefile(path)
         # To cells in an .h5ad file results are added; any other input would be lost.
         adds = name == "expression" and path.endswith(".h5ad") and options.command is not _report
         if same and not adds:

@@ -46,7 +46,7 @@ _PICKLES = (".pkl", ".pickle", ".p", ".joblib")
 
 
 def read_network(path: str | os.PathLike[str], format: str | None = None) -> Network:
-    """Read a network that PySCES or another program wrote.
+    r"""Read a network that PySCES or another program wrote.
 
     Parameters
     ----------
@@ -56,8 +56,9 @@ def read_network(path: str | os.PathLike[str], format: str | None = None) -> Net
         ``None`` finds it out from the name and the first lines. Otherwise ``"table"`` (with a
         header: ``"tsv"``, ``"csv"``, ``"aracne-ap"``, ``"aracne3"``, ``"decoupler"``,
         ``"pyviper"``, ``"grnboost"`` mean the same), ``"3col"`` (regulator, target, mutual
-        information; no header), ``"adj"``, ``"gmt"``, ``"scenic"`` (``pyscenic ctx``),
-        ``"parquet"`` or ``"rds"`` (regulon of R's viper; needs the package rdata).
+        information; no header), ``"adj"``, ``"gmt"``, ``"sif"``, ``"graphml"`` (networkx, igraph,
+        Cytoscape), ``"scenic"`` (``pyscenic ctx``), ``"parquet"`` or ``"rds"`` (regulon of R's
+        viper; needs the package rdata).
 
     Returns
     -------
@@ -73,7 +74,11 @@ def read_network(path: str | os.PathLike[str], format: str | None = None) -> Net
 
     Examples
     --------
-    >>> network = pysces.read_network("network.txt")  # doctest: +SKIP
+    >>> import pysces
+    >>> with open("regulons.gmt", "w") as file:
+    ...     _ = file.write("MYC(+)\tsource\tMAX\tNCL\n")
+    >>> pysces.read_network("regulons.gmt").regulons()
+    {'MYC': ['MAX', 'NCL']}
     """
     path = Path(path)
     if not path.is_file():
@@ -209,7 +214,7 @@ def _numbers(column: pd.Series) -> pd.Series:
 
 
 def read_expression(path: str | os.PathLike[str], *, transpose: bool = False) -> AnnData:
-    """Read an expression matrix.
+    r"""Read an expression matrix.
 
     Parameters
     ----------
@@ -234,7 +239,11 @@ def read_expression(path: str | os.PathLike[str], *, transpose: bool = False) ->
 
     Examples
     --------
-    >>> adata = pysces.read_expression("counts.tsv.gz")  # doctest: +SKIP
+    >>> import pysces
+    >>> with open("expression.csv", "w") as file:
+    ...     _ = file.write("gene,cell1,cell2,cell3\nMYC,1.5,0,2\nMAX,0,1,1\n")
+    >>> pysces.read_expression("expression.csv").shape  # samples x genes
+    (3, 2)
     """
     import anndata
 
@@ -249,7 +258,7 @@ def read_expression(path: str | os.PathLike[str], *, transpose: bool = False) ->
                 f"{path.name} says itself which axis is which. transpose= is for tables only; "
                 "use `adata.T` if it was stored the wrong way round."
             )
-        return anndata.read_h5ad(path) if suffix == ".h5ad" else anndata.read_zarr(path)
+        return open_h5ad(path) if suffix == ".h5ad" else anndata.read_zarr(path)
     if suffix not in (".tsv", ".txt", ".csv", ".tab"):
         raise InputError(
             f"Expression can't be read from {path.name}. Files may end in .h5ad, .zarr, .tsv, "
@@ -263,6 +272,21 @@ def read_expression(path: str | os.PathLike[str], *, transpose: bool = False) ->
         obs=pd.DataFrame(index=table.index),
         var=pd.DataFrame(index=table.columns),
     )
+
+
+def open_h5ad(path: str | os.PathLike[str], backed: str | None = None) -> AnnData:
+    """An AnnData file, its matrix left on disk if ``backed="r"``; InputError if it isn't one."""
+    import anndata
+
+    if not Path(path).is_file():
+        raise FileNotFoundError(f"There is no file {os.fspath(path)!r}.")
+    try:
+        return anndata.read_h5ad(path, backed=backed)
+    except OSError as error:
+        raise InputError(
+            f"{Path(path).name} can't be opened as h5ad: {error}. It is another kind of file, or "
+            "was cut short. Write it again with `adata.write_h5ad`."
+        ) from error
 
 
 def write_h5ad(adata: AnnData, path: str | os.PathLike[str]) -> None:
