@@ -32,6 +32,47 @@ def settle(ax: Axes) -> None:
     figure = ax.figure.canvas.figure
     if figure.get_layout_engine() is not None:
         figure.draw_without_rendering()
+    else:
+        ax.apply_aspect()  # equal scales move the limits, else not before the drawing
+
+
+def fit(ax: Axes) -> None:
+    """Shrink the axes until what stands around them is in their part of the figure.
+
+    Layout engines do that themselves, as far as the figure allows. Without one (``plt.subplots()``)
+    long names, and what stands beside a picture, would be cut off or cover the neighbours.
+    """
+    figure: Any = ax.figure.canvas.figure
+    grid = ax.get_subplotspec()
+    if figure.get_layout_engine() is not None or grid is None or ax.figure is not figure:
+        return
+    for _ in range(2):  # text keeps its size, so what was measured changes a little
+        room, cell = _part_of(figure, grid), ax.get_position(original=True).get_points()
+        taken: Any = ax.get_tightbbox()
+        low, high = figure.transFigure.inverted().transform(taken.get_points())
+        # Margins that are there stay, where they are wide enough.
+        corners = cell.copy()
+        corners[0] += np.maximum(0.0, room[0] - low)
+        corners[1] -= np.maximum(0.0, high - room[1])
+        if (corners[1] - corners[0] < 0.1 * (cell[1] - cell[0])).any():
+            return  # there is no room at all
+        ax.set_position((*corners[0], *(corners[1] - corners[0])))
+
+
+def _part_of(figure: Any, grid: Any) -> NDArray[np.float64]:
+    """Lower left and upper right corner of a subplot's part: half of the gaps, or the edge."""
+    rim = 4.0 / 72 / np.array(figure.get_size_inches())
+    bottoms, tops, lefts, rights = grid.get_gridspec().get_grid_positions(figure)
+    rows, columns = grid.rowspan, grid.colspan
+    low = [
+        (rights[columns.start - 1] + lefts[columns.start]) / 2 if columns.start else 0.0,
+        (tops[rows.stop] + bottoms[rows.stop - 1]) / 2 if rows.stop < len(tops) else 0.0,
+    ]
+    high = [
+        (rights[columns.stop - 1] + lefts[columns.stop]) / 2 if columns.stop < len(lefts) else 1.0,
+        (tops[rows.start] + bottoms[rows.start - 1]) / 2 if rows.start else 1.0,
+    ]
+    return np.array([low, high]) + np.array([rim, -rim])
 
 
 def box_of(text: Text) -> NDArray[np.float64]:

@@ -12,7 +12,7 @@ from pysces.checks import check_column
 from pysces.errors import InputError, PyscesError
 from pysces.keys import ActivityKeys
 from pysces.messages import listed
-from pysces.plots._labels import settle
+from pysces.plots._labels import fit, settle
 from pysces.plots._style import DIVERGING, FAINT, INK, PALE, axes_of, clean, label
 from pysces.viper.results import activity
 
@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     from anndata import AnnData
     from matplotlib.axes import Axes
     from numpy.typing import NDArray
+
+
+_DOT = 190.0  # area of the largest dot, square points
 
 
 def activity_heatmap(
@@ -66,7 +69,15 @@ def activity_heatmap(
 
     Examples
     --------
-    >>> pysces.pl.activity_heatmap(adata, "cell_type")  # doctest: +SKIP
+    >>> import anndata, numpy as np, pandas as pd, pysces
+    >>> adata = anndata.AnnData(np.random.default_rng(0).normal(size=(20, 12)))
+    >>> adata.var_names = [f"gene{number}" for number in range(12)]
+    >>> adata.obs["arm"] = ["treated", "control"] * 10
+    >>> edges = pd.DataFrame({"source": "gene0", "target": adata.var_names[1:]})
+    >>> pysces.run_viper(adata, edges)
+    >>> ax = pysces.pl.activity_heatmap(adata, "arm")
+    >>> [text.get_text() for text in ax.get_xticklabels()]
+    ['control', 'treated']
     """
     means = _means(adata, key, groupby, regulators, n_regulators)
     ax = axes_of(ax, max(5.0, 2.6 + 0.42 * means.shape[1]), max(4.4, 1.8 + 0.24 * len(means)))
@@ -96,6 +107,7 @@ def activity_heatmap(
     _tree(beside, row_tree, len(means), "right")
     ax.figure.colorbar(image, cax=bar, label="mean NES")
     settle(ax)  # with what stands beside
+    fit(ax)
     return ax
 
 
@@ -191,7 +203,15 @@ def activity_violin(
 
     Examples
     --------
-    >>> pysces.pl.activity_violin(adata, "MYC", "cell_type")  # doctest: +SKIP
+    >>> import anndata, numpy as np, pandas as pd, pysces
+    >>> adata = anndata.AnnData(np.random.default_rng(0).normal(size=(20, 12)))
+    >>> adata.var_names = [f"gene{number}" for number in range(12)]
+    >>> adata.obs["arm"] = ["treated", "control"] * 10
+    >>> edges = pd.DataFrame({"source": "gene0", "target": adata.var_names[1:]})
+    >>> pysces.run_viper(adata, edges)
+    >>> ax = pysces.pl.activity_violin(adata, "gene0", "arm")  # by scanpy
+    >>> ax.get_title()
+    'gene0'
     """
     scores = _for_scanpy(_scores(adata, key, groupby, [regulator]), groupby)
     groups = scores.obs[groupby].cat.categories
@@ -205,6 +225,7 @@ def activity_violin(
     clean(ax)
     ax.set(xlabel="", ylabel="activity (NES)")
     ax.set_title(label(regulator, 30), fontsize=11)
+    fit(ax)
     return ax
 
 
@@ -256,7 +277,15 @@ def activity_dotplot(
 
     Examples
     --------
-    >>> pysces.pl.activity_dotplot(adata, "cell_type")  # doctest: +SKIP
+    >>> import anndata, numpy as np, pandas as pd, pysces
+    >>> adata = anndata.AnnData(np.random.default_rng(0).normal(size=(20, 12)))
+    >>> adata.var_names = [f"gene{number}" for number in range(12)]
+    >>> adata.obs["arm"] = ["treated", "control"] * 10
+    >>> edges = pd.DataFrame({"source": "gene0", "target": adata.var_names[1:]})
+    >>> pysces.run_viper(adata, edges)
+    >>> ax = pysces.pl.activity_dotplot(adata, "arm", ["gene0"])
+    >>> [text.get_text() for text in ax.get_yticklabels()]
+    ['control', 'treated']
     """
     means = _means(adata, key, groupby, regulators, n_regulators)
     means = means.iloc[_order(means.to_numpy())[0], _order(means.to_numpy().T)[0]].T
@@ -266,11 +295,10 @@ def activity_dotplot(
     ax = axes_of(ax, 4.8 + 0.32 * means.shape[1], max(4.4, 1.6 + 0.34 * len(means)))
     largest = float(np.abs(means.to_numpy()).max(initial=0.0)) or 1.0
     row, column = np.indices(means.shape)
-    biggest = 190.0
     dots = ax.scatter(
         column.ravel(),
         row.ravel(),
-        s=biggest * share.to_numpy().ravel(),
+        s=_DOT * share.to_numpy().ravel(),
         c=means.to_numpy().ravel(),
         cmap=DIVERGING,
         vmin=-largest,
@@ -287,9 +315,22 @@ def activity_dotplot(
     wide, high = ax.bbox.width / ax.figure.dpi, ax.bbox.height / ax.figure.dpi
     bar = ax.inset_axes((1 + 0.2 / wide, 0, 0.12 / wide, min(0.55, 1.6 / high)))
     ax.figure.colorbar(dots, cax=bar, label="mean NES")
+    _size_legend(ax, _DOT, active)
+    settle(ax)
+    fit(ax)
+    # Where the cells of the table are small, so are the dots: they mustn't touch.
+    side = 72 / ax.figure.dpi * min(ax.bbox.width / means.shape[1], ax.bbox.height / len(means))
+    largest_dot = min(_DOT, np.pi / 4 * (0.9 * side) ** 2)
+    dots.set_sizes(largest_dot * share.to_numpy().ravel())
+    _size_legend(ax, largest_dot, active)
+    return ax
+
+
+def _size_legend(ax: Axes, largest: float, active: float) -> None:
+    """Shares of cells by the area of a dot."""
     ax.legend(
         handles=[
-            ax.scatter([], [], s=biggest * part, c=FAINT, label=f"{part:.0%}")
+            ax.scatter([], [], s=largest * part, c=FAINT, label=f"{part:.0%}")
             for part in (0.25, 0.5, 1.0)
         ],
         title=f"cells with\n|NES| > {active:g}",
@@ -299,8 +340,6 @@ def activity_dotplot(
         fontsize=8,
         title_fontsize=8,
     )
-    settle(ax)
-    return ax
 
 
 def _scanpy() -> Any:

@@ -10,6 +10,7 @@ import pandas as pd
 from pysces.errors import InputError, MissingKeyError
 from pysces.keys import NetworkKeys
 from pysces.messages import listed
+from pysces.plots._labels import fit
 from pysces.plots._style import DIVERGING, DOWN, FAINT, INK, PALE, UP, axes_of, label, network_of
 
 if TYPE_CHECKING:
@@ -60,8 +61,15 @@ def barcode(
 
     Examples
     --------
-    >>> pysces.pl.barcode(signature, network, ["MYC"])  # doctest: +SKIP
+    >>> import pandas as pd, pysces
+    >>> signature = pd.Series({"MAX": 2.0, "NCL": 1.5, "CDKN1A": -3.0})
+    >>> edges = pd.DataFrame({"source": "MYC", "target": signature.index, "mor": [1, 1, -1]})
+    >>> ax = pysces.pl.barcode(signature, pysces.Network(edges), ["MYC"])
+    >>> ax.get_xlabel()
+    '3 genes by their signature'
     """
+    from matplotlib.transforms import ScaledTranslation
+
     values = signature.dropna().sort_values(kind="stable")
     if not values.index.is_unique:
         raise InputError("The genes of the signature repeat. Make their names unique.")
@@ -85,8 +93,12 @@ def barcode(
     ax.set_xticks([0, 1], [f"down\n{values.min():.1f}", f"up\n{values.max():.1f}"])
     ax.set_xlim(-0.01, 1.0 if scores is None else 1.13)
     ax.set_ylim(len(names) + 0.6, -1.0)
-    ax.set_xlabel(f"{len(values)} genes by their signature")
+    ax.set_xlabel(f"{len(values)} genes by their signature", va="top")
+    # Between the two ends, where it needs no line of its own
+    below = ScaledTranslation(0, -7 / 72, ax.figure.dpi_scale_trans)
+    ax.xaxis.set_label_coords(0.5, 0.0, ax.get_xaxis_transform() + below)
     ax.spines[:].set_visible(False)
+    fit(ax)
     return ax
 
 
@@ -127,7 +139,14 @@ def msviper_barcode(
 
     Examples
     --------
-    >>> pysces.pl.msviper_barcode(adata)  # doctest: +SKIP
+    >>> import anndata, numpy as np, pandas as pd, pysces
+    >>> adata = anndata.AnnData(np.random.default_rng(0).normal(size=(20, 12)))
+    >>> adata.var_names = [f"gene{number}" for number in range(12)]
+    >>> adata.obs["arm"] = ["treated", "control"] * 10
+    >>> edges = pd.DataFrame({"source": "gene0", "target": adata.var_names[1:]})
+    >>> pysces.run_msviper(adata, "arm", "treated", network=edges, n_permutations=0)
+    >>> pysces.pl.msviper_barcode(adata, network=pysces.Network(edges)).get_title()
+    'treated against rest'
     """
     record = adata.uns.get(key, {})
     if "results" not in record or "signature" not in record:
@@ -193,8 +212,14 @@ def viper_barcode(
 
     Examples
     --------
-    >>> pysces.compute_signature(adata)  # doctest: +SKIP
-    >>> pysces.pl.viper_barcode(adata, adata.obs_names[0])  # doctest: +SKIP
+    >>> import anndata, numpy as np, pandas as pd, pysces
+    >>> adata = anndata.AnnData(np.random.default_rng(0).normal(size=(20, 12)))
+    >>> adata.var_names = [f"gene{number}" for number in range(12)]
+    >>> edges = pd.DataFrame({"source": "gene0", "target": adata.var_names[1:]})
+    >>> pysces.run_viper(adata, edges)
+    >>> pysces.compute_signature(adata)
+    >>> pysces.pl.viper_barcode(adata, "7", network=pysces.Network(edges)).get_title()
+    'cell 7'
     """
     for slot, name, remedy in (
         ("layers", layer, f"pysces.compute_signature(adata, key_added={layer!r})"),

@@ -11,7 +11,7 @@ from pysces.embedding.neighbours import Stored, stored
 from pysces.errors import InputError
 from pysces.keys import EmbeddingKeys
 from pysces.messages import listed
-from pysces.plots._labels import place_labels, settle
+from pysces.plots._labels import fit, place_labels, settle
 from pysces.plots._style import DIVERGING, FAINT, PALE, SERIES, axes_of, clean, label
 
 if TYPE_CHECKING:
@@ -75,7 +75,14 @@ def embedding(
 
     Examples
     --------
-    >>> pysces.pl.embedding(adata, color="n_targets")  # doctest: +SKIP
+    >>> import anndata, numpy as np, pandas as pd, pysces
+    >>> adata = anndata.AnnData(np.ones((2, 5)))
+    >>> adata.var_names = ["TF1", "TF2", "TF3", "A", "B"]
+    >>> edges = pd.DataFrame({"source": ["TF1", "TF2", "TF3"] * 2, "target": ["A"] * 3 + ["B"] * 3})
+    >>> edges["mor"] = [1.0, 0.9, -1.0, 0.5, 0.6, -0.5]
+    >>> pysces.embed_regulators(adata, network=edges, n_components=2)
+    >>> pysces.pl.embedding(adata).get_title()
+    '3 regulators'
     """
     found = stored(adata, key)
     _check_components(components, found.coordinates.shape[1])
@@ -99,6 +106,7 @@ def embedding(
         axis.set_label_text(f"component {number} (eigenvalue {found.eigenvalues[number - 1]:.2f})")
     ax.set_title(f"{len(names)} regulators", fontsize=11)
     settle(ax)
+    fit(ax)
     place_labels(
         ax,
         points[order],

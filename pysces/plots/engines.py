@@ -10,14 +10,13 @@ import pandas as pd
 
 from pysces.errors import InputError
 from pysces.messages import listed
-from pysces.plots._labels import settle
+from pysces.plots._labels import fit, settle
 from pysces.plots._style import GREEN, INK, PALE, SERIES, VERMILION, axes_of, clean, label
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.axis import Axis
     from matplotlib.text import Text
-    from numpy.typing import NDArray
 
     from pysces.validation import ValidationReport
 
@@ -42,7 +41,11 @@ def engine_agreement(
 
     Examples
     --------
-    >>> pysces.pl.engine_agreement(pysces.validate())  # doctest: +SKIP
+    >>> import pysces
+    >>> report = pysces.validate(["python"], ["segment_means"])
+    >>> ax = pysces.pl.engine_agreement(report)
+    >>> [text.get_text() for text in ax.get_yticklabels()]
+    ['segment_means']
     """
     from matplotlib.patches import Rectangle
 
@@ -66,6 +69,7 @@ def engine_agreement(
     ax.set_xlabel("largest difference from the reference", fontsize=9)
     ax.xaxis.set_label_position("bottom")
     ax.spines[:].set_visible(False)
+    fit(ax)
     return ax
 
 
@@ -108,7 +112,11 @@ def benchmark_scaling(
 
     Examples
     --------
-    >>> pysces.pl.benchmark_scaling(table, x="n_cells", y="seconds", by="engine")  # doctest: +SKIP
+    >>> import pandas as pd, pysces
+    >>> table = pd.DataFrame({"engine": ["numba"] * 3, "n_cells": [100, 1000, 10_000]})
+    >>> table["seconds"] = [0.1, 0.9, 9.2]
+    >>> pysces.pl.benchmark_scaling(table, by="engine").get_xlabel()
+    'n cells'
     """
     if absent := [name for name in (x, y, by) if name not in table]:
         raise InputError(
@@ -147,6 +155,7 @@ def benchmark_scaling(
     ax.set_axisbelow(True)
     clean(ax)
     _name_ends(ax, ends)
+    fit(ax)
     return ax
 
 
@@ -160,19 +169,6 @@ def _whole_decades(axis: Axis) -> None:
         axis.set_view_interval(low, high, ignore=True)
     axis.set_major_locator(LogLocator(numticks=6))
     axis.set_minor_formatter(NullFormatter())
-
-
-def _plain_numbers(ax: Axes, sizes: NDArray[np.float64]) -> None:
-    """Numbers instead of powers of ten; the sizes themselves as ticks where they are few."""
-    from matplotlib.ticker import FixedLocator, FuncFormatter, LogFormatter, NullLocator
-
-    ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,g}"))
-    ax.yaxis.set_minor_formatter(LogFormatter(minor_thresholds=(1.5, 0.4)))
-    ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,g}"))
-    ax.xaxis.set_minor_formatter(LogFormatter(minor_thresholds=(1.5, 0.4)))
-    if len(sizes) <= 7 and (len(sizes) < 2 or (sizes[1:] / sizes[:-1]).min() > 1.3):
-        ax.xaxis.set_major_locator(FixedLocator(sizes.tolist()))
-        ax.xaxis.set_minor_locator(NullLocator())
 
 
 def _name_ends(ax: Axes, ends: list[tuple[float, float, str, str]]) -> None:

@@ -10,6 +10,7 @@ from pysces.aracne.measure import Measure
 from pysces.aracne.null import null_of
 from pysces.errors import InputError
 from pysces.keys import NetworkKeys
+from pysces.plots._labels import fit
 from pysces.plots._style import BLUE, FAINT, INK, ORANGE, VERMILION, axes_of, clean, network_of
 
 if TYPE_CHECKING:
@@ -201,6 +202,7 @@ def support_histogram(
     ax.set(xlim=(0.4, most + 0.6), xlabel=f"support (of {most} resamples)", ylabel="edges")
     ax.legend(frameon=False, loc="lower left", bbox_to_anchor=(0, 1), ncols=3, fontsize=8)
     clean(ax)
+    fit(ax)
     return ax
 
 

@@ -80,7 +80,11 @@ def network_graph(
 
     Examples
     --------
-    >>> pysces.pl.network_graph(network)  # doctest: +SKIP
+    >>> import pandas as pd, pysces
+    >>> edges = {"source": ["MYC", "MYC"], "target": ["MAX", "NCL"], "mor": [-0.4, 0.9]}
+    >>> ax = pysces.pl.network_graph(pysces.Network(pd.DataFrame(edges)))  # with networkx
+    >>> ax.get_title()
+    '1 regulon, up to 12 strongest targets each'
     """
     shown, sizes = _strongest(network_of(network, key), regulators, n_regulators, n_targets)
     graph = graph_of(shown)

@@ -75,7 +75,10 @@ def edge_partition(
 
     Examples
     --------
-    >>> pysces.pl.edge_partition(adata, "MYC", "NCL")  # doctest: +SKIP
+    >>> import numpy as np, pandas as pd, pysces
+    >>> data = pd.DataFrame(np.random.default_rng(0).normal(size=(64, 2)), columns=["MYC", "NCL"])
+    >>> pysces.pl.edge_partition(data, "MYC", "NCL").get_xlabel()
+    'MYC: ranks, low to high'
     """
     if hasattr(expression, "var_names"):
         data = Expression.from_anndata(expression, layer=layer)

@@ -9,7 +9,7 @@ import pandas as pd
 
 from pysces.errors import InputError
 from pysces.messages import listed
-from pysces.plots._labels import place_labels
+from pysces.plots._labels import box_of, place_labels, settle
 from pysces.plots._layout import layout
 from pysces.plots._style import FAINT, INK, UP, VERMILION, axes_of, label
 from pysces.plots.networks import REGULATOR, TARGET, aspect_of, draw_nodes, graph_of, legend_below
@@ -49,7 +49,8 @@ def dpi_comparison(
     Returns
     -------
     matplotlib.axes.Axes
-        The same genes at the same places, left before, right after; removed edges are dotted.
+        The same genes at the same places, left before, right after (on narrow axes above and
+        below); removed edges are dotted.
 
     Raises
     ------
@@ -58,8 +59,11 @@ def dpi_comparison(
 
     Examples
     --------
-    >>> mi = pysces.mutual_information(data)  # doctest: +SKIP
-    >>> pysces.pl.dpi_comparison(mi, pysces.prune_dpi(mi))  # doctest: +SKIP
+    >>> import pandas as pd, pysces
+    >>> mi = pd.DataFrame([[0, 0.5, 0.2], [0.5, 0, 0.4]], index=["A", "B"], columns=["A", "B", "C"])
+    >>> ax = pysces.pl.dpi_comparison(mi, pysces.prune_dpi(mi))  # with networkx
+    >>> [text.get_text() for text in ax.texts[:2]]
+    ['before: 3 edges', 'after: 2 edges']
     """
     first, second = before.fillna(0.0), after.reindex_like(before).fillna(0.0)
     absent = [name for name in genes or () if name not in set(first.columns)]
@@ -77,7 +81,7 @@ def dpi_comparison(
     graph.add_nodes_from(chosen)
     place = layout(graph, seed, aspect_of(ax) / 2.2)
     corner = np.max(list(place.values()), axis=0)
-    shift = np.array([corner[0] + 2.2, 0.0])
+    shift = _beside_or_below(corner, aspect_of(ax))
     gone = edges[~edges["kept"]]
     _draw_edges(ax, edges, place, np.zeros(2), INK, "solid")
     _draw_edges(ax, edges[edges["kept"]], place, shift, INK, "solid")
@@ -89,19 +93,33 @@ def dpi_comparison(
         draw_nodes(ax, side, others, np.full(len(others), 90.0), TARGET, FAINT)
         draw_nodes(ax, side, regulators, np.full(len(regulators), 220.0), REGULATOR, UP)
     ax.set_aspect("equal", adjustable="datalim")
-    ax.update_datalim([(-0.6, -0.4), (corner[0] + shift[0] + 1.0, corner[1] + 1.2)])
+    ax.update_datalim([(-0.6, shift[1] - 0.4), (corner[0] + shift[0] + 1.0, corner[1] + 1.2)])
     ax.autoscale_view()
     ax.set_axis_off()
     legend_below(ax, {"edge": (INK, "solid"), "removed": (VERMILION, (0, (1, 2)))})
     captions = (f"before: {len(edges)} edges", f"after: {len(edges) - len(gone)} edges")
+    titles = []
     for number, text in enumerate(captions):
-        at = (corner[0] / 2 + number * shift[0], corner[1] + 1.1)
-        ax.text(*at, text, ha="center", va="top", fontsize=11)
+        at = np.array([corner[0] / 2, corner[1] + 1.1]) + number * shift
+        titles.append(ax.text(at[0], at[1], text, ha="center", va="top", fontsize=11))
     points = np.array([side[n] for side in both for n in [*regulators, *others]])
     names = [label(n) for n in [*regulators, *others]] * 2
     radius = np.tile([8.5] * len(regulators) + [5.5] * len(others), 2)
-    place_labels(ax, points, names, radius=radius, rings=(0.5, 5.0, 12.0), fontsize=8)
+    settle(ax)
+    taken = [box_of(title) for title in titles]
+    place_labels(ax, points, names, radius=radius, taken=taken, rings=(0.5, 5.0, 12.0), fontsize=8)
     return ax
+
+
+def _beside_or_below(corner: NDArray[np.float64], aspect: float) -> NDArray[np.float64]:
+    """Where the second drawing stands, so that both are as large as the axes allow."""
+    ways = (np.array([corner[0] + 2.2, 0.0]), np.array([0.0, -corner[1] - 2.4]))
+
+    def size(shift: NDArray[np.float64]) -> float:
+        width, height = corner + np.abs(shift) + 1.6
+        return float(min(aspect / width, 1.0 / height))
+
+    return max(ways, key=size)
 
 
 def _triangles(before: pd.DataFrame, after: pd.DataFrame, n_genes: int) -> list[str]:

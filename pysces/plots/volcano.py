@@ -53,7 +53,11 @@ def volcano(
 
     Examples
     --------
-    >>> pysces.pl.volcano(pysces.rank_regulators(adata, "cell_type", group="NK"))  # doctest: +SKIP
+    >>> import pandas as pd, pysces
+    >>> table = pd.DataFrame({"regulator": ["MYC", "SPI1"], "nes": [4.2, -0.3]})
+    >>> table = table.assign(pvalue=[3e-5, 0.76], qvalue=[6e-5, 0.76])
+    >>> pysces.pl.volcano(table).get_title()
+    '1 of 2 regulators significant'
     """
     table, effect = _checked(table, group, effect)
     ax = axes_of(ax, 6.5, 5)

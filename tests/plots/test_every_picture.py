@@ -145,6 +145,28 @@ def test_makes_axes_of_its_own_in_which_all_text_fits(name, adata, monkeypatch) 
     assert faults_of_text(ax.figure, drawn_texts(ax.figure, monkeypatch)) == []
 
 
+@pytest.mark.parametrize("name", PICTURES)
+def test_fits_axes_that_no_layout_engine_cares_for(name, adata, monkeypatch) -> None:
+    """``plt.subplots()`` as people type it: nothing is cut off."""
+    figure, ax = pyplot.subplots()
+    draw(name, adata, ax)
+    assert faults_of_text(figure, drawn_texts(figure, monkeypatch)) == []
+
+
+@pytest.mark.parametrize("name", ["activity_heatmap", "msviper_barcode"])
+def test_stays_in_its_part_of_a_figure(name, adata, monkeypatch) -> None:
+    figure, axes = pyplot.subplots(2, 2, figsize=(11, 9))
+    ax = draw(name, adata, axes[1, 0])
+    for other in (axes[0, 0], axes[0, 1], axes[1, 1]):
+        other.set_axis_off()
+    texts = drawn_texts(figure, monkeypatch)
+    assert faults_of_text(figure, texts) == []
+    boxes = np.array([box_of(text) for text in texts])
+    assert (boxes[:, 2] <= axes[0, 1].bbox.x0).all()
+    assert (boxes[:, 3] <= axes[0, 0].bbox.y0).all()
+    assert (ax.bbox.size > 100).all()
+
+
 def test_faults_of_text_are_seen(monkeypatch) -> None:
     figure, ax = pyplot.subplots()
     ax.text(0.5, 0.5, "one")
