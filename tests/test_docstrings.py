@@ -37,6 +37,8 @@ PLAIN = {
     "use_engine",
     "validate",
 }
+# Functions whose examples need a run of theirs first and aren't executed; the tour executes them.
+SKIPPED = {"activity", "compute_signature", "rank_regulators", "run_msviper", "to_mudata"}
 SECTIONS = (
     "Parameters",
     "Returns",
@@ -72,6 +74,20 @@ def described(section: str) -> list[str]:
     return [name.strip().lstrip("*") for line in names for name in line.split(",")]
 
 
+def wordless(section: str) -> list[str]:
+    """Names at the margin of a section under which no word stands."""
+    entries = re.split(r"^(?=\S)", section, flags=re.M)
+    heads = [entry.splitlines() for entry in entries if entry.strip()]
+    return [head.strip() for head, *below in heads if not re.search(r"\w", " ".join(below))]
+
+
+def runs(example: str) -> bool:
+    """Whether an example is more than imports and lines that are skipped."""
+    lines = re.findall(r"^ *>>> (.*)$", example, flags=re.M)
+    calls = [line for line in lines if not line.startswith(("import ", "from "))]
+    return any("doctest: +SKIP" not in line for line in calls)
+
+
 def parameters_of(function: Callable[..., Any]) -> list[str]:
     """Names in the signature, without self and cls."""
     return [name for name in inspect.signature(function).parameters if name not in ("self", "cls")]
@@ -85,6 +101,7 @@ def complaints(
     found = sections(text)
     if not found[""].strip():
         return ["no docstring"]
+    prose = "".join(part for title, part in found.items() if title != "Examples")
     names = parameters_of(function)
     told = described(found.get("Parameters", ""))
     lacks = [f"parameter {name!r} isn't described" for name in names if name not in told]
@@ -96,13 +113,19 @@ def complaints(
         lacks.append("no Returns")
     if ">>> " not in found.get("Examples", ""):
         lacks.append("no Examples")
+    elif not runs(found["Examples"]):
+        lacks.append("no example that runs")
+    for title in ("Parameters", "Raises"):
+        lacks += [f"{name!r} has no words" for name in wordless(found.get(title, ""))]
+    if {"Returns", "Yields"} & set(found) and not found.get("Returns", found.get("Yields")).strip():
+        lacks.append("no words under Returns")
     refuses = "raise " in inspect.getsource(inspect.unwrap(function))
     if (refuses or DATA & set(names)) and not found.get("Raises", "").strip():
         lacks.append("no Raises")
     for name in described(found.get("Raises", "")):
         if not hasattr(errors, name) and not hasattr(builtins, name):
             lacks.append(f"{name!r} under Raises is no error")
-    if not picture and DATA & set(names) - {"graph", "path", "paths"} and not SHAPE.search(text):
+    if not picture and DATA & set(names) - {"graph", "path", "paths"} and not SHAPE.search(prose):
         lacks.append("no shape (cells x genes, [edges], one row per edge)")
     if method and not YEAR.search(found.get("References", "")):
         lacks.append("no References with a year")
@@ -132,7 +155,8 @@ CLASSES = [n for n in pysces.__all__ if inspect.isclass(getattr(pysces, n))]
 )
 def test_function_is_documented(function: Callable[..., Any], method: bool) -> None:
     picture = function.__module__.startswith("pysces.plots.")
-    assert complaints(function, method=method, picture=picture) == []
+    allowed = ["no example that runs"] if function.__name__ in SKIPPED else []
+    assert complaints(function, method=method, picture=picture) == allowed
 
 
 @pytest.mark.parametrize("name", CLASSES)
@@ -210,6 +234,7 @@ def good(adata, mode=1) -> int:
     Examples
     --------
     >>> good(1)
+    1
     """
 
 
@@ -221,9 +246,15 @@ def good(adata, mode=1) -> int:
         ("mode\n    A number", "mode\n    N.\nold\n    A number", "'old' is described but not"),
         ("Returns\n-------", "Return\n------", "no Returns"),
         (">>> good(1)", "good(1)", "no Examples"),
+        (">>> good(1)", ">>> good(1)  # doctest: +SKIP", "no example that runs"),
+        (">>> good(1)", ">>> import pysces", "no example that runs"),
+        ("mode\n    A number, pure.", "mode", "'mode' has no words"),
+        ("InputError\n    If not.", "InputError", "'InputError' has no words"),
+        ("int\n    One.\n", "", "no words under Returns"),
         ("Raises\n------\nInputError\n    If not.", "", "no Raises"),
         ("InputError", "InputErorr", "'InputErorr' under Raises is no error"),
         ("Cells x genes", "Cells", "no shape"),
+        ("Cells x genes.", "Cells.\n\nExamples\n--------\n>>> adata[cells]", "no shape"),
         ("Somebody 1999", "Somebody", "no References with a year"),
         ("References\n----------", "", "no References with a year"),
     ],

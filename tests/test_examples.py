@@ -6,6 +6,7 @@ import doctest
 import importlib
 import pkgutil
 import re
+import sys
 import warnings
 from importlib.util import find_spec
 from pathlib import Path
@@ -29,12 +30,16 @@ OPTIONAL = ("dask", "igraph", "matplotlib", "mudata", "networkx", "pyarrow", "sc
 
 def _missing_package(example: doctest.DocTest) -> str | None:
     source = "".join(line.source for line in example.examples)
-    return next((p for p in OPTIONAL if p in source and find_spec(p) is None), None)
+    needed = [p for p in OPTIONAL if p in source]
+    needed += ["matplotlib"] * ("pysces.pl." in source)
+    return next((p for p in needed if find_spec(p) is None), None)
 
 
 @pytest.mark.filterwarnings("ignore::pysces.PyscesWarning")
 @pytest.mark.parametrize("name", ["pysces", *MODULES])
-def test_docstring_examples(name: str) -> None:
+def test_docstring_examples(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)  # some write files
+    monkeypatch.setenv("MPLBACKEND", "Agg")
     runner = doctest.DocTestRunner(optionflags=doctest.NORMALIZE_WHITESPACE | doctest.ELLIPSIS)
     found = [e for e in doctest.DocTestFinder().find(importlib.import_module(name)) if e.examples]
     missing = {e.name: package for e in found if (package := _missing_package(e))}
@@ -46,6 +51,8 @@ def test_docstring_examples(name: str) -> None:
                 runner.run(example)
     finally:
         pysces.settings.verbosity = verbosity
+        if pyplot := sys.modules.get("matplotlib.pyplot"):
+            pyplot.close("all")
     assert runner.failures == 0
     if missing:
         pytest.skip(f"the others passed; not installed: {missing}")
