@@ -163,7 +163,8 @@ def validate(
         Names of kernels; all by default.
     quick
         Only the small cases that every kernel has (all ties, a constant row, a row unlike the
-        rest): seconds instead of minutes. Empty, long and extreme inputs are not tried then.
+        rest): seconds instead of minutes, once the kernels are compiled. Empty, long and extreme
+        inputs are not tried then.
 
     Returns
     -------

@@ -119,7 +119,10 @@ def run_aracne(
         An edge is removed if it's weaker than ``(1 - dpi_tolerance)`` times both others of a
         triangle.
     n_null
-        Simulated pairs of independent genes behind the p-values.
+        Simulated pairs of independent genes behind the p-values. What they give depends on the
+        estimator and the number of samples alone, so each new number of samples (of a resample
+        and of all, of each group) costs a simulation once: seconds, or half a minute for very
+        many samples. It is kept in ``settings.cache_dir``. For a try, 100,000 do.
     seed
         Fixes resamples, ties and decoys.
     checkpoint
@@ -127,7 +130,9 @@ def run_aracne(
         another ``alpha``, ``correction``, ``consensus`` or ``dpi`` reuses what is there.
     client
         A ``dask.distributed.Client``, or ``"local"`` for one on this machine: resamples are
-        computed on its workers, with the same result to the bit.
+        computed on its workers, with the same result to the bit. The kernels use all cores without
+        it, and starting the workers of ``"local"`` takes some seconds: runs of less than a few
+        minutes are slower with it.
     engine
         ``"mlx"``, ``"numba"`` or ``"python"``; ``None`` for the best one here. The network is the
         same to the bit on every engine.
