@@ -228,6 +228,27 @@ def test_command_line_writes_the_page(adata, tmp_path, capsys) -> None:
     assert "run_aracne" in capsys.readouterr().err
 
 
+def test_words_of_numbers(adata, tmp_path) -> None:
+    """No "0% aren't measured", no -0.0, and decoys are counted: they are more than regulators."""
+    only = anndata.AnnData(adata.X, obs=adata.obs, var=adata.var)
+    only.uns["aracne"] = dict(adata.uns["<em>net<"])
+    only.uns["aracne"]["params"] |= {"n_decoys_used": 200, "n_decoy_edges": 14_513}
+    names = ["a", "b"]
+    only.obsm["viper"] = pd.DataFrame(
+        {"a": np.where(np.arange(60) % 3 == 0, -0.01, -0.5), "b": np.arange(60) % 3 - 1.0},
+        index=only.obs_names,
+    )
+    only.obsm["viper"]["a"] += 1e-4 * np.arange(60)
+    facts = pd.DataFrame({"n_targets": [12, 10], "n_targets_missing": [0, 0]}, index=names)
+    only.uns["viper"] = {"regulators": facts, "params": {}}
+    pysces.report(only, tmp_path / "page.html", groupby="<i>kind</i>")
+    words = " ".join(Reader((tmp_path / "page.html").read_text()).words)
+    assert "edges of 200 decoys 14,513" in words
+    assert "All targets of the regulons are measured." in words
+    assert "a (0.0)" in words
+    assert "(-0.0)" not in words
+
+
 # --- elements -----------------------------------------------------------------------------------
 
 

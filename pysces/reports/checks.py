@@ -106,7 +106,8 @@ def _scores(adata: AnnData, activity_key: str) -> Iterator[tuple[bool, str]]:
     if isinstance(facts, pd.DataFrame) and "n_targets_missing" in facts and len(facts):
         lost = facts["n_targets_missing"] / (facts["n_targets"] + facts["n_targets_missing"])
         share = float(lost.mean())
-        yield share < 0.5, f"On average {share:.0%} of a regulon's targets aren't measured."
+        text = f"On average {share:.0%} of a regulon's targets aren't measured."
+        yield share < 0.5, text if share > 0 else "All targets of the regulons are measured."
 
 
 def _params(adata: AnnData, key: str) -> Mapping[str, Any]:

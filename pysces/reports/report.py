@@ -143,7 +143,8 @@ def _network_section(adata: AnnData, key: str) -> list[Markup]:
     ]
     if "mor" in edges and len(edges):
         pairs.append(("activating edges", f"{(edges['mor'] >= 0).mean():.0%}"))
-    for name, text in (("n_seen", "candidate edges"), ("n_decoy_edges", "edges of decoys")):
+    decoys = f"edges of {int(network.params.get('n_decoys_used', 0)):,} decoys"
+    for name, text in (("n_seen", "candidate edges"), ("n_decoy_edges", decoys)):
         if name in network.params:
             pairs.append((text, int(network.params[name])))
     parts: list[Markup] = [facts(pairs)]
@@ -236,7 +237,8 @@ def _ranked(adata: AnnData, groupby: str, key: str) -> Markup:
         ranked = rank_regulators(adata, groupby, key, group=str(name))
         best = ranked[ranked["score"] > 0].head(6)
         listed = ", ".join(
-            f"{r} ({m:.1f})" for r, m in zip(best["regulator"], best["mean"], strict=True)
+            f"{r} ({round(m, 1) + 0.0})"
+            for r, m in zip(best["regulator"], best["mean"], strict=True)
         )
         rows.append((str(name), int(counts[name]), listed or "none"))
     return table(("group", "cells", "regulators (mean NES)"), rows)
