@@ -66,7 +66,7 @@ def engine_agreement(
     ax.set(xlim=(-0.55, len(engines) - 0.45), ylim=(len(kernels) - 0.4, -0.6))
     ax.xaxis.tick_top()
     ax.tick_params(length=0)
-    ax.set_xlabel("largest difference from the reference", fontsize=9)
+    ax.set_xlabel("largest difference from the reference (of the tolerance)", fontsize=9)
     ax.xaxis.set_label_position("bottom")
     ax.spines[:].set_visible(False)
     fit(ax)
@@ -78,6 +78,9 @@ def _verdict(verdict: Mapping[str, Any]) -> str:
         return "not run"
     difference = float(verdict["difference"])
     size = "equal" if difference == 0 else f"± {difference:.1g}"
+    share = 100 * float(verdict.get("tolerance_used", 0.0))
+    if 0 < share < float("inf"):  # a large difference of large values is none to worry about
+        size += f" ({share:.2g} %)" if share >= 0.01 else " (< 0.01 %)"
     return f"DIFFERS {size}" if verdict["verdict"] == "DIFFERS" else size
 
 

@@ -138,6 +138,17 @@ def test_engine_agreement_says_each_verdict() -> None:
     assert tick_names(ax.yaxis) == ["adaptive_mi", "area"]
 
 
+def test_engine_agreement_tells_how_much_of_the_tolerance_is_used() -> None:
+    one, *_ = verdicts()["verdicts"]
+    shares = {"numba": 1e-9, "mlx": 0.4}
+    given = [
+        {**one, "engine": engine, "verdict": "agrees", "difference": 4e14, "tolerance_used": share}
+        for engine, share in shares.items()
+    ]
+    ax = pysces.pl.engine_agreement({"verdicts": given})
+    assert texts_of(ax) == {"± 4e+14 (< 0.01 %)", "± 4e+14 (40 %)"}
+
+
 def test_engine_agreement_of_a_report() -> None:
     report = pysces.validate(engines=["python"], kernels=["rank_products"])
     ax = pysces.pl.engine_agreement(report)
