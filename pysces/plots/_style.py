@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import pandas as pd
+
 from pysces.data.storage import read_network_of
-from pysces.errors import PyscesError
+from pysces.errors import InputError, PyscesError
 from pysces.network import Network
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from anndata import AnnData
     from matplotlib.axes import Axes
 
@@ -60,9 +64,27 @@ def label(name: object, longest: int = LONGEST_NAME) -> str:
     return text.replace("$", r"\$")
 
 
-def network_of(source: Network | AnnData, key: str) -> Network:
-    """A network, or the one in an AnnData under a key."""
-    return source if isinstance(source, Network) else read_network_of(source, key)
+def network_of(source: Network | pd.DataFrame | AnnData, key: str) -> Network:
+    """A network, that of a table of edges, or the one in an AnnData under a key."""
+    if isinstance(source, Network):
+        return source
+    if isinstance(source, pd.DataFrame):
+        return Network.from_dataframe(source)
+    if not hasattr(source, "uns"):
+        raise InputError(
+            f"Expected an AnnData, got {type(source).__name__}. "
+            "A Network or a table of edges will do, too."
+        )
+    return read_network_of(source, key)
+
+
+def names_of(names: str | Iterable[str]) -> list[str]:
+    """Names, also where one is passed as it is, as to Scanpy's pictures.
+
+    >>> names_of("MYC"), names_of(("MYC", "SPI1"))
+    (['MYC'], ['MYC', 'SPI1'])
+    """
+    return [names] if isinstance(names, str) else list(names)
 
 
 def clean(ax: Axes) -> None:

@@ -13,7 +13,7 @@ from pysces.errors import InputError, PyscesError
 from pysces.keys import ActivityKeys
 from pysces.messages import listed
 from pysces.plots._labels import fit, settle
-from pysces.plots._style import DIVERGING, FAINT, INK, PALE, axes_of, clean, label
+from pysces.plots._style import DIVERGING, FAINT, INK, PALE, axes_of, clean, label, names_of
 from pysces.viper.results import activity
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ _DOT = 190.0  # area of the largest dot, square points
 def activity_heatmap(
     adata: AnnData,
     groupby: str,
-    regulators: Sequence[str] | None = None,
+    regulators: str | Sequence[str] | None = None,
     *,
     key: str = ActivityKeys.key,
     n_regulators: int = 30,
@@ -112,7 +112,7 @@ def activity_heatmap(
 
 
 def _means(
-    adata: AnnData, key: str, groupby: str, regulators: Sequence[str] | None, number: int
+    adata: AnnData, key: str, groupby: str, regulators: str | Sequence[str] | None, number: int
 ) -> pd.DataFrame:
     """Mean activity, regulators x groups."""
     scores = _scores(adata, key, groupby, regulators)
@@ -124,17 +124,20 @@ def _means(
     return means.dropna(axis=0)
 
 
-def _scores(adata: AnnData, key: str, groupby: str, regulators: Sequence[str] | None) -> AnnData:
+def _scores(
+    adata: AnnData, key: str, groupby: str, regulators: str | Sequence[str] | None
+) -> AnnData:
     """Activities of these regulators in the cells that have a group."""
     scores = activity(adata, key)
     check_column(scores, groupby)
+    regulators = None if regulators is None else names_of(regulators)
     if absent := [name for name in regulators or () if name not in scores.var_names]:
         raise InputError(
             f"No activity of {listed(absent)} in .obsm[{key!r}]. "
             f"Regulators: {listed(scores.var_names)}."
         )
     grouped = scores[scores.obs[groupby].notna().to_numpy()]
-    return grouped[:, list(regulators)].copy() if regulators is not None else grouped.copy()
+    return grouped[:, regulators].copy() if regulators is not None else grouped.copy()
 
 
 def _order(values: NDArray[np.float64]) -> tuple[list[int], dict[str, Any] | None]:
@@ -232,7 +235,7 @@ def activity_violin(
 def activity_dotplot(
     adata: AnnData,
     groupby: str,
-    regulators: Sequence[str] | None = None,
+    regulators: str | Sequence[str] | None = None,
     *,
     key: str = ActivityKeys.key,
     n_regulators: int = 20,

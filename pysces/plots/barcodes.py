@@ -11,7 +11,18 @@ from pysces.errors import InputError, MissingKeyError
 from pysces.keys import NetworkKeys
 from pysces.messages import listed
 from pysces.plots._labels import fit
-from pysces.plots._style import DIVERGING, DOWN, FAINT, INK, PALE, UP, axes_of, label, network_of
+from pysces.plots._style import (
+    DIVERGING,
+    DOWN,
+    FAINT,
+    INK,
+    PALE,
+    UP,
+    axes_of,
+    label,
+    names_of,
+    network_of,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -25,7 +36,7 @@ if TYPE_CHECKING:
 def barcode(
     signature: pd.Series[float],
     network: Network,
-    regulators: Sequence[str] | None = None,
+    regulators: str | Sequence[str] | None = None,
     *,
     scores: pd.Series[float] | None = None,
     n_regulators: int = 10,
@@ -104,7 +115,7 @@ def barcode(
 
 def msviper_barcode(
     adata: AnnData,
-    regulators: Sequence[str] | None = None,
+    regulators: str | Sequence[str] | None = None,
     *,
     key: str = "msviper",
     network: Network | str | None = None,
@@ -172,7 +183,7 @@ def msviper_barcode(
 def viper_barcode(
     adata: AnnData,
     cell: str,
-    regulators: Sequence[str] | None = None,
+    regulators: str | Sequence[str] | None = None,
     *,
     key: str = "viper",
     layer: str = "signature",
@@ -244,19 +255,20 @@ def viper_barcode(
 
 def _regulators(
     network: Network,
-    regulators: Sequence[str] | None,
+    regulators: str | Sequence[str] | None,
     scores: pd.Series[float] | None,
     n_regulators: int,
 ) -> list[str]:
     """Rows of the picture: as asked for, else by score, the most active on top."""
     known = set(network.regulators)
     if regulators is not None:
+        regulators = names_of(regulators)
         if absent := [name for name in regulators if name not in known]:
             raise InputError(
                 f"Not regulators of this network: {listed(absent)}. "
                 f"Regulators: {listed(network.regulators)}."
             )
-        return list(regulators)
+        return regulators
     if scores is None:
         sizes = network.to_dataframe().groupby("source", observed=True).size()
         return sizes.sort_values(ascending=False, kind="stable").index[:n_regulators].tolist()

@@ -12,7 +12,7 @@ from pysces.errors import InputError
 from pysces.keys import EmbeddingKeys
 from pysces.messages import listed
 from pysces.plots._labels import fit, place_labels, settle
-from pysces.plots._style import DIVERGING, FAINT, PALE, SERIES, axes_of, clean, label
+from pysces.plots._style import DIVERGING, FAINT, PALE, SERIES, axes_of, clean, label, names_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -30,7 +30,7 @@ def embedding(
     *,
     color: str | None = "n_targets",
     components: tuple[int, int] = (1, 2),
-    regulators: Sequence[str] | None = None,
+    regulators: str | Sequence[str] | None = None,
     n_labels: int = 30,
     targets: bool = False,
     key: str = EmbeddingKeys.key,
@@ -134,7 +134,7 @@ def _plane(coordinates: pd.DataFrame, components: tuple[int, int]) -> NDArray[np
 def _named(
     found: Stored,
     components: tuple[int, int],
-    regulators: Sequence[str] | None,
+    regulators: str | Sequence[str] | None,
     n_labels: int,
 ) -> NDArray[np.intp]:
     """Numbers of the regulators to name, the most important first."""
@@ -142,6 +142,7 @@ def _named(
     if regulators is None:
         far = np.hypot(*_plane(found.coordinates.loc[names], components).T)
         return np.lexsort((names.to_numpy().astype(str), -np.round(far, 9)))[:n_labels]
+    regulators = names_of(regulators)
     if absent := [name for name in regulators if name not in names]:
         raise InputError(
             f"Not regulators of this embedding: {listed(absent)}. Regulators: {listed(names)}."

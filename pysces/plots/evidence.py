@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 def mi_null(
-    network: Network | AnnData,
+    network: Network | pd.DataFrame | AnnData,
     mi: pd.DataFrame | None = None,
     *,
     null: ArrayLike | None = None,
@@ -35,7 +35,7 @@ def mi_null(
     Parameters
     ----------
     network
-        A network of `pysces.run_aracne`, or an AnnData that has one.
+        A network of `pysces.run_aracne`, a table of its edges, or an AnnData that has one.
     mi
         Mutual information of all pairs (`pysces.mutual_information`), to draw that too.
     null
@@ -131,7 +131,7 @@ def _chance(
 
 
 def support_histogram(
-    network: Network | AnnData,
+    network: Network | pd.DataFrame | AnnData,
     *,
     seen: ArrayLike | None = None,
     decoys: ArrayLike | None = None,

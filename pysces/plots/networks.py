@@ -18,6 +18,7 @@ from pysces.plots._style import (
     UP,
     axes_of,
     label,
+    names_of,
     network_of,
 )
 
@@ -35,8 +36,8 @@ _TARGET_AREA = 46.0  # square points
 
 
 def network_graph(
-    network: Network | AnnData,
-    regulators: Sequence[str] | None = None,
+    network: Network | pd.DataFrame | AnnData,
+    regulators: str | Sequence[str] | None = None,
     *,
     n_regulators: int = 8,
     n_targets: int = 12,
@@ -49,7 +50,7 @@ def network_graph(
     Parameters
     ----------
     network
-        A network, or an AnnData that has one.
+        A network, a table of its edges, or an AnnData that has one.
     regulators
         Regulators to draw; by default those with the most targets.
     n_regulators
@@ -107,7 +108,7 @@ def network_graph(
 
 
 def _strongest(
-    network: Network, regulators: Sequence[str] | None, n_regulators: int, n_targets: int
+    network: Network, regulators: str | Sequence[str] | None, n_regulators: int, n_targets: int
 ) -> tuple[pd.DataFrame, pd.Series[int]]:
     """Edges to draw with a weight in (0, 1], and the number of targets of each regulator."""
     table = network.to_dataframe()
@@ -117,6 +118,7 @@ def _strongest(
     sizes = table.groupby("source", observed=True).size()
     sizes = sizes.sort_values(ascending=False, kind="stable")
     if regulators is not None:
+        regulators = names_of(regulators)
         absent = [name for name in regulators if name not in sizes.index]
         if absent:
             raise InputError(

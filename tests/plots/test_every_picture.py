@@ -167,6 +167,27 @@ def test_stays_in_its_part_of_a_figure(name, adata, monkeypatch) -> None:
     assert (ax.bbox.size > 100).all()
 
 
+def test_one_name_needs_no_list_and_a_table_is_a_network(adata) -> None:
+    """As Scanpy's pictures take them."""
+    pl, table = pysces.pl, adata.uns["aracne"]["network"]
+    assert pl.network_graph(table, "MYC").get_title().startswith("1 regulon,")
+    for ax in (
+        pl.activity_heatmap(adata, "kind", "MYC"),
+        pl.msviper_barcode(adata, "MYC"),
+        pl.viper_barcode(adata, "cell3", "MYC"),
+    ):
+        assert [text.get_text() for text in ax.get_yticklabels()] == ["MYC"]
+    ax = pl.activity_dotplot(adata, "kind", "MYC")
+    assert [text.get_text() for text in ax.get_xticklabels()] == ["MYC"]
+    assert [text.get_text() for text in pl.embedding(adata, regulators="MYC").texts] == ["MYC"]
+    pl.support_histogram(table)
+    with pytest.raises(pysces.InputError, match="'MYX'"):
+        pl.activity_heatmap(adata, "kind", "MYX")
+    for wrong in (table["mi"].to_numpy(), "network.tsv", None):
+        with pytest.raises(pysces.InputError, match="Expected an AnnData, got"):
+            pl.network_graph(wrong)
+
+
 def test_faults_of_text_are_seen(monkeypatch) -> None:
     figure, ax = pyplot.subplots()
     ax.text(0.5, 0.5, "one")
