@@ -30,10 +30,8 @@ from pysces.settings import settings  # noqa: E402 - __path__ first
 if TYPE_CHECKING:
     from pysces import plots as pl
     from pysces.aracne.consolidate import consolidate as consolidate
-    from pysces.aracne.metacells import metacells as metacells
     from pysces.aracne.parts import mutual_information as mutual_information
     from pysces.aracne.parts import prune_dpi as prune_dpi
-    from pysces.aracne.pseudobulk import pseudobulk as pseudobulk
     from pysces.aracne.run import run_aracne as run_aracne
     from pysces.aracne.single import infer_network as infer_network
     from pysces.benchmarking.run import benchmark as benchmark
@@ -46,6 +44,8 @@ if TYPE_CHECKING:
     from pysces.embedding.neighbours import regulator_neighbours as regulator_neighbours
     from pysces.embedding.run import embed_regulators as embed_regulators
     from pysces.network import Network as Network
+    from pysces.pooling.metacells import metacells as metacells
+    from pysces.pooling.pseudobulk import pseudobulk as pseudobulk
     from pysces.reports.report import report as report
     from pysces.validation import validate as validate
     from pysces.viper.enrichment import enrich as enrich
@@ -75,10 +75,10 @@ _PUBLIC = {
     "embed_regulators": "pysces.embedding.run",
     "enrich": "pysces.viper.enrichment",
     "infer_network": "pysces.aracne.single",
-    "metacells": "pysces.aracne.metacells",
+    "metacells": "pysces.pooling.metacells",
     "mutual_information": "pysces.aracne.parts",
     "prune_dpi": "pysces.aracne.parts",
-    "pseudobulk": "pysces.aracne.pseudobulk",
+    "pseudobulk": "pysces.pooling.pseudobulk",
     "rank_regulators": "pysces.viper.groups",
     "read_expression": "pysces.data.files",
     "read_network": "pysces.data.files",

@@ -6,6 +6,7 @@ import ast
 import importlib
 import inspect
 import pkgutil
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -35,6 +36,8 @@ ARROWS = {
     },
     "demo": {"aracne", "viper", "plots", "data", "network"},
     "aracne": {"data", "network", "dispatch", "regulon"},
+    # It prepares samples for whoever wants them, and knows no algorithm.
+    "pooling": {"data", "dispatch"},
     "viper": {"data", "network", "edge_table", "dispatch", "regulon"},
     "embedding": {"data", "network", "dispatch"},
     # Pictures show what the others made, and how: the null, the partition, activities, verdicts.
@@ -42,7 +45,7 @@ ARROWS = {
     "reports": {"data", "network", "plots", "viper"},
     "doctor": {"aracne", "viper", "dispatch"},
     # It times what users call, and draws it.
-    "benchmarking": {"aracne", "viper", "dispatch", "validation", "plots"},
+    "benchmarking": {"aracne", "viper", "pooling", "dispatch", "validation", "plots"},
     "validation": {"dispatch"},
     "data": {"network", "edges", "graphs", "regulon"},
     "network": {"regulon", "edge_table"},
@@ -161,6 +164,15 @@ def test_no_file_is_too_long() -> None:
     files = {p for folder in folders for p in folder.rglob("*.py")}
     long = {str(p): n for p in files if (n := len(p.read_text().splitlines())) > 400}
     assert not long
+
+
+def test_the_tour_of_the_house_shows_every_folder() -> None:
+    tour = PACKAGE.parent / "CONTRIBUTING.md"
+    if not tour.exists():
+        pytest.skip("the package lies apart from its pages")
+    shown = set(re.findall(r"(\w+)/(?= )", tour.read_text(encoding="utf-8")))
+    rooms = {p.parent.name for p in PACKAGE.glob("*/__init__.py")} - {"kernels"}
+    assert rooms <= shown
 
 
 def test_modules_import_by_themselves() -> None:

@@ -15,15 +15,15 @@ from hypothesis import strategies as st
 from scipy import stats
 
 import pysces
-from pysces.aracne import neighbours
-from pysces.aracne.neighbours import (
+from pysces.errors import InputError, PyscesWarning
+from pysces.pooling import neighbours
+from pysces.pooling.neighbours import (
     Neighbours,
     disjoint_pools,
     neighbours_in_graph,
     neighbours_in_space,
     principal_components,
 )
-from pysces.errors import InputError, PyscesWarning
 
 
 def _counts(n_cells: int = 240, n_genes: int = 60, seed: int = 0) -> AnnData:

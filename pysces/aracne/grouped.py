@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from pysces.aracne.pooling import labels_of
 from pysces.checks import check_whole
+from pysces.data.labels import labels_of
 from pysces.errors import InputError, PyscesWarning
 from pysces.messages import listed
 

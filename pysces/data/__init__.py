@@ -2,5 +2,5 @@
 
 ``expression`` reads matrices by blocks; ``storage`` holds the keys under which results live in an
 AnnData; ``files`` reads and writes networks and expression tables; ``regulators`` knows which genes
-can be regulators.
+can be regulators; ``labels`` which samples belong together.
 """

@@ -9,16 +9,17 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from pysces.aracne.neighbours import (
+from pysces.checks import check_whole
+from pysces.data.labels import labels_of
+from pysces.errors import InputError, PyscesWarning
+from pysces.messages import listed
+from pysces.pooling.neighbours import (
     Neighbours,
     disjoint_pools,
     neighbours_in_graph,
     neighbours_in_space,
 )
-from pysces.aracne.pooling import Cells, labels_of, pooled_anndata, sums_or_means
-from pysces.checks import check_whole
-from pysces.errors import InputError, PyscesWarning
-from pysces.messages import listed
+from pysces.pooling.pools import Cells, pooled_anndata, sums_or_means
 
 if TYPE_CHECKING:
     from anndata import AnnData

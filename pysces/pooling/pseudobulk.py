@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from pysces.aracne.pooling import Cells, labels_of, pooled_anndata, sums_or_means
 from pysces.checks import check_whole
+from pysces.data.labels import labels_of
 from pysces.errors import InputError
 from pysces.messages import listed
+from pysces.pooling.pools import Cells, pooled_anndata, sums_or_means
 
 if TYPE_CHECKING:
     from anndata import AnnData

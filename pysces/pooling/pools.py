@@ -12,8 +12,6 @@ import scipy.sparse as sp
 
 from pysces import seeds
 from pysces._version import __version__
-from pysces.aracne.neighbours import principal_components
-from pysces.checks import check_column
 from pysces.data._inputs import matrix_of
 from pysces.data.expression import Expression
 from pysces.data.storage import plain
@@ -22,6 +20,7 @@ from pysces.dispatch.chunks import block_length, blocks, progress
 from pysces.dispatch.engines import record, use_engine
 from pysces.errors import InputError, PyscesWarning
 from pysces.messages import listed
+from pysces.pooling.neighbours import principal_components
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -235,17 +234,3 @@ def pooled_anndata(
     table = pd.DataFrame({column: where}, index=pd.Index(names[by_pool], name=None))
     result.uns[key] = plain({"cells": table, "params": {**params, "func": func}})
     return result
-
-
-def labels_of(adata: AnnData, column: str | None, argument: str) -> pd.Categorical:
-    """A column of ``obs`` as categories of text that occur; one nameless category for None."""
-    if not hasattr(adata, "obs"):
-        raise InputError(f"Expected an AnnData, got {type(adata).__name__}.")
-    if column is not None:
-        check_column(adata, column, argument)
-    values: Any = [""] * adata.n_obs if column is None else adata.obs[column]
-    labels = pd.Categorical(values).remove_unused_categories()
-    texts = [str(label) for label in labels.categories]
-    if len(set(texts)) < len(texts):
-        raise InputError(f"Labels of .obs[{column!r}] are the same as text. Rename them.")
-    return labels.rename_categories(dict(zip(labels.categories, texts, strict=True)))
