@@ -247,6 +247,7 @@ def methods(n_samples: int, seed: int) -> dict[str, Method]:
         "Spearman, absolute": spearman,
         "run: decoy (default)": whole_run(),
         "run: decoy, p < 0.01": whole_run(resample_pvalue=1e-2),
+        "run: decoy, bootstrap, p < 0.01": whole_run(resample_pvalue=1e-2, **BOOTSTRAP),
         "run: poisson, bootstrap": whole_run(consensus="poisson", **BOOTSTRAP),
         "run: no resampling, BH": whole_run(resampling=None),
     }

@@ -137,6 +137,26 @@ def test_pvalues_are_calibrated_on_independent_genes(estimator: str, scheme: str
             assert realised >= 0.8 * p - 5 * noise
 
 
+@pytest.mark.parametrize("n", [20, 64, 128])
+def test_pvalues_of_few_values_follow_the_exact_law(n: int, fast) -> None:
+    """With two bins mutual information is a function of a hypergeometric count."""
+    measure, half = Measure("binned", n, n_bins=2), n // 2
+    null = null_of(measure, "permutation", 2_000_000)
+    one = np.array([[0] * half + [1] * half], dtype=np.uint8)
+    compared = 0
+    for shared in range(half // 2 + 1, half + 1):
+        low = [0] * shared + [1] * (half - shared)
+        other = np.array([low + [1 - bin for bin in low]], dtype=np.uint8)
+        exact = 2 * stats.hypergeom.sf(shared - 1, n, half, half)
+        found = null.pvalues(measure.mi(one, other)[0])[0]
+        if exact > 1e-4:
+            assert 0.9 < found / exact < 1.1
+        elif exact > 1e-8:
+            assert 0.4 < found / exact < 2.5
+        compared += exact > 1e-8
+    assert compared >= 3
+
+
 def _fresh_pairs(measure: Measure, scheme: str, seed: int) -> np.ndarray:
     """Mutual information of genes drawn by another generator than the null's own."""
     rng = seeds.generator(seed, "fresh")

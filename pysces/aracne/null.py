@@ -40,7 +40,10 @@ _BLOCK = {"permutation": (100, 1000), "bootstrap": (20, 250)}
 _STRATUM = 10
 _EXACT_SHARE = 0.02  # of the largest values, kept one by one; of the others every 100th is kept
 _THINNING = 100
-_TAIL_COUNT = 1000  # the tail is exponential, fitted to this many largest values (p = 1e-4)
+# Where fewer than 100 simulated values lie (p = 1e-5 of 10^7), the tail is exponential; it's fitted
+# to all values that are among the largest 1000, but for the 10 largest.
+_TAIL_START = 100
+_FITTED = (10, 1000)
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,10 +67,11 @@ class Null:
     @cached_property
     def _tail(self) -> tuple[int, float, float]:
         """Where the fitted tail starts, its scale, and ln of the survival at its start."""
-        count = min(_TAIL_COUNT, len(self.top))
-        start = int(self.top[-count])
-        excess = float(np.mean(self.top[-count:] - start))
-        return start, max(excess, 1.0), float(np.log(self._at_least(np.array([start]))[0]))
+        values, first = np.unique(self.top, return_index=True)
+        count = len(self.top) - first  # simulated values at or above each distinct one
+        start = int(values[np.flatnonzero(count >= min(_TAIL_START, count[0]))[-1]])
+        log_share = float(np.log(self._at_least(np.array([start]))[0]))
+        return start, _exponential_scale(values, count), log_share
 
     def _at_least(self, mi: NDArray[np.int64]) -> NDArray[np.float64]:
         """(simulated values >= mi, plus one) / (simulated values + one)."""
@@ -79,13 +83,12 @@ class Null:
     def pvalues(self, mi: NDArray[np.int64]) -> NDArray[np.float64]:
         """P(null >= mi) for mutual information in fixed point.
 
-        The simulated survival function; above the 1000th largest value (p = 1e-4 of 10^7) an
-        exponential tail that starts there and has the mean excess of the values beyond (the fit of
-        maximum likelihood).
+        The simulated survival function; above the 100th largest value (p = 1e-5 of 10^7) an
+        exponential tail that starts there.
         """
         mi = np.asarray(mi, dtype=np.int64)
         start, scale, log_share = self._tail
-        tail = np.exp(log_share - (mi - start) / scale)
+        tail = np.exp(log_share - np.maximum(0, mi - start) / scale)
         return np.where(mi > start, tail, self._at_least(mi))
 
     def threshold(self, pvalue: float) -> int:
@@ -102,6 +105,26 @@ class Null:
             else:
                 low = middle
         return high
+
+
+def _exponential_scale(values: NDArray[np.int64], count: NDArray[np.int64]) -> float:
+    """Scale of an exponential tail through the counts at or above distinct values.
+
+    A straight line through ln(count), weighted by count. Mutual information of few samples or bins
+    takes few values, each many times; the mean excess would then be far too small, but the line
+    isn't biased. Infinite if there is but one value: nothing is known beyond it.
+    """
+    if len(values) < 2:
+        return float("inf")
+    fitted = (count >= _FITTED[0]) & (count <= _FITTED[1])
+    if fitted.sum() < 2:
+        fitted[np.flatnonzero((count >= _FITTED[0]) | (count == count[0]))[-2:]] = True
+    if fitted.sum() < 2:
+        fitted[:2] = True
+    x, weight = (values[fitted] - values[0]).astype(float), count[fitted].astype(float)
+    y = np.log(weight)
+    x -= np.average(x, weights=weight)
+    return float(-np.sum(weight * x * x) / np.sum(weight * x * y))
 
 
 def null_of(measure: Measure, scheme: str = "permutation", n_null: int = N_NULL) -> Null:
