@@ -26,6 +26,10 @@ RUN, INFER = (
 OPTIONS = {field.name: field.default for field in dataclasses.fields(Options)}
 OF_ANNDATA = {"layer", "mask_var", "groupby", "min_samples", "key_added", "copy"}
 OTHER = {
+    "estimator": "binned",
+    "n_bins": 7,
+    "ties": "together",
+    "miller_madow": True,
     "resampling": "bootstrap",
     "n_resamples": 7,
     "alpha": 0.01,
@@ -49,23 +53,28 @@ def test_defaults_are_the_same_wherever_they_are_written() -> None:
     assert {name: RUN[name] for name in OPTIONS} == OPTIONS
 
 
+NEEDS = {name: {"estimator": "binned"} for name in ("ties", "miller_madow")}
+
+
 class Stopped(Exception):
     """Ends a run before the work, with what it was asked."""
 
 
 @pytest.mark.parametrize("name", OPTIONS)
 def test_each_option_is_handed_on(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    def stop(candidates: Any, measure: Any, options: Options, work: Any) -> None:
+    def stop(*arguments: Any) -> None:
+        options = next(given for given in arguments if isinstance(given, Options))
         raise Stopped(dataclasses.asdict(options))
 
     monkeypatch.setattr(single, "infer", stop)
     values = np.random.default_rng(0).normal(size=(20, 3))
     table = pd.DataFrame(values, index=[f"s{k}" for k in range(20)], columns=list("ABC"))
     assert OTHER[name] != OPTIONS[name]
+    given = {name: OTHER[name], **NEEDS.get(name, {})}
     for call, data in ((pysces.run_aracne, ad.AnnData(table)), (pysces.infer_network, table)):
         with pytest.raises(Stopped) as stopped:
-            call(data, ["A"], **{name: OTHER[name]})
-        assert stopped.value.args[0] == OPTIONS | {name: OTHER[name]}
+            call(data, ["A"], **given)
+        assert stopped.value.args[0] == OPTIONS | given
 
 
 def test_an_unknown_parameter_is_refused() -> None:
