@@ -11,6 +11,7 @@ import scipy.sparse as sp
 
 from pysces import seeds
 from pysces.dispatch.chunks import block_length, blocks
+from pysces.errors import InputError
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -18,7 +19,11 @@ if TYPE_CHECKING:
 PARCEL = 8192
 """Cells among which neighbours are sought exactly; more are first split into parcels."""
 
-_GRID = 2.0**16
+_WIDEST = 1e140
+"""Largest over usual coordinate: beyond it, squares of the usual ones are lost."""
+_KEPT_BITS = 36
+"""Of the largest principal component; what a decomposition computes is good to more."""
+_BYTES_OF_PAIR = 96  # of two cells whose distance is sought, at most
 _SMALL = 200  # rows or columns below which a whole decomposition is cheaper than a truncated one
 
 
@@ -61,48 +66,88 @@ def neighbours_in_graph(graph: Any, chosen: NDArray[np.intp], nearest_is: str) -
 def neighbours_in_space(points: NDArray[np.float64], n_neighbours: int) -> Neighbours:
     """The nearest cells by Euclidean distance; ties go to the cell that comes first.
 
-    Coordinates are rounded to whole numbers of at most 2^16, so that squared distances are exact:
-    they depend on no threads and on no order of summation. More than `PARCEL` cells are split at
-    the median of the coordinate that varies most, again and again, and neighbours are sought within
-    the parcels: the work then grows in proportion to the cells.
+    A squared distance is the sum over dimensions, from the first to the last, of squared
+    differences of the coordinates as they are: it depends on no threads, blocks or libraries, and
+    neither an offset of all cells nor a cell far off takes precision from the others. More than
+    `PARCEL` cells are split at the median of the coordinate that varies most, again and again, and
+    neighbours are sought within the parcels: the work then grows in proportion to the cells.
+
+    Raises
+    ------
+    InputError
+        If one coordinate is more than 10^140 times as large as most, so that squares underflow.
     """
     n_cells = len(points)
-    largest = np.abs(points).max(initial=0.0)
-    grid = np.rint(points * (_GRID / largest)) if largest > 0 else np.zeros_like(points)
-    parcels = list(_parcels(grid, np.arange(n_cells)))
+    points = _of_usual_size(points)
+    parcels = list(_parcels(points, np.arange(n_cells)))
     k = min(n_neighbours, min(map(len, parcels)) - 1)
     lists = np.empty((n_cells, max(0, k)), dtype=np.int64)
     if k > 0:
         for parcel in parcels:
-            lists[parcel] = parcel[_nearest(grid[parcel], k)]
+            lists[parcel] = parcel[_nearest(points[parcel], k)]
     return Neighbours(np.arange(n_cells + 1) * max(0, k), lists.ravel())
 
 
-def _parcels(grid: NDArray[np.float64], cells: NDArray[np.intp]) -> Iterator[NDArray[np.intp]]:
+def _of_usual_size(points: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Coordinates times a power of two, so that no square is too large or too small a number."""
+    if points.size == 0:
+        return points
+    with np.errstate(over="ignore", invalid="ignore"):  # what becomes infinite is refused
+        deviations = np.abs(points - np.median(points, axis=0))
+        largest = deviations.max()
+        if largest == 0:
+            return points
+        width = largest / np.median(deviations[deviations > 0])
+    if not width < _WIDEST:
+        raise InputError(
+            f"Coordinates of cells span more than {np.log10(_WIDEST):.0f} orders of magnitude, so "
+            "distances can't be told. Remove cells that are far off or pass another use_rep=."
+        )
+    return np.ldexp(points, -np.frexp(largest)[1])
+
+
+def _parcels(points: NDArray[np.float64], cells: NDArray[np.intp]) -> Iterator[NDArray[np.intp]]:
     if len(cells) <= PARCEL:
         yield np.sort(cells)
         return
-    points = grid[cells]
-    axis = int(np.argmax(points.var(axis=0)))
-    order = np.argsort(points[:, axis], kind="stable")
+    # Of order statistics, so that no cell far off decides, and no rounding of sums
+    ordered = np.sort(points[cells], axis=0)
+    quarter = len(cells) // 4
+    widths = ordered[-1 - quarter] - ordered[quarter], ordered[-1] - ordered[0]
+    axis = max(range(points.shape[1]), key=lambda d: (widths[0][d], widths[1][d], -d))
+    order = np.argsort(points[cells, axis], kind="stable")
     middle = len(cells) // 2
-    yield from _parcels(grid, np.sort(cells[order[:middle]]))
-    yield from _parcels(grid, np.sort(cells[order[middle:]]))
+    yield from _parcels(points, np.sort(cells[order[:middle]]))
+    yield from _parcels(points, np.sort(cells[order[middle:]]))
 
 
-def _nearest(grid: NDArray[np.float64], k: int) -> NDArray[np.intp]:
-    """Positions [cells k] of the nearest other cells, by (distance, position)."""
-    n_cells = len(grid)
-    squares = np.einsum("cd,cd->c", grid, grid)
+def _nearest(points: NDArray[np.float64], k: int) -> NDArray[np.intp]:
+    """Positions [cells k] of the nearest other cells, by (distance, position).
+
+    A matrix product is fast, but adds in an order of its own. Its error is bounded, so it tells
+    which cells may be among the nearest; the distances of these few are then added in one order.
+    """
+    n_cells, n_dimensions = points.shape
+    centred = points - np.median(points, axis=0)
+    squares = np.einsum("cd,cd->c", centred, centred)
+    # Rounding of centring, product and sums, twice what it can be (Higham 2002, section 3.1)
+    bound = (4 * n_dimensions + 16) * np.finfo(np.float64).eps
     result = np.empty((n_cells, k), dtype=np.intp)
-    for block in blocks(n_cells, block_length(n_cells * 32, n_cells)):
-        distance = squares[block, None] + squares - 2.0 * (grid[block] @ grid.T)
-        # One whole number that orders by distance, then by position
-        code = distance.astype(np.int64) * n_cells + np.arange(n_cells)
-        own = np.arange(block.start, block.stop)
-        code[np.arange(len(own)), own] = np.iinfo(np.int64).max
-        nearest = np.sort(np.partition(code, k - 1, axis=1)[:, :k], axis=1)
-        result[block] = nearest % n_cells
+    for block in blocks(n_cells, block_length(n_cells * _BYTES_OF_PAIR, n_cells)):
+        both = squares[block, None] + squares
+        distance = both - 2.0 * (centred[block] @ centred.T)
+        distance[np.arange(len(distance)), np.arange(block.start, block.stop)] = np.inf
+        both = bound * both + np.finfo(np.float64).tiny
+        kth = np.partition(distance + both, k - 1, axis=1)[:, k - 1]
+        cell, other = np.nonzero(distance - both <= kth[:, None])
+        exact = np.zeros(len(cell))
+        for dimension in range(n_dimensions):
+            column = points[:, dimension]
+            difference = column[block][cell] - column[other]
+            exact += difference * difference
+        order = np.lexsort((other, exact, cell))
+        start = np.searchsorted(cell, np.arange(len(distance)))
+        result[block] = other[order][start[:, None] + np.arange(k)]
     return result
 
 
@@ -148,7 +193,8 @@ def principal_components(values: Any, n_components: int, seed: int) -> NDArray[n
     """Principal components of the rows [rows components] of a sparse matrix, without centring it.
 
     Truncated singular value decomposition (ARPACK) of ``X - 1 mean(X)``, from a start vector that
-    the seed fixes. In each component the gene of the largest weight has a positive one.
+    the seed fixes. In each component the gene of the largest weight has a positive one. The last
+    bits, which depend on the library and its threads, are rounded away.
     """
     from scipy.sparse.linalg import LinearOperator, svds
 
@@ -173,4 +219,5 @@ def principal_components(values: Any, n_components: int, seed: int) -> NDArray[n
     u, s, vt = u[:, :n_components], s[:n_components], vt[:n_components]
     sign = np.sign(vt[np.arange(len(vt)), np.abs(vt).argmax(axis=1)])
     components: NDArray[np.float64] = u * (s * sign)
-    return components
+    exponent = np.frexp(np.abs(components).max(initial=0.0))[1] - _KEPT_BITS
+    return np.ldexp(np.rint(np.ldexp(components, -exponent)), exponent)
