@@ -13,13 +13,9 @@ from pysces.checks import check_whole
 from pysces.data.labels import labels_of
 from pysces.errors import InputError, PyscesWarning
 from pysces.messages import listed
-from pysces.pooling.neighbours import (
-    Neighbours,
-    disjoint_pools,
-    neighbours_in_graph,
-    neighbours_in_space,
-)
-from pysces.pooling.pools import Cells, pooled_anndata, sums_or_means
+from pysces.pooling.neighbours import disjoint_pools
+from pysces.pooling.pools import Cells, pooled_anndata, refuse_own_names, sums_or_means
+from pysces.pooling.spaces import Space, source_of_neighbours
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -27,8 +23,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("pysces")
 
-_NEIGHBOURS_PER_CELL = 3  # of a pool: more than it takes, since many are taken by earlier pools
-_FEWEST_NEIGHBOURS = 15
+_OWN = {"n_cells": "the number of cells", "purity": "the share of the most frequent label"}
 
 
 def metacells(
@@ -64,7 +59,8 @@ def metacells(
         that are negative or not whole, means are taken instead of sums, with a warning.
     groupby
         Column of ``adata.obs`` (a cluster, a patient); cells of different groups are never mixed,
-        and cells without a group (missing value) are left out.
+        and cells without a group (missing value) are left out. A column named ``n_cells`` or
+        ``purity`` is refused, since the result has columns of these names.
     n_cells
         Cells in each metacell.
     n_metacells
@@ -72,7 +68,8 @@ def metacells(
     layer
         Layer with the counts, instead of ``adata.X``.
     use_rep
-        Key of ``adata.obsm`` in which near cells are alike (Euclidean distance).
+        Key of ``adata.obsm`` in which near cells are alike (Euclidean distance, whatever the
+        offset and units of the coordinates).
     obsp
         Key of ``adata.obsp`` with a graph of neighbours instead: in one whose name contains
         "distances" a smaller value is nearer, in any other ("connectivities") a larger one. With
@@ -116,13 +113,14 @@ def metacells(
     Raises
     ------
     InputError
-        If groups have too few cells (they are named with their sizes), a key isn't there, or an
-        argument can't be used.
+        If groups have too few cells (they are named with their sizes), a key isn't there, holds
+        missing or infinite values or joins no cells, or an argument can't be used.
 
     Warns
     -----
     PyscesWarning
-        If the values aren't counts, or fewer than ``n_metacells`` metacells could be made.
+        If the values aren't counts, fewer than ``n_metacells`` metacells could be made, or
+        coordinates can't tell which cells are near each other.
 
     References
     ----------
@@ -147,27 +145,32 @@ def metacells(
     groups = labels_of(adata, groupby, "groupby")
     label_key = purity_of or groupby
     labels = None if label_key is None else labels_of(adata, label_key, "purity_of")
+    refuse_own_names("groupby", groupby, _OWN)
+    refuse_own_names("purity_of", purity_of, _OWN)
     _refuse_small(groups, n_cells, n_metacells)
-    space = _space(adata, use_rep, obsp)
+    source = source_of_neighbours(adata, use_rep, obsp)
     cells = Cells.of(adata, layer, groups.codes >= 0, seed)
     func, counts = sums_or_means(cells, func)
-    points = _points(adata, cells, space, counts, n_pcs, n_top_genes, seed)
+    space = Space.of(adata, cells, source, counts, n_pcs, n_top_genes, seed)
     codes = groups.codes[cells.order]
     pool = np.full(len(codes), -1, dtype=np.int64)
     names: list[str] = []
-    group_of: list[int] = []
+    made: list[int] = []
+    n_neighbours = 0
     for code, group in enumerate(groups.categories):
         inside = np.flatnonzero(codes == code)
-        neighbours = _neighbours(adata, cells, space, points, inside, n_cells)
+        neighbours = space.neighbours(inside, n_cells)
+        n_neighbours += len(neighbours.cells)
         found = disjoint_pools(neighbours, n_cells, n_metacells)
-        made = int(found.max(initial=-1)) + 1
+        made.append(int(found.max(initial=-1)) + 1)
         pool[inside[found >= 0]] = found[found >= 0] + len(names)
         prefix = "metacell" if groupby is None else group
-        names += [f"{prefix}-{number}" for number in range(1, made + 1)]
-        group_of += [code] * made
-        _warn_fewer(made, n_metacells, groupby, group)
+        names += [f"{prefix}-{number}" for number in range(1, made[-1] + 1)]
+    _refuse_none(source, n_neighbours, len(names), n_cells)
+    _warn_fewer(made, n_metacells, None if groupby is None else groups.categories)
     obs = pd.DataFrame(index=pd.Index(names, dtype=object))
     if groupby is not None:
+        group_of = np.repeat(np.arange(len(made)), made)
         obs[groupby] = pd.Categorical.from_codes(group_of, dtype=groups.dtype)
     if labels is not None:
         obs[label_key], obs["purity"] = _purity(pool, labels[cells.order], len(names))
@@ -178,7 +181,7 @@ def metacells(
         "n_metacells": n_metacells,
         "groupby": groupby,
         "layer": layer,
-        "neighbours": space,
+        "neighbours": source,
         "n_pcs": n_pcs,
         "n_top_genes": n_top_genes,
         "purity_of": purity_of,
@@ -203,7 +206,11 @@ def _refuse_small(groups: pd.Categorical, n_cells: int, n_metacells: int | None)
     sizes = np.bincount(groups.codes[groups.codes >= 0], minlength=len(groups.categories))
     needed = n_cells * (n_metacells or 1)
     small = np.flatnonzero(sizes < needed)
-    if len(small) == 0 and len(sizes):
+    if len(sizes) == 0:
+        raise InputError(
+            "No cell has a group: all values of groupby= are missing. Fill the column."
+        )
+    if len(small) == 0:
         return
     wanted = f"{n_metacells or 1} metacell{'s' * ((n_metacells or 1) != 1)} of {n_cells} cells"
     remedy = "Pass smaller n_cells= or n_metacells="
@@ -220,74 +227,36 @@ def _refuse_small(groups: pd.Categorical, n_cells: int, n_metacells: int | None)
     )
 
 
-def _space(adata: AnnData, use_rep: str | None, obsp: str | None) -> str:
-    """Where neighbours come from: ``"obsm/<key>"``, ``"obsp/<key>"`` or ``"pca"``."""
-    if use_rep is not None and obsp is not None:
-        raise InputError("use_rep= and obsp= are two sources of neighbours. Pass one of them.")
-    for slot, key in (("obsm", use_rep), ("obsp", obsp)):
-        if key is None:
-            continue
-        there = getattr(adata, slot)
-        if key not in there:
-            raise InputError(f"Did not find .{slot}[{key!r}]. Keys there: {listed(there)}.")
-        return f"{slot}/{key}"
-    if "X_pca" in adata.obsm:
-        return "obsm/X_pca"
-    return "obsp/connectivities" if "connectivities" in adata.obsp else "pca"
-
-
-def _points(
-    adata: AnnData,
-    cells: Cells,
-    space: str,
-    counts: bool,
-    n_pcs: int,
-    n_top_genes: int,
-    seed: int,
-) -> NDArray[np.float64] | None:
-    """Coordinates of the cells [cells dimensions] in their order; None for a graph."""
-    slot, _, key = space.partition("/")
-    if slot == "obsp":
-        return None
-    if slot == "pca":
-        return cells.components(counts, n_pcs, n_top_genes, seed)
-    stored = adata.obsm[key]
-    stored = stored.toarray() if hasattr(stored, "toarray") else np.asarray(stored)
-    points: NDArray[np.float64] = stored[cells.order].astype(np.float64)
-    if points.ndim != 2 or not np.isfinite(points).all():
+def _refuse_none(source: str, n_neighbours: int, n_made: int, n_cells: int) -> None:
+    """InputError if no metacell could be made, as of a graph with no edges or too few."""
+    key = source.partition("/")[2]
+    if n_neighbours == 0:
         raise InputError(
-            f".obsm[{key!r}] must be a table of numbers without missing or infinite ones. "
-            "Compute it anew or pass another use_rep=."
+            f".obsp[{key!r}] joins no two of the cells that may be pooled. "
+            "Compute neighbours anew, with `scanpy.pp.neighbors(adata)`, or pass use_rep=."
         )
-    return points
+    if n_made == 0:
+        raise InputError(
+            f"No metacell of {n_cells} cells could be made: .obsp[{key!r}] joins too few cells to "
+            "each other. Pass a smaller n_cells=, a graph with more neighbours, or use_rep=."
+        )
 
 
-def _neighbours(
-    adata: AnnData,
-    cells: Cells,
-    space: str,
-    points: NDArray[np.float64] | None,
-    inside: NDArray[np.intp],
-    n_cells: int,
-) -> Neighbours:
-    """Neighbour lists of the cells of one group."""
-    if points is None:
-        key = space.partition("/")[2]
-        nearest_is = "smallest" if "distances" in key else "largest"
-        return neighbours_in_graph(adata.obsp[key], cells.order[inside], nearest_is)
-    n_neighbours = max(_FEWEST_NEIGHBOURS, _NEIGHBOURS_PER_CELL * n_cells)
-    return neighbours_in_space(points[inside], n_neighbours)
+def _warn_fewer(made: list[int], asked: int | None, groups: pd.Index | None) -> None:
+    """PyscesWarning for each group that gave fewer metacells than asked for, or none."""
+    for position, number in enumerate(made):
+        if number < (1 if asked is None else asked):
+            where = "" if groups is None else f" in the group {groups[position]!r}"
+            warnings.warn(_fewer(number, asked, where), PyscesWarning, stacklevel=3)
 
 
-def _warn_fewer(made: int, asked: int | None, groupby: str | None, group: str) -> None:
-    if asked is None or made >= asked:
-        return
-    where = "" if groupby is None else f" in the group {group!r}"
-    warnings.warn(
-        f"Only {made} of {asked} metacells could be made{where}: the cells left over are not near "
-        "enough to each other. Pass a smaller n_cells= for more.",
-        PyscesWarning,
-        stacklevel=3,
+def _fewer(number: int, asked: int | None, where: str) -> str:
+    why = "the cells left over are not near enough to each other"
+    if asked is None:
+        return f"No metacell could be made{where}: {why}. Pass a smaller n_cells=."
+    return (
+        f"Only {number} of {asked} metacells could be made{where}: {why}. "
+        "Pass a smaller n_cells= for more."
     )
 
 

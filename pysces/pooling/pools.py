@@ -155,6 +155,16 @@ def normalised(counts: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.log1p(counts * (TARGET_SUM / np.where(total > 0, total, 1.0)))
 
 
+def refuse_own_names(argument: str, column: str | None, own: Mapping[str, str]) -> None:
+    """InputError if a column of ``obs`` would be overwritten by a column of the result."""
+    if column is not None and column in own:
+        raise InputError(
+            f"{argument}={column!r} is also the name of a column of the result, which holds "
+            f"{own[column]}. Rename yours first: "
+            f"`adata.obs = adata.obs.rename(columns={{{column!r}: '{column}_label'}})`."
+        )
+
+
 def sums_or_means(cells: Cells, func: str | None) -> tuple[str, bool]:
     """What to compute, ``"sum"`` or ``"mean"``, and whether the values are counts."""
     if func not in FUNCS:

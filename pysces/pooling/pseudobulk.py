@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -13,7 +13,7 @@ from pysces.checks import check_whole
 from pysces.data.labels import labels_of
 from pysces.errors import InputError
 from pysces.messages import listed
-from pysces.pooling.pools import Cells, pooled_anndata, sums_or_means
+from pysces.pooling.pools import Cells, pooled_anndata, refuse_own_names, sums_or_means
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -40,7 +40,7 @@ def pseudobulk(
         :func:`pysces.metacells`.
     groupby
         Column of ``adata.obs``, or several: a group is a combination that occurs. Cells with a
-        missing value are left out.
+        missing value are left out. A column named ``n_cells`` is refused, since the result has one.
     layer
         Layer with the counts, instead of ``adata.X``.
     func
@@ -71,10 +71,10 @@ def pseudobulk(
     [[20.0, 20.0], [10.0, 10.0]]
     """
     check_whole("min_cells", min_cells, 1)
-    columns = [groupby] if isinstance(groupby, str) else list(groupby)
-    if not columns:
-        raise InputError("groupby= names no column. Pass one column of .obs or more.")
+    columns = _columns(groupby)
     numbers, obs = _groups(adata, columns)
+    for column in columns:
+        refuse_own_names("groupby", column, {"n_cells": "the number of cells"})
     kept = _large_enough(obs, numbers, min_cells)
     renumbered = np.append(np.where(kept, np.cumsum(kept) - 1, -1), -1)  # -1: no group
     pool_of = renumbered[numbers]
@@ -98,6 +98,19 @@ def pseudobulk(
     )
 
 
+def _columns(groupby: Any) -> list[str]:
+    """Names of columns as a list."""
+    several = isinstance(groupby, Iterable) and not isinstance(groupby, str | bytes | Mapping)
+    columns = list(groupby) if several else [groupby]
+    if not all(isinstance(column, str) for column in columns):
+        raise InputError(
+            f"groupby= must be a column of .obs or a list of columns. Got {groupby!r} instead."
+        )
+    if not columns:
+        raise InputError("groupby= names no column. Pass one column of .obs or more.")
+    return columns
+
+
 def _groups(adata: AnnData, columns: list[str]) -> tuple[NDArray[np.int64], pd.DataFrame]:
     """Group of each cell (-1 for none), and the labels of each group, indexed by its name."""
     table = pd.DataFrame({name: labels_of(adata, name, "groupby") for name in columns})
@@ -119,6 +132,11 @@ def _large_enough(
     obs: pd.DataFrame, numbers: NDArray[np.int64], min_cells: int
 ) -> NDArray[np.bool_]:
     """Groups with enough cells [groups]; the others are logged."""
+    if len(obs) == 0:
+        raise InputError(
+            f"No cell has a group: each misses a value of {listed(obs.columns)}. "
+            "Fill the columns or pass fewer of them."
+        )
     sizes = np.bincount(numbers[numbers >= 0], minlength=len(obs))
     kept: NDArray[np.bool_] = sizes >= min_cells
     if not kept.any():
