@@ -192,9 +192,11 @@ def test_errors_say_what_to_do(tmp_path: Path) -> None:
         consolidate([edge, edge], rate=0.1)
     with pytest.raises(InputError, match="3 rates for 2 networks"):
         consolidate([edge, edge], "binomial", rate=[0.1, 0.1, 0.1])
-    with pytest.raises(InputError, match=r"'rate' parameter must be in the range \(0, 1\]"):
-        consolidate([edge, edge], "binomial", rate=0.0)
-    with pytest.raises(InputError, match=r"'alpha' parameter must be None or"):
+    with pytest.raises(InputError, match=r"All rates are 0"):
+        consolidate([edge, edge], "binomial", rate=[0.0, 0.0])
+    with pytest.raises(
+        InputError, match=r"'alpha' parameter must be a number in the range \(0, 1\]"
+    ):
         consolidate([edge, edge], alpha=0)
     with pytest.raises(InputError, match=r"at least two networks\. Got 1"):
         consolidate([edge])
@@ -210,5 +212,111 @@ def test_errors_say_what_to_do(tmp_path: Path) -> None:
         false_positive_rate(10, 20, 5, 0.05)
     with pytest.raises(InputError, match="'rule' parameter"):
         false_positive_rate(10, 5, 5, 0.05, "FDR")
-    with pytest.raises(InputError, match=r"'alpha' parameter must be in"):
+    with pytest.raises(InputError, match=r"'alpha' parameter must be a number in"):
         false_positive_rate(10, 5, 5, 0)
+    with pytest.raises(InputError, match=r"'n_kept' parameter must be an int"):
+        false_positive_rate(10, 5, 2.5, 0.05)  # type: ignore[arg-type]
+
+
+def _resamples(n: int = 5) -> list[pd.DataFrame]:
+    return [
+        pd.DataFrame(
+            {"source": ["A", "A", "B"], "target": ["x", "y", f"z{i % 2}"], "mi": [0.5, 0.2, 0.1]}
+        )
+        for i in range(n)
+    ]
+
+
+@pytest.mark.parametrize(
+    "passed",
+    [
+        {"alpha": "0.05"},
+        {"alpha": np.nan},
+        {"alpha": True},
+        {"alpha": [0.05]},
+        {"method": None},
+        {"method": ["poisson"]},
+        {"correction": "x"},
+        {"correction": 0.05},
+        {"rate": "0.1", "method": "binomial"},
+        {"rate": ["a"] * 5, "method": "binomial"},
+        {"rate": [None] * 5, "method": "binomial"},
+        {"rate": [[0.1], [0.2]], "method": "binomial"},
+        {"rate": np.nan, "method": "binomial"},
+        {"rate": -0.1, "method": "binomial"},
+        {"rate": [0.1, 0.1, 0.1, 0.1, 1.5], "method": "binomial"},
+        {"rate": object(), "method": "binomial"},
+    ],
+    ids=str,
+)
+def test_arguments_of_a_wrong_kind_are_named(passed: dict) -> None:
+    name = next(iter(passed))
+    with pytest.raises(InputError, match=f"The '{name}' parameter must be"):
+        pysces.consolidate(_resamples(), **passed)
+
+
+def test_wrong_arguments_are_seen_before_networks_are_read() -> None:
+    for passed in ({"correction": "x"}, {"method": "binomial", "rate": "a"}):
+        with pytest.raises(InputError, match="parameter must be"):
+            pysces.consolidate("no such folder", **passed)
+
+
+def test_rates_come_in_any_sequence() -> None:
+    expected = pysces.consolidate(_resamples(), "binomial", rate=0.1, alpha=None)
+    several = ([0.1] * 5, (0.1,) * 5, np.full(5, 0.1), pd.Series([0.1] * 5), iter([0.1] * 5))
+    for rate in (*several, np.float64(0.1), np.array(0.1), [0.1]):
+        assert pysces.consolidate(_resamples(), "binomial", rate=rate, alpha=None).equals(expected)
+    assert len(pysces.consolidate(_resamples(), "binomial", rate=1, alpha=None)) == 4
+
+
+def test_networks_come_in_any_collection(tmp_path: Path) -> None:
+    tables = _resamples()
+    expected = pysces.consolidate(tables, alpha=None)
+    named = {f"resample {i}": table for i, table in enumerate(tables)}
+    for passed in (named, pd.Series(tables), tuple(tables), iter(tables), named.values()):
+        assert pysces.consolidate(passed, alpha=None).equals(expected)
+    paths = {}
+    for name, table in named.items():
+        paths[name] = tmp_path / f"{name}.tsv"
+        table.to_csv(paths[name], sep="\t", index=False)
+    assert pysces.consolidate(paths, alpha=None).equals(expected)
+    with pytest.raises(InputError, match=r"at least two networks\. Got 1"):
+        pysces.consolidate({"a": tables[0]})
+
+
+@pytest.mark.parametrize("name", ["consensus.tsv", "consensus.csv", "consensus.parquet"])
+@pytest.mark.parametrize("alpha", [None, 0.05])
+def test_its_own_result_is_not_one_more_resample(
+    name: str, alpha: float | None, tmp_path: Path
+) -> None:
+    for number, table in enumerate(_resamples()):
+        table.to_csv(tmp_path / f"resample{number}.tsv", sep="\t", index=False)
+    consensus = pysces.consolidate(tmp_path, alpha=alpha)
+    consensus.write(tmp_path / name)
+    for passed in (tmp_path, list(tmp_path.iterdir()), [str(path) for path in tmp_path.iterdir()]):
+        with pytest.raises(InputError, match=rf"1 of 6 files .*'support'.*'{name}'.*Take .* out"):
+            pysces.consolidate(passed, alpha=alpha)
+    (tmp_path / name).unlink()
+    assert pysces.consolidate(tmp_path, alpha=alpha).equals(consensus)
+
+
+def test_the_consensus_of_aracne_ap_is_not_one_more_resample(tmp_path: Path) -> None:
+    for number, table in enumerate(_resamples()):
+        table.to_csv(tmp_path / f"renamed{number}.txt", sep="\t", index=False)
+    (tmp_path / "empty.txt").write_text("source\ttarget\tmi\n")
+    (tmp_path / "network.txt").write_text("Regulator\tTarget\tMI\tpvalue\nA\tx\t0.5\t0\n")
+    with pytest.raises(InputError, match=r"1 of 7 files .*'pvalue'.*'network.txt'"):
+        pysces.consolidate(tmp_path)
+
+
+def test_networks_that_are_all_results_of_runs_are_counted(tmp_path: Path) -> None:
+    """One network of each cohort: all have support, and how many cohorts have an edge is asked."""
+    tables = [table.assign(support=9, pvalue=0.01) for table in _resamples()]
+    tables[4] = tables[4][:0]
+    for number, table in enumerate(tables):
+        table.to_csv(tmp_path / f"cohort{number}.tsv", sep="\t", index=False)
+    tables[4][["source", "target"]].to_csv(tmp_path / "cohort4.tsv", sep="\t", index=False)
+    assert pysces.consolidate(tmp_path, alpha=None).to_dataframe()["support"].max() == 4
+    # as objects whoever passes them has chosen them
+    mixed = [*_resamples(), pysces.consolidate(_resamples(), alpha=None)]
+    assert pysces.consolidate(mixed, alpha=None).to_dataframe()["support"].max() == 6

@@ -5,14 +5,20 @@ from __future__ import annotations
 import logging
 import os
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
-from pysces.aracne.significance import adjusted, binomial_log_pvalues, poisson_pvalues
+from pysces.aracne.significance import (
+    CORRECTIONS,
+    adjusted,
+    binomial_log_pvalues,
+    poisson_pvalues,
+)
+from pysces.checks import check_number, check_one_of, check_whole
 from pysces.dispatch.chunks import progress
 from pysces.errors import InputError
 from pysces.messages import listed
@@ -26,6 +32,7 @@ log = logging.getLogger("pysces")
 METHODS = ("poisson", "binomial")
 RULES = ("fdr", "fwer", "fpr")
 _AVERAGED = ("mi", "correlation", "mor", "likelihood", "weight")
+_OF_A_CONSENSUS = ("support", "pvalue", "log_pvalue", "qvalue")
 _NETWORK_FILES = (".tsv", ".csv", ".txt", ".parquet", ".pq", ".adj")
 
 
@@ -35,7 +42,7 @@ def consolidate(
     *,
     alpha: float | None = 0.05,
     correction: str | None = "bonferroni",
-    rate: float | Sequence[float] | None = None,
+    rate: float | Iterable[float] | None = None,
 ) -> Network:
     """One network from the networks of many resamples.
 
@@ -47,9 +54,12 @@ def consolidate(
     Parameters
     ----------
     networks
-        A folder, or a list of paths, :class:`pysces.Network` or DataFrames with ``source`` and
-        ``target``. Of a folder with files named ``bootstrapNetwork_*`` (ARACNe-AP) only those are
-        read, otherwise all tables in it.
+        A folder, or paths, :class:`pysces.Network` or DataFrames with ``source`` and ``target``: a
+        list of them or another collection; of a mapping the values, whatever their names. Of a
+        folder with files named ``bootstrapNetwork_*`` (ARACNe-AP) only those are read, otherwise
+        all tables in it, so it should hold nothing else. A consensus among the files would be
+        counted as one more network: files of which some have ``support`` or p-values and others
+        don't are refused. (A format without columns, as ``.adj``, doesn't show that.)
     method
         ``"poisson"`` (ARACNe-AP): ``P(X > k)`` for Poisson counts of mean sum(k) / (T U), with T
         regulators and U targets in the networks. **Strictly** greater, as ARACNe-AP has it: too
@@ -77,7 +87,8 @@ def consolidate(
     Raises
     ------
     InputError
-        If there are fewer than two networks, none has an edge, or an argument can't be used.
+        If there are fewer than two networks, none has an edge, a consensus is among the files, or
+        an argument can't be used.
 
     References
     ----------
@@ -92,11 +103,12 @@ def consolidate(
     >>> network.to_dataframe()[["target", "mi", "support"]].values.tolist()
     [['MAX', 0.2, 1], ['NCL', 0.6, 2]]
     """
-    _check_arguments(method, alpha, rate)
+    rates = _checked_rates(method, alpha, correction, rate)
+    items = _items(networks)
     tables = [
-        _table(item)
-        for item in progress(_items(networks), "reading networks", total=None, unit="network")
+        _table(item) for item in progress(items, "reading networks", total=None, unit="network")
     ]
+    _refuse_a_consensus(items, tables)
     if len(tables) < 2:
         raise InputError(
             f"A consensus needs at least two networks. Got {len(tables)}. "
@@ -108,7 +120,7 @@ def consolidate(
     if method == "poisson":
         pvalues = poisson_pvalues(support, n_regulators, n_targets)
     else:
-        pvalues = np.exp(binomial_log_pvalues(support, len(tables), _mean_rate(rate, len(tables))))
+        pvalues = np.exp(binomial_log_pvalues(support, len(tables), _mean_rate(rates, len(tables))))
     edges["pvalue"] = np.minimum(1.0, pvalues)
     edges["qvalue"] = adjusted(edges["pvalue"].to_numpy(), n_regulators * n_targets, correction)
     kept = edges if alpha is None else edges[edges["qvalue"] < alpha]
@@ -140,10 +152,11 @@ def false_positive_rate(
     >>> round(false_positive_rate(490, 75, 52, 0.05), 6)
     0.006209
     """
-    if rule not in RULES:
-        raise InputError(f"The 'rule' parameter must be one of {list(RULES)}. Got {rule!r}.")
-    if not 0 < alpha <= 1:
-        raise InputError(f"The 'alpha' parameter must be in the range (0, 1]. Got {alpha!r}.")
+    check_one_of("rule", rule, RULES)
+    check_number("alpha", alpha, 0, 1, open_low=True)
+    sizes = {"n_pairs": n_pairs, "n_significant": n_significant, "n_kept": n_kept}
+    for name, size in sizes.items():
+        check_whole(name, size, 0)
     if not 0 <= n_kept <= n_significant <= n_pairs or n_pairs < 1:
         raise InputError(
             "Numbers of edges must not grow from pairs to significant to kept edges. "
@@ -175,16 +188,12 @@ def rate_of_log(path: str | os.PathLike[str]) -> float:
     )
 
 
-def _check_arguments(method: str, alpha: float | None, rate: Any) -> None:
-    if method not in METHODS:
-        raise InputError(
-            f"The 'method' parameter must be one of {list(METHODS)}. Got {method!r} instead."
-        )
-    if alpha is not None and not 0 < alpha <= 1:
-        raise InputError(
-            f"The 'alpha' parameter must be None or a number in the range (0, 1]. "
-            f"Got {alpha!r} instead."
-        )
+def _checked_rates(method: Any, alpha: Any, correction: Any, rate: Any) -> list[float]:
+    """The rates as a list (empty if there are none), after a check of all arguments."""
+    check_one_of("method", method, METHODS)
+    check_one_of("correction", correction, CORRECTIONS)
+    if alpha is not None:
+        check_number("alpha", alpha, 0, 1, open_low=True)
     if method == "binomial" and rate is None:
         raise InputError(
             "method='binomial' needs rate=, the probability that a network has an edge by chance. "
@@ -193,26 +202,34 @@ def _check_arguments(method: str, alpha: float | None, rate: Any) -> None:
         )
     if method != "binomial" and rate is not None:
         raise InputError("rate= is of method='binomial'. Leave it out, or choose that method.")
+    if rate is None:
+        return []
+    rate = np.atleast_1d(rate) if isinstance(rate, np.ndarray) else rate
+    several = isinstance(rate, Iterable) and not isinstance(rate, str | bytes | Mapping)
+    rates = list(rate) if several else [rate]
+    for value in rates:
+        check_number("rate", value, 0, 1)
+    return rates
 
 
-def _mean_rate(rate: Any, n_networks: int) -> float:
+def _mean_rate(rates: list[float], n_networks: int) -> float:
     """The mean of the rates of all networks."""
-    rates = np.atleast_1d(np.asarray(rate, dtype=np.float64))
-    if rates.size not in (1, n_networks):
+    if len(rates) not in (1, n_networks):
         raise InputError(
-            f"{rates.size} rates for {n_networks} networks. Pass one number, or one each."
+            f"{len(rates)} rates for {n_networks} networks. Pass one number, or one each."
         )
-    mean = float(rates.mean())
-    if not ((rates >= 0) & (rates <= 1)).all() or mean == 0:
+    if not any(rates):
         raise InputError(
-            f"The 'rate' parameter must be in the range (0, 1]. Got a mean of {mean:g} of values "
-            f"between {rates.min():g} and {rates.max():g}."
+            "All rates are 0, so no edge could be there by chance. Pass the rates of networks in "
+            "which pairs were significant."
         )
-    return mean
+    return float(np.mean(rates))
 
 
 def _items(networks: Any) -> list[Any]:
     """Networks as a list; those of a folder in the order of their names."""
+    if isinstance(networks, Mapping):
+        return list(networks.values())
     if isinstance(networks, str | os.PathLike):
         return _files_of(Path(networks))
     if isinstance(networks, Network | pd.DataFrame) or not isinstance(networks, Iterable):
@@ -255,6 +272,24 @@ def _table(item: Any) -> pd.DataFrame:
         return read_network(item).to_dataframe()
     network = item if isinstance(item, Network) else Network.from_dataframe(item)
     return network.to_dataframe()
+
+
+def _refuse_a_consensus(items: list[Any], tables: list[pd.DataFrame]) -> None:
+    """InputError if only some files have a column of results: a consensus lies among resamples."""
+    files = [
+        (Path(item).name, table)
+        for item, table in zip(items, tables, strict=True)
+        if isinstance(item, str | os.PathLike)
+    ]
+    for column in _OF_A_CONSENSUS:
+        having = [name for name, table in files if column in table]
+        if having and any(column not in table for _, table in files if len(table)):
+            raise InputError(
+                f"{len(having)} of {len(files)} files have a column {column!r}, as a consensus of "
+                f"networks has, and the others haven't: {listed(having)}. A consensus would be "
+                "counted as one more network. Take it out of the folder or list; if it is a "
+                "network as the others, pass all as a list of `pysces.read_network(path)`."
+            )
 
 
 def _support(tables: list[pd.DataFrame]) -> pd.DataFrame:
