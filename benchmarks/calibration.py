@@ -31,7 +31,7 @@ ESTIMATORS = {
     "adaptive": {},
     "adaptive-dyadic": {},
     "binned": {},
-    "binned, Miller-Madow": {"corrected": True},
+    "binned, Miller-Madow": {"miller_madow": True},
 }
 COUNTS = {"binned, counts, ties together": {"ties": "together"}}
 

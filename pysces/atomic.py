@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import tempfile
+import uuid
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
@@ -32,6 +33,30 @@ def check_writable(path: str | os.PathLike[str]) -> Path:
     if not os.access(path.parent, os.W_OK):
         raise InputError(f"The folder {str(path.parent)!r} can't be written to. Write elsewhere.")
     return path
+
+
+def atomic_create(path: str | os.PathLike[str], content: bytes) -> bool:
+    """Write a file unless there is one; of many processes that try at once one succeeds.
+
+    Returns
+    -------
+    Whether this process wrote it.
+    """
+    path = Path(path)
+    own = path.with_name(f".{path.name}.{uuid.uuid4().hex}.tmp")
+    try:
+        atomic_write(own, content)
+        os.link(own, path)  # fails if there is a file, unlike os.replace
+    except FileExistsError:
+        return False
+    except OSError:  # a file system without links
+        with contextlib.suppress(FileExistsError), path.open("xb") as file:
+            file.write(content)
+            return True
+        return False
+    finally:
+        own.unlink(missing_ok=True)
+    return True
 
 
 def atomic_write(

@@ -37,14 +37,26 @@ def check_number(
         )
 
 
-def check_whole(name: str, value: Any, low: int, high: int | None = None) -> None:
-    """InputError unless a parameter is a whole number of at least ``low`` (at most ``high``)."""
+def check_whole(
+    name: str, value: Any, low: int, high: int | None = None, *, or_else: str = ""
+) -> None:
+    """InputError unless a parameter is a whole number of at least ``low`` (at most ``high``).
+
+    `or_else` names what else would do.
+    """
     whole = isinstance(value, int | np.integer) and not isinstance(value, bool)
     if not whole or value < low or (high is not None and value > high):
         interval = f"[{low}, {'inf)' if high is None else f'{high}]'}"
         raise InputError(
-            f"The '{name}' parameter must be an int in the range {interval}. Got {value!r} instead."
+            f"The '{name}' parameter must be an int in the range {interval}"
+            f"{or_else and ' or ' + or_else}. Got {value!r} instead."
         )
+
+
+def check_flag(name: str, value: Any) -> None:
+    """InputError unless a parameter is True or False."""
+    if not isinstance(value, bool | np.bool_):
+        raise InputError(f"The '{name}' parameter must be True or False. Got {value!r} instead.")
 
 
 def check_column(adata: AnnData, column: Any, argument: str = "groupby") -> None:

@@ -8,28 +8,26 @@ import logging
 import sys
 import time
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pysces import __version__
 from pysces.atomic import atomic_write, check_writable
+from pysces.cli_parser import Command, parser
 from pysces.errors import PyscesError, PyscesWarning
-from pysces.settings import ENGINES, settings
+from pysces.settings import settings
 
 if TYPE_CHECKING:
     import pandas as pd
 
-_N_NULL: Any = {"type": int, "default": 10_000_000, "metavar": "N", "help": "simulated null pairs"}
-
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; the exit status is 0 if all went well."""
-    options = _parser().parse_args(arguments)
+    options = parser(COMMANDS).parse_args(arguments)
     settings.verbosity = "silent" if options.quiet else "verbose" if options.verbose else "normal"
     logging.basicConfig(format="%(message)s", level=logging.WARNING)
     warnings.showwarning = _plain_warning  # type: ignore[assignment]
-    command: Callable[[argparse.Namespace], int] = options.command
+    command: Command = options.command
     try:
         return command(options)
     except (PyscesError, FileNotFoundError, IsADirectoryError, PermissionError) as error:
@@ -50,145 +48,6 @@ def _plain_warning(
         sys.stderr.write(warnings.formatwarning(message, category, filename, lineno))
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="pysces",
-        description="Gene regulatory networks (ARACNe) and protein activity (VIPER).",
-    )
-    parser.add_argument("--version", action="version", version=f"pysces {__version__}")
-    commands = parser.add_subparsers(required=True, metavar="COMMAND")
-
-    def command(
-        name: str, function: Callable[[argparse.Namespace], int], text: str
-    ) -> argparse.ArgumentParser:
-        sub = commands.add_parser(name, help=text, description=text)
-        sub.set_defaults(command=function)
-        loudness = sub.add_mutually_exclusive_group()
-        loudness.add_argument("-q", "--quiet", action="store_true", help="no progress bars")
-        loudness.add_argument("-v", "--verbose", action="store_true", help="say every step")
-        return sub
-
-    demo = command("demo", _demo, "Infer a network from 700 blood cells; needs no network access.")
-    demo.add_argument("-o", "--output", default="pysces-demo", help="folder (default: %(default)s)")
-    _engine(demo)
-    demo.add_argument("--n-resamples", type=int, default=100, metavar="N")
-    demo.add_argument("--n-null", **_N_NULL)
-
-    aracne = command("aracne", _aracne, "Infer a gene regulatory network.")
-    aracne.add_argument("expression", help=".h5ad, or .tsv / .csv with genes in rows")
-    aracne.add_argument(
-        "-o", "--output", required=True, help="network: .tsv, .csv, .parquet, .h5ad"
-    )
-    aracne.add_argument("-r", "--regulators", help="text file, one name a line")
-    aracne.add_argument("--layer", help="layer of the .h5ad file")
-    aracne.add_argument("--transpose", action="store_true", help="text with samples in rows")
-    aracne.add_argument(
-        "--estimator", default="adaptive", choices=["adaptive", "adaptive-dyadic", "binned"]
-    )
-    aracne.add_argument("--n-bins", type=int, default=10, metavar="N")
-    aracne.add_argument(
-        "--resampling", default="subsample", choices=["subsample", "bootstrap", "none"]
-    )
-    aracne.add_argument(
-        "--n-resamples", type=_number_or_auto, default=100, metavar="N", help="or auto"
-    )
-    aracne.add_argument("--consensus", default="decoy", choices=["decoy", "poisson", "binomial"])
-    aracne.add_argument("--groupby", help="column of .obs: one network for each group")
-    aracne.add_argument("--min-samples", type=int, default=50, metavar="N", help="of a group")
-    aracne.add_argument("--ties", default="random", choices=["random", "together"])
-    aracne.add_argument("--checkpoint", metavar="FOLDER", help="go on where a run was interrupted")
-    aracne.add_argument("--alpha", type=float, default=0.05)
-    aracne.add_argument("--correction", default="fdr_bh", choices=["fdr_bh", "bonferroni", "none"])
-    aracne.add_argument("--dpi", default="dpi", choices=["dpi", "maxent", "none"])
-    aracne.add_argument("--dpi-tolerance", type=float, default=0.0, metavar="E")
-    aracne.add_argument("--n-null", **_N_NULL)
-    aracne.add_argument("--seed", type=int, default=0)
-    _engine(aracne)
-
-    viper = command("viper", _viper, "Infer the activity of regulators in every cell.")
-    viper.add_argument("expression", help=".h5ad, or .tsv / .csv with genes in rows")
-    _network(viper)
-    viper.add_argument(
-        "-o", "--output", required=True, help="result: .h5ad, or activities: .tsv, .csv"
-    )
-    viper.add_argument("--layer", help="layer of the .h5ad file")
-    viper.add_argument("--transpose", action="store_true", help="text with samples in rows")
-    viper.add_argument(
-        "--signature",
-        default="zscore",
-        choices=["zscore", "mad", "rank", "ttest", "mean", "none"],
-    )
-    viper.add_argument("--enrichment", default="area", choices=["area", "narnea", "gsea", "mean"])
-    viper.add_argument("--min-targets", type=int, default=10, metavar="N")
-    viper.add_argument("--n-permutations", type=int, default=0, metavar="N")
-    viper.add_argument("--pleiotropy", action="store_true")
-    viper.add_argument("--seed", type=int, default=0)
-    _engine(viper)
-
-    masters = command("msviper", _msviper, "Find the master regulators between groups of cells.")
-    masters.add_argument("expression", help=".h5ad with the groups in .obs")
-    _network(masters)
-    masters.add_argument("--groupby", required=True, help="column of .obs")
-    masters.add_argument("--group", required=True, help="the group asked about")
-    masters.add_argument("--reference", default="rest", help="another group (default: all others)")
-    masters.add_argument("-o", "--output", required=True, help="table: .tsv, .csv")
-    masters.add_argument("--layer", help="layer of the .h5ad file")
-    masters.add_argument("--min-targets", type=int, default=10, metavar="N")
-    masters.add_argument("--n-permutations", type=int, default=1000, metavar="N")
-    masters.add_argument("--seed", type=int, default=0)
-    _engine(masters)
-
-    status = command("status", _status, "Which engines are here, and why others aren't.")
-    status.add_argument("--json", action="store_true")
-
-    validate = command("validate", _validate, "Check that all engines here give the same answers.")
-    validate.add_argument("--engines", nargs="+", choices=ENGINES, metavar="ENGINE")
-    validate.add_argument("--kernels", nargs="+", metavar="KERNEL")
-    validate.add_argument("--quick", action="store_true", help="three small cases of each kernel")
-    validate.add_argument("--json", action="store_true")
-
-    bench = command("benchmark", _benchmark, "Time every engine on every kernel and workflow.")
-    bench.add_argument("--kernels", nargs="*", metavar="NAME", help="these kernels (default: all)")
-    bench.add_argument("--workflows", nargs="*", metavar="NAME", help="these workflows")
-    bench.add_argument("--engines", nargs="+", choices=ENGINES, metavar="ENGINE")
-    amount = bench.add_mutually_exclusive_group()
-    amount.add_argument("--sizes", choices=["small", "medium", "large"], help="3, 4 or 6 sizes")
-    amount.add_argument("--seconds", type=float, metavar="S", help="as much as fits (default: 100)")
-    bench.add_argument("--threads", type=int, metavar="N", help="of Numba (default: all)")
-    bench.add_argument("--peers", action="store_true", help="other programs of PyPI side by side")
-    bench.add_argument("-o", "--output", default="pysces-benchmark", metavar="FOLDER")
-    bench.add_argument("--json", action="store_true", help="print JSON instead of tables")
-
-    doctor = command("doctor", _doctor, "Check the installation, line by line, with remedies.")
-    doctor.add_argument("--json", action="store_true")
-
-    report = command("report", _report, "Write a page (HTML) about what an .h5ad file holds.")
-    report.add_argument("expression", help=".h5ad with a network, activities, ...")
-    report.add_argument("-o", "--output", required=True, help="the page, .html")
-    report.add_argument("--key", default="aracne", help="of the network (default: %(default)s)")
-    report.add_argument("--activity-key", default="viper", metavar="KEY")
-    report.add_argument("--msviper-key", default="msviper", metavar="KEY")
-    report.add_argument("--groupby", metavar="COLUMN", help="column of .obs to show activities by")
-    return parser
-
-
-def _number_or_auto(text: str) -> int | str:
-    return text if text == "auto" else int(text)
-
-
-def _engine(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--engine", choices=ENGINES, help="default: the best one here")
-
-
-def _network(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "-n",
-        "--network",
-        default="aracne",
-        help="file of a network, or its key in the .h5ad file (default: %(default)s)",
-    )
-
-
 def _demo(options: argparse.Namespace) -> int:
     import matplotlib
 
@@ -207,31 +66,21 @@ def _demo(options: argparse.Namespace) -> int:
 def _aracne(options: argparse.Namespace) -> int:
     import pysces
     from pysces.data.files import read_expression, write_h5ad
+    from pysces.network_writers import WRITERS
 
     start = time.perf_counter()
-    _check_output(options, *([".tsv", ".csv", ".h5ad"] if options.groupby else []))
+    tables = (".tsv", ".csv", ".h5ad")
+    suffixes = [suffix for row in WRITERS.values() for suffix in row.suffixes]
+    packed = [f"{suffix}.gz" for suffix in suffixes]
+    networks = (".h5ad", *suffixes, *packed, "network.txt", "network.txt.gz")
+    _check_output(options, *(tables if options.groupby else networks))
     adata = read_expression(options.expression, transpose=options.transpose)
-    pysces.run_aracne(
-        adata,
-        options.regulators,
-        layer=options.layer,
-        estimator=options.estimator,
-        n_bins=options.n_bins,
-        ties=options.ties,
-        groupby=options.groupby,
-        min_samples=options.min_samples,
-        consensus=options.consensus,
-        checkpoint=options.checkpoint,
-        resampling=None if options.resampling == "none" else options.resampling,
-        n_resamples=options.n_resamples,
-        alpha=options.alpha,
-        correction=None if options.correction == "none" else options.correction,
-        dpi=False if options.dpi == "none" else options.dpi,
-        dpi_tolerance=options.dpi_tolerance,
-        seed=options.seed,
-        engine=options.engine,
-        n_null=options.n_null,
-    )
+    elsewhere = {"command", "expression", "output", "quiet", "regulators", "transpose", "verbose"}
+    given = {name: value for name, value in vars(options).items() if name not in elsewhere}
+    plain: dict[str, Any] = {
+        name: None if value == "none" else value for name, value in given.items()
+    }
+    pysces.run_aracne(adata, options.regulators, **plain)
     edges = adata.uns["aracne"]["network"]
     if str(options.output).endswith(".h5ad"):
         write_h5ad(adata, options.output)
@@ -397,3 +246,16 @@ def _report(options: argparse.Namespace) -> int:
         adata.file.close()
     print(f"written to {options.output}")
     return 0
+
+
+COMMANDS: dict[str, Command] = {
+    "demo": _demo,
+    "aracne": _aracne,
+    "viper": _viper,
+    "msviper": _msviper,
+    "status": _status,
+    "validate": _validate,
+    "benchmark": _benchmark,
+    "doctor": _doctor,
+    "report": _report,
+}

@@ -22,6 +22,8 @@ KERNELS = Path(importlib.import_module("pysces.kernels").__file__).parent
 EVERYBODY = {"settings", "errors", "messages", "seeds", "keys", "atomic", "checks", "_version"}
 ARROWS = {
     "cli": {
+        "cli_parser",
+        "network_writers",
         "aracne",
         "viper",
         "plots",
@@ -34,6 +36,7 @@ ARROWS = {
         "doctor",
         "reports",
     },
+    "cli_parser": set(),
     "demo": {"aracne", "viper", "plots", "data", "network"},
     "aracne": {"data", "network", "dispatch", "regulon"},
     # It prepares samples for whoever wants them, and knows no algorithm.

@@ -19,7 +19,7 @@ from pysces.aracne.measure import Measure
 from pysces.aracne.pairs import Candidates
 from pysces.aracne.resample import Resampler
 from pysces.aracne.resampling import Resampling
-from pysces.atomic import atomic_write
+from pysces.atomic import atomic_create, atomic_write
 from pysces.data.expression import Expression
 
 REGULATORS = ["g0", "g1", "g2"]
@@ -121,6 +121,66 @@ def test_other_data_are_refused(data, tmp_path) -> None:
     other.iloc[7, 5] += 1e-9
     with pytest.raises(pysces.InputError, match="data"):
         run(other, tmp_path / "c")
+
+
+def test_a_resample_of_another_run_is_computed_anew(data, unbroken, tmp_path, caplog) -> None:
+    """As two jobs that start on one empty folder at once might leave it."""
+    run(data, tmp_path / "c")
+    run(data, tmp_path / "other", seed=5)
+    name = "resample-00002.npz"
+    (tmp_path / "other" / name).replace(tmp_path / "c" / name)
+    (tmp_path / "c" / "resample-00001.npz").replace(tmp_path / "c" / "resample-00003.npz")
+    same(run(data, tmp_path / "c"), unbroken)
+    assert sum("of another run" in record.message for record in caplog.records) == 2
+
+
+def test_of_two_at_once_one_has_the_folder(tmp_path) -> None:
+    assert atomic_create(tmp_path / "file", b"first")
+    assert not atomic_create(tmp_path / "file", b"second")
+    assert [(p.name, p.read_bytes()) for p in tmp_path.iterdir()] == [("file", b"first")]
+
+
+@pytest.mark.parametrize("content", ["[1]", "null", "{", "7"])
+def test_a_damaged_fingerprint_is_named(data, tmp_path, content) -> None:
+    run(data, tmp_path / "c")
+    (tmp_path / "c" / "fingerprint.json").write_text(content)
+    with pytest.raises(pysces.InputError, match=r"fingerprint\.json can't be read"):
+        run(data, tmp_path / "c")
+
+
+def test_whatever_a_file_holds_it_is_computed_anew(data, unbroken, tmp_path) -> None:
+    run(data, tmp_path / "c")
+    files = [tmp_path / "c" / name for name in resamples(tmp_path / "c")]
+    whole = bytearray(files[0].read_bytes())
+    whole[6] ^= 1  # a flag of the archive that nobody can read
+    files[0].write_bytes(whole)
+    with files[1].open("wb") as file:
+        np.save(file, np.zeros(3))
+    np.savez(files[2], row=np.zeros(3))
+    files[3].unlink()
+    files[3].mkdir()
+    (tmp_path / "c" / "resample-²²²²².npz").write_bytes(b"")
+    with pytest.raises(pysces.InputError, match="is a folder"):
+        run(data, tmp_path / "c")
+    files[3].rmdir()
+    same(run(data, tmp_path / "c"), unbroken)
+
+
+def test_what_a_kill_leaves_is_no_stranger(data, unbroken, tmp_path) -> None:
+    (tmp_path / ".fingerprint.json.abc.tmp").write_text("half")
+    same(run(data, tmp_path), unbroken)
+
+
+def test_a_folder_that_cannot_be_is_named(data, tmp_path) -> None:
+    (tmp_path / "file").write_text("mine")
+    with pytest.raises(pysces.InputError, match="can't be used"):
+        run(data, tmp_path / "file" / "below")
+
+
+def test_numbers_of_numpy_do_as_well(data, unbroken, tmp_path) -> None:
+    options = {"seed": np.int64(0), "n_null": np.int32(OPTIONS["n_null"])}
+    same(run(data, tmp_path / "c", **options), unbroken)
+    same(run(data, tmp_path / "c"), unbroken)
 
 
 def test_a_folder_of_something_else_is_refused(data, tmp_path) -> None:

@@ -81,6 +81,15 @@ def test_errors_are_one_line_and_status_1(expression, tmp_path, capsys) -> None:
     assert not (tmp_path / "x.tsv").exists()
 
 
+@pytest.mark.parametrize("name", ["net.xyz", "net", "net.h5"])
+def test_a_format_that_cannot_be_told_is_refused_before_the_work(
+    expression, tmp_path, capsys, monkeypatch, name
+) -> None:
+    monkeypatch.setattr(pysces, "run_aracne", None)
+    assert aracne(expression, "-o", str(tmp_path / name)) == 1
+    assert "Can't tell the format" in capsys.readouterr().err
+
+
 def test_status(capsys) -> None:
     assert main(["status"]) == 0
     assert "numba" in capsys.readouterr().out

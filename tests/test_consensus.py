@@ -264,7 +264,7 @@ def test_binned_network_of_counts(counts) -> None:
 @pytest.mark.parametrize("scheme", ["permutation", "bootstrap"])
 def test_null_of_many_cells_is_stretched_from_fewer(corrected, scheme, fast) -> None:
     """Against a simulation of all samples, and against the chi-square distribution."""
-    measure = Measure("binned", 12_000, 4, corrected=corrected)
+    measure = Measure("binned", 12_000, 4, miller_madow=corrected)
     found = null_of(measure, scheme, 40_000)
     direct = simulate(measure, scheme, 40_000)
     for p in (0.3, 0.1, 0.01, 0.001):

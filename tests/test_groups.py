@@ -100,9 +100,20 @@ def test_bad_groups_touch_nothing(adata) -> None:
         pysces.run_aracne(adata, GENES[:3], groupby="kind", min_samples=500, **OPTIONS)
     with pytest.raises(pysces.InputError, match=r"\.obs\['kin'\]"):
         pysces.run_aracne(adata, GENES[:3], groupby="kin", **OPTIONS)
-    with pytest.raises(pysces.InputError, match="Group 'T'"):
-        pysces.run_aracne(adata, ["gene5"], groupby="kind", **OPTIONS)
+    with pytest.raises(pysces.InputError, match=r"Group .* None of 1 regulators"):
+        pysces.run_aracne(adata, ["gene500"], groupby="kind", **OPTIONS)
     assert "aracne" not in adata.uns
+
+
+@pytest.mark.filterwarnings("ignore:1 of 3 groups")
+def test_a_group_that_cannot_be_used_does_not_stop_the_others(adata) -> None:
+    constant = adata.copy()
+    constant.X[constant.obs["kind"] == "T", 0] = 1.0
+    with pytest.warns(
+        pysces.PyscesWarning, match=r"Group 'T' can't be used .*regulators are const"
+    ):
+        pysces.run_aracne(constant, GENES[:1], groupby="kind", **OPTIONS)
+    assert constant.uns["aracne"]["network"]["group"].unique().tolist() == ["CD8+/B"]
 
 
 @pytest.mark.filterwarnings("ignore:1 of 3 groups")

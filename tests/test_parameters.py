@@ -14,6 +14,8 @@ import pytest
 import pysces
 from pysces.aracne import single
 from pysces.aracne.options import Options
+from pysces.cli import COMMANDS
+from pysces.cli_parser import parser
 
 RUN, INFER = (
     {
@@ -51,6 +53,32 @@ def test_defaults_are_the_same_wherever_they_are_written() -> None:
     assert [name for name in INFER if name in RUN] == shared  # in the same order
     assert {name: RUN[name] for name in shared} == {name: INFER[name] for name in shared}
     assert {name: RUN[name] for name in OPTIONS} == OPTIONS
+
+
+def test_the_command_line_has_the_same_parameters() -> None:
+    given = vars(parser(COMMANDS).parse_args(["aracne", "x.h5ad", "-o", "net.tsv"]))
+    own = {"command", "expression", "output", "quiet", "regulators", "transpose", "verbose"}
+    found = {name: value for name, value in given.items() if name not in own}
+    wanted = {name: value for name, value in RUN.items() if name not in ("key_added", "copy")}
+    assert found == wanted | {"dpi": "dpi"}  # what True means
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "message"),
+    [
+        ("miller_madow", "no", "must be True or False"),
+        ("n_resamples", "Auto", r"an int in the range \[1, inf\) or 'auto'"),
+        ("n_resamples", np.array([1, 2]), "must be an int"),
+    ],
+)
+def test_bad_values_are_named(name: str, value: Any, message: str) -> None:
+    with pytest.raises(pysces.InputError, match=f"'{name}' parameter {message}|{message}"):
+        Options(**{name: value})
+
+
+def test_numbers_of_numpy_are_plain_ones() -> None:
+    options = Options(seed=np.int32(3), alpha=np.float32(0.5), n_null=np.int64(10_000))
+    assert [type(v) for v in (options.seed, options.alpha, options.n_null)] == [int, float, int]
 
 
 NEEDS = {name: {"estimator": "binned"} for name in ("ties", "miller_madow")}

@@ -205,6 +205,25 @@ def test_empty_network_says_why(data) -> None:
     assert len(network) == 0
 
 
+def test_regulators_out_of_use_are_told_apart(data, caplog) -> None:
+    """A regulator that is constant or masked out isn't misspelt."""
+    table, names = data.copy(), list(data.columns)
+    table[names[0]] = 1.0
+    with pytest.raises(pysces.InputError, match="All 1 regulators are constant"):
+        pysces.infer_network(table, names[:1], **QUICK)
+    with pytest.warns(pysces.PyscesWarning) as caught:
+        pysces.infer_network(table, [*names[:2], "unknown"], resampling=None, n_null=10_000)
+    assert "1 of 3 regulators (as passed) aren't among the genes" in str(caught[0].message)
+    assert "1 of them regulators" in caplog.text
+    adata = as_anndata(table)
+    mask = np.ones(len(names), dtype=bool)
+    mask[1] = False
+    with pytest.raises(pysces.InputError, match="left out by mask_var="):
+        pysces.run_aracne(adata, names[1:2], mask_var=mask, **QUICK)
+    with pytest.raises(pysces.InputError, match="Only one gene varies"):
+        pysces.infer_network(table[names[:2]], names[1:2], resampling=None)
+
+
 def test_constant_genes_are_dropped_and_reported(data, caplog) -> None:
     constant = data.copy()
     constant["g39"] = 7.0
@@ -365,7 +384,54 @@ def test_prune_dpi_keeps_the_rest() -> None:
     assert pysces.prune_dpi(mi, tolerance=0.7).equals(mi)
 
 
+def test_prune_dpi_takes_what_mutual_information_gives() -> None:
+    """Rounding, and the correction of Miller and Madow, make some values negative."""
+    rng = np.random.default_rng(0)
+    data = pd.DataFrame(rng.normal(size=(120, 6)), columns=list("ABCDEF"))
+    mi = pysces.mutual_information(
+        data, ["A", "B"], estimator="binned", n_bins=3, miller_madow=True
+    )
+    assert (mi < 0).any().any()
+    kept = pysces.prune_dpi(mi)
+    assert (kept >= 0).all().all()
+    assert kept.sum().sum() > 0
+    mi.iloc[0, 3] = np.inf
+    with pytest.raises(pysces.InputError, match="must be finite"):
+        pysces.prune_dpi(mi)
+
+
+@pytest.mark.parametrize("tolerance", [0.0, 0.1, 0.2, 0.3, 0.7])
+@pytest.mark.parametrize("scale", [1.0, 1e-300])
+def test_an_edge_at_the_limit_stays(tolerance: float, scale: float) -> None:
+    at_limit = 1.0 - tolerance
+    for value, stays in ((at_limit, True), (at_limit * 0.9999, False)):
+        matrix = np.array([[0.0, 1.0, value], [1.0, 0.0, 1.0]]) * scale
+        mi = pd.DataFrame(matrix, index=["A", "B"], columns=["A", "B", "G"])
+        kept = pysces.prune_dpi(mi, tolerance=tolerance)
+        assert (kept.loc["A", "G"] > 0) == stays
+
+
+def test_prune_dpi_keeps_weak_edges_beside_strong_ones() -> None:
+    mi = pd.DataFrame([[0.0, 1.0, 1e-25]], index=["A"], columns=["A", "B", "C"])
+    assert pysces.prune_dpi(mi).equals(mi)
+
+
 def test_prune_dpi_needs_regulators_among_genes() -> None:
     mi = pd.DataFrame([[0.1]], index=["A"], columns=["G"])
     with pytest.raises(pysces.InputError, match="among the genes"):
         pysces.prune_dpi(mi)
+
+
+@pytest.mark.parametrize(
+    ("options", "reason"),
+    [
+        ({"consensus": "poisson", "n_resamples": 2, "alpha": 1e-12}, "More resamples may help"),
+        ({"n_decoys": 1, "n_resamples": 3}, r"too few for 1 decoys: .* More decoys"),
+        ({"alpha": 1e-9, "n_resamples": 3}, r"too few for 200 decoys"),
+        ({"resampling": None, "alpha": 1e-300}, "fewer genes or a larger alpha"),
+    ],
+)
+def test_why_a_network_is_empty(data, options, reason) -> None:
+    with pytest.warns(pysces.PyscesWarning, match=reason):
+        network = pysces.infer_network(data, REGULATORS, n_null=N_NULL, **options)
+    assert len(network) == 0

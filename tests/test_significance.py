@@ -208,6 +208,19 @@ def test_cache_changes_nothing_and_survives_damage(tmp_path, monkeypatch, caplog
     assert len(list((tmp_path / "cache").iterdir())) == 1  # no temporary file is left
 
 
+def test_a_cache_entry_that_is_a_folder_is_no_error(tmp_path, monkeypatch, caplog) -> None:
+    monkeypatch.setattr(pysces.settings, "_cache_dir", tmp_path)
+    _cached.cache_clear()
+    null_of(Measure("adaptive", 30), n_null=10_000)
+    (path,) = tmp_path.iterdir()
+    path.unlink()
+    path.mkdir()
+    _cached.cache_clear()
+    null_of(Measure("adaptive", 30), n_null=10_000)
+    assert "isn't kept on disk" in caplog.text
+    _cached.cache_clear()
+
+
 def test_unwritable_cache_is_no_error(tmp_path, monkeypatch, caplog) -> None:
     (tmp_path / "file").write_text("in the way")
     monkeypatch.setattr(pysces.settings, "_cache_dir", tmp_path / "file")

@@ -257,11 +257,13 @@ def validation_report() -> str:
 
 def command_line() -> str:
     """The help of every command."""
-    from pysces.cli import _parser
+    from pysces.cli import COMMANDS
+    from pysces.cli_parser import parser
 
     os.environ["COLUMNS"] = "88"
-    parser = _parser()
-    commands = next(a for a in parser._actions if isinstance(a, argparse._SubParsersAction))
+    commands = next(
+        a for a in parser(COMMANDS)._actions if isinstance(a, argparse._SubParsersAction)
+    )
     parts = []
     for name, sub in commands.choices.items():
         text = sub.format_help().splitlines()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import warnings
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
@@ -16,8 +16,11 @@ from pysces.messages import listed
 
 if TYPE_CHECKING:
     import os
+    from collections.abc import Callable
 
     from anndata import AnnData
+
+T = TypeVar("T")
 
 
 def groups_of(adata: AnnData, groupby: str, min_samples: int) -> dict[str, AnnData]:
@@ -60,6 +63,33 @@ def groups_of(adata: AnnData, groupby: str, min_samples: int) -> dict[str, AnnDa
         for number, name in enumerate(labels.categories)
         if sizes[name] >= min_samples
     }
+
+
+def usable(groups: dict[str, AnnData], prepare: Callable[[AnnData], T]) -> dict[str, T]:
+    """Each group prepared; those that can't be are left out with a warning that says why.
+
+    Raises
+    ------
+    InputError
+        If no group can be used: why the first can't.
+    """
+    prepared: dict[str, T] = {}
+    unusable: dict[str, InputError] = {}
+    for name, part in groups.items():
+        try:
+            prepared[name] = prepare(part)
+        except InputError as error:
+            unusable[name] = error
+    if not prepared:
+        name, why = next(iter(unusable.items()))
+        raise InputError(f"Group {name!r}: {why}") from why
+    for name, why in unusable.items():
+        warnings.warn(
+            f"Group {name!r} can't be used and gets no network: {why}",
+            PyscesWarning,
+            stacklevel=3,
+        )
+    return prepared
 
 
 def checkpoint_of(

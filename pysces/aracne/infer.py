@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
-import logging
 import warnings
-from collections.abc import Generator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -14,12 +11,11 @@ import numpy as np
 import pandas as pd
 
 from pysces import seeds
-from pysces.aracne.checkpoint import Checkpoint
 from pysces.aracne.correlation import spearman
 from pysces.aracne.null import Null, null_of
 from pysces.aracne.options import Options
 from pysces.aracne.pairs import Candidates, Edges, edges_above, mi_blocks, surviving
-from pysces.aracne.resample import Resampler, ResampleResult
+from pysces.aracne.resample import Resampler
 from pysces.aracne.resampling import Resampling
 from pysces.aracne.significance import (
     adjusted,
@@ -28,19 +24,14 @@ from pysces.aracne.significance import (
     poisson_pvalues,
 )
 from pysces.aracne.support import Seen
-from pysces.dispatch.chunks import progress
-from pysces.dispatch.cluster import connected, in_order
+from pysces.aracne.work import Work
 from pysces.errors import InputError, PyscesWarning
 from pysces.network import Network
 
 if TYPE_CHECKING:
-    import os
-
     from numpy.typing import NDArray
 
     from pysces.aracne.measure import Measure
-
-log = logging.getLogger("pysces")
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,11 +45,9 @@ class Found:
     facts: dict[str, Any]
 
 
-def infer(
-    candidates: Candidates, measure: Measure, options: Options, work: Work | None = None
-) -> tuple[Network, dict[str, Any]]:
+def infer(candidates: Candidates, options: Options, work: Work) -> tuple[Network, dict[str, Any]]:
     """The network of these candidates, and facts about how it came about."""
-    work = work or Work()
+    measure = options.measure(candidates.expression.n_samples)
     if options.resampling is None and (work.checkpoint is not None or work.client is not None):
         raise InputError(
             "checkpoint= and client= are for resamples. Pass resampling='subsample', or neither."
@@ -175,66 +164,6 @@ def _with_resampling(
     )
 
 
-@dataclass(frozen=True)
-class Work:
-    """Where resamples are computed and kept.
-
-    Attributes
-    ----------
-    checkpoint
-        Folder of finished resamples, or None.
-    client
-        Dask client, ``"local"``, or None for this process.
-    """
-
-    checkpoint: str | os.PathLike[str] | None = None
-    client: Any = None
-
-    def results(
-        self, resampler: Resampler, options: Options
-    ) -> Generator[ResampleResult, None, None]:
-        """Resamples in order, from the checkpoint where they're there."""
-        if self.checkpoint is None:
-            store, done = None, set()
-        else:
-            store = Checkpoint(self.checkpoint, _fingerprint(resampler, options))
-            done = store.finished()
-        wanted = range(options.most_resamples)
-        missing = [r for r in wanted if r not in done]
-        with connected(self.client) as client:
-            travelling = resampler if client is None else resampler.portable()
-            computed = in_order(client, travelling, missing)
-            for resample in progress(wanted, "resamples", total=len(wanted), unit="resample"):
-                result = None
-                if resample in done and store is not None:
-                    result = store.read(resample, resampler)
-                    if result is None:  # damaged, or too few decoys
-                        result = resampler(resample)
-                        store.write(resample, result, resampler)
-                else:
-                    result = next(computed)
-                    if store is not None:
-                        store.write(resample, result, resampler)
-                yield result
-
-
-def _fingerprint(resampler: Resampler, options: Options) -> dict[str, Any]:
-    """Everything that the mutual information of a resample depends on."""
-    candidates = resampler.candidates
-    names = candidates.expression.genes[candidates.regulators]
-    return {
-        "data": candidates.expression.data_hash(),
-        "regulators": hashlib.blake2b("\0".join(names).encode(), digest_size=16).hexdigest(),
-        "n_regulators": candidates.n_regulators,
-        "measure": resampler.measure.name,
-        "ties": resampler.measure.ties,
-        "resampling": options.resampling,
-        "resample_pvalue": options.resample_pvalue,
-        "n_null": options.n_null,
-        "seed": options.seed,
-    }
-
-
 def _full_sample_mi(
     candidates: Candidates, measure: Measure, row: NDArray[np.int32], gene: NDArray[np.int32]
 ) -> NDArray[np.int64]:
@@ -298,32 +227,39 @@ def _table(candidates: Candidates, measure: Measure, found: Found) -> Network:
     return Network(table.reset_index(drop=True)).with_modes()
 
 
-def _competition(facts: dict[str, Any]) -> str:
-    """How regulators fared against decoys, where there were resamples."""
-    if "n_seen" not in facts:
-        return ""
-    return (
-        f" (in resamples of {facts['samples_per_resample']} samples, where {facts['n_seen']} edges "
-        f"of regulators and {facts['n_decoy_edges']} of decoys were seen)"
-    )
-
-
 def warn_empty(
-    candidates: Candidates,
-    measure: Measure,
-    options: Options,
-    facts: dict[str, Any],
-    group: str | None,
+    candidates: Candidates, options: Options, facts: dict[str, Any], group: str | None
 ) -> None:
     """Say that the network is empty, and what an edge would have needed."""
     whose = "" if group is None else f"Group {group!r}: "
+    n_samples = candidates.expression.n_samples
     warnings.warn(
         f"{whose}No edge is significant at alpha = {options.alpha:g}: "
-        f"{candidates.n_regulators} regulators x {candidates.n_genes} genes, "
-        f"{measure.n} samples; the threshold of mutual information is "
-        f"{facts['threshold_mi']:.4g} nats, the largest seen is {facts['largest_mi']:.4g}"
-        f"{_competition(facts)}. "
-        "More samples (or metacells), fewer genes or a larger alpha may help.",
+        f"{candidates.n_regulators} regulators x {candidates.n_genes} genes, {n_samples} samples; "
+        f"the threshold of mutual information is {facts['threshold_mi']:.4g} nats, the largest "
+        f"seen is {facts['largest_mi']:.4g}. {_why_empty(candidates, options, facts)}",
         PyscesWarning,
         stacklevel=4,
     )
+
+
+def _why_empty(candidates: Candidates, options: Options, facts: dict[str, Any]) -> str:
+    """What stood in the way, and what may help."""
+    more = "More samples (or metacells), fewer genes or a larger alpha may help."
+    if options.resampling is None:
+        return more
+    seen = (
+        f"In resamples of {facts['samples_per_resample']} samples {facts['n_seen']} edges were seen"
+    )
+    if options.consensus != "decoy":
+        n = facts["n_resamples_used"]
+        return f"{seen}, none often enough in {n} resamples. More resamples may help. {more}"
+    # The best that can be: all edges of regulators, none of decoys
+    per_regulator = candidates.n_decoys / candidates.n_regulators
+    if facts["n_seen"] and 1 / per_regulator / facts["n_seen"] > options.alpha:
+        return (
+            f"{seen}, too few for {candidates.n_decoys} decoys: the smallest q-value they could "
+            f"have is {min(1.0, 1 / per_regulator / facts['n_seen']):.2g}. More decoys (n_decoys=) "
+            f"may help. {more}"
+        )
+    return f"{seen}, and {facts['n_decoy_edges']} of decoys. {more}"

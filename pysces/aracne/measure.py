@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from pysces.aracne.estimators import ADAPTIVE, bins, c_log_c, fraction_bits, partition, to_nats
-from pysces.checks import check_one_of, check_whole
+from pysces.checks import check_flag, check_one_of, check_whole
 from pysces.dispatch import operations as ops
 from pysces.errors import InputError
 
@@ -33,7 +33,7 @@ class Measure:
         Equal-frequency bins of ``"binned"``.
     ties
         ``"random"`` (each tie broken anew in each gene) or ``"together"`` (``"binned"`` only).
-    corrected
+    miller_madow
         Whether ``"binned"`` has the correction of Miller and Madow.
     """
 
@@ -41,13 +41,14 @@ class Measure:
     n: int
     n_bins: int = 10
     ties: str = "random"
-    corrected: bool = False
+    miller_madow: bool = False
 
     def __post_init__(self) -> None:
         check_one_of("estimator", self.estimator, ESTIMATORS)
         check_whole("n_bins", self.n_bins, 2, 255)
         check_one_of("ties", self.ties, ("random", "together"))
-        if self.adaptive and (self.ties != "random" or self.corrected):
+        check_flag("miller_madow", self.miller_madow)
+        if self.adaptive and (self.ties != "random" or self.miller_madow):
             raise InputError(
                 "ties='together' and miller_madow=True are of estimator='binned'. "
                 f"Got estimator={self.estimator!r}."
@@ -63,7 +64,7 @@ class Measure:
         """All that the null distribution depends on, in words."""
         if self.adaptive:
             return f"{self.estimator}-n{self.n}"
-        corrected = "-corrected" * self.corrected
+        corrected = "-corrected" * self.miller_madow
         return f"binned{self.n_bins}{corrected}-n{self.n}"
 
     @property
@@ -80,7 +81,7 @@ class Measure:
     def _tables(self) -> dict[str, Any]:
         if self.adaptive:
             return dict(partition(self.estimator, self.n).tables)
-        half_cell = (1 << self.fraction_bits) // 2 if self.corrected else 0
+        half_cell = (1 << self.fraction_bits) // 2 if self.miller_madow else 0
         return {"n_bins": self.n_bins, "n_log_n": c_log_c(self.n), "half_cell": half_cell}
 
     def marginals(self, values: NDArray[np.float64], keys: NDArray[np.uint64]) -> NDArray[Any]:
@@ -102,4 +103,4 @@ class Measure:
 
     def with_samples(self, n: int) -> Measure:
         """The same estimator for another number of samples."""
-        return Measure(self.estimator, n, self.n_bins, self.ties, self.corrected)
+        return Measure(self.estimator, n, self.n_bins, self.ties, self.miller_madow)

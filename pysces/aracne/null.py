@@ -21,6 +21,7 @@ from pysces.atomic import atomic_write
 from pysces.dispatch import operations as ops
 from pysces.dispatch.chunks import progress
 from pysces.dispatch.engines import choose
+from pysces.errors import InputError
 from pysces.settings import settings
 
 if TYPE_CHECKING:
@@ -177,7 +178,7 @@ def _stretched(null: Null, small: Measure, large: Measure) -> Null:
         return 1 + (measure.n_bins + 1) ** 2 / (6 * measure.n)
 
     def bias(measure: Measure) -> float:
-        half_cell = 2.0 ** (measure.fraction_bits - 1) if measure.corrected else 0.0
+        half_cell = 2.0 ** (measure.fraction_bits - 1) if measure.miller_madow else 0.0
         return half_cell * (measure.n_bins - 1) ** 2
 
     scale = mean(large) / mean(small) * 2.0 ** (large.fraction_bits - small.fraction_bits)
@@ -298,5 +299,5 @@ def _write(path: Path, null: Null) -> None:
         atomic_write(
             path, lambda file: np.savez(file, top=null.top, thinned=null.thinned, digest=digest)
         )
-    except OSError as error:
+    except (OSError, InputError) as error:
         log.warning("the null distribution isn't kept on disk: %s", error)

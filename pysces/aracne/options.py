@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from typing import Any
 
+import numpy as np
+
+from pysces.aracne.measure import Measure
 from pysces.aracne.null import N_NULL
 from pysces.aracne.significance import CORRECTIONS
 from pysces.checks import check_number, check_one_of, check_whole
@@ -20,6 +25,10 @@ FEWEST_DECOYS, MOST_DECOYS = 200, 500
 class Options:
     """How a network is inferred; the parameters of :func:`pysces.run_aracne`."""
 
+    estimator: str = "adaptive"
+    n_bins: int = 10
+    ties: str = "random"
+    miller_madow: bool = False
     resampling: str | None = "subsample"
     n_resamples: int | str = 100
     alpha: float = 0.05
@@ -32,12 +41,22 @@ class Options:
     n_null: int = N_NULL
     seed: int = 0
 
+    @classmethod
+    def of(cls, arguments: Mapping[str, Any]) -> Options:
+        """The options among the arguments of a call, its ``locals()``: each is named but once."""
+        return cls(**{field.name: arguments[field.name] for field in fields(cls)})
+
     def __post_init__(self) -> None:
+        for field in fields(self):  # a NumPy scalar can't be kept in a checkpoint
+            value = getattr(self, field.name)
+            if isinstance(value, np.generic):
+                object.__setattr__(self, field.name, value.item())
+        self.measure(2)  # checks the estimator
         check_number("alpha", self.alpha, 0, 1, open_low=True)
         check_number("resample_pvalue", self.resample_pvalue, 0, 1, open_low=True)
         check_number("dpi_tolerance", self.dpi_tolerance, 0, 1, open_high=True)
-        if self.n_resamples != "auto":
-            check_whole("n_resamples", self.n_resamples, 1)
+        if not (isinstance(self.n_resamples, str) and self.n_resamples == "auto"):
+            check_whole("n_resamples", self.n_resamples, 1, or_else="'auto'")
         check_whole("n_null", self.n_null, 1000)
         check_whole("seed", self.seed, 0)
         if self.n_decoys is not None:
@@ -54,6 +73,14 @@ class Options:
                 "The 'dpi' parameter must be True, False, 'dpi' or 'maxent'. "
                 f"Got {self.dpi!r} instead."
             )
+
+    def measure(self, n_samples: int) -> Measure:
+        """The estimator for so many samples."""
+        return Measure(self.estimator, n_samples, self.n_bins, self.ties, self.miller_madow)
+
+    def record(self) -> dict[str, Any]:
+        """All options by name, for the run record."""
+        return asdict(self)
 
     @property
     def most_resamples(self) -> int:

@@ -249,6 +249,14 @@ def edges_above(
     return Edges.joined(parts), largest
 
 
+def kept_fraction(tolerance: float) -> int:
+    """``1 - tolerance`` with 30 fractional bits, as the kernel `dpi` takes it.
+
+    Rounded down: an edge exactly at the limit stays, since the rule is strict.
+    """
+    return int(np.floor((1.0 - tolerance) * 2**30))
+
+
 def surviving(
     candidates: Candidates, edges: Edges, method: str | None, tolerance: float
 ) -> NDArray[np.bool_]:
@@ -274,7 +282,6 @@ def surviving(
         (edges.mi[to_regulator], (edges.row[to_regulator], partner[to_regulator])),
         shape=(candidates.n_rows, n_regulators),
     )
-    kept_fraction = round((1.0 - tolerance) * 2**30)
 
     keep = np.zeros(len(edges), dtype=bool)
     weakest = np.zeros((n_regulators if method == "maxent" else 0,) * 2, dtype=bool)
@@ -282,7 +289,7 @@ def surviving(
         regulators = block.rows[block.rows < n_regulators]  # the first rows
         network = block.dense[: len(regulators)]
         among = between[block.rows][:, regulators].toarray()
-        kept = ops.dpi(block.dense, among, network, kept_fraction)
+        kept = ops.dpi(block.dense, among, network, kept_fraction(tolerance))
         keep[block.edges] = kept[block.row, block.column]
         if method == "maxent":
             pairs = np.ix_(regulators, regulators)

@@ -10,7 +10,7 @@ import pandas as pd
 from pysces import seeds
 from pysces.aracne.measure import Measure
 from pysces.aracne.options import DPI_METHODS
-from pysces.aracne.pairs import Candidates, mi_blocks
+from pysces.aracne.pairs import Candidates, kept_fraction, mi_blocks
 from pysces.checks import check_number, check_one_of
 from pysces.data.expression import Expression, constant_genes
 from pysces.data.regulators import resolve_regulators
@@ -110,8 +110,9 @@ def prune_dpi(
     Parameters
     ----------
     mi
-        Regulators x genes, as :func:`mutual_information` gives them; 0 or NaN is no edge.
-        Regulators must be among the genes.
+        Regulators x genes, as :func:`mutual_information` gives them; 0 or NaN is no edge, nor is
+        a negative value (of the correction of Miller and Madow, or of rounding). Regulators must be
+        among the genes.
     tolerance
         In [0, 1).
     method
@@ -127,8 +128,8 @@ def prune_dpi(
     Raises
     ------
     InputError
-        If it isn't a DataFrame whose regulators are among its genes, a value is negative or
-        infinite, or an argument is out of its range.
+        If it isn't a DataFrame whose regulators are among its genes, a value is infinite, or an
+        argument is out of its range.
     EngineUnavailable
         An engine asked for by name can't run here.
 
@@ -158,11 +159,11 @@ def prune_dpi(
             "Rows of mi must be regulators and columns genes, each named once, with every "
             "regulator among the genes. Pass what pysces.mutual_information returns."
         )
-    values = np.nan_to_num(mi.to_numpy(dtype=np.float64))
+    values = np.maximum(0.0, np.nan_to_num(mi.to_numpy(dtype=np.float64), posinf=np.inf))
     network = _order_preserving(values)
     between = network[:, places]
     with use_engine(engine):
-        keep = ops.dpi(network, between, network, round((1.0 - tolerance) * 2**30))
+        keep = ops.dpi(network, between, network, kept_fraction(tolerance))
         if DPI_METHODS[method] == "maxent":
             keep[:, places] &= ~ops.weakest_pairs(between, network)
     return pd.DataFrame(np.where(keep, values, 0.0), index=mi.index, columns=mi.columns)
@@ -171,6 +172,9 @@ def prune_dpi(
 def _order_preserving(values: np.ndarray) -> np.ndarray:
     """Whole numbers in proportion to mutual information, so fine that no two values merge."""
     largest = float(values.max(initial=0.0))
-    if not np.isfinite(values).all() or (values < 0).any():
-        raise InputError("Mutual information must be finite and not negative.")
-    return np.rint(values * (2.0**61 / largest)).astype(np.int64) if largest else values.astype(int)
+    if not np.isfinite(largest):
+        raise InputError("Mutual information must be finite. Look for what made it infinite.")
+    if largest == 0.0:
+        return np.zeros(values.shape, dtype=np.int64)
+    # The smallest value is still an edge.
+    return np.maximum(np.rint(values / largest * 2.0**61), values > 0).astype(np.int64)

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from pysces.aracne.grouped import checkpoint_of, groups_of
-from pysces.aracne.infer import Work
-from pysces.aracne.measure import Measure
+from pysces.aracne.grouped import checkpoint_of, groups_of, usable
 from pysces.aracne.null import N_NULL
 from pysces.aracne.options import Options
-from pysces.aracne.single import network_of, origin
+from pysces.aracne.single import Prepared, network_of, origin
+from pysces.aracne.work import Work
 from pysces.data import storage
 from pysces.data.expression import Expression
 from pysces.dispatch.chunks import progress
@@ -20,13 +19,8 @@ if TYPE_CHECKING:
 
     from anndata import AnnData
 
-    from pysces.network import Network
-
 # What a run record says of every group alike; the rest are facts about the data and the result.
-_PARAMETERS = (
-    *("estimator", "n_bins", "ties", "miller_madow", *Options.__dataclass_fields__),
-    *("engine", "pysces_version"),
-)
+_PARAMETERS = (*Options().record(), "engine", "pysces_version")
 
 
 def run_aracne(
@@ -192,31 +186,11 @@ def run_aracne(
     storage.check_target(adata, copy)
     storage.check_free(adata, key_added, "network")
     target = adata.copy() if copy else adata
-    options = Options(
-        resampling=resampling,
-        n_resamples=n_resamples,
-        alpha=alpha,
-        correction=correction,
-        consensus=consensus,
-        resample_pvalue=resample_pvalue,
-        n_decoys=n_decoys,
-        dpi=dpi,
-        dpi_tolerance=dpi_tolerance,
-        n_null=n_null,
-        seed=seed,
-    )
+    options = Options.of(locals())
 
-    def part_network(part: AnnData, group: str | None = None) -> tuple[Network, dict[str, Any]]:
+    def prepared(part: AnnData) -> Prepared:
         expression = Expression.from_anndata(part, layer=layer, mask_var=mask_var)
-        return network_of(
-            expression,
-            regulators,
-            var=adata.var,
-            measure=Measure(estimator, expression.n_samples, n_bins, ties, miller_madow),
-            options=options,
-            work=Work(checkpoint if group is None else checkpoint_of(checkpoint, group), client),
-            group=group,
-        )
+        return Prepared.of(expression, regulators, adata.var, options)
 
     mask = mask_var if isinstance(mask_var, str | None) else "given"
     given: dict[str, Any] = {
@@ -227,12 +201,12 @@ def run_aracne(
     }
     with use_engine(engine):
         if groupby is None:
-            network, params = part_network(adata)
+            network, params = network_of(prepared(adata), options, Work(checkpoint, client))
             storage.write_network(target, key_added, network, {**params, **given})
         else:
-            parts = groups_of(adata, groupby, min_samples)
+            parts = usable(groups_of(adata, groupby, min_samples), prepared)
             networks = {
-                name: part_network(part, name)
+                name: network_of(part, options, Work(checkpoint_of(checkpoint, name), client), name)
                 for name, part in progress(parts.items(), "groups", total=len(parts), unit="group")
             }
             _, first = next(iter(networks.values()))

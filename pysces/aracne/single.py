@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,15 +11,16 @@ import numpy as np
 import pandas as pd
 
 from pysces._version import __version__
-from pysces.aracne.infer import Work, infer, warn_empty
-from pysces.aracne.measure import Measure
+from pysces.aracne.infer import infer, warn_empty
 from pysces.aracne.null import N_NULL
 from pysces.aracne.options import Options
 from pysces.aracne.pairs import Candidates
+from pysces.aracne.work import Work
 from pysces.data.expression import Expression, constant_genes
 from pysces.data.regulators import resolve_regulators
 from pysces.dispatch.engines import choose, record, use_engine
 from pysces.errors import InputError
+from pysces.messages import listed
 from pysces.network import Network
 
 if TYPE_CHECKING:
@@ -97,73 +99,88 @@ def infer_network(
     >>> network.regulons()
     {'MYC': ['CDK4']}
     """
-    options = Options(
-        resampling=resampling,
-        n_resamples=n_resamples,
-        alpha=alpha,
-        correction=correction,
-        consensus=consensus,
-        resample_pvalue=resample_pvalue,
-        n_decoys=n_decoys,
-        dpi=dpi,
-        dpi_tolerance=dpi_tolerance,
-        n_null=n_null,
-        seed=seed,
-    )
+    options = Options.of(locals())
     table = Expression.from_matrix(expression, genes=genes)
+    prepared = Prepared.of(table, regulators, None, options)
     with use_engine(engine):
-        network, params = network_of(
-            table,
-            regulators,
-            var=None,
-            measure=Measure(estimator, table.n_samples, n_bins, ties, miller_madow),
-            options=options,
-            work=Work(checkpoint, client),
-        )
+        network, params = network_of(prepared, options, Work(checkpoint, client))
     return Network(network.to_dataframe(), {**params, "regulators": origin(regulators, None)})
 
 
+@dataclass(frozen=True, eq=False)
+class Prepared:
+    """One matrix, checked and ready: who may regulate whom, and how many genes were left out."""
+
+    candidates: Candidates
+    n_constant_genes: int
+
+    @classmethod
+    def of(
+        cls, expression: Expression, regulators: Any, var: pd.DataFrame | None, options: Options
+    ) -> Prepared:
+        """Regulators by name; genes that don't vary carry no information and are reported once.
+
+        Raises
+        ------
+        InputError
+            If no gene or no regulator varies, or no regulator is among the genes.
+        """
+        names = pd.Index(resolve_regulators(regulators, expression.genes, var))
+        constant = constant_genes(expression)
+        if constant.all():
+            raise InputError(
+                f"All {expression.n_genes} genes are constant over the samples, so nothing can be "
+                "inferred. Pass varying data (perhaps another layer=)."
+            )
+        if constant.any():
+            left_out = expression.genes[constant]
+            if names.isin(left_out).all():
+                raise InputError(
+                    f"All {len(names)} regulators are constant over the samples: "
+                    f"{listed(names, 5)}. Pass regulators that vary, or another layer=."
+                )
+            log.warning(
+                "%d of %d genes are constant and are left out (%d of them regulators): %s",
+                len(left_out),
+                expression.n_genes,
+                names.isin(left_out).sum(),
+                listed(left_out, 5),
+            )
+            expression, names = expression.take_genes(~constant), names.difference(left_out)
+        if expression.n_genes == 1:
+            raise InputError(
+                "Only one gene varies over the samples, so there is no pair of genes. Pass more."
+            )
+        places = np.sort(expression.genes.get_indexer(names))
+        candidates = Candidates(expression, places, options.decoys(len(places)), options.seed)
+        return cls(candidates, int(constant.sum()))
+
+
 def network_of(
-    expression: Expression,
-    regulators: Any,
-    *,
-    var: pd.DataFrame | None,
-    measure: Measure,
-    options: Options,
-    work: Work,
-    group: str | None = None,
+    prepared: Prepared, options: Options, work: Work, group: str | None = None
 ) -> tuple[Network, dict[str, Any]]:
     """The network of one matrix, and its run record."""
-    try:
-        expression, constant = _varying(expression)
-        names = resolve_regulators(regulators, expression.genes, var)
-    except InputError as error:
-        raise error if group is None else InputError(f"Group {group!r}: {error}") from error
-    places = np.sort(expression.genes.get_indexer(pd.Index(names)))
-    candidates = Candidates(expression, places, options.decoys(len(places)), options.seed)
-    network, facts = infer(candidates, measure, options, work)
+    candidates = prepared.candidates
+    n_samples = candidates.expression.n_samples
+    network, facts = infer(candidates, options, work)
     if len(network) == 0:
-        warn_empty(candidates, measure, options, facts, group)
+        warn_empty(candidates, options, facts, group)
     log.info(
         "%s%d edges of %d regulators, from %d samples x %d genes.",
         "" if group is None else f"Group {group!r}: ",
         len(network),
-        len(places),
-        expression.n_samples,
-        expression.n_genes,
+        candidates.n_regulators,
+        n_samples,
+        candidates.n_genes,
     )
     params = {
-        "estimator": measure.estimator,
-        "n_bins": measure.n_bins,
-        "ties": measure.ties,
-        "miller_madow": measure.corrected,
-        **{name: getattr(options, name) for name in Options.__dataclass_fields__},
+        **options.record(),
         "engine": record(choose()),
         "pysces_version": __version__,
-        "n_samples": expression.n_samples,
-        "n_genes": expression.n_genes,
-        "n_regulators": len(places),
-        "n_constant_genes": len(constant),
+        "n_samples": n_samples,
+        "n_genes": candidates.n_genes,
+        "n_regulators": candidates.n_regulators,
+        "n_constant_genes": prepared.n_constant_genes,
         "n_edges": len(network),
         **facts,
     }
@@ -177,23 +194,3 @@ def origin(regulators: Any, var: pd.DataFrame | None) -> str:
     if regulators is not None:
         return "given"
     return "var['regulator']" if var is not None and "regulator" in var else "built-in"
-
-
-def _varying(expression: Expression) -> tuple[Expression, pd.Index]:
-    """Genes that vary; the others carry no information and are reported once."""
-    constant = constant_genes(expression)
-    if not constant.any():
-        return expression, expression.genes[:0]
-    if constant.all():
-        raise InputError(
-            f"All {expression.n_genes} genes are constant over the samples, so nothing can be "
-            "inferred. Pass varying data (perhaps another layer=)."
-        )
-    names = expression.genes[constant]
-    log.warning(
-        "%d of %d genes are constant and are left out: %s",
-        len(names),
-        expression.n_genes,
-        ", ".join(names[:5]) + (", ..." if len(names) > 5 else ""),
-    )
-    return expression.take_genes(~constant), names

@@ -132,6 +132,12 @@ def resolve_regulators(
     chosen = genes[genes.isin(wanted)].tolist()
     found = set(chosen)
     missing = [name for name in wanted if name not in found]
+    masked = [] if var is None else pd.Index(missing).intersection(var.index).tolist()
+    if not chosen and len(masked) == len(missing):
+        raise InputError(
+            f"All {len(wanted)} regulators ({origin}) are left out by mask_var=: "
+            f"{listed(wanted, 5)}. Let the mask take regulators too."
+        )
     if not chosen:
         raise InputError(
             f"None of {len(wanted)} regulators ({origin}) is among the {len(genes)} genes. "
@@ -141,7 +147,8 @@ def resolve_regulators(
     if missing and named_by_user:
         warnings.warn(
             f"{len(missing)} of {len(wanted)} regulators ({origin}) aren't among the genes and "
-            f"are left out: {listed(missing)}. Check their names if you expected them.",
+            f"are left out: {listed(missing)}. Check their names if you expected them"
+            + (f"; {len(masked)} are left out by mask_var=." if masked else "."),
             PyscesWarning,
             stacklevel=3,
         )
@@ -193,7 +200,13 @@ def _marked(column: pd.Series) -> np.ndarray[Any, np.dtype[np.bool_]]:
 def _from_file(path: Path) -> list[str]:
     if not path.is_file():
         raise InputError(f"There is no file {str(path)!r} with regulators. {_WHAT_TO_PASS}")
-    return _first_fields(path.read_text(encoding="utf-8-sig"))
+    try:
+        return _first_fields(path.read_text(encoding="utf-8-sig"))
+    except UnicodeDecodeError as error:
+        raise InputError(
+            f"The file {str(path)!r} with regulators isn't text in UTF-8 ({error}). Save it as "
+            "UTF-8."
+        ) from error
 
 
 @functools.cache
