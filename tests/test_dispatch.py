@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import logging
 import subprocess
 import sys
@@ -269,3 +270,28 @@ def test_combined_keys_spread() -> None:
     assert len(set(combined.tolist())) == 100_000
     bits = (combined[:, None] >> np.arange(64, dtype=np.uint64)) & np.uint64(1)
     assert abs(bits.mean(axis=0) - 0.5).max() < 0.01
+
+
+def test_threads_hold_for_the_calls_of_the_package_alone(monkeypatch) -> None:
+    numba = pytest.importorskip("numba", reason="numba isn't installed")
+    before = numba.get_num_threads()
+    if before == 1:
+        pytest.skip("one thread on this machine: nothing to change")
+    seen = []
+    module = importlib.import_module("pysces.kernels.numba.ranks")
+    compute = module.ordinal_ranks
+
+    def spy(*arguments, **given):
+        seen.append(numba.get_num_threads())
+        return compute(*arguments, **given)
+
+    monkeypatch.setattr(module, "ordinal_ranks", spy)
+    values, keys = np.zeros((2, 3)), np.arange(2, dtype=np.uint64)
+    with pysces.use_engine("numba"):
+        for threads in (1, None):
+            monkeypatch.setattr(pysces.settings, "_threads", threads)
+            ops.ordinal_ranks(values, keys, False)
+            device = engines.record(engines.choose())["device"]
+            assert device == f"CPU, {threads or before} thread{'s' * (threads != 1)}"
+    assert seen == [1, before]
+    assert numba.get_num_threads() == before

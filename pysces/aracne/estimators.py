@@ -143,13 +143,13 @@ def bins(ranks: NDArray[np.int32], n_bins: int, ties: str = "random") -> NDArray
         genes x samples. With ``ties="random"`` ordinal ranks 1..n (ties already broken);
         with ``ties="together"`` twice the average ranks: equal values then share a bin.
     n_bins
-        2..256.
+        2..255.
     ties
         What `ranks` holds, as above.
     """
-    if not 2 <= n_bins <= 256:
+    if not 2 <= n_bins <= 255:
         raise InputError(
-            f"The 'n_bins' parameter must be an int in the range [2, 256]. Got {n_bins} instead."
+            f"The 'n_bins' parameter must be an int in the range [2, 255]. Got {n_bins} instead."
         )
     if ties not in ("random", "together"):
         raise InputError(

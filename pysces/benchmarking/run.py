@@ -186,10 +186,15 @@ def _system(engines: Sequence[str]) -> dict[str, Any]:
         "cores": len(os.sched_getaffinity(0))
         if hasattr(os, "sched_getaffinity")
         else os.cpu_count(),
-        "engines": {engine.name: f"{engine.version}, {engine.device}" for engine in used},
+        "engines": {engine.name: _words(engine) for engine in used},
         "memory": memory,
         "warning": measure.load(),
     }
+
+
+def _words(engine: engine_room.Engine) -> str:
+    facts = engine_room.record(engine)
+    return f"{facts['version']}, {facts['device']}"
 
 
 # --- one series -----------------------------------------------------------------------------------

@@ -11,7 +11,7 @@ import os
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextvars import ContextVar
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -54,20 +54,31 @@ class Engine:
 
     def compute(self, contract: Kernel, arguments: Mapping[str, Any]) -> Any:
         """Run a kernel on arguments that the contract has checked."""
-        if self.name == "numba" and settings.threads is not None:
-            import numba
-
-            numba.set_num_threads(min(settings.threads, numba.config.NUMBA_NUM_THREADS))
         given = {
             name: self.to_engine(arguments[name], spec)
             if isinstance(spec, Spec)
             else arguments[name]
             for name, spec in contract.parameters.items()
         }
-        result = self.implementation(contract)(**given)
+        with _numba_threads() if self.name == "numba" else contextlib.nullcontext():
+            result = self.implementation(contract)(**given)
         if len(contract.results) == 1:
             return self.to_numpy(result, contract.results[0])
         return tuple(map(self.to_numpy, result, contract.results))
+
+
+@contextlib.contextmanager
+def _numba_threads() -> Iterator[int]:
+    """As many threads of Numba as ``settings.threads`` allows, for one call."""
+    import numba
+
+    before = numba.get_num_threads()
+    allowed = min(settings.threads or before, numba.config.NUMBA_NUM_THREADS)
+    numba.set_num_threads(allowed)
+    try:
+        yield allowed
+    finally:
+        numba.set_num_threads(before)
 
 
 # --- the three engines ------------------------------------------------------------------------
@@ -85,9 +96,15 @@ def _python() -> Engine:
 def _numba() -> Engine:
     import numba
 
-    threads = settings.threads or numba.config.NUMBA_NUM_THREADS
-    device = f"CPU, {threads} thread{'s' * (threads != 1)}"
-    return Engine("numba", device, "float64", numba.__version__, False, _as_it_is, _as_it_is)
+    return Engine("numba", "CPU", "float64", numba.__version__, False, _as_it_is, _as_it_is)
+
+
+def _device(engine: Engine) -> str:
+    """The device in words, with the threads that calls use at present."""
+    if engine.name != "numba":
+        return engine.device
+    with _numba_threads() as threads:
+        return f"{engine.device}, {threads} thread{'s' * (threads != 1)}"
 
 
 def _mlx() -> Engine:
@@ -288,8 +305,12 @@ def run(contract: Kernel, arguments: Mapping[str, Any]) -> Any:
 
 def record(engine: Engine) -> dict[str, str]:
     """What a run writes down about its engine."""
-    facts = asdict(engine)
-    return {key: facts[key] for key in ("name", "version", "device", "precision")}
+    return {
+        "name": engine.name,
+        "version": engine.version,
+        "device": _device(engine),
+        "precision": engine.precision,
+    }
 
 
 # --- status -------------------------------------------------------------------------------------
@@ -325,7 +346,7 @@ def _row(name: str, chosen: bool) -> EngineStatus:
         reason = f"{found} (install: {_install_hint(name)})"
         return EngineStatus(name, False, False, "", "", "", reason)
     reason = "" if found.gpu or name != "mlx" else "never chosen by itself without a GPU"
-    device = f"{found.device} ({reason})" if reason else found.device
+    device = f"{_device(found)} ({reason})" if reason else _device(found)
     return EngineStatus(name, True, chosen, device, found.precision, found.version, reason)
 
 
