@@ -38,7 +38,6 @@ PLAIN = {
     "validate",
 }
 # Functions whose examples need a run of theirs first and aren't executed; the tour executes them.
-SKIPPED = {"activity", "compute_signature", "rank_regulators", "run_msviper", "to_mudata"}
 SECTIONS = (
     "Parameters",
     "Returns",
@@ -155,8 +154,7 @@ CLASSES = [n for n in pysces.__all__ if inspect.isclass(getattr(pysces, n))]
 )
 def test_function_is_documented(function: Callable[..., Any], method: bool) -> None:
     picture = function.__module__.startswith("pysces.plots.")
-    allowed = ["no example that runs"] if function.__name__ in SKIPPED else []
-    assert complaints(function, method=method, picture=picture) == allowed
+    assert complaints(function, method=method, picture=picture) == []
 
 
 @pytest.mark.parametrize("name", CLASSES)

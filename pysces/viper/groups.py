@@ -121,8 +121,16 @@ def run_msviper(
 
     Examples
     --------
-    >>> pysces.run_msviper(adata, "cell_type", "NK")  # doctest: +SKIP
-    >>> adata.uns["msviper"]["results"].head()  # doctest: +SKIP
+    >>> import anndata, numpy as np, pandas as pd, pysces
+    >>> rng = np.random.default_rng(0)
+    >>> adata = anndata.AnnData(rng.normal(size=(20, 40)))
+    >>> adata.var_names = [f"gene{i}" for i in range(40)]
+    >>> adata.obs["cell_type"] = ["NK"] * 8 + ["T"] * 12
+    >>> adata.X[:8, :12] += 2  # targets of A
+    >>> edges = pd.DataFrame({"source": ["A"] * 12 + ["B"] * 12, "target": adata.var_names[:24]})
+    >>> pysces.run_msviper(adata, "cell_type", "NK", network=edges, n_permutations=100)
+    >>> adata.uns["msviper"]["results"]["regulator"].tolist()
+    ['A', 'B']
     """
     storage.check_target(adata, copy)
     storage.check_free(adata, key_added, "results")
@@ -303,7 +311,17 @@ def rank_regulators(
 
     Examples
     --------
-    >>> pysces.rank_regulators(adata, "cell_type").head()  # doctest: +SKIP
+    >>> import anndata, numpy as np, pandas as pd, pysces
+    >>> rng = np.random.default_rng(0)
+    >>> adata = anndata.AnnData(rng.normal(size=(20, 40)))
+    >>> adata.var_names = [f"gene{i}" for i in range(40)]
+    >>> adata.obs["cell_type"] = ["NK"] * 8 + ["T"] * 12
+    >>> adata.X[:8, :12] += 2  # targets of A
+    >>> edges = pd.DataFrame({"source": ["A"] * 12 + ["B"] * 12, "target": adata.var_names[:24]})
+    >>> pysces.run_viper(adata, edges)
+    >>> table = pysces.rank_regulators(adata, "cell_type", n_top=1)
+    >>> table[["group", "regulator"]].values.tolist()
+    [['NK', 'A'], ['T', 'B']]
     """
     scores = activity(adata, key)
     values = np.asarray(scores.X)

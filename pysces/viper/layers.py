@@ -62,7 +62,14 @@ def compute_signature(
 
     Examples
     --------
-    >>> pysces.compute_signature(adata, reference="control", groupby="condition")  # doctest: +SKIP
+    >>> import anndata, numpy as np, pandas as pd, pysces
+    >>> rng = np.random.default_rng(0)
+    >>> adata = anndata.AnnData(rng.normal(size=(20, 40)))
+    >>> adata.var_names = [f"gene{i}" for i in range(40)]
+    >>> adata.obs["condition"] = ["control"] * 10 + ["treated"] * 10
+    >>> pysces.compute_signature(adata, reference="control", groupby="condition")
+    >>> adata.layers["signature"].shape
+    (20, 40)
     """
     storage.check_target(adata, copy)
     storage.check_key(key_added)

@@ -43,9 +43,14 @@ def to_mudata(adata: AnnData, key: str = "viper") -> MuData:
 
     Examples
     --------
-    >>> both = pysces.to_mudata(adata)  # doctest: +SKIP
-    >>> both["viper"].X.shape == adata.obsm["viper"].shape  # doctest: +SKIP
-    True
+    >>> import anndata, numpy as np, pandas as pd, pysces
+    >>> rng = np.random.default_rng(0)
+    >>> adata = anndata.AnnData(rng.normal(size=(20, 40)))
+    >>> adata.var_names = [f"gene{i}" for i in range(40)]
+    >>> edges = pd.DataFrame({"source": ["A"] * 12 + ["B"] * 12, "target": adata.var_names[:24]})
+    >>> pysces.run_viper(adata, edges)
+    >>> pysces.to_mudata(adata)["viper"].shape  # needs the package mudata
+    (20, 2)
     """
     second = activity(adata, key)
     try:

@@ -41,7 +41,14 @@ def activity(adata: AnnData, key: str = "viper") -> AnnData:
 
     Examples
     --------
-    >>> pysces.activity(adata)  # doctest: +SKIP
+    >>> import anndata, numpy as np, pandas as pd, pysces
+    >>> rng = np.random.default_rng(0)
+    >>> adata = anndata.AnnData(rng.normal(size=(20, 40)))
+    >>> adata.var_names = [f"gene{i}" for i in range(40)]
+    >>> edges = pd.DataFrame({"source": ["A"] * 12 + ["B"] * 12, "target": adata.var_names[:24]})
+    >>> pysces.run_viper(adata, edges)
+    >>> pysces.activity(adata).shape
+    (20, 2)
     """
     keys = ActivityKeys(key)
     if not hasattr(adata, "obsm"):
