@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from pysces.data.expression import Expression
+from pysces.data.labels import group_mask, labels_of
 from pysces.dispatch.chunks import block_length, blocks
 from pysces.errors import InputError
 from pysces.viper.blocks import by_name
-from pysces.viper.labels import group_labels, group_mask
 from pysces.viper.ttests import (
     bootstrap_orders,
     bootstrapped_group_z,
@@ -103,7 +103,7 @@ def contrast(
     if str(group) == str(reference):
         raise InputError(f"group and reference are both {group!r}. Choose another reference.")
     inside = group_mask(adata, groupby, group)
-    labelled = group_labels(adata, groupby).notna().to_numpy()
+    labelled = labels_of(adata, groupby).codes >= 0
     rest = reference == "rest"
     outside = ~inside & labelled if rest else group_mask(adata, groupby, reference)
     for mask, name in ((inside, group), (outside, reference)):

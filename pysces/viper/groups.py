@@ -11,10 +11,10 @@ import pandas as pd
 from pysces import _version
 from pysces.checks import check_number, check_one_of, check_whole
 from pysces.data import storage
+from pysces.data.labels import group_mask, labels_of
 from pysces.dispatch import engines
 from pysces.errors import InputError
 from pysces.viper.contrasts import contrast
-from pysces.viper.labels import group_labels, group_mask, group_names
 from pysces.viper.masters import Combine, Masters, leading_edge, master_regulators
 from pysces.viper.pleiotropy import Pleiotropy, correct, pleiotropy_of
 from pysces.viper.quantiles import benjamini_hochberg
@@ -328,8 +328,9 @@ def rank_regulators(
     if n_top is not None:
         check_whole("n_top", n_top, 1)
     # Cells without a label are in no group and in nobody's rest.
-    labelled = group_labels(adata, groupby).notna().to_numpy()
-    names = [str(group)] if group is not None else group_names(adata, groupby)
+    labels = labels_of(adata, groupby)
+    labelled = labels.codes >= 0
+    names = [str(group)] if group is not None else list(labels.categories)
     if not names:
         raise InputError(f"No cell has a label in .obs[{groupby!r}]. Pass another column.")
     tables = []

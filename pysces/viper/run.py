@@ -14,6 +14,7 @@ from pysces import _version
 from pysces.checks import check_column, check_whole
 from pysces.data import storage
 from pysces.data.expression import Expression
+from pysces.data.labels import group_mask, labels_of
 from pysces.dispatch import engines
 from pysces.edge_table import groups_in
 from pysces.errors import InputError
@@ -23,7 +24,6 @@ from pysces.network import Network
 from pysces.viper.activities import Activities, Plan, activities
 from pysces.viper.blocks import finite, frame
 from pysces.viper.enrichment import Enrichment, Options
-from pysces.viper.labels import group_labels, group_mask
 from pysces.viper.metaviper import (
     check_weighting,
     combine_narnea,
@@ -309,7 +309,7 @@ def _assignment(
     """Each cell's network, where networks are named after its groups."""
     if groupby is None:
         return None
-    labels = group_labels(adata, groupby)
+    labels = pd.Series(labels_of(adata, groupby), dtype=object)
     if not set(networks) & set(labels.dropna()):
         return None
     if missing := int(labels.isna().sum()):
