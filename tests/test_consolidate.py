@@ -245,7 +245,7 @@ def _resamples(n: int = 5) -> list[pd.DataFrame]:
         {"rate": np.nan, "method": "binomial"},
         {"rate": -0.1, "method": "binomial"},
         {"rate": [0.1, 0.1, 0.1, 0.1, 1.5], "method": "binomial"},
-        {"rate": object(), "method": "binomial"},
+        {"rate": Ellipsis, "method": "binomial"},
     ],
     ids=str,
 )
