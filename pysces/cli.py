@@ -66,21 +66,19 @@ def _demo(options: argparse.Namespace) -> int:
 def _aracne(options: argparse.Namespace) -> int:
     import pysces
     from pysces.data.files import read_expression, write_h5ad
-    from pysces.network_writers import WRITERS
+    from pysces.network_writers import format_by_name
 
     start = time.perf_counter()
-    tables = (".tsv", ".csv", ".h5ad")
-    suffixes = [suffix for row in WRITERS.values() for suffix in row.suffixes]
-    packed = [f"{suffix}.gz" for suffix in suffixes]
-    networks = (".h5ad", *suffixes, *packed, "network.txt", "network.txt.gz")
-    _check_output(options, *(tables if options.groupby else networks))
+    any_format = options.groupby is None and format_by_name(Path(options.output)) is not None
+    _check_output(options, *(() if any_format else (".tsv", ".csv", ".h5ad")))
     adata = read_expression(options.expression, transpose=options.transpose)
     elsewhere = {"command", "expression", "output", "quiet", "regulators", "transpose", "verbose"}
-    given = {name: value for name, value in vars(options).items() if name not in elsewhere}
-    plain: dict[str, Any] = {
-        name: None if value == "none" else value for name, value in given.items()
+    given: dict[str, Any] = {
+        name: value for name, value in vars(options).items() if name not in elsewhere
     }
-    pysces.run_aracne(adata, options.regulators, **plain)
+    for name in ("resampling", "correction", "dpi"):
+        given[name] = None if given[name] == "none" else given[name]
+    pysces.run_aracne(adata, options.regulators, **given)
     edges = adata.uns["aracne"]["network"]
     if str(options.output).endswith(".h5ad"):
         write_h5ad(adata, options.output)

@@ -107,18 +107,27 @@ def write_network(
     )
 
 
-def _format_of(path: Path) -> str:
+def format_by_name(path: Path) -> str | None:
+    """The format that the name of a file tells; None if it tells none."""
     suffixes = [suffix.lower() for suffix in path.suffixes if suffix.lower() != ".gz"]
-    by_suffix = {suffix: name for name, row in WRITERS.items() for suffix in row.suffixes}
     if path.name.lower().removesuffix(".gz") == "network.txt":
         return "aracne-ap"
-    if not suffixes or suffixes[-1] not in by_suffix:
+    return _by_suffix().get(suffixes[-1]) if suffixes else None
+
+
+def _by_suffix() -> dict[str, str]:
+    return {suffix: name for name, row in WRITERS.items() for suffix in row.suffixes}
+
+
+def _format_of(path: Path) -> str:
+    format = format_by_name(path)
+    if format is None:
         raise InputError(
             f"The name {path.name!r} doesn't say in which format to write the network. "
             f"Pass format=, one of {listed(WRITERS, 20)}, or end the name in one of "
-            f"{listed(by_suffix)}."
+            f"{listed(_by_suffix())}."
         )
-    return by_suffix[suffixes[-1]]
+    return format
 
 
 def _check(edges: pd.DataFrame, format: str) -> None:

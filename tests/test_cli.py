@@ -90,6 +90,16 @@ def test_a_format_that_cannot_be_told_is_refused_before_the_work(
     assert "Can't tell the format" in capsys.readouterr().err
 
 
+def test_the_case_of_an_ending_does_not_matter(expression, tmp_path) -> None:
+    assert aracne(expression, "-o", str(tmp_path / "NET.TSV")) == 0
+    assert len(pysces.read_network(tmp_path / "NET.TSV")) == 5
+
+
+def test_only_switches_are_turned_off_by_none(expression, tmp_path, capsys) -> None:
+    assert aracne(expression, "-o", str(tmp_path / "net.tsv"), "--layer", "none") == 1
+    assert "layers['none']" in capsys.readouterr().err
+
+
 def test_status(capsys) -> None:
     assert main(["status"]) == 0
     assert "numba" in capsys.readouterr().out
