@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from pysces.checks import check_whole
 from pysces.errors import InputError
 
 if TYPE_CHECKING:
@@ -147,10 +148,7 @@ def bins(ranks: NDArray[np.int32], n_bins: int, ties: str = "random") -> NDArray
     ties
         What `ranks` holds, as above.
     """
-    if not 2 <= n_bins <= 255:
-        raise InputError(
-            f"The 'n_bins' parameter must be an int in the range [2, 255]. Got {n_bins} instead."
-        )
+    check_whole("n_bins", n_bins, 2, 255)
     if ties not in ("random", "together"):
         raise InputError(
             f"The 'ties' parameter must be 'random' or 'together'. Got {ties!r} instead."

@@ -255,11 +255,10 @@ def _why_empty(candidates: Candidates, options: Options, facts: dict[str, Any]) 
         n = facts["n_resamples_used"]
         return f"{seen}, none often enough in {n} resamples. More resamples may help. {more}"
     # The best that can be: all edges of regulators, none of decoys
-    per_regulator = candidates.n_decoys / candidates.n_regulators
-    if facts["n_seen"] and 1 / per_regulator / facts["n_seen"] > options.alpha:
+    best = candidates.n_regulators / candidates.n_decoys / max(1, facts["n_seen"])
+    if facts["n_seen"] and best > options.alpha:
         return (
             f"{seen}, too few for {candidates.n_decoys} decoys: the smallest q-value they could "
-            f"have is {min(1.0, 1 / per_regulator / facts['n_seen']):.2g}. More decoys (n_decoys=) "
-            f"may help. {more}"
+            f"have is {min(1.0, best):.2g}. More decoys (n_decoys=) may help. {more}"
         )
     return f"{seen}, and {facts['n_decoy_edges']} of decoys. {more}"

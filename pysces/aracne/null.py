@@ -117,11 +117,9 @@ def _exponential_scale(values: NDArray[np.int64], count: NDArray[np.int64]) -> f
     """
     if len(values) < 2:
         return float("inf")
-    fitted = (count >= _FITTED[0]) & (count <= _FITTED[1])
-    if fitted.sum() < 2:
-        fitted[np.flatnonzero((count >= _FITTED[0]) | (count == count[0]))[-2:]] = True
-    if fitted.sum() < 2:
-        fitted[:2] = True
+    # Counts fall, so those to fit stand side by side; two at least.
+    last = max(2, int((count >= _FITTED[0]).sum()))
+    fitted = slice(min(int((count > _FITTED[1]).sum()), last - 2), last)
     x, weight = (values[fitted] - values[0]).astype(float), count[fitted].astype(float)
     y = np.log(weight)
     x -= np.average(x, weights=weight)

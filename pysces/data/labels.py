@@ -38,9 +38,8 @@ def labels_of(adata: AnnData, column: str | None, argument: str = "groupby") -> 
     return labels.rename_categories(dict(zip(labels.categories, texts, strict=True)))
 
 
-def group_mask(adata: AnnData, groupby: str, group: Any) -> NDArray[np.bool_]:
-    """Samples of one group."""
-    labels = labels_of(adata, groupby)
+def group_mask(labels: pd.Categorical, groupby: str, group: Any) -> NDArray[np.bool_]:
+    """Samples of one group, by the labels of a column."""
     if str(group) not in labels.categories:
         known = labels.categories
         raise InputError(

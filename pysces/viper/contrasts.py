@@ -102,10 +102,11 @@ def contrast(
     """A group of cells against another, or against all others that have a label (``"rest"``)."""
     if str(group) == str(reference):
         raise InputError(f"group and reference are both {group!r}. Choose another reference.")
-    inside = group_mask(adata, groupby, group)
-    labelled = labels_of(adata, groupby).codes >= 0
+    labels = labels_of(adata, groupby)
+    inside = group_mask(labels, groupby, group)
+    labelled = labels.codes >= 0
     rest = reference == "rest"
-    outside = ~inside & labelled if rest else group_mask(adata, groupby, reference)
+    outside = ~inside & labelled if rest else group_mask(labels, groupby, reference)
     for mask, name in ((inside, group), (outside, reference)):
         if mask.sum() < 2:
             raise InputError(

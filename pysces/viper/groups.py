@@ -335,7 +335,7 @@ def rank_regulators(
         raise InputError(f"No cell has a label in .obs[{groupby!r}]. Pass another column.")
     tables = []
     for name in names:
-        inside = group_mask(adata, groupby, name)
+        inside = group_mask(labels, groupby, name)
         outside = ~inside & labelled
         if min(inside.sum(), outside.sum()) < 2:
             raise InputError(

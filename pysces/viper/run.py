@@ -262,7 +262,9 @@ def reference_of(
             f"reference={reference!r} must be a group of groupby=, a column of adata.obs: "
             f"{listed(adata.obs.columns)}. Pass groupby= too, or a mask of cells as reference."
         )
-    return reference_rows(group_mask(adata, groupby, reference), adata.obs_names)
+    return reference_rows(
+        group_mask(labels_of(adata, groupby), groupby, reference), adata.obs_names
+    )
 
 
 def _joined(
