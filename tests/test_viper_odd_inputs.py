@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import scipy.sparse as sp
+from scipy import stats
 
 import pysces
 from pysces.viper.metaviper import combine_networks
@@ -390,6 +391,32 @@ def test_similarity_of_samples_without_extremes_is_none(nes: pd.DataFrame, optio
 def test_more_top_regulators_than_there_are_count_once(nes: pd.DataFrame) -> None:
     right = pysces.viper_similarity(nes, n_top=8)
     pd.testing.assert_frame_equal(pysces.viper_similarity(nes, n_top=1000), right)
+
+
+@pytest.mark.parametrize(
+    ("tails", "signs"),
+    [
+        ("two-sided", [[0, 1, 0, 1, 1, 1], [1, 0, 0, -1, 1, 1], [-1, -1, 0, -1, 0, 1]]),
+        ("greater", [[1, 1, 1, 0, 1, 0], [0, 1, 1, 0, 1, 1], [0, 0, 0, 0, 0, 1]]),
+        ("less", [[0, 0, 0, 0, 0, 0], [0, 0, 0, -1, 0, 0], [-1, 0, -1, -1, -1, 0]]),
+    ],
+)
+def test_top_regulators_count_by_their_own_sign(tails: Any, signs: Any) -> None:
+    """A tail that reaches beyond the regulators of its sign does not turn the others around."""
+    z = np.array(
+        [
+            [2.1, 2.2, 2.15, 0.3, 3.0, 1.0],
+            [0.5, 1.5, 0.6, -1.0, 2.5, 2.4],
+            [-5.0, -0.5, -1.0, -4.0, -3.0, 1.0],
+        ]
+    )
+    weights = np.array(signs, dtype=float)
+    ranks = z.argsort(axis=1).argsort(axis=1) + 1
+    scores = stats.norm.ppf(ranks / 7)
+    total = np.maximum(np.abs(weights).sum(axis=1), 1)
+    own = np.sqrt((weights**2).sum(axis=1)) / total * (weights * scores).sum(axis=1)
+    found = pysces.viper_similarity(pd.DataFrame(z), n_top=4, tails=tails).to_numpy()
+    np.testing.assert_allclose(np.diag(found), own, atol=1e-12)
 
 
 @pytest.mark.parametrize("options", [{}, {"weighting": 0}, {"tails": "one-sided"}, {"n_top": 2}])
