@@ -18,7 +18,7 @@ from pysces.viper.nulls import against_null, bootstrap_plan, null_signature
 from pysces.viper.pleiotropy import Pleiotropy, correct, shared_pairs
 from pysces.viper.quantiles import two_sided
 from pysces.viper.regulons import Regulons, align
-from pysces.viper.signatures import TIE_BITS, Method, Signature, fit
+from pysces.viper.signatures import Method, Signature, fit
 from pysces.viper.units import from_units, in_units
 
 if TYPE_CHECKING:
@@ -109,7 +109,7 @@ def activities(
 def _by_blocks(
     cells: Table | Read, names: pd.Index, regulons: Regulons, plan: Plan
 ) -> dict[str, NDArray[np.float64]]:
-    fitted = fit(cells, plan.signature, plan.reference, bits=TIE_BITS)
+    fitted = fit(cells, plan.signature, plan.reference)
     kind = plan.options.enrichment
     null, null_scores = None, None
     if plan.n_permutations and kind != "gsea":
