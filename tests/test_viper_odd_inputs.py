@@ -338,6 +338,19 @@ def test_infinite_values_weigh_as_the_largest_finite_one(adata: ad.AnnData) -> N
     pd.testing.assert_frame_equal(found.drop(index="c2"), right.drop(index="c2"))
 
 
+@pytest.mark.parametrize("engine", [row.engine for row in pysces.status().engines if row.available])
+def test_a_regulon_of_all_genes_has_the_running_sum_1(engine: str) -> None:
+    """Nothing is taken away, so the sum ends at 1, with permuted genes too: p is 1."""
+    table = pd.DataFrame([[1.0, -2.0, 0.5, np.nan], [0.0] * 4], columns=list("ABCD"))
+    network = pd.DataFrame({"source": "R", "target": list("ABCD")})
+    options: dict[str, Any] = {"enrichment": "gsea", "min_targets": 1, "engine": engine}
+    for number in (0, 20):
+        found = pysces.enrich(table, network, n_permutations=number, **options)
+        np.testing.assert_allclose(found["R"], [1.0, 0.0], rtol=1e-12)
+    found = pysces.enrich(table, network, value="pvalue", n_permutations=20, **options)
+    assert found["R"].tolist() == [1.0, 1.0]
+
+
 # --- similarities ---------------------------------------------------------------------------------
 
 
