@@ -112,6 +112,7 @@ def _viper(options: argparse.Namespace) -> int:
         n_permutations=options.n_permutations,
         pleiotropy=options.pleiotropy,
         seed=options.seed,
+        compat=options.compat,
         engine=options.engine,
     )
     activities = adata.obsm["viper"]

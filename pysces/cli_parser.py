@@ -91,6 +91,7 @@ def parser(functions: Mapping[str, Command]) -> argparse.ArgumentParser:
     viper.add_argument("--n-permutations", type=int, default=0, metavar="N")
     viper.add_argument("--pleiotropy", action="store_true")
     viper.add_argument("--seed", type=int, default=0)
+    viper.add_argument("--compat", choices=["r-matrix"], help="aREA as R's viper on a matrix")
     _engine(viper)
 
     masters = command("msviper", "Find the master regulators between groups of cells.")

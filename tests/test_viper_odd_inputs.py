@@ -311,6 +311,7 @@ def test_whole_numbers_of_numpy_are_whole_numbers(adata: ad.AnnData) -> None:
         {"min_targets": None},
         {"seed": "a"},
         {"compat": "r"},
+        {"compat": "r-matrix", "enrichment": "narnea"},
         {"gene_weights": 3.0},
         {"gene_weights": np.ones(40)},
         {"gene_weights": np.ones((20, 40))},
