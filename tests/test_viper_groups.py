@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from pathlib import Path
 from typing import Any
 
 import anndata as ad
@@ -205,6 +206,28 @@ def test_the_first_regulators_of_each_group_can_be_asked_for(adata: ad.AnnData) 
     assert len(pysces.rank_regulators(adata, "kind", group="one", n_top=99)) == 4
     with pytest.raises(pysces.InputError, match="n_top"):
         pysces.rank_regulators(adata, "kind", n_top=0)
+
+
+def test_a_regulator_that_leads_a_group_need_not_be_active_there(
+    adata: ad.AnnData, tmp_path: Path
+) -> None:
+    """The table lets it be seen, and the report calls only active regulators the most active."""
+    inside = (adata.obs["kind"] == "one").to_numpy()
+    rng = np.random.default_rng(0)
+    scores = pd.DataFrame(rng.normal(size=(adata.n_obs, 3)), adata.obs_names, ["UP", "LOW", "X"])
+    scores.loc[inside, "UP"] += 3
+    scores.loc[:, "LOW"] -= np.where(inside, 4, 9)  # higher than in the rest, but inactive in both
+    adata.obsm["viper"] = scores
+    table = pysces.rank_regulators(adata, "kind", group="one").set_index("regulator")
+    assert set(table.index[:2]) == {"UP", "LOW"}
+    assert table.loc["LOW", "difference"] > 4 > 0 > table.loc["LOW", "mean"]
+    assert table["fraction_active"].to_dict() == (scores[inside] > 0).mean().to_dict()
+    pysces.report(adata, tmp_path / "report.html", groupby="kind", activity_key="viper")
+    page = (tmp_path / "report.html").read_text(encoding="utf-8")
+    listed = page[page.index("Most active regulators of each") :]
+    listed = listed[: listed.index("</table>")]
+    assert "UP (" in listed
+    assert "LOW" not in listed
 
 
 def two_networks(adata: ad.AnnData) -> dict[str, pd.DataFrame]:

@@ -224,21 +224,26 @@ def _activity_section(adata: AnnData, key: str, groupby: str | None) -> list[Mar
     )
     parts += [
         element("h3", f"Most active regulators of each {groupby}"),
+        element(
+            "p",
+            "Regulators with a mean NES above 0 that is larger than in the other cells, by "
+            "decreasing t.",
+            class_="note",
+        ),
         _ranked(adata, groupby, key),
     ]
     return [section("Activity", *parts)]
 
 
 def _ranked(adata: AnnData, groupby: str, key: str) -> Markup:
-    counts = adata.obs[groupby].astype(str).value_counts()
-    names = sorted(n for n, c in counts.items() if 2 <= c <= adata.n_obs - 2)
+    counts = adata.obs[groupby].dropna().astype(str).value_counts()
+    names = sorted(n for n, c in counts.items() if 2 <= c <= counts.sum() - 2)
     rows = []
     for name in names:
         ranked = rank_regulators(adata, groupby, key, group=str(name))
-        best = ranked[ranked["score"] > 0].head(6)
+        best = ranked[(ranked["score"] > 0) & (ranked["mean"] > 0)].head(6)
         listed = ", ".join(
-            f"{r} ({round(m, 1) + 0.0})"
-            for r, m in zip(best["regulator"], best["mean"], strict=True)
+            f"{r} ({round(m, 1)})" for r, m in zip(best["regulator"], best["mean"], strict=True)
         )
         rows.append((str(name), int(counts[name]), listed or "none"))
     return table(("group", "cells", "regulators (mean NES)"), rows)

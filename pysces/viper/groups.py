@@ -288,12 +288,17 @@ def rank_regulators(
     -------
     Tidy table, one row per group and regulator: group (categorical), regulator, score (t,
     two-sample with pooled variance), mean (activity in the group), difference (from the rest),
-    pvalue, qvalue (within the group). Sorted as ``sc.get.rank_genes_groups_df`` does: group by
+    fraction_active (cells of the group whose activity is above 0), pvalue, qvalue (within the
+    group). Sorted as ``sc.get.rank_genes_groups_df`` does: group by
     group, in the order of the categories of the column (numbers by size, other labels by name),
     and by decreasing score within each.
 
     Notes
     -----
+    The ranking is relative: a regulator that leads a group is more active there than in the rest,
+    but may be inactive in both. Keep rows with ``mean > 0`` for regulators that are active in the
+    group.
+
     The p-values take cells for independent samples. Cells of one donor aren't, and clusters made
     from the same data differ by construction: take them as a ranking, or use
     :func:`pysces.pseudobulk` first.
@@ -350,6 +355,7 @@ def rank_regulators(
                 "score": t,
                 "mean": mean,
                 "difference": mean - values[outside].mean(axis=0),
+                "fraction_active": (values[inside] > 0).mean(axis=0),
                 "pvalue": p,
                 "qvalue": benjamini_hochberg(p),
             }
