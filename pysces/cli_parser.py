@@ -104,6 +104,9 @@ def parser(functions: Mapping[str, Command]) -> argparse.ArgumentParser:
     masters.add_argument("--layer", help="layer of the .h5ad file")
     masters.add_argument("--min-targets", type=int, default=10, metavar="N")
     masters.add_argument("--n-permutations", type=int, default=1000, metavar="N")
+    masters.add_argument(
+        "--alpha", type=float, default=0.05, help="q-value of regulators listed first, by effect"
+    )
     masters.add_argument("--seed", type=int, default=0)
     _engine(masters)
 

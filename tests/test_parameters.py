@@ -65,18 +65,29 @@ def test_the_command_line_has_the_same_parameters() -> None:
     assert found == wanted | {"dpi": "dpi"}  # what True means
 
 
-VIPER = {
-    name: parameter.default
-    for name, parameter in inspect.signature(pysces.run_viper).parameters.items()
-}
-
-
-def test_the_command_line_of_viper_has_parameters_of_the_function() -> None:
-    given = vars(parser(COMMANDS).parse_args(["viper", "x.h5ad", "-n", "n.tsv", "-o", "a.tsv"]))
+@pytest.mark.parametrize(
+    ("command", "function", "given", "some"),
+    [
+        ("viper", pysces.run_viper, [], {"signature", "enrichment", "compat", "min_targets"}),
+        (
+            "msviper",
+            pysces.run_msviper,
+            ["--groupby", "kind", "--group", "a"],
+            {"reference", "alpha", "min_targets"},
+        ),
+    ],
+)
+def test_the_command_line_of_viper_has_the_defaults_of_the_function(
+    command: str, function: Any, given: list[str], some: set[str]
+) -> None:
+    arguments = [command, "x.h5ad", "-n", "n.tsv", "-o", "a.tsv", *given]
     own = {"command", "expression", "network", "output", "quiet", "transpose", "verbose"}
-    found = {name: value for name, value in given.items() if name not in own}
-    assert found == {name: VIPER[name] for name in found}
-    assert {"signature", "enrichment", "compat", "min_targets", "seed", "engine"} <= set(found)
+    own |= {"groupby", "group"} if given else set()
+    options = vars(parser(COMMANDS).parse_args(arguments))
+    found = {name: value for name, value in options.items() if name not in own}
+    parameters = inspect.signature(function).parameters
+    assert found == {name: parameters[name].default for name in found}
+    assert some | {"n_permutations", "seed", "engine"} <= set(found)
 
 
 @pytest.mark.parametrize(

@@ -267,16 +267,24 @@ def _master_section(adata: AnnData, key: str, network_key: str) -> list[Markup]:
         parts.append(
             _picture(
                 (8, 5.8),
-                "Targets of the most significant regulators in the signature.",
+                "Targets of the first regulators of the table in the signature.",
                 lambda ax: plots.msviper_barcode(adata, key=key, network=str(used), ax=ax),
             )
         )
-    shown = ("regulator", "n_targets", "nes", "pvalue", "qvalue")
+    shown = ("regulator", "n_targets", "es", "nes", "pvalue", "qvalue")
     rows = [
-        (str(r), int(n), float(nes), float(p), float(q))
-        for r, n, nes, p, q in results[list(shown)].head(_ROWS).itertuples(index=False)
+        (str(r), int(n), float(es), float(nes), float(p), float(q))
+        for r, n, es, nes, p, q in results[list(shown)].head(_ROWS).itertuples(index=False)
     ]
-    parts.append(table(("regulator", "targets", "NES", "p", "q"), rows))
+    parts.append(
+        element(
+            "p",
+            "Significant regulators first, by the size of ES, the mean normal score of the "
+            "targets; then the others by p-value.",
+            class_="note",
+        )
+    )
+    parts.append(table(("regulator", "targets", "ES", "NES", "p", "q"), rows))
     return [section(title, *parts)]
 
 
