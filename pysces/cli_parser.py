@@ -115,6 +115,7 @@ def parser(functions: Mapping[str, Command]) -> argparse.ArgumentParser:
     viper.add_argument("--n-permutations", type=int, default=0, metavar="N")
     viper.add_argument("--pleiotropy", action="store_true")
     viper.add_argument("--seed", type=int, default=0)
+    viper.add_argument("--compat", choices=["r-matrix"], help="aREA as R's viper on a matrix")
     _engine(viper)
 
     masters = command("msviper", "Find the master regulators between groups of cells.")
@@ -127,6 +128,9 @@ def parser(functions: Mapping[str, Command]) -> argparse.ArgumentParser:
     masters.add_argument("--layer", help="layer of the .h5ad file")
     masters.add_argument("--min-targets", type=int, default=10, metavar="N")
     masters.add_argument("--n-permutations", type=int, default=1000, metavar="N")
+    masters.add_argument(
+        "--alpha", type=float, default=0.05, help="q-value of regulators listed first, by effect"
+    )
     masters.add_argument("--seed", type=int, default=0)
     _engine(masters)
 
