@@ -104,10 +104,9 @@ def copula_edges(
         x, y = mx.take(rows, chosen, axis=2), mx.take(genes, chosen, axis=2)
         x_of, y_of = _moments_of_all(x, degree), _moments_of_all(y, degree)
         limit = share_of(int(limits[r])) * (1 - _SLACK)
-        row, gene, sums, squares = _candidates(
-            x, y, own, _terms(x_of, good_rows[r], n, degree), _terms(y_of, good_genes[r], n, degree),
-            n, limit, degree, short,
-        )  # fmt: skip
+        x_terms = _terms(x_of, good_rows[r], n, degree)
+        y_terms = _terms(y_of, good_genes[r], n, degree)
+        row, gene, sums, squares = _candidates(x, y, own, x_terms, y_terms, n, limit, degree, short)
         order = np.lexsort((gene, row))
         row, gene = row[order], gene[order]
         sums, squares = [s[order] for s in sums], [s[order] for s in squares]

@@ -54,10 +54,15 @@ class Copula:
     degree: int
     studentised: bool
 
-    estimator = "copula"
-    ties = "together"
-    adaptive = False
-    miller_madow = False
+    @property
+    def estimator(self) -> str:
+        """Its name among the parameters."""
+        return "copula"
+
+    @property
+    def ties(self) -> str:
+        """Equal values share their score."""
+        return "together"
 
     @property
     def terms(self) -> int:

@@ -13,6 +13,7 @@ import pandas as pd
 
 from pysces import seeds
 from pysces.aracne.correlation import spearman
+from pysces.aracne.measure import Measure
 from pysces.aracne.null import UNREACHABLE, Null, null_of
 from pysces.aracne.options import Options
 from pysces.aracne.pairs import (
@@ -40,10 +41,7 @@ from pysces.network import Network
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from pysces.aracne.copula import Copula
-    from pysces.aracne.measure import Measure
-
-    Estimator = Copula | Measure
+    from pysces.aracne.measure import Estimator
 
 
 FEWEST_SAMPLES = 12  # of a half: in fewer no support means anything
@@ -125,6 +123,7 @@ def _all_above(candidates: Candidates, measure: Estimator, threshold: int) -> tu
         whole = CopulaResampler(candidates, measure, everything, {n: threshold}, None, 0.0)
         edges, largest = whole.part((0,), slice(0, candidates.n_genes))[0]
         return edges, largest
+    assert isinstance(measure, Measure)
     samples, tie_key = _full_sample(candidates)
     return edges_above(candidates, measure, samples, tie_key, threshold)
 
@@ -245,6 +244,7 @@ def _full_sample_mi(
     if isinstance(candidates, ScoredCandidates):
         scores = candidates.scores
         return ops.copula_pairs(candidates.rows, scores.values, row, gene, scores.degree)
+    assert isinstance(measure, Measure)
     samples, tie_key = _full_sample(candidates)
     for rows, genes, block in mi_blocks(candidates, measure, samples, tie_key):
         inside = np.flatnonzero(

@@ -1,10 +1,10 @@
-"""One estimator at one number of samples: values -> marginals -> mutual information."""
+"""Estimators at one number of samples; of ranks or bins: values -> marginals -> information."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol, Self
 
 import numpy as np
 
@@ -20,6 +20,50 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 ESTIMATORS = (*ADAPTIVE, "binned")
+
+
+class Estimator(Protocol):
+    """An estimator of mutual information at one number of samples."""
+
+    @property
+    def estimator(self) -> str:
+        """Its name among the parameters."""
+
+    @property
+    def n(self) -> int:
+        """Number of samples."""
+
+    @property
+    def name(self) -> str:
+        """All that the null distribution depends on, in words."""
+
+    @property
+    def ties(self) -> str:
+        """``"random"`` or ``"together"``."""
+
+    @property
+    def per_nat(self) -> float:
+        """Fixed-point mutual information of one nat."""
+
+    def nats(self, mi: NDArray[np.int64]) -> NDArray[np.float64]:
+        """Mutual information in nats."""
+
+    def with_samples(self, n: int) -> Self:
+        """The same estimator for another number of samples."""
+
+    def null_form(self) -> Self:
+        """The form whose null distribution is simulated."""
+
+    def enough(self) -> Self:
+        """The form of fewest samples whose null distribution can be stretched to this one."""
+
+    def stretch(self, large: Any) -> Callable[[NDArray[np.int64]], NDArray[np.int64]]:
+        """Values of a larger sample from those of this one."""
+
+    def independent(
+        self, genes: NDArray[np.uint64], key: int, n_rows: int, draw: NDArray[np.int64] | None
+    ) -> NDArray[np.int64]:
+        """Mutual information of independent genes without ties, rows x others."""
 
 
 @dataclass(frozen=True)

@@ -26,10 +26,7 @@ from pysces.settings import settings
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from pysces.aracne.copula import Copula
-    from pysces.aracne.measure import Measure
-
-    Estimator = Copula | Measure
+    from pysces.aracne.measure import Estimator
 
 log = logging.getLogger("pysces")
 

@@ -73,8 +73,9 @@ def mutual_information(
 
     References
     ----------
-    Ince et al. 2017, Hum Brain Mapp 38:1541 (Gaussian copula); Darbellay and Vajda 1999, IEEE Trans Inf Theory 45:1315 (adaptive partitioning); Lachmann et
-    al. 2016, Bioinformatics 32:2233 (its use in ARACNe).
+    Ince et al. 2017, Hum Brain Mapp 38:1541 (Gaussian copula); Darbellay and Vajda 1999, IEEE
+    Trans Inf Theory 45:1315 (adaptive partitioning); Lachmann et al. 2016, Bioinformatics 32:2233
+    (its use in ARACNe).
 
     Examples
     --------

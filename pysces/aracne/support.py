@@ -72,9 +72,11 @@ class Seen:
         self._waiting = []
         order = np.argsort(keys, kind="stable")
         keys = keys[order]
-        first = np.flatnonzero(np.append(True, keys[1:] != keys[:-1])) if len(keys) else []
+        if len(keys) == 0:
+            return
+        first = np.flatnonzero(np.append(True, keys[1:] != keys[:-1]))
         self._keys = keys[first]
-        self._tallies = np.add.reduceat(tallies[:, order], first, axis=1) if len(keys) else tallies
+        self._tallies = np.add.reduceat(tallies[:, order], first, axis=1)
 
     @property
     def _counts(self) -> NDArray[np.int64]:

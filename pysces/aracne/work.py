@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -48,7 +48,7 @@ class Work:
         with connected(self.client) as client:
             work = resampler if client is None else resampler.portable()
             computed = in_order(client, work, batches)
-            waiting = iter(())
+            waiting: Iterator[ResampleResult] = iter(())
             for resample in progress(wanted, "resamples", total=len(wanted), unit="resample"):
                 if resample not in absent:
                     assert store is not None

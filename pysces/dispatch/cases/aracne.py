@@ -364,7 +364,8 @@ def _score_pairs() -> list[tuple[str, NDArray[np.int8], NDArray[np.int8], int]]:
     ]
     for degree, studentised in _FORMS:
         name = f"dependent, {_form(degree, studentised)}"
-        found.append((name, scores(9, 150, degree, studentised), scores(70, 150, degree, studentised), degree))  # fmt: skip
+        x, y = (scores(rows, 150, degree, studentised) for rows in (9, 70))
+        found.append((name, x, y, degree))
     return found
 
 
