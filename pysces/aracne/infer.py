@@ -155,17 +155,17 @@ def _with_resampling(
     if sizes[0] < FEWEST_SAMPLES and options.resampling == "halves":
         return _nothing(sizes[0], candidates)
     pvalue = options.pvalue_of_resample(candidates.n_pairs)
-    thresholds = {
-        n: null_of(measure.with_samples(n), resampling.null_scheme, options.n_null).threshold(
-            pvalue
-        )
-        for n in sizes
-    }
+    thresholds = {}
+    for n in sizes:
+        null = null_of(measure.with_samples(n), resampling.null_scheme, options.n_null)
+        thresholds[n] = null.threshold(pvalue)
     small = measure.with_samples(sizes[0])
-    kind = CopulaResampler if isinstance(candidates, ScoredCandidates) else Resampler
-    resampler = kind(
-        candidates, small, resampling, thresholds, options.dpi_method, options.dpi_tolerance
-    )
+    pruning = options.dpi_method, options.dpi_tolerance
+    resampler: Resampler
+    if isinstance(candidates, ScoredCandidates):
+        resampler = CopulaResampler(candidates, small, resampling, thresholds, *pruning)
+    else:
+        resampler = Resampler(candidates, small, resampling, thresholds, *pruning)
     seen = Seen(candidates)
     decoys = options.consensus == "decoy"
     asked = options.min_support if decoys else 0.0

@@ -25,6 +25,9 @@ ESTIMATORS = (*ADAPTIVE, "binned")
 class Estimator(Protocol):
     """An estimator of mutual information at one number of samples."""
 
+    def __hash__(self) -> int:
+        """Equal estimators have equal hashes."""
+
     @property
     def estimator(self) -> str:
         """Its name among the parameters."""

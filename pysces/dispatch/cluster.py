@@ -118,7 +118,7 @@ def _submitted(client: Client, shared: Any, item: Any, parts: list[slice]) -> An
 
 
 def _on_worker(
-    here: tuple[str, int, int | None], step: str, work: Divisible[Any], *arguments: Any
+    here: tuple[str, int, int | None], step: str, work: Divisible[Any, Any], *arguments: Any
 ) -> Any:
     """One unit, with the engine by name: neither a ContextVar nor settings cross processes."""
     engine, settings.memory, settings.threads = here
