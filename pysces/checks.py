@@ -82,5 +82,6 @@ def check_unique_genes(genes: pd.Index) -> None:
 def check_one_of(name: str, value: Any, allowed: Iterable[Any]) -> None:
     """InputError unless a parameter is one of the allowed values."""
     allowed = list(allowed)
-    if not isinstance(value, str | None) or value not in allowed:
+    # By type as well: 1 is not True, and an array equals nothing.
+    if not any(type(value) is type(one) and value == one for one in allowed):
         raise InputError(f"The '{name}' parameter must be one of {allowed}. Got {value!r} instead.")
