@@ -29,7 +29,7 @@ from scipy.special import ndtri
 from sets import PUBLISHED, SIMULATED, KnownSet, all_sets
 
 FULL_FOREST = 1000  # trees, as in the paper
-TREES = 200  # trees for sets of many genes
+TREES = 100  # trees for sets of many genes
 FULL_FOREST_GENES = 150
 
 Importance = Callable[[np.ndarray, np.ndarray], np.ndarray]
