@@ -19,10 +19,10 @@ from pysces.data.formats import (
     parse_labelled_matrix,
     split_fields,
 )
-from pysces.edges import known_columns
 from pysces.errors import InputError
 from pysces.messages import listed
 from pysces.network import Network
+from pysces.network._edges import known_columns
 
 if TYPE_CHECKING:
     from anndata import AnnData

@@ -17,8 +17,8 @@ import numpy as np
 import pandas as pd
 
 from pysces.errors import InputError
-from pysces.graphs import networkx_edges, package
 from pysces.messages import listed
+from pysces.network._graphs import networkx_edges, package
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -18,8 +18,8 @@ import pandas as pd
 
 from pysces.atomic import atomic_write
 from pysces.errors import InputError
-from pysces.graphs import package, to_networkx
 from pysces.messages import listed
+from pysces.network._graphs import package, to_networkx
 from pysces.regulon import mode_and_likelihood
 
 if TYPE_CHECKING:

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 import pandas as pd
 
-from pysces.edges import checked_edges, known_columns
 from pysces.errors import InputError, MissingKeyError
 from pysces.keys import NetworkKeys
 from pysces.messages import listed
+from pysces.network._edges import checked_edges, known_columns
 
 if TYPE_CHECKING:
     import os
@@ -144,7 +144,7 @@ class EdgeTable:
         >>> pysces.Network.from_networkx(graph).targets_of("MYC")
         ['MAX']
         """
-        from pysces.graphs import networkx_edges
+        from pysces.network._graphs import networkx_edges
 
         return cls.from_dataframe(networkx_edges(graph))
 
@@ -176,7 +176,7 @@ class EdgeTable:
         >>> pysces.Network.from_igraph(graph).targets_of("MYC")
         ['MAX']
         """
-        from pysces.graphs import igraph_edges
+        from pysces.network._graphs import igraph_edges
 
         return cls.from_dataframe(igraph_edges(graph))
 
@@ -214,7 +214,7 @@ class EdgeTable:
         >>> pysces.Network(pd.DataFrame(edges)).to_decoupler()["weight"].tolist()
         [-1.0, 0.5]
         """
-        from pysces.network_writers import decoupler_table
+        from pysces.network._writers import decoupler_table
 
         return decoupler_table(self._edges.astype({"source": object, "target": object}))
 
@@ -238,7 +238,7 @@ class EdgeTable:
         >>> pysces.Network(pd.DataFrame(edges)).to_networkx()["MYC"]["MAX"]
         {'mi': 0.5}
         """
-        from pysces.graphs import to_networkx
+        from pysces.network._graphs import to_networkx
 
         return to_networkx(self._edges)
 
@@ -262,7 +262,7 @@ class EdgeTable:
         >>> network.to_igraph().vs["name"]  # with igraph
         ['MYC', 'MAX']
         """
-        from pysces.graphs import to_igraph
+        from pysces.network._graphs import to_igraph
 
         return to_igraph(self._edges)
 
@@ -297,7 +297,7 @@ class EdgeTable:
         >>> pysces.read_network("network.tsv").equals(network)
         True
         """
-        from pysces.network_writers import write_network
+        from pysces.network._writers import write_network
 
         write_network(self._edges, path, format)
 
