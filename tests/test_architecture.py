@@ -20,6 +20,7 @@ KERNELS = Path(importlib.import_module("pysces.kernels").__file__).parent
 
 # Who may import whom; all may use settings, errors, messages, seeds.
 EVERYBODY = {"settings", "errors", "messages", "seeds", "keys", "atomic", "checks", "_version"}
+EVERYBODY |= {"_reading"}
 ARROWS = {
     "cli": {
         "cli_parser",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
@@ -11,7 +10,8 @@ import pandas as pd
 from pysces.errors import InputError, MissingKeyError
 from pysces.keys import NetworkKeys
 from pysces.messages import listed
-from pysces.network._edges import checked_edges, known_columns
+from pysces.network._columns import known_columns, named_columns
+from pysces.network._edges import checked_edges
 
 if TYPE_CHECKING:
     import os
@@ -20,8 +20,6 @@ if TYPE_CHECKING:
     import igraph
     import networkx
     from anndata import AnnData
-
-logger = logging.getLogger("pysces")
 
 
 class EdgeTable:
@@ -39,9 +37,14 @@ class EdgeTable:
         ----------
         edges
             One row per edge, such as decoupler's ``net`` (source, target, weight) or pyviper's
-            table (regulator, target, mor, likelihood). ``regulator`` or ``tf`` stand for
-            ``source``, ``scc`` for ``correlation``, ``importance`` for ``weight``, in any case of
-            letters. Other columns are left out; the logger names them.
+            table (regulator, target, mor, likelihood). Names of other programs are known, in any
+            case of letters: ``regulator``, ``tf``, ``regulatoryGene`` and ``geneset`` stand for
+            ``source``, ``targetGene`` and ``genesymbol`` for ``target``, ``scc``, ``spearman``,
+            ``rho``, ``corr`` and ``pearson`` for ``correlation``, ``importance``, ``estimate`` and
+            ``coef_mean`` for ``weight``. Where none of these tells the sign of an edge, ``mor`` is
+            made of words or signs in ``mode``, ``sign``, ``regulation`` or ``effect``, or of
+            ``is_stimulation`` and ``is_inhibition``. Other columns are left out; the logger names
+            them, and warns if one with negative numbers is among them.
 
         Returns
         -------
@@ -62,10 +65,7 @@ class EdgeTable:
         """
         if not isinstance(edges, pd.DataFrame):
             raise InputError(f"Expected a DataFrame of edges, got {type(edges).__name__}.")
-        table, left_out = known_columns(edges)
-        if left_out:
-            logger.info("Network: left out the columns %s.", listed(left_out))
-        return cls(table)
+        return cls(named_columns(edges, "Network"))
 
     @classmethod
     def from_anndata(
@@ -214,7 +214,7 @@ class EdgeTable:
         >>> pysces.Network(pd.DataFrame(edges)).to_decoupler()["weight"].tolist()
         [-1.0, 0.5]
         """
-        from pysces.network._writers import decoupler_table
+        from pysces.network.formats.decoupler import decoupler_table
 
         return decoupler_table(self._edges.astype({"source": object, "target": object}))
 
@@ -297,7 +297,7 @@ class EdgeTable:
         >>> pysces.read_network("network.tsv").equals(network)
         True
         """
-        from pysces.network._writers import write_network
+        from pysces.network.formats import write_network
 
         write_network(self._edges, path, format)
 
