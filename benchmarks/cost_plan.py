@@ -25,7 +25,7 @@ WORKERS = (1, 10, 100, 1_000)
 def seconds(samples: int, genes: int, regulators: int, workers: int, resamples: int = 100) -> float:
     """Wall time of a run."""
     estimator = "adaptive" if samples <= 1_000 else "binned"
-    n = Resampling("subsample", samples, 0).size
+    n = Resampling("subsample", samples, 0).size()
     rows = regulators + Options().decoys(regulators)
     pair = ADAPTIVE_PAIR * n / 640 if estimator == "adaptive" else BINNED_PAIR_AND_SAMPLE * n
     parts = max(1, workers // resamples)

@@ -57,7 +57,7 @@ def main() -> None:
     before = peak()
     print(f"{given.cells:,} cells, {1 - data.nnz / np.prod(data.shape):.0%} zeros, {before:.0f} MB")
 
-    size = Resampling("subsample", given.cells, 0).size
+    size = Resampling("subsample", given.cells, 0).size()
     start = time.perf_counter()
     for n in (size, given.cells):
         null_of(Measure("binned", n, 10, "together", True))

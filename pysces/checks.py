@@ -24,6 +24,7 @@ def check_number(
     *,
     open_low: bool = False,
     open_high: bool = False,
+    or_else: str = "",
 ) -> None:
     """InputError unless a parameter is a number in an interval."""
     number = isinstance(value, int | float | np.number) and not isinstance(value, bool)
@@ -32,8 +33,8 @@ def check_number(
     if not (above and below):
         interval = f"{'(' if open_low else '['}{low}, {high}{')' if open_high else ']'}"
         raise InputError(
-            f"The '{name}' parameter must be a number in the range {interval}. "
-            f"Got {value!r} instead."
+            f"The '{name}' parameter must be a number in the range {interval}"
+            f"{f' or {or_else}' if or_else else ''}. Got {value!r} instead."
         )
 
 

@@ -112,6 +112,7 @@ def _viper(options: argparse.Namespace) -> int:
         n_permutations=options.n_permutations,
         pleiotropy=options.pleiotropy,
         seed=options.seed,
+        compat=options.compat,
         engine=options.engine,
     )
     activities = adata.obsm["viper"]
@@ -141,6 +142,7 @@ def _msviper(options: argparse.Namespace) -> int:
         layer=options.layer,
         min_targets=options.min_targets,
         n_permutations=options.n_permutations,
+        alpha=options.alpha,
         seed=options.seed,
         engine=options.engine,
     )
@@ -148,7 +150,7 @@ def _msviper(options: argparse.Namespace) -> int:
     leading = adata.uns["msviper"]["leading_edge"].groupby("regulator")["target"].agg(",".join)
     joined = results["regulator"].map(leading).fillna("")
     _write_table(results.assign(leading_edge=joined), options.output, index=False)
-    columns = ["regulator", "n_targets", "nes", "pvalue", "qvalue"]
+    columns = ["regulator", "n_targets", "es", "nes", "pvalue", "qvalue"]
     print(results[columns].head(10).to_string(index=False, float_format=lambda x: f"{x:.3g}"))
     print(f"{len(results)} regulators, written to {options.output}")
     return 0

@@ -47,17 +47,41 @@ def parser(functions: Mapping[str, Command]) -> argparse.ArgumentParser:
     aracne.add_argument("--mask-var", metavar="COLUMN", help="boolean column of .var: genes to use")
     aracne.add_argument("--transpose", action="store_true", help="text with samples in rows")
     aracne.add_argument(
-        "--estimator", default="adaptive", choices=["adaptive", "adaptive-dyadic", "binned"]
+        "--counts",
+        type=_switch,
+        default="auto",
+        metavar="auto|true|false",
+        help="whether values are counts (default: recognised, also behind normalised values)",
     )
+    aracne.add_argument(
+        "--size-factors", metavar="COLUMN", help="column of .obs: total counts of each sample"
+    )
+    aracne.add_argument(
+        "--batch-key", metavar="COLUMN", help="column of .obs: batch or donor of each sample"
+    )
+    aracne.add_argument(
+        "--min-cells", type=int, default=10, metavar="N", help="samples with counts of a gene"
+    )
+    aracne.add_argument(
+        "--estimator",
+        default="copula",
+        choices=["copula", "adaptive", "adaptive-dyadic", "binned"],
+    )
+    aracne.add_argument("--degree", type=_number_or_auto, default="auto", metavar="auto|1|2")
     aracne.add_argument("--n-bins", type=int, default=10, metavar="N")
     aracne.add_argument(
-        "--resampling", default="subsample", choices=["subsample", "bootstrap", "none"]
+        "--resampling", default="halves", choices=["halves", "subsample", "bootstrap", "none"]
     )
     aracne.add_argument(
         "--n-resamples", type=_number_or_auto, default=100, metavar="N", help="or auto"
     )
     aracne.add_argument("--consensus", default="decoy", choices=["decoy", "poisson", "binomial"])
-    aracne.add_argument("--resample-pvalue", type=float, default=1e-3, metavar="P")
+    aracne.add_argument(
+        "--min-support", type=float, default=0.5, metavar="S", help="share of the resamples"
+    )
+    aracne.add_argument(
+        "--resample-pvalue", type=_fraction_or_auto, default="auto", metavar="P", help="or auto"
+    )
     aracne.add_argument("--n-decoys", type=int, metavar="N", help="default: as many as regulators")
     aracne.add_argument("--groupby", help="column of .obs: one network for each group")
     aracne.add_argument("--min-samples", type=int, default=50, metavar="N", help="of a group")
@@ -91,6 +115,7 @@ def parser(functions: Mapping[str, Command]) -> argparse.ArgumentParser:
     viper.add_argument("--n-permutations", type=int, default=0, metavar="N")
     viper.add_argument("--pleiotropy", action="store_true")
     viper.add_argument("--seed", type=int, default=0)
+    viper.add_argument("--compat", choices=["r-matrix"], help="aREA as R's viper on a matrix")
     _engine(viper)
 
     masters = command("msviper", "Find the master regulators between groups of cells.")
@@ -103,6 +128,9 @@ def parser(functions: Mapping[str, Command]) -> argparse.ArgumentParser:
     masters.add_argument("--layer", help="layer of the .h5ad file")
     masters.add_argument("--min-targets", type=int, default=10, metavar="N")
     masters.add_argument("--n-permutations", type=int, default=1000, metavar="N")
+    masters.add_argument(
+        "--alpha", type=float, default=0.05, help="q-value of regulators listed first, by effect"
+    )
     masters.add_argument("--seed", type=int, default=0)
     _engine(masters)
 
@@ -138,6 +166,15 @@ def parser(functions: Mapping[str, Command]) -> argparse.ArgumentParser:
     report.add_argument("--msviper-key", default="msviper", metavar="KEY")
     report.add_argument("--groupby", metavar="COLUMN", help="column of .obs to show activities by")
     return whole
+
+
+def _fraction_or_auto(text: str) -> float | str:
+    return text if text == "auto" else float(text)
+
+
+def _switch(text: str) -> bool | str:
+    """auto, true or false; anything else is refused where it is used."""
+    return {"true": True, "false": False}.get(text.lower(), text)
 
 
 def _number_or_auto(text: str) -> int | str:

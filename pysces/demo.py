@@ -102,7 +102,7 @@ def _activity_summary(adata: AnnData, ranked: pd.DataFrame, elapsed: float) -> s
         "",
         f"VIPER: activity of {count} regulators in {adata.n_obs} cells, {elapsed:.1f} s",
         "",
-        f"{'cell type':<32}most active regulators (t against the rest)",
+        f"{'cell type':<32}regulators more active than in the rest (t)",
     ]
     for group, own in ranked.groupby("group", observed=True):
         top = own.nlargest(4, "score")

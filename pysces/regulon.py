@@ -8,13 +8,14 @@ activated), and the mode of a pair weighs the tails of the three.
 from __future__ import annotations
 
 import logging
+import warnings
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy.special import ndtr
 
-from pysces.errors import InputError
+from pysces.errors import InputError, PyscesWarning
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -189,11 +190,19 @@ def mode_and_likelihood(
         Numbers of each edge, by name.
     regulators
         Number of the regulator of each edge, 0, 1, ...
+
+    Warns
+    -----
+    PyscesWarning
+        If a weight exceeds 1, so that weights aren't taken as modes.
     """
     weight = columns.get("weight")
     mode = columns.get("mor", columns.get("correlation"))
     if mode is None and weight is not None:
         graded = (np.abs(weight) <= 1).all()
+        if not graded:
+            known = any(name in columns for name in ("likelihood", "mi", "support"))
+            _warn_of_large_weights(weight, likelihood_known=known)
         mode = weight if graded else np.sign(weight)
         weight = None if graded else weight
     if mode is None:
@@ -204,6 +213,32 @@ def mode_and_likelihood(
     if size is None:
         return mode.copy(), np.ones(len(regulators))
     return mode.copy(), scale_by_regulon(np.maximum(size, 0), regulators)
+
+
+def _warn_of_large_weights(weight: NDArray[np.float64], *, likelihood_known: bool) -> None:
+    """PyscesWarning: what becomes of weights that can't be modes, and what to do instead."""
+    size = np.abs(weight)
+    largest = f"{size.max():.4g}"
+    if (weight < 0).any():
+        mode = "their signs"
+        remedy = (
+            f"To use the weights as modes, divide them by {largest}; to set both, add the columns "
+            "mor and likelihood."
+        )
+    else:
+        mode = "1 for every target, as no weight is negative"
+        remedy = (
+            "Importances (GRNBoost, GENIE3) have no sign: to tell repressed targets, add a column "
+            "mor or correlation, from -1 to 1."
+        )
+    sizes = "" if likelihood_known else "; likelihoods are their sizes over the regulator's largest"
+    warnings.warn(
+        f"{np.count_nonzero(size > 1)} of {len(size)} weights of the network exceed 1 (up to "
+        f"{largest}), so they are not taken as modes of regulation. Modes are {mode}{sizes}. "
+        f"{remedy}",
+        PyscesWarning,
+        stacklevel=4,
+    )
 
 
 def scale_by_regulon(

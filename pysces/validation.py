@@ -379,6 +379,7 @@ def missing_cases(contract: Kernel) -> list[str]:
             for s in contract.parameters.values()
             if isinstance(s, Spec) and not s.table
             for a in s.names
+            if a not in s.fixed.split()
         }
     )
     for axis in axes:

@@ -183,7 +183,7 @@ def test_auto_needs_decoys() -> None:
 
 def test_subsamples_are_even_and_near_the_expected_share() -> None:
     for n in range(20, 3000, 7):
-        size = Resampling("subsample", n, 0).size
+        size = Resampling("subsample", n, 0).size()
         assert size % 2 == 0
         assert abs(size / n - (1 - np.exp(-1))) <= 1 / 32 + 1 / n
         cells = 2 ** int(np.log2(size / 16) - 0.1) if size >= 64 else 2
@@ -191,7 +191,7 @@ def test_subsamples_are_even_and_near_the_expected_share() -> None:
 
 
 def test_tiny_subsamples() -> None:
-    assert [Resampling("subsample", n, 0).size for n in (1, 2, 3, 4)] == [1, 2, 2, 2]
+    assert [Resampling("subsample", n, 0).size() for n in (1, 2, 3, 4)] == [1, 2, 2, 2]
 
 
 # --- binned, for very many cells -----------------------------------------------------------------

@@ -7,10 +7,12 @@ import pickle
 from pathlib import Path
 from typing import Any
 
+import anndata as ad
 import numpy as np
 import pandas as pd
 import pytest
 
+import pysces
 from pysces import regulon
 from pysces.errors import InputError
 from pysces.network import Network, likelihood, mode_of_regulation
@@ -254,7 +256,6 @@ def test_likelihood_is_scaled_per_regulon() -> None:
         ({"correlation": [0.5, -0.5], "mi": [1, 2]}, [0.5, -0.5], [0.5, 1]),
         ({"mor": [1, 1], "correlation": [0.5, 0.5], "support": [1, 4]}, [1, 1], [0.25, 1]),
         ({"weight": [1, -0.5]}, [1, -0.5], [1, 1]),
-        ({"weight": [10, -5]}, [1, -1], [1, 0.5]),
         ({"mor": [0.5, 1], "weight": [-0.2, 0.4]}, [0.5, 1], [0.5, 1]),
         ({}, [1, 1], [1, 1]),
     ],
@@ -264,6 +265,46 @@ def test_mode_and_likelihood_from_what_there_is(columns: Any, mode: Any, confide
     got_mode, got_confidence = network.mode_and_likelihood()
     np.testing.assert_allclose(got_mode, mode)
     np.testing.assert_allclose(got_confidence, confidence)
+
+
+@pytest.mark.parametrize(
+    ("columns", "mode", "confidence", "words"),
+    [
+        (
+            {"weight": [10, -0.5, 0.25]},
+            [1, -1, 1],
+            [1, 0.05, 1],
+            "1 of 3 weights of the network exceed 1 \\(up to 10\\).*Modes are their signs; "
+            "likelihoods are their sizes over the regulator's largest.*divide them by 10",
+        ),
+        (
+            {"weight": [12.5, 50, 3]},
+            [1, 1, 1],
+            [0.25, 1, 1],
+            "3 of 3 weights.*1 for every target, as no weight is negative; likelihoods.*GRNBoost.*"
+            "add a column mor or correlation",
+        ),
+        ({"weight": [2, -1, 1], "mi": [1, 2, 3]}, [1, -1, 1], [0.5, 1, 1], "their signs. To use"),
+    ],
+)
+def test_weights_beyond_1_are_signs_and_sizes_and_it_is_said(
+    columns: Any, mode: Any, confidence: Any, words: str
+) -> None:
+    edges = pd.DataFrame({"source": ["A", "A", "D"], "target": ["B", "C", "B"], **columns})
+    with pytest.warns(pysces.PyscesWarning, match=words):
+        got_mode, got_confidence = Network(edges).mode_and_likelihood()
+    np.testing.assert_allclose(got_mode, mode)
+    np.testing.assert_allclose(got_confidence, confidence)
+    adata = ad.AnnData(pd.DataFrame(np.eye(4), index=list("wxyz"), columns=list("ABCD")))
+    with pytest.warns(pysces.PyscesWarning, match=words):
+        pysces.run_viper(adata, edges, min_targets=1)
+
+
+def test_weights_say_nothing_where_modes_are_given() -> None:
+    """Sizes of any kind make likelihoods then; warnings are errors in tests."""
+    edges = {"source": "A", "target": ["B", "C"], "weight": [4.0, 8.0], "correlation": [0.2, -0.3]}
+    mode, likelihood = Network(pd.DataFrame(edges)).mode_and_likelihood()
+    assert (mode.tolist(), likelihood.tolist()) == ([0.2, -0.3], [0.5, 1.0])
 
 
 def test_networkx() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import inspect
-from typing import Any
+from typing import Any, get_args
 
 import anndata as ad
 import numpy as np
@@ -14,8 +14,10 @@ import pytest
 import pysces
 from pysces.aracne import single
 from pysces.aracne.options import Options
-from pysces.cli import COMMANDS
+from pysces.cli import COMMANDS, main
 from pysces.cli_parser import parser
+from pysces.viper.enrichment import Compat, Enrichment
+from pysces.viper.signatures import Method
 
 RUN, INFER = (
     {
@@ -61,6 +63,51 @@ def test_the_command_line_has_the_same_parameters() -> None:
     found = {name: value for name, value in given.items() if name not in own}
     wanted = {name: value for name, value in RUN.items() if name not in ("key_added", "copy")}
     assert found == wanted | {"dpi": "dpi"}  # what True means
+
+
+@pytest.mark.parametrize(
+    ("command", "function", "given", "some"),
+    [
+        ("viper", pysces.run_viper, [], {"signature", "enrichment", "compat", "min_targets"}),
+        (
+            "msviper",
+            pysces.run_msviper,
+            ["--groupby", "kind", "--group", "a"],
+            {"reference", "alpha", "min_targets"},
+        ),
+    ],
+)
+def test_the_command_line_of_viper_has_the_defaults_of_the_function(
+    command: str, function: Any, given: list[str], some: set[str]
+) -> None:
+    arguments = [command, "x.h5ad", "-n", "n.tsv", "-o", "a.tsv", *given]
+    own = {"command", "expression", "network", "output", "quiet", "transpose", "verbose"}
+    own |= {"groupby", "group"} if given else set()
+    options = vars(parser(COMMANDS).parse_args(arguments))
+    found = {name: value for name, value in options.items() if name not in own}
+    parameters = inspect.signature(function).parameters
+    assert found == {name: parameters[name].default for name in found}
+    assert some | {"n_permutations", "seed", "engine"} <= set(found)
+
+
+@pytest.mark.parametrize(
+    ("option", "values"),
+    [("signature", Method), ("enrichment", Enrichment), ("compat", Compat)],
+)
+def test_choices_of_viper_are_handed_on(
+    option: str, values: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pysces.data.files.read_expression", lambda *_, **__: None)
+    for value in get_args(values):
+
+        def stop(*_: Any, value: str = value, **given: Any) -> None:
+            assert given[option] == value
+            raise Stopped
+
+        monkeypatch.setattr(pysces, "run_viper", stop)
+        given = ["viper", "x.h5ad", "-n", "n.tsv", "-o", "a.tsv", f"--{option}", value]
+        with pytest.raises(Stopped):
+            main(given)
 
 
 @pytest.mark.parametrize(

@@ -235,7 +235,7 @@ def test_words_of_numbers(adata, tmp_path) -> None:
     only.uns["aracne"]["params"] |= {"n_decoys_used": 200, "n_decoy_edges": 14_513}
     names = ["a", "b"]
     only.obsm["viper"] = pd.DataFrame(
-        {"a": np.where(np.arange(60) % 3 == 0, -0.01, -0.5), "b": np.arange(60) % 3 - 1.0},
+        {"a": np.where(np.arange(60) % 3 == 0, 0.01, -0.5), "b": np.arange(60) % 3 - 1.0},
         index=only.obs_names,
     )
     only.obsm["viper"]["a"] += 1e-4 * np.arange(60)

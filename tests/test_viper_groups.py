@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from pathlib import Path
 from typing import Any
 
 import anndata as ad
@@ -205,6 +206,91 @@ def test_the_first_regulators_of_each_group_can_be_asked_for(adata: ad.AnnData) 
     assert len(pysces.rank_regulators(adata, "kind", group="one", n_top=99)) == 4
     with pytest.raises(pysces.InputError, match="n_top"):
         pysces.rank_regulators(adata, "kind", n_top=0)
+
+
+def test_a_regulator_that_leads_a_group_need_not_be_active_there(
+    adata: ad.AnnData, tmp_path: Path
+) -> None:
+    """The table lets it be seen, and the report calls only active regulators the most active."""
+    inside = (adata.obs["kind"] == "one").to_numpy()
+    rng = np.random.default_rng(0)
+    scores = pd.DataFrame(rng.normal(size=(adata.n_obs, 3)), adata.obs_names, ["UP", "LOW", "X"])
+    scores.loc[inside, "UP"] += 3
+    scores.loc[:, "LOW"] -= np.where(inside, 4, 9)  # higher than in the rest, but inactive in both
+    adata.obsm["viper"] = scores
+    table = pysces.rank_regulators(adata, "kind", group="one").set_index("regulator")
+    assert set(table.index[:2]) == {"UP", "LOW"}
+    assert table.loc["LOW", "difference"] > 4 > 0 > table.loc["LOW", "mean"]
+    assert table["fraction_active"].to_dict() == (scores[inside] > 0).mean().to_dict()
+    pysces.report(adata, tmp_path / "report.html", groupby="kind", activity_key="viper")
+    page = (tmp_path / "report.html").read_text(encoding="utf-8")
+    listed = page[page.index("Most active regulators of each") :]
+    listed = listed[: listed.index("</table>")]
+    assert "UP (" in listed
+    assert "LOW" not in listed
+
+
+def broad_and_specific() -> tuple[ad.AnnData, pd.DataFrame]:
+    """2,500 targets that shift a little, three regulons of 40 that shift much, and 40 others.
+
+    Genes vary together, as they do in cells: the null of a broad regulon is wider for that.
+    """
+    rng = np.random.default_rng(3)
+    genes = np.array([f"g{k:04d}" for k in range(4000)])
+    values = rng.normal(size=(60, 4000)) + rng.normal(size=(60, 8)) @ (
+        0.35 * rng.normal(size=(8, 4000))
+    )
+    broad = rng.choice(4000, 2500, replace=False)
+    values[:30, broad] += 0.25
+    rest = np.setdiff1d(np.arange(4000), broad)
+    targets = {"BROAD": broad}
+    for k in range(3):
+        targets[f"SPECIFIC{k}"] = rng.choice(rest, 40, replace=False)
+        values[:30, targets[f"SPECIFIC{k}"]] += -0.8 if k == 2 else 0.8
+    targets |= {f"NONE{k}": rng.choice(4000, 40 + 10 * k, replace=False) for k in range(40)}
+    index = [f"c{k:02d}" for k in range(60)]
+    adata = ad.AnnData(pd.DataFrame(values, index=index, columns=genes))
+    adata.obs["kind"] = ["a"] * 30 + ["b"] * 30
+    pairs = [(name, genes[at]) for name, chosen in targets.items() for at in chosen]
+    return adata, pd.DataFrame(pairs, columns=["source", "target"]).assign(mor=0.9)
+
+
+def test_a_broad_regulon_does_not_lead_specific_ones() -> None:
+    adata, network = broad_and_specific()
+    pysces.run_msviper(adata, "kind", "a", network=network, n_permutations=500)
+    table = adata.uns["msviper"]["results"]
+    specific = {f"SPECIFIC{k}" for k in range(3)}
+    assert set(table["regulator"][:3]) == specific
+    by_nes = table.reindex(table["nes"].abs().sort_values(ascending=False).index)
+    assert "BROAD" in by_nes["regulator"].tolist()[:3]  # what the order is for
+    np.testing.assert_array_equal(table["significant"], table["qvalue"] <= 0.05)
+    assert {"BROAD", *specific} <= set(table["regulator"][table["significant"]])
+    assert table["significant"].is_monotonic_decreasing
+    assert table["es"][table["significant"]].abs().is_monotonic_decreasing
+    assert table["nes"][~table["significant"]].abs().is_monotonic_decreasing
+    pysces.run_msviper(adata, "kind", "a", network=network, n_permutations=500, alpha=0.0)
+    table = adata.uns["msviper"]["results"]
+    assert not table["significant"].any()
+    assert table["nes"].abs().is_monotonic_decreasing  # by p-value alone
+    assert adata.uns["msviper"]["params"]["alpha"] == 0.0
+
+
+def test_the_effect_is_corrected_for_pleiotropy_where_the_nes_is(adata: ad.AnnData) -> None:
+    adata.X[:25, :40] += 1  # the targets of R0 and R1
+    network = adata.uns["aracne"]["network"]
+    more = network[network["source"] == "R1"].assign(source="R9")  # 10 of R0's, 10 of R1's
+    more["target"] = [f"g{k:02d}" for k in range(10, 30)]
+    found = {}
+    for pleiotropy in (False, {"regulators": 5, "targets": 5}):
+        pysces.run_msviper(
+            adata, "kind", "one", network=pd.concat([network, more]), n_permutations=0,
+            pleiotropy=pleiotropy,
+        )  # fmt: skip
+        found[bool(pleiotropy)] = adata.uns["msviper"]["results"].set_index("regulator")
+    before, after = found[False].sort_index(), found[True].sort_index()
+    changed = before["nes"] != after["nes"]
+    assert 0 < changed.sum() < len(changed)
+    pd.testing.assert_series_equal(before["es"] != after["es"], changed, check_names=False)
 
 
 def two_networks(adata: ad.AnnData) -> dict[str, pd.DataFrame]:

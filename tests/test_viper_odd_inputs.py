@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import scipy.sparse as sp
+from scipy import stats
 
 import pysces
 from pysces.viper.metaviper import combine_networks
@@ -310,6 +311,7 @@ def test_whole_numbers_of_numpy_are_whole_numbers(adata: ad.AnnData) -> None:
         {"min_targets": None},
         {"seed": "a"},
         {"compat": "r"},
+        {"compat": "r-matrix", "enrichment": "narnea"},
         {"gene_weights": 3.0},
         {"gene_weights": np.ones(40)},
         {"gene_weights": np.ones((20, 40))},
@@ -335,6 +337,19 @@ def test_infinite_values_weigh_as_the_largest_finite_one(adata: ad.AnnData) -> N
     found = pysces.enrich(table, edges(), enrichment="gsea", n_permutations=20)
     assert np.isfinite(found).all(axis=None)
     pd.testing.assert_frame_equal(found.drop(index="c2"), right.drop(index="c2"))
+
+
+@pytest.mark.parametrize("engine", [row.engine for row in pysces.status().engines if row.available])
+def test_a_regulon_of_all_genes_has_the_running_sum_1(engine: str) -> None:
+    """Nothing is taken away, so the sum ends at 1, with permuted genes too: p is 1."""
+    table = pd.DataFrame([[1.0, -2.0, 0.5, np.nan], [0.0] * 4], columns=list("ABCD"))
+    network = pd.DataFrame({"source": "R", "target": list("ABCD")})
+    options: dict[str, Any] = {"enrichment": "gsea", "min_targets": 1, "engine": engine}
+    for number in (0, 20):
+        found = pysces.enrich(table, network, n_permutations=number, **options)
+        np.testing.assert_allclose(found["R"], [1.0, 0.0], rtol=1e-12)
+    found = pysces.enrich(table, network, value="pvalue", n_permutations=20, **options)
+    assert found["R"].tolist() == [1.0, 1.0]
 
 
 # --- similarities ---------------------------------------------------------------------------------
@@ -390,6 +405,32 @@ def test_similarity_of_samples_without_extremes_is_none(nes: pd.DataFrame, optio
 def test_more_top_regulators_than_there_are_count_once(nes: pd.DataFrame) -> None:
     right = pysces.viper_similarity(nes, n_top=8)
     pd.testing.assert_frame_equal(pysces.viper_similarity(nes, n_top=1000), right)
+
+
+@pytest.mark.parametrize(
+    ("tails", "signs"),
+    [
+        ("two-sided", [[0, 1, 0, 1, 1, 1], [1, 0, 0, -1, 1, 1], [-1, -1, 0, -1, 0, 1]]),
+        ("greater", [[1, 1, 1, 0, 1, 0], [0, 1, 1, 0, 1, 1], [0, 0, 0, 0, 0, 1]]),
+        ("less", [[0, 0, 0, 0, 0, 0], [0, 0, 0, -1, 0, 0], [-1, 0, -1, -1, -1, 0]]),
+    ],
+)
+def test_top_regulators_count_by_their_own_sign(tails: Any, signs: Any) -> None:
+    """A tail that reaches beyond the regulators of its sign does not turn the others around."""
+    z = np.array(
+        [
+            [2.1, 2.2, 2.15, 0.3, 3.0, 1.0],
+            [0.5, 1.5, 0.6, -1.0, 2.5, 2.4],
+            [-5.0, -0.5, -1.0, -4.0, -3.0, 1.0],
+        ]
+    )
+    weights = np.array(signs, dtype=float)
+    ranks = z.argsort(axis=1).argsort(axis=1) + 1
+    scores = stats.norm.ppf(ranks / 7)
+    total = np.maximum(np.abs(weights).sum(axis=1), 1)
+    own = np.sqrt((weights**2).sum(axis=1)) / total * (weights * scores).sum(axis=1)
+    found = pysces.viper_similarity(pd.DataFrame(z), n_top=4, tails=tails).to_numpy()
+    np.testing.assert_allclose(np.diag(found), own, atol=1e-12)
 
 
 @pytest.mark.parametrize("options", [{}, {"weighting": 0}, {"tails": "one-sided"}, {"n_top": 2}])

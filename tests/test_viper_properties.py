@@ -136,6 +136,42 @@ def test_storage_changes_nothing(signature: Any, tmp_path: Path) -> None:
         pd.testing.assert_frame_equal(found, right, check_exact=True, obj=f"backed {name}")
 
 
+def proportional(cells: int = 60, genes: int = 120) -> ad.AnnData:
+    """Sparse; every other gene is a multiple of one of seven that few cells express.
+
+    Their z-scores are equal, but for rounding: ties that one ulp would break at random.
+    """
+    rng = np.random.default_rng(5)
+    values = np.log1p(rng.poisson(0.15, (cells, genes)).astype(float))
+    values[:, 1::2] = values[:, 2 * np.arange(genes // 2) % 14] * rng.uniform(0.5, 3, genes // 2)
+    names = [f"g{k:03d}" for k in range(genes)]
+    index = [f"c{k:02d}" for k in range(cells)]
+    adata = ad.AnnData(sp.csr_matrix(values), pd.DataFrame(index=index), pd.DataFrame(index=names))
+    adata.obs["kind"] = np.where(np.arange(cells) % 3 == 0, "a", "b")
+    return adata
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("method", ["zscore", "mad", "rank", "ttest", "mean"])
+@pytest.mark.parametrize("reference", [None, "b"])
+def test_enrichment_of_the_signature_is_the_activity(
+    kind: Any, method: Any, reference: str | None
+) -> None:
+    adata = proportional()
+    network = edges(adata.var_names)
+    against = {} if reference is None else {"reference": reference, "groupby": "kind"}
+    right = run(adata, network, signature=method, enrichment=kind, **against)
+    rows = None if reference is None else adata.obs["kind"] == reference
+    table = pysces.signature(adata, method=method, reference=rows)
+    found = pysces.enrich(table, network, enrichment=kind, min_targets=5)
+    pd.testing.assert_frame_equal(found, right, check_exact=True, check_names=False)
+    pysces.compute_signature(adata, method=method, **against)
+    if np.isinf(adata.layers["signature"]).any():
+        return  # a layer with infinite values is refused
+    found = run(adata, network, signature="none", layer="signature", enrichment=kind)
+    pd.testing.assert_frame_equal(found, right, check_exact=True)
+
+
 def test_threads_change_nothing() -> None:
     data = counts(50)
     network = edges(data.columns)

@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 
 import pysces
+from pysces.viper import activities, enrichment
 from pysces.viper.metaviper import best_network, combine_networks
 from pysces.viper.nulls import approximate_cdf
 from pysces.viper.pleiotropy import Pleiotropy, penalised_regulons
@@ -102,7 +103,49 @@ def test_5_and_6_the_largest_rank_is_each_cells_own() -> None:
     alone = pysces.enrich(data.iloc[[0]], network)
     together = pysces.enrich(data, network)
     pd.testing.assert_frame_equal(together.iloc[[0]], alone)
-    assert not pysces.enrich(data, network, compat="r-matrix").iloc[[0]].equals(alone)
+    compatible = pysces.enrich(data, network, compat="r-matrix")
+    assert not compatible.iloc[[0]].equals(alone)
+    found = ad.AnnData(data)
+    pysces.run_viper(found, network, signature="none", compat="r-matrix")
+    pd.testing.assert_frame_equal(found.obsm["viper"], compatible, check_names=False)
+    assert found.uns["viper"]["params"]["compat"] == "r-matrix"
+
+
+def test_the_largest_rank_of_a_call_is_that_of_all_its_blocks(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Three groups of tied genes; the smallest is at an end in the last cells alone."""
+    adata, network = simulated(cells=12)
+    network["mor"] = 0.0
+    adata.X = np.repeat([[1.0, 3.0, 2.0]] * 9 + [[2.0, 1.0, 3.0]] * 3, [20, 60, 10], axis=1)
+    options = {"signature": "none", "compat": "r-matrix"}
+    pysces.run_viper(adata, network, **options)
+    right = adata.obsm["viper"]
+    assert (right.iloc[:9] == right.iloc[0]).all(axis=None)
+    alone = adata[:9].copy()
+    pysces.run_viper(alone, network, **options)
+    assert not alone.obsm["viper"].equals(right.iloc[:9])
+    monkeypatch.setattr(activities, "cells_of_block", lambda *_: 3)
+    monkeypatch.setattr(enrichment, "block_length", lambda *_: 3)
+    pysces.run_viper(adata, network, **options)
+    pd.testing.assert_frame_equal(adata.obsm["viper"], right, check_exact=True)
+
+
+def test_null_samples_have_their_own_largest_rank(monkeypatch: pytest.MonkeyPatch) -> None:
+    adata, network = simulated(cells=12)
+    adata.X = adata.X[:, np.repeat([0, 1, 2], [20, 60, 10])].copy()  # groups of tied genes
+    peaks = []
+
+    def scored(values: Any, *arguments: Any, peak: int = -1, **options: Any) -> Any:
+        own = {enrichment.common_peak([row[None]]) for row in values}
+        peaks.append((peak, max(own), len(own)))
+        return enrichment.score_block(values, *arguments, peak=peak, **options)
+
+    monkeypatch.setattr(activities, "score_block", scored)
+    options = {"groupby": "kind", "reference": "b", "n_permutations": 12, "compat": "r-matrix"}
+    pysces.run_viper(adata, network, **options)
+    assert len(peaks) == 2  # the null, the cells
+    assert all(given == largest and different > 1 for given, largest, different in peaks)
 
 
 def test_7_a_regulon_without_modes_scores_its_undirected_part() -> None:

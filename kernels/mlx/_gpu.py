@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from . import _gpu_source as source
 from ._adaptive import adaptive_mi_by_arrays
+from ._copula_arrays import screened
 from ._max_min import max_min as max_min_by_arrays
 from ._planes import pack, path_of_ranks
 
@@ -67,7 +68,62 @@ def _self_check() -> str | bool:
     ours, expected = max_min(between, network), max_min_by_arrays(between, network)
     if not np.array_equal(np.array(ours), np.array(expected)):
         return "the kernel of dpi differs from the array operations on this device"
-    return True
+    return _check_copula(rng) or _check_prune(rng) or True
+
+
+def _check_copula(rng: np.random.Generator) -> str:
+    """The reason why the screen is not right on this device, or nothing."""
+    products = [mx.array(rng.integers(-900, 900, (130, 9)).astype(np.float32)) for _ in range(3)]
+    x_terms = rng.normal(size=(4, 9)).astype(np.float32)
+    y_terms = rng.normal(size=(4, 130)).astype(np.float32)
+    own = np.arange(9)
+    for many, degree in ((1, 1), (3, 2)):
+        some = products[:many], x_terms[: 2 * degree], y_terms[: 2 * degree]
+        ours = copula_screen(some[0], mx.array(some[1]), mx.array(some[2]), mx.array(own), 50, 1e4)
+        right = screened(*some, own, 50, 1e4)
+        place, expected = (part[1] * 9 + part[0] for part in (ours, right))
+        if set(place.tolist()) != set(expected.tolist()):
+            return "the kernel of copula_edges differs from the array operations on this device"
+    return ""
+
+
+def _check_prune(rng: np.random.Generator) -> str:
+    """The reason why pruning is not right on this device, or nothing."""
+    network = rng.integers(1, 2**50, (9, 40))
+    network[np.arange(9), np.arange(9)] = 0
+    row, gene = (part.astype(np.int32) for part in np.nonzero(network))
+    partner = np.concatenate([np.arange(9), np.full(31, -1)]).astype(np.int32)
+    mi = network[row, gene]
+    lists = edge_lists(row, gene, mi, partner, np.arange(len(row)), 9)
+    between, targets = mx.array(network[:, :9]), mx.array(network)
+    explained = np.array(max_min_by_arrays(between, targets))[row, gene]
+    if not np.array_equal(prune(lists, 1 << 30), ~(mi < explained)):
+        return "the kernel of prune_edges differs from the array operations on this device"
+    return ""
+
+
+def edge_lists(
+    row: NDArray[np.int32],
+    gene: NDArray[np.int32],
+    mi: NDArray[np.int64],
+    partner: NDArray[np.int32],
+    asked: NDArray[np.int64],
+    n_regulators: int,
+) -> list[NDArray[Any]]:
+    """The arrays of the kernel: of each row its regulators by number, of each gene by strength."""
+    legs = np.flatnonzero(partner[gene] >= 0)
+    legs = legs[np.lexsort((partner[gene[legs]], row[legs]))]
+    paths = np.flatnonzero(row < n_regulators)
+    paths = paths[np.lexsort((-mi[paths], gene[paths]))]
+    n_rows = int(row.max(initial=-1)) + 1
+    starts = [
+        np.searchsorted(row[legs], np.arange(n_rows + 1)).astype(np.int32),
+        np.searchsorted(gene[paths], np.arange(len(partner) + 1)).astype(np.int32),
+    ]
+    return [
+        row, gene, mi, asked.astype(np.int32), partner[gene[legs]], mi[legs], starts[0],
+        row[paths], mi[paths], starts[1],
+    ]  # fmt: skip
 
 
 @functools.cache
@@ -76,6 +132,8 @@ def _kernel(name: str) -> Any:
     inputs, body = {
         "pysces_adaptive_mi": (source.ADAPTIVE_INPUTS, source.ADAPTIVE_BODY),
         "pysces_max_min": (source.MAX_MIN_INPUTS, source.MAX_MIN_BODY),
+        "pysces_copula_screen": (source.COPULA_INPUTS, source.COPULA_BODY),
+        "pysces_prune": (source.PRUNE_INPUTS, source.PRUNE_BODY),
     }[name]
     if mx.metal.is_available():
         return mx.fast.metal_kernel(
@@ -160,6 +218,64 @@ def max_min(between: mx.array, network: mx.array) -> mx.array:
         )
         mx.eval(done[-1])
     return done[0] if len(done) == 1 else mx.concatenate(done)
+
+
+def copula_screen(
+    products: list[mx.array],
+    x_terms: mx.array,
+    y_terms: mx.array,
+    own: mx.array,
+    n: int,
+    limit: float,
+) -> tuple[NDArray[Any], NDArray[Any], list[NDArray[np.int64]]]:
+    """Pairs that may reach the limit and their sums; products are genes x rows.
+
+    First every thread counts its pairs, then writes them where the counts of those before end.
+    """
+    n_genes, n_rows = products[0].shape
+    degree = 1 if len(products) == 1 else 2
+    flat = [_padded(product) for product in products]
+    second, third = flat[1:] if degree == 2 else (flat[0], flat[0])
+    blocks = -(-n_genes // source.COPULA_GENES)
+    real = mx.array(np.array([n, limit, 2.0**-21, 0, 0, 0, 0, 0], dtype=np.float32))
+
+    def launch(starts: mx.array, write: int, size: int) -> mx.array:
+        dims = np.zeros(source.COPULA_DIMS, dtype=np.int32)
+        dims[:4] = n_rows, n_genes, degree, write
+        (out,) = _kernel("pysces_copula_screen")(
+            inputs=[flat[0], second, third, _padded(x_terms), _padded(y_terms), _padded(own),
+                    _padded(starts), mx.array(dims), real],
+            output_shapes=[(max(8, size),)],
+            output_dtypes=[mx.int64],
+            grid=(n_rows, blocks, 1),
+            threadgroup=_GROUP,
+        )  # fmt: skip
+        return out
+
+    counts = launch(mx.zeros((8,), dtype=mx.int64), 0, n_rows * blocks)[: n_rows * blocks]
+    ends = mx.cumsum(counts)
+    total = int(ends[-1].item())
+    if total == 0:
+        none = np.empty(0, dtype=np.int64)
+        return none, none, [none] * len(products)
+    found = np.array(launch(ends - counts, 1, 4 * total))[: 4 * total].reshape(total, 4)
+    row, gene = np.divmod(found[:, 0], n_genes)
+    return row, gene, [found[:, 1 + k] for k in range(len(products))]
+
+
+def prune(lists: list[NDArray[Any]], kept_fraction: int) -> NDArray[np.bool_]:
+    """Which of the asked edges stay; `lists` are the arrays of the kernel, in its order."""
+    dims = np.zeros(source.PRUNE_DIMS, dtype=np.int32)
+    dims[0] = asked = len(lists[3])
+    (out,) = _kernel("pysces_prune")(
+        inputs=[_padded(mx.array(part)) for part in lists]
+        + [mx.array(dims), mx.array(np.full(8, kept_fraction, dtype=np.int64))],
+        output_shapes=[(max(8, asked),)],
+        output_dtypes=[mx.int32],
+        grid=(asked, 1, 1),
+        threadgroup=_GROUP,
+    )
+    return np.array(out)[:asked] > 0
 
 
 def _padded(values: mx.array) -> mx.array:

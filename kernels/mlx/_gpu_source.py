@@ -160,3 +160,86 @@ MAX_MIN_BODY = """
         if (8 * (int)(GY) + t < many) { out[(LONG)(8 * (int)(GY) + t) * G + g] = best[t]; }
     }
 """
+
+COPULA_INPUTS = ["first", "second", "third", "x_terms", "y_terms", "own", "starts", "dims", "real"]
+COPULA_DIMS = 8
+COPULA_GENES = 64
+
+# One thread is one row and 64 genes; products are genes x rows, so that neighbouring threads read
+# neighbouring numbers. With `starts` empty (dims[3] = 0) it counts the pairs that may reach the
+# limit; else it writes them from its start on. Terms: mean and sqrt(n / spread) of each score.
+COPULA_BODY = """
+    const int R = dims[0], G = dims[1], degree = dims[2], write = dims[3];
+    const int r = (int)(GX), block = (int)(GY);
+    const int from = block * 64;
+    if (r >= R || from >= G) { return; }
+    const int until = from + 64 < G ? from + 64 : G;
+    const float n = real[0], limit = real[1], rounding = real[2];
+    const float mean1 = x_terms[r] * n, scale1 = x_terms[R + r];
+    const float mean2 = degree == 2 ? x_terms[2 * R + r] * n : 0.0f;
+    const float scale2 = degree == 2 ? x_terms[3 * R + r] : 0.0f;
+    const int self = (int)own[r];
+    const int blocks = (G + 63) / 64;
+    LONG place = write ? starts[(LONG)r * blocks + block] : 0;
+    int count = 0;
+    for (int g = from; g < until; ++g) {
+        const LONG at = (LONG)g * R + r;
+        const float y1 = y_terms[g], s1 = y_terms[G + g];
+        const float t = mean1 * y1;
+        const float d = (float)first[at] - t;
+        const float a = ((d < 0 ? -d : d) + rounding * (t < 0 ? -t : t)) * scale1 * s1;
+        float share = a * a;
+        if (degree == 2) {
+            const float y2 = y_terms[2 * G + g], s2 = y_terms[3 * G + g];
+            const float u = mean2 * y1, v = mean1 * y2;
+            const float e = (float)second[at] - u, f = (float)third[at] - v;
+            const float b = ((e < 0 ? -e : e) + rounding * (u < 0 ? -u : u)) * scale2 * s1;
+            const float c = ((f < 0 ? -f : f) + rounding * (v < 0 ? -v : v)) * scale1 * s2;
+            share += b * b > c * c ? b * b : c * c;
+        }
+        if (share >= limit && g != self) {
+            if (write) {
+                out[4 * place] = (LONG)r * G + g;
+                out[4 * place + 1] = (LONG)first[at];
+                out[4 * place + 2] = degree == 2 ? (LONG)second[at] : 0;
+                out[4 * place + 3] = degree == 2 ? (LONG)third[at] : 0;
+                place += 1;
+            }
+            count += 1;
+        }
+    }
+    if (!write) { out[(LONG)r * blocks + block] = count; }
+"""
+
+PRUNE_INPUTS = ["row", "gene", "mi", "asked", "row_regulator", "row_mi", "row_start",
+                "gene_regulator", "gene_mi", "gene_start", "dims", "fraction"]  # fmt: skip
+PRUNE_DIMS = 8
+
+# One thread is one edge: the regulators of its gene, strongest first, until one explains it. The
+# other leg is found by bisection among the regulators of its row.
+PRUNE_BODY = """
+    const int k = (int)(GX);
+    if (k >= dims[0] || (int)(GY) > 0) { return; }
+    const int edge = (int)asked[k];
+    const LONG own = mi[edge], kept = fraction[0];
+    const int i = row[edge], g = gene[edge];
+    int stays = 1;
+    for (int p = gene_start[g]; p < gene_start[g + 1] && stays; ++p) {
+        const LONG strength = gene_mi[p];
+        if (strength <= own) { break; }
+        const int j = gene_regulator[p];
+        int low = row_start[i], high = row_start[i + 1];
+        while (low < high) {
+            const int middle = (low + high) / 2;
+            if (row_regulator[middle] < j) { low = middle + 1; } else { high = middle; }
+        }
+        const LONG leg = low < row_start[i + 1] && row_regulator[low] == j ? row_mi[low] : 0;
+        if (leg > own) {
+            const LONG weaker = leg < strength ? leg : strength;
+            const LONG part = (weaker & 1073741823) * kept + 1073741823;
+            const LONG bound = (weaker >> 30) * kept + (part >> 30);
+            if (own < bound) { stays = 0; }
+        }
+    }
+    out[k] = stays;
+"""

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import mlx.core as mx
+import numpy as np
 
 from . import _gpu
 from ._max_min import max_min
 
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
 _BLOCK = 1 << 22  # triangles at a time
+_DENSE = 1 << 20  # edges times genes of a dense block
 _FRACTION_BITS = 30
 
 
@@ -33,6 +40,44 @@ def _discount(mi: mx.array, kept_fraction: int) -> mx.array:
     bits = mx.array(_FRACTION_BITS, dtype=mx.int64)
     last = mx.array((1 << _FRACTION_BITS) - 1, dtype=mx.int64)
     return (mi >> bits) * fraction + (((mi & last) * fraction + last) >> bits)
+
+
+def prune_edges(
+    row: mx.array,
+    gene: mx.array,
+    mi: mx.array,
+    partner: mx.array,
+    asked: mx.array,
+    n_regulators: int,
+    kept_fraction: int,
+) -> NDArray[np.bool_]:
+    """See the reference. Lists are sorted on the host; a GPU looks at all edges at once."""
+    i, g, value = np.array(row), np.array(gene), np.array(mi)
+    of_gene, wanted = np.array(partner), np.array(asked)
+    if len(wanted) == 0:
+        return np.zeros(0, dtype=np.bool_)
+    if _gpu.custom_kernels() is True:
+        lists = _gpu.edge_lists(i, g, value, of_gene, wanted, n_regulators)
+        return _gpu.prune(lists, kept_fraction)
+    kept = np.zeros(len(i), dtype=np.bool_)
+    order = np.argsort(g, kind="stable")
+    step = max(1, _DENSE // max(1, len(i)))
+    between = np.zeros((int(i.max()) + 1, n_regulators), dtype=np.int64)
+    legs = of_gene[g] >= 0
+    between[i[legs], of_gene[g[legs]]] = value[legs]
+    for start in range(0, len(of_gene), step):
+        first, last = np.searchsorted(g[order], [start, start + step])
+        some = order[first:last]
+        if len(some) == 0:
+            continue
+        network = np.zeros((n_regulators, step), dtype=np.int64)
+        real = some[i[some] < n_regulators]
+        network[i[real], g[real] - start] = value[real]
+        rows, place = np.unique(i[some], return_inverse=True)
+        indirect = max_min(mx.array(between[rows]), mx.array(network))
+        bound = np.array(_discount(indirect, kept_fraction))[place, g[some] - start]
+        kept[some] = ~(value[some] < bound)
+    return kept[wanted]
 
 
 def weakest_pairs(between: mx.array, network: mx.array) -> mx.array:

@@ -145,7 +145,7 @@ class _Cells:
         begin, end = self._ties(first)
         total = self._spread(fx.segment_sums(gain, self.indptr))
         hits = self._spread(fx.segment_sums(hit.astype(mx.int64), self.indptr))
-        misses = self.n - hits
+        misses = mx.maximum(self.n - hits, 1)  # without any, 0 of them are counted below
 
         def height(at: mx.array, passed: mx.array) -> mx.array:
             """The sum with `at` targets behind it and `passed` genes in all."""
@@ -155,7 +155,7 @@ class _Cells:
             missed = fx.quotient(fx.from_fixed(passed - targets, 0), fx.from_fixed(misses, 0))
             return fx.to_fixed(dd.subtract(share, missed), _BITS)
 
-        usable = hit & (total > 0) & (misses > 0)
+        usable = hit & (total > 0)
         top = self._extreme(mx.where(usable, height(end + 1, last + 1), 0), mx.max)
         bottom = self._extreme(mx.where(usable, height(begin, first), 0), mx.min)
         return mx.where(top > _NOISE - bottom, top, bottom)

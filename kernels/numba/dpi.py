@@ -117,3 +117,88 @@ def _weakest_pairs(between, network):
                         marked[i, j] = True
                         break
     return marked
+
+
+def prune_edges(
+    row: NDArray[np.int32],
+    gene: NDArray[np.int32],
+    mi: NDArray[np.int64],
+    partner: NDArray[np.int32],
+    asked: NDArray[np.int64],
+    n_regulators: int,
+    kept_fraction: int,
+) -> NDArray[np.bool_]:
+    """See the reference. Of each gene its regulators, strongest first; of each row its regulators.
+
+    As in `dpi`, an edge looks only at the regulators that are stronger on its gene.
+    """
+    if len(asked) == 0:
+        return np.zeros(0, dtype=np.bool_)
+    wanted = np.zeros(len(row), dtype=np.bool_)
+    wanted[asked] = True
+    by_row = _grouped(row, int(row.max()) + 1)
+    by_gene = _grouped(gene, len(partner))
+    kept = _prune_edges(
+        row, gene, mi, partner, wanted, *by_row, *by_gene, int(n_regulators),
+        np.int64(kept_fraction),
+    )  # fmt: skip
+    return kept[asked]
+
+
+@jit
+def _grouped(labels, groups):
+    """Places of the edges by label, and where each label starts (a counting sort)."""
+    start = np.zeros(groups + 1, dtype=np.int64)
+    for label in labels:
+        start[label + 1] += 1
+    for g in range(groups):
+        start[g + 1] += start[g]
+    place = start[:-1].copy()
+    order = np.empty(len(labels), dtype=np.int64)
+    for k in range(len(labels)):
+        order[place[labels[k]]] = k
+        place[labels[k]] += 1
+    return order, start
+
+
+@parallel
+def _prune_edges(
+    row, gene, mi, partner, wanted, row_order, row_start, gene_order, gene_start, n_regulators,
+    kept_fraction,
+):  # fmt: skip
+    genes = len(gene_start) - 1
+    regulator = np.empty(len(row), dtype=np.int32)
+    strength = np.empty(len(row), dtype=np.int64)
+    last = np.empty(genes, dtype=np.int64)
+    for g in prange(genes):
+        begin = gene_start[g]
+        end = begin
+        for k in range(begin, gene_start[g + 1]):
+            edge = gene_order[k]
+            if row[edge] < n_regulators:
+                regulator[end] = row[edge]
+                strength[end] = mi[edge]
+                end += 1
+        last[g] = end
+        order = np.argsort(-strength[begin:end])
+        regulator[begin:end] = regulator[begin:end][order]
+        strength[begin:end] = strength[begin:end][order]
+    kept = np.zeros(len(row), dtype=np.bool_)
+    for i in prange(len(row_start) - 1):
+        if row_start[i] == row_start[i + 1]:
+            continue
+        between = np.zeros(n_regulators, dtype=np.int64)
+        for k in range(row_start[i], row_start[i + 1]):
+            edge = row_order[k]
+            if partner[gene[edge]] >= 0:
+                between[partner[gene[edge]]] = mi[edge]
+        for k in range(row_start[i], row_start[i + 1]):
+            edge = row_order[k]
+            if wanted[edge]:
+                g = gene[edge]
+                begin = gene_start[g]
+                kept[edge] = not _explained(
+                    mi[edge], between, regulator[begin:last[g]], strength[begin:last[g]],
+                    last[g] - begin, kept_fraction,
+                )  # fmt: skip
+    return kept

@@ -86,14 +86,14 @@ def _one(targets, start, stop, place, moved, n, heights, first, last, marks):
             bit = popcount((left & (~left + _ONE)) - _ONE)
             total += heights[word * 64 + bit]
             left &= left - _ONE
-    misses = n - hits
+    misses = max(1, n - hits)  # without any, 0 of them are counted below
     top, bottom = 0.0, 0.0
     gained, before, tie = 0.0, 0, -1
     passed = 0  # targets ahead
     for word in range(low, high + 1):
         left = marks[word]
         marks[word] = np.uint64(0)
-        while left and total > 0 and misses > 0:
+        while left and total > 0:
             bit = popcount((left & (~left + _ONE)) - _ONE)
             left &= left - _ONE
             at = word * 64 + bit

@@ -65,3 +65,36 @@ def weakest_pairs(between: NDArray[np.int64], network: NDArray[np.int64]) -> NDA
         both = (b > 0) & (c > 0)
         marked[i, j] = np.any(both & ((np.minimum(b, c) >= between[i, j]) | (b == c)))
     return marked
+
+
+def prune_edges(
+    row: NDArray[np.int32],
+    gene: NDArray[np.int32],
+    mi: NDArray[np.int64],
+    partner: NDArray[np.int32],
+    asked: NDArray[np.int64],
+    n_regulators: int,
+    kept_fraction: int,
+) -> NDArray[np.bool_]:
+    """Which edges of a list stay after the data processing inequality: the rule of `dpi`.
+
+    row, gene, mi: all edges, mutual information above 0. The first `n_regulators` rows are
+        regulators; only they explain.
+    partner: for each gene the regulator that it is, or -1.
+    asked: places of the edges in question.
+    kept_fraction: round((1 - tolerance) * 2^30).
+    """
+    between: dict[int, dict[int, int]] = {}  # of each row: regulators and their MI
+    explains: dict[int, list[tuple[int, int]]] = {}  # of each gene: regulators and their MI
+    for i, g, value in zip(row.tolist(), gene.tolist(), mi.tolist(), strict=True):
+        if partner[g] >= 0:
+            between.setdefault(i, {})[int(partner[g])] = value
+        if i < n_regulators:
+            explains.setdefault(g, []).append((i, value))
+    kept = np.zeros(len(asked), dtype=np.bool_)
+    for k, edge in enumerate(asked.tolist()):
+        legs = between.get(int(row[edge]), {})
+        paths = [min(legs.get(j, 0), v) for j, v in explains.get(int(gene[edge]), ())]
+        indirect = _discount(np.array([max(paths, default=0)]), kept_fraction)[0]
+        kept[k] = not mi[edge] < indirect
+    return kept

@@ -103,11 +103,12 @@ def _excursion(
     """Largest excursion for hits at ascending places.
 
     Tied genes are one step: the sum is read before and after a tie, never inside it, so the order
-    of tied genes cannot matter.
+    of tied genes cannot matter. Where every gene is a target nothing is taken away: the sum ends
+    at 1.
     """
-    misses = present - len(hits)
+    misses = max(1, present - len(hits))  # without any, 0 of them are counted below
     total = np.add.accumulate(heights[hits])[-1] if len(hits) else 0.0
-    if total == 0 or misses == 0:
+    if total == 0:
         return 0.0
     gained = np.add.accumulate(heights[hits]) / total
     after = np.searchsorted(hits, last[hits], side="right")  # hits up to the end of the tie

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from pysces._logarithm import LN2, log
 from pysces.checks import check_whole
 from pysces.errors import InputError
 
@@ -90,12 +91,12 @@ def partition(estimator: str, n: int) -> Partition:
     if estimator == "adaptive":
         min_count = 3
         split, width = _median_splits(n, min_count)
-        log_width = _fixed(_log(width), bits)
+        log_width = _fixed(log(width), bits)
     else:
         min_count = 4
         split, log_width = _dyadic_splits(n, min_count, bits)
     counts = np.arange(n + 1, dtype=np.float64)
-    n_log_n = _fixed(counts * _log(counts), bits)
+    n_log_n = _fixed(counts * log(counts), bits)
     if estimator == "adaptive-dyadic" and n < min_count:
         n_log_n[:] = 0  # not even the root is cut: the mutual information is 0, without rounding
         log_width[:] = 0
@@ -122,7 +123,7 @@ def fraction_bits(n: int) -> int:
 def c_log_c(n: int) -> NDArray[np.int64]:
     """The table c ln c for c = 0..n, with `fraction_bits(n)` fractional bits."""
     counts = np.arange(n + 1, dtype=np.float64)
-    return _fixed(counts * _log(counts), fraction_bits(n))
+    return _fixed(counts * log(counts), fraction_bits(n))
 
 
 def to_nats(mi: NDArray[np.int64], n: int, fraction_bits: int) -> NDArray[np.float64]:
@@ -178,7 +179,7 @@ def _dyadic_splits(
     n: int, min_count: int, bits: int
 ) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
     """Thresholds where cell m of depth j is cut at (2m+1)(n+1) / 2^(j+1), and log-widths."""
-    log_n = float(_log(np.array([n]))[0])
+    log_n = float(log(np.array([n]))[0])
     thresholds = [np.zeros(1, dtype=np.int64)]
     log_widths = [np.zeros(1), np.array([log_n])]
     edges = np.array([0, n], dtype=np.int64)  # ranks edges[m] + 1 .. edges[m + 1] are in cell m
@@ -193,34 +194,9 @@ def _dyadic_splits(
             break
         thresholds.append(middle)
         depth += 1
-        log_widths.append(np.full(2**depth, log_n - depth * _LN2))
+        log_widths.append(np.full(2**depth, log_n - depth * LN2))
     split = np.concatenate(thresholds).astype(np.int32)
     return split, _fixed(np.concatenate(log_widths), bits)
-
-
-_LN2 = 0.6931471805599453
-
-
-def _log(x: NDArray[np.float64] | NDArray[np.int64]) -> NDArray[np.float64]:
-    """Natural logarithm, 0 for 0: an empty cell adds nothing.
-
-    By sums and products alone, which IEEE 754 rounds the same way everywhere: the logarithms of
-    mathematical libraries differ in the last bit from one processor to the next, and tables must
-    not. With x = m 2^e and s = (m - 1) / (m + 1), ln x = e ln 2 + 2 (s + s^3 / 3 + s^5 / 5 + ...).
-
-    >>> bool(abs(_log(np.array([1000.0])) - math.log(1000.0)).max() < 1e-14)
-    True
-    """
-    mantissa, exponent = np.frexp(np.maximum(x, 1).astype(np.float64))
-    small = mantissa < 0.7071067811865476
-    mantissa = np.where(small, 2.0 * mantissa, mantissa)
-    exponent = exponent - small
-    s = (mantissa - 1.0) / (mantissa + 1.0)
-    square = s * s
-    series = np.zeros_like(s)
-    for odd in range(27, 0, -2):  # |s| < 0.172, so the next term is below 1e-21
-        series = series * square + 1.0 / odd
-    return exponent * _LN2 + 2.0 * s * series
 
 
 def _fixed(x: NDArray[np.float64], bits: int) -> NDArray[np.int64]:

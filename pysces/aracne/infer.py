@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import warnings
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -12,10 +13,18 @@ import pandas as pd
 
 from pysces import seeds
 from pysces.aracne.correlation import spearman
-from pysces.aracne.null import Null, null_of
+from pysces.aracne.measure import Measure
+from pysces.aracne.null import UNREACHABLE, Null, null_of
 from pysces.aracne.options import Options
-from pysces.aracne.pairs import Candidates, Edges, edges_above, mi_blocks, surviving
-from pysces.aracne.resample import Resampler
+from pysces.aracne.pairs import (
+    Candidates,
+    Edges,
+    ScoredCandidates,
+    edges_above,
+    mi_blocks,
+    surviving,
+)
+from pysces.aracne.resample import CopulaResampler, Resampler
 from pysces.aracne.resampling import Resampling
 from pysces.aracne.significance import (
     adjusted,
@@ -23,34 +32,46 @@ from pysces.aracne.significance import (
     decoy_qvalues,
     poisson_pvalues,
 )
-from pysces.aracne.support import Seen
+from pysces.aracne.support import Seen, SeenEdges
 from pysces.aracne.work import Work
+from pysces.dispatch import operations as ops
 from pysces.errors import InputError, PyscesWarning
 from pysces.network import Network
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from pysces.aracne.measure import Measure
+    from pysces.aracne.measure import Estimator
+
+
+FEWEST_SAMPLES = 12  # of a half: in fewer no support means anything
 
 
 @dataclass(frozen=True, eq=False)
 class Found:
-    """Edges of the network with what is known of them, and facts for the run record."""
+    """Edges of the network with what is known of them, and facts for the run record.
+
+    `order` is what orders edges of the same support: the mean mutual information over resamples.
+    """
 
     edges: Edges
     support: NDArray[np.int64]
     pvalues: NDArray[np.float64]
     qvalues: NDArray[np.float64]
+    order: NDArray[np.int64]
     facts: dict[str, Any]
 
 
 def infer(candidates: Candidates, options: Options, work: Work) -> tuple[Network, dict[str, Any]]:
     """The network of these candidates, and facts about how it came about."""
-    measure = options.measure(candidates.expression.n_samples)
+    measure: Estimator
+    if isinstance(candidates, ScoredCandidates):
+        measure = candidates.scores.measure()
+    else:
+        measure = options.measure(candidates.expression.n_samples)
     if options.resampling is None and (work.checkpoint is not None or work.client is not None):
         raise InputError(
-            "checkpoint= and client= are for resamples. Pass resampling='subsample', or neither."
+            "checkpoint= and client= are for resamples. Pass resampling='halves', or neither."
         )
     if options.resampling is None:
         found = _without_resampling(candidates, measure, options)
@@ -67,12 +88,11 @@ def _full_sample(candidates: Candidates) -> tuple[NDArray[np.int64], int]:
     return np.arange(candidates.expression.n_samples), seeds.key(candidates.seed, "ties", "all")
 
 
-def _without_resampling(candidates: Candidates, measure: Measure, options: Options) -> Found:
+def _without_resampling(candidates: Candidates, measure: Estimator, options: Options) -> Found:
     null = null_of(measure, "permutation", options.n_null)
-    samples, tie_key = _full_sample(candidates)
     # No test with a larger p-value can be significant under any of the corrections.
     threshold = null.threshold(options.alpha)
-    edges, largest = edges_above(candidates, measure, samples, tie_key, threshold)
+    edges, largest = _all_above(candidates, measure, threshold)
     pvalues, qvalues = _tested(candidates, edges, null, options)
     significant = qvalues <= options.alpha
     edges, pvalues, qvalues = edges.take(significant), pvalues[significant], qvalues[significant]
@@ -90,8 +110,22 @@ def _without_resampling(candidates: Candidates, measure: Measure, options: Optio
         np.ones(int(kept.sum()), dtype=np.int64),
         pvalues[kept],
         qvalues[kept],
+        edges.mi[kept],
         facts,
     )
+
+
+def _all_above(candidates: Candidates, measure: Estimator, threshold: int) -> tuple[Edges, int]:
+    """Pairs of all samples above a threshold, and the largest mutual information seen."""
+    if isinstance(candidates, ScoredCandidates):
+        n = candidates.expression.n_samples
+        everything = Resampling(None, n, candidates.seed)
+        whole = CopulaResampler(candidates, measure, everything, {n: threshold}, None, 0.0)
+        edges, largest = whole.part((0,), slice(0, candidates.n_genes))[0]
+        return edges, largest
+    assert isinstance(measure, Measure)
+    samples, tie_key = _full_sample(candidates)
+    return edges_above(candidates, measure, samples, tie_key, threshold)
 
 
 def _tested(
@@ -114,63 +148,103 @@ def _tested(
 
 
 def _with_resampling(
-    candidates: Candidates, measure: Measure, options: Options, work: Work
+    candidates: Candidates, measure: Estimator, options: Options, work: Work
 ) -> Found:
     resampling = Resampling(options.resampling, candidates.expression.n_samples, options.seed)
-    small = measure.with_samples(resampling.size)
-    null = null_of(small, resampling.null_scheme, options.n_null)
-    threshold = null.threshold(options.resample_pvalue)
-    resampler = Resampler(
-        candidates, small, resampling, threshold, options.dpi_method, options.dpi_tolerance
-    )
+    sizes = sorted({resampling.size(resample) for resample in (0, 1)})
+    if sizes[0] < FEWEST_SAMPLES and options.resampling == "halves":
+        return _nothing(sizes[0], candidates)
+    pvalue = options.pvalue_of_resample(candidates.n_pairs)
+    thresholds = {}
+    for n in sizes:
+        null = null_of(measure.with_samples(n), resampling.null_scheme, options.n_null)
+        thresholds[n] = null.threshold(pvalue)
+    small = measure.with_samples(sizes[0])
+    pruning = options.dpi_method, options.dpi_tolerance
+    resampler: Resampler
+    if isinstance(candidates, ScoredCandidates):
+        resampler = CopulaResampler(candidates, small, resampling, thresholds, *pruning)
+    else:
+        resampler = Resampler(candidates, small, resampling, thresholds, *pruning)
     seen = Seen(candidates)
+    decoys = options.consensus == "decoy"
+    asked = options.min_support if decoys else 0.0
     with contextlib.closing(work.results(resampler, options)) as results:
         for result in results:
             seen.add(result)
-            if options.n_resamples == "auto" and seen.settled(options.alpha):
+            if options.n_resamples == "auto" and seen.settled(options.alpha, asked):
                 break
-    decoys = options.consensus == "decoy"
-    row, gene, support = seen.edges(seen.least_support(options.alpha) if decoys else 1)
-    mi = _full_sample_mi(candidates, measure, row, gene)
-    real = row < candidates.n_regulators
+    least = max(1, math.ceil(asked * seen.resamples - 1e-9))
+    if decoys:
+        least = max(least, seen.least_support(options.alpha))
+    edges = seen.edges(least)
+    real = edges.row < candidates.n_regulators
+    mi = _full_sample_mi(candidates, measure, edges.row, edges.gene)
     full_null = null_of(measure, "permutation", options.n_null)
-    qvalues = _consensus(candidates, options, seen, row, gene, support, mi)
+    qvalues = _consensus(candidates, options, seen, edges, mi)
     # The earlier programs keep what is strictly below alpha.
     passes = qvalues <= options.alpha if decoys else qvalues < options.alpha
     chosen = np.flatnonzero(real)[passes]
     counts, decoy_counts = seen.counts()
     facts = {
         "n_resamples_used": seen.resamples,
-        "samples_per_resample": resampling.size,
+        "samples_per_resample": sizes[0],
+        "resample_pvalue_used": pvalue,
         "n_decoys_used": candidates.n_decoys,
-        "chance_rate": seen.chance_rate(options.resample_pvalue),
+        "chance_rate": seen.chance_rate(pvalue),
         "n_seen": int(counts.sum()),
         "n_decoy_edges": int(decoy_counts.sum()),
         # Edges of regulators and of decoys by the number of resamples that have them
         "support_counts": counts,
         "decoy_support_counts": decoy_counts,
-        "threshold_mi": float(small.nats(np.array(threshold))),
+        "stability": seen.stability(asked),
+        "threshold_mi": _reachable(small, thresholds[sizes[0]]),
         "largest_mi": float(small.nats(np.array(seen.largest))),
     }
     if not decoys:
-        facts["n_targets_seen"] = len(np.unique(gene))  # the earlier rules count these
-    edges = Edges(row, gene, mi).take(chosen)
+        facts["n_targets_seen"] = len(np.unique(edges.gene))  # the earlier rules count these
+    found = Edges(edges.row, edges.gene, mi).take(chosen)
     return Found(
-        edges,
-        support[chosen],
-        full_null.pvalues(edges.mi),
+        found,
+        edges.support[chosen],
+        full_null.pvalues(found.mi),
         qvalues[passes],
+        edges.mean[chosen],
         facts,
     )
 
 
+def _reachable(measure: Estimator, threshold: int) -> float:
+    """The threshold in nats; infinite where no mutual information reaches it."""
+    return np.inf if threshold >= UNREACHABLE else float(measure.nats(np.array(threshold)))
+
+
+def _nothing(n: int, candidates: Candidates) -> Found:
+    """No edges: too few samples in a resample for any."""
+    none = np.empty(0)
+    facts = {
+        "n_resamples_used": 0,
+        "samples_per_resample": n,
+        "n_decoys_used": candidates.n_decoys,
+        "n_seen": 0,
+        "n_decoy_edges": 0,
+        "threshold_mi": np.inf,
+        "largest_mi": 0.0,
+    }
+    return Found(Edges.joined([]), none.astype(np.int64), none, none, none.astype(np.int64), facts)
+
+
 def _full_sample_mi(
-    candidates: Candidates, measure: Measure, row: NDArray[np.int32], gene: NDArray[np.int32]
+    candidates: Candidates, measure: Estimator, row: NDArray[np.int32], gene: NDArray[np.int32]
 ) -> NDArray[np.int64]:
     """Mutual information over all samples of given edges."""
     mi = np.zeros(len(row), dtype=np.int64)
     if len(row) == 0:
         return mi
+    if isinstance(candidates, ScoredCandidates):
+        scores = candidates.scores
+        return ops.copula_pairs(candidates.rows, scores.values, row, gene, scores.degree)
+    assert isinstance(measure, Measure)
     samples, tie_key = _full_sample(candidates)
     for rows, genes, block in mi_blocks(candidates, measure, samples, tie_key):
         inside = np.flatnonzero(
@@ -184,21 +258,22 @@ def _consensus(
     candidates: Candidates,
     options: Options,
     seen: Seen,
-    row: NDArray[np.int32],
-    gene: NDArray[np.int32],
-    support: NDArray[np.int64],
+    edges: SeenEdges,
     mi: NDArray[np.int64],
 ) -> NDArray[np.float64]:
     """q-values of the edges of real regulators."""
-    real = row < candidates.n_regulators
+    real = edges.row < candidates.n_regulators
+    support = edges.support
     if options.consensus == "decoy":
         share = candidates.n_decoys / candidates.n_regulators
+        if isinstance(candidates, ScoredCandidates):
+            mi = np.zeros_like(support)  # by support alone
         return decoy_qvalues(support[real], mi[real], support[~real], mi[~real], share)
-    regulators, targets = len(np.unique(row)), len(np.unique(gene))
+    regulators, targets = len(np.unique(edges.row)), len(np.unique(edges.gene))
     if options.consensus == "poisson":
         pvalues = poisson_pvalues(support, regulators, targets)
     else:
-        rate = seen.chance_rate(options.resample_pvalue)
+        rate = seen.chance_rate(options.pvalue_of_resample(candidates.n_pairs))
         pvalues = np.exp(binomial_log_pvalues(support, seen.resamples, rate))
     return np.minimum(1.0, pvalues * regulators * targets)
 
@@ -206,8 +281,8 @@ def _consensus(
 # --- the edge table -----------------------------------------------------------------------------
 
 
-def _table(candidates: Candidates, measure: Measure, found: Found) -> Network:
-    """Tidy edges, in the order of names, strongest first within a regulator."""
+def _table(candidates: Candidates, measure: Estimator, found: Found) -> Network:
+    """Tidy edges, the most certain first: by support, then by mean mutual information."""
     genes = candidates.expression.genes
     source = candidates.regulators[found.edges.row]
     target = found.edges.gene.astype(np.int64)
@@ -223,7 +298,11 @@ def _table(candidates: Candidates, measure: Measure, found: Found) -> Network:
             "qvalue": found.qvalues,
         }
     )
-    table = table.sort_values(["source", "mi", "target"], ascending=[True, False, True])
+    # Ties by name: the order of genes changes nothing.
+    table = table.assign(order=found.order).sort_values(
+        ["support", "order", "source", "target"], ascending=[False, False, True, True]
+    )
+    table = table.drop(columns="order").assign(rank=np.arange(1, len(table) + 1))
     return Network(table.reset_index(drop=True)).with_modes()
 
 

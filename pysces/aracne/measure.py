@@ -1,22 +1,72 @@
-"""One estimator at one number of samples: values -> marginals -> mutual information."""
+"""Estimators at one number of samples; of ranks or bins: values -> marginals -> information."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol, Self
 
 import numpy as np
 
+from pysces import seeds
 from pysces.aracne.estimators import ADAPTIVE, bins, c_log_c, fraction_bits, partition, to_nats
 from pysces.checks import check_flag, check_one_of, check_whole
 from pysces.dispatch import operations as ops
 from pysces.errors import InputError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from numpy.typing import NDArray
 
 ESTIMATORS = (*ADAPTIVE, "binned")
+
+
+class Estimator(Protocol):
+    """An estimator of mutual information at one number of samples."""
+
+    def __hash__(self) -> int:
+        """Equal estimators have equal hashes."""
+
+    @property
+    def estimator(self) -> str:
+        """Its name among the parameters."""
+
+    @property
+    def n(self) -> int:
+        """Number of samples."""
+
+    @property
+    def name(self) -> str:
+        """All that the null distribution depends on, in words."""
+
+    @property
+    def ties(self) -> str:
+        """``"random"`` or ``"together"``."""
+
+    @property
+    def per_nat(self) -> float:
+        """Fixed-point mutual information of one nat."""
+
+    def nats(self, mi: NDArray[np.int64]) -> NDArray[np.float64]:
+        """Mutual information in nats."""
+
+    def with_samples(self, n: int) -> Self:
+        """The same estimator for another number of samples."""
+
+    def null_form(self) -> Self:
+        """The form whose null distribution is simulated."""
+
+    def enough(self) -> Self:
+        """The form of fewest samples whose null distribution can be stretched to this one."""
+
+    def stretch(self, large: Any) -> Callable[[NDArray[np.int64]], NDArray[np.int64]]:
+        """Values of a larger sample from those of this one."""
+
+    def independent(
+        self, genes: NDArray[np.uint64], key: int, n_rows: int, draw: NDArray[np.int64] | None
+    ) -> NDArray[np.int64]:
+        """Mutual information of independent genes without ties, rows x others."""
 
 
 @dataclass(frozen=True)
@@ -97,6 +147,11 @@ class Measure:
         kernel = ops.adaptive_mi if self.adaptive else ops.binned_mi
         return kernel(regulators=regulators, genes=genes, **self._tables)
 
+    @property
+    def per_nat(self) -> float:
+        """What :meth:`mi` returns for one nat."""
+        return self.n * 2.0**self.fraction_bits
+
     def nats(self, mi: NDArray[np.int64]) -> NDArray[np.float64]:
         """Mutual information in nats from what :meth:`mi` returns."""
         return to_nats(np.asarray(mi), self.n, self.fraction_bits)
@@ -104,3 +159,55 @@ class Measure:
     def with_samples(self, n: int) -> Measure:
         """The same estimator for another number of samples."""
         return Measure(self.estimator, n, self.n_bins, self.ties, self.miller_madow)
+
+    def null_form(self) -> Measure:
+        """The form whose null distribution is simulated.
+
+        Ties kept together make fewer or smaller cells, so less mutual information by chance: the
+        distribution without ties bounds it from above, and p-values are conservative.
+        """
+        return replace(self, ties="random")
+
+    def enough(self) -> Measure:
+        """The form of fewest samples whose null distribution can be stretched to this one.
+
+        With fixed bins 2 n MI tends to a chi-square distribution (Wilks 1938); with 40 samples in
+        each cell its mean is within half a per cent. Adaptive partitions grow with n, and have no
+        limit.
+        """
+        most = self.n if self.adaptive else max(4096, 40 * self.n_bins**2)
+        return self.with_samples(min(self.n, most))
+
+    def stretch(self, large: Measure) -> Callable[[NDArray[np.int64]], NDArray[np.int64]]:
+        """Values of a larger sample from those of this one, for fixed bins.
+
+        The mean of 2 n MI is (B - 1)^2 (1 + (B + 1)^2 / 6n) for B bins (Williams 1976); values are
+        scaled by the ratio of both, before the correction of Miller and Madow and in fixed point.
+        """
+
+        def mean(measure: Measure) -> float:
+            return 1 + (measure.n_bins + 1) ** 2 / (6 * measure.n)
+
+        def bias(measure: Measure) -> float:
+            half_cell = 2.0 ** (measure.fraction_bits - 1) if measure.miller_madow else 0.0
+            return half_cell * (measure.n_bins - 1) ** 2
+
+        scale = mean(large) / mean(self) * 2.0 ** (large.fraction_bits - self.fraction_bits)
+        before, after = bias(self), bias(large)
+        return lambda mi: np.rint((mi + before) * scale - after).astype(np.int64)
+
+    def independent(
+        self, genes: NDArray[np.uint64], key: int, n_rows: int, draw: NDArray[np.int64] | None
+    ) -> NDArray[np.int64]:
+        """Mutual information of independent genes without ties, rows x others.
+
+        Ranks of constant genes: the hash that breaks ties makes them random permutations. Of a
+        bootstrap, values are drawn (`draw`) from such ranks, and its ties are broken anew.
+        """
+        values = np.zeros((len(genes), self.n))
+        if draw is not None:
+            values = ops.ordinal_ranks(values, seeds.combine(genes, key), False).astype(np.float64)
+            values = np.ascontiguousarray(values[:, draw])
+            key = seeds.key(key, "ties")
+        marginals = self.marginals(values, seeds.combine(genes, key))
+        return self.mi(marginals[:n_rows], marginals[n_rows:])

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,7 +18,6 @@ import numpy as np
 
 from pysces import seeds
 from pysces.atomic import atomic_write
-from pysces.dispatch import operations as ops
 from pysces.dispatch.chunks import progress
 from pysces.dispatch.engines import choose
 from pysces.errors import InputError
@@ -27,12 +26,13 @@ from pysces.settings import settings
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from pysces.aracne.measure import Measure
+    from pysces.aracne.measure import Estimator
 
 log = logging.getLogger("pysces")
 
 N_NULL = 10_000_000
 FORMAT = 2
+UNREACHABLE = 2**62  # more than any mutual information in fixed point
 # Random rank vectors of one block of the simulation. A block of bootstraps shares one draw of
 # samples, so there are more and smaller ones.
 _BLOCK = {"permutation": (100, 1000), "bootstrap": (20, 250)}
@@ -93,11 +93,16 @@ class Null:
         return np.where(mi > start, tail, self._at_least(mi))
 
     def threshold(self, pvalue: float) -> int:
-        """The smallest mutual information (fixed point) whose p-value is at most this."""
+        """The smallest mutual information (fixed point) whose p-value is at most this.
+
+        With very few samples no value may have so small a p-value: `UNREACHABLE` then.
+        """
         low, high = 0, int(self.top[-1])
         if self.pvalues(np.array([low]))[0] <= pvalue:
             return low
         while self.pvalues(np.array([high]))[0] > pvalue:
+            if high >= UNREACHABLE // 2:
+                return UNREACHABLE
             low, high = high, 2 * high + 1
         while high - low > 1:
             middle = (low + high) // 2
@@ -126,7 +131,7 @@ def _exponential_scale(values: NDArray[np.int64], count: NDArray[np.int64]) -> f
     return float(-np.sum(weight * x * x) / np.sum(weight * x * y))
 
 
-def null_of(measure: Measure, scheme: str = "permutation", n_null: int = N_NULL) -> Null:
+def null_of(measure: Estimator, scheme: str = "permutation", n_null: int = N_NULL) -> Null:
     """The null distribution of this measure, from memory, disk or a new simulation.
 
     Parameters
@@ -147,48 +152,18 @@ def null_of(measure: Measure, scheme: str = "permutation", n_null: int = N_NULL)
     Ties kept together make fewer or smaller cells, so less mutual information by chance: the
     distribution without ties bounds it from above, and p-values are conservative.
     """
-    measure = replace(measure, ties="random")
-    small = measure.with_samples(min(measure.n, _enough_samples(measure)))
-    if small.n < measure.n:
-        return _stretched(null_of(small, scheme, n_null), small, measure)
+    measure = measure.null_form()
+    small = measure.enough()
+    if small != measure:
+        null, values = null_of(small, scheme, n_null), small.stretch(measure)
+        return Null(values(null.top), values(null.thinned), null.n_null)
     name = f"{measure.name}-{scheme}-{n_null}-v{FORMAT}"
     folder = settings.cache_dir
     return _cached(name, measure, scheme, n_null, None if folder is None else Path(folder))
 
 
-def _enough_samples(measure: Measure) -> int:
-    """Samples from which on the null distribution of n times the information stays the same.
-
-    With fixed bins 2 n MI tends to a chi-square distribution (Wilks 1938); with 40 samples in each
-    cell its mean is within half a per cent. Adaptive partitions grow with n, and have no limit.
-    """
-    return measure.n if measure.adaptive else max(4096, 40 * measure.n_bins**2)
-
-
-def _stretched(null: Null, small: Measure, large: Measure) -> Null:
-    """The null distribution of many samples from one of fewer, for fixed bins.
-
-    The mean of 2 n MI is (B - 1)^2 (1 + (B + 1)^2 / 6n) for B bins (Williams 1976); values are
-    scaled by the ratio of both, before the correction of Miller and Madow and in fixed point.
-    """
-
-    def mean(measure: Measure) -> float:
-        return 1 + (measure.n_bins + 1) ** 2 / (6 * measure.n)
-
-    def bias(measure: Measure) -> float:
-        half_cell = 2.0 ** (measure.fraction_bits - 1) if measure.miller_madow else 0.0
-        return half_cell * (measure.n_bins - 1) ** 2
-
-    scale = mean(large) / mean(small) * 2.0 ** (large.fraction_bits - small.fraction_bits)
-
-    def values(mi: NDArray[np.int64]) -> NDArray[np.int64]:
-        return np.rint((mi + bias(small)) * scale - bias(large)).astype(np.int64)
-
-    return Null(values(null.top), values(null.thinned), null.n_null)
-
-
 @lru_cache(maxsize=8)
-def _cached(name: str, measure: Measure, scheme: str, n_null: int, folder: Path | None) -> Null:
+def _cached(name: str, measure: Estimator, scheme: str, n_null: int, folder: Path | None) -> Null:
     path = None if folder is None else folder / f"null-{name}.npz"
     if path is not None:
         found = _read(path, n_null)
@@ -201,7 +176,7 @@ def _cached(name: str, measure: Measure, scheme: str, n_null: int, folder: Path 
     return null
 
 
-def simulate(measure: Measure, scheme: str, n_null: int) -> Null:
+def simulate(measure: Estimator, scheme: str, n_null: int) -> Null:
     """Mutual information of `n_null` pairs of independent genes."""
     engine = choose()
     log.info("simulating %d pairs of independent genes (%s, %s)", n_null, measure.name, scheme)
@@ -248,21 +223,13 @@ def _typical_draws(n: int, count: int) -> list[int]:
     return [int(number) for number in strata[np.arange(count), place]]
 
 
-def _independent(measure: Measure, scheme: str, block: int, draw: int = 0) -> NDArray[np.int64]:
-    """Mutual information of two groups of independent random rank vectors, pair by pair.
-
-    Ranks of constant genes: the hash that breaks ties makes them random permutations.
-    """
+def _independent(measure: Estimator, scheme: str, block: int, draw: int = 0) -> NDArray[np.int64]:
+    """Mutual information of two groups of independent genes, pair by pair."""
     key = seeds.key(0, "null", measure.estimator, measure.n, scheme, block)
     n_regulators, n_genes = _BLOCK[scheme]
     rows = np.arange(n_regulators + n_genes, dtype=np.uint64)
-    values = np.zeros((len(rows), measure.n))
-    if scheme == "bootstrap":
-        values = ops.ordinal_ranks(values, seeds.combine(rows, key), False).astype(np.float64)
-        values = np.ascontiguousarray(values[:, _draw(measure.n, draw)])
-        key = seeds.key(key, "ties")
-    marginals = measure.marginals(values, seeds.combine(rows, key))
-    return measure.mi(marginals[:n_regulators], marginals[n_regulators:])
+    samples = _draw(measure.n, draw) if scheme == "bootstrap" else None
+    return measure.independent(rows, key, n_regulators, samples)
 
 
 # --- on disk ------------------------------------------------------------------------------------

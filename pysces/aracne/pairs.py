@@ -18,6 +18,7 @@ from pysces.settings import settings
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from pysces.aracne.copula import Scores
     from pysces.aracne.measure import Measure
     from pysces.data.expression import Expression
 
@@ -177,6 +178,61 @@ class Candidates:
         return seeds.generator(key, "permutation").permutation(self.expression.n_samples)
 
 
+@dataclass(frozen=True, eq=False)
+class ScoredCandidates(Candidates):
+    """Candidates with whole scores in place of values; decoys are permuted within strata.
+
+    Attributes
+    ----------
+    scores
+        Scores of all genes.
+    strata
+        Stratum of each sample, int64 [samples].
+    """
+
+    scores: Scores
+    strata: NDArray[np.int64]
+
+    @cached_property
+    def own_gene(self) -> NDArray[np.int64]:
+        """The gene that is never a target of a row: itself, or the one it is a decoy of."""
+        return self.regulators[self.lenders]
+
+    @cached_property
+    def rows(self) -> NDArray[np.int8]:
+        """Scores of regulators and decoys, int8 [rows terms samples]."""
+        found = self.scores.values[self.own_gene]
+        for row in range(self.n_regulators, self.n_rows):
+            found[row] = found[row][:, self._permutation(row)]
+        return found
+
+    @cached_property
+    def _nonzero_rows(self) -> NDArray[np.uint8] | None:
+        if self.scores.nonzero is None:
+            return None
+        n = self.expression.n_samples
+        bits = np.unpackbits(self.scores.nonzero[self.own_gene], axis=1, count=n)
+        for row in range(self.n_regulators, self.n_rows):
+            bits[row] = bits[row][self._permutation(row)]
+        return np.packbits(bits, axis=1)
+
+    def usable_rows(self, weights: NDArray[np.uint8]) -> NDArray[np.bool_]:
+        """Regulators and decoys with enough counts in each resample, bool [resamples rows]."""
+        return replace(self.scores, values=self.rows, nonzero=self._nonzero_rows).usable(weights)
+
+    def in_memory(self) -> ScoredCandidates:
+        """The same without values, which scores have replaced."""
+        return replace(self, expression=self.expression.names_only())
+
+    def _permutation(self, row: int) -> NDArray[np.int64]:
+        """Samples in a random order within their strata."""
+        stream = seeds.generator(int(self._row_keys[row]), "permutation")
+        drawn = stream.random(len(self.strata))
+        order = np.empty(len(self.strata), dtype=np.int64)
+        order[np.argsort(self.strata, kind="stable")] = np.lexsort((drawn, self.strata))
+        return order
+
+
 def mi_blocks(
     candidates: Candidates,
     measure: Measure,
@@ -276,38 +332,46 @@ def surviving(
     if method is None or len(edges) == 0:
         return np.ones(len(edges), dtype=bool)
     n_regulators = candidates.n_regulators
-    partner = candidates.regulator_of_gene()[edges.gene]
+    of_gene = candidates.regulator_of_gene()
+    keep = ops.prune_edges(
+        edges.row,
+        edges.gene,
+        edges.mi,
+        of_gene.astype(np.int32),
+        np.arange(len(edges)),
+        n_regulators,
+        kept_fraction(tolerance),
+    )
+    if method == "maxent":
+        partner = of_gene[edges.gene]
+        both = (partner >= 0) & (edges.row < n_regulators)
+        weakest = _weakest(candidates, edges, partner)
+        keep[both] &= ~weakest[edges.row[both], partner[both]]
+    return keep
+
+
+def _weakest(candidates: Candidates, edges: Edges, partner: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Pairs of regulators that the rule of maximum entropy removes besides."""
+    n_regulators = candidates.n_regulators
     to_regulator = partner >= 0
     between = sp.csr_array(
         (edges.mi[to_regulator], (edges.row[to_regulator], partner[to_regulator])),
         shape=(candidates.n_rows, n_regulators),
     )
-
-    keep = np.zeros(len(edges), dtype=bool)
-    weakest = np.zeros((n_regulators if method == "maxent" else 0,) * 2, dtype=bool)
+    weakest = np.zeros((n_regulators, n_regulators), dtype=bool)
     for block in _by_genes(candidates, edges):
         regulators = block.rows[block.rows < n_regulators]  # the first rows
         network = block.dense[: len(regulators)]
-        among = between[block.rows][:, regulators].toarray()
-        kept = ops.dpi(block.dense, among, network, kept_fraction(tolerance))
-        keep[block.edges] = kept[block.row, block.column]
-        if method == "maxent":
-            pairs = np.ix_(regulators, regulators)
-            weakest[pairs] |= ops.weakest_pairs(among[: len(regulators)], network)
-    if method == "maxent":
-        both = to_regulator & (edges.row < n_regulators)
-        keep[both] &= ~weakest[edges.row[both], partner[both]]
-    return keep
+        among = between[regulators][:, regulators].toarray()
+        weakest[np.ix_(regulators, regulators)] |= ops.weakest_pairs(among, network)
+    return weakest
 
 
 class _Block(NamedTuple):
     """Edges of some genes as a dense matrix of the rows that have any of them."""
 
-    edges: NDArray[np.int64]
     rows: NDArray[np.int32]
     dense: NDArray[np.int64]
-    row: NDArray[np.int64]
-    column: NDArray[np.int64]
 
 
 def _by_genes(candidates: Candidates, edges: Edges) -> Iterator[_Block]:
@@ -325,4 +389,4 @@ def _by_genes(candidates: Candidates, edges: Edges) -> Iterator[_Block]:
         column = gene[start:stop].astype(np.int64) - genes.start
         dense = np.zeros((len(rows), genes.stop - genes.start), dtype=np.int64)
         dense[row, column] = edges.mi[chosen]
-        yield _Block(chosen, rows, dense, row, column)
+        yield _Block(rows, dense)

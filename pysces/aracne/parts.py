@@ -8,13 +8,15 @@ import numpy as np
 import pandas as pd
 
 from pysces import seeds
-from pysces.aracne.measure import Measure
-from pysces.aracne.options import DPI_METHODS
+from pysces.aracne.copula import Scores
+from pysces.aracne.options import DPI_METHODS, Options
 from pysces.aracne.pairs import Candidates, kept_fraction, mi_blocks
 from pysces.checks import check_number, check_one_of
-from pysces.data.expression import Expression, constant_genes
+from pysces.data.depth import counts_of, known_of, known_of_arrays
+from pysces.data.expression import Expression, constant_genes, name_order
 from pysces.data.regulators import resolve_regulators
 from pysces.dispatch import operations as ops
+from pysces.dispatch.chunks import block_length, blocks
 from pysces.dispatch.engines import use_engine
 from pysces.errors import InputError
 
@@ -27,7 +29,12 @@ def mutual_information(
     regulators: Any = None,
     *,
     genes: Sequence[str] | None = None,
-    estimator: str = "adaptive",
+    layer: str | None = None,
+    counts: bool | str = "auto",
+    size_factors: Any = None,
+    batch_key: Any = None,
+    estimator: str = "copula",
+    degree: int | str = "auto",
     n_bins: int = 10,
     ties: str = "random",
     miller_madow: bool = False,
@@ -44,7 +51,9 @@ def mutual_information(
         Names; ``None`` for the built-in transcription factors.
     genes
         Names of the columns of an array.
-    estimator, n_bins, ties, miller_madow, engine
+    layer
+        Layer of an AnnData to use instead of its ``X``.
+    counts, size_factors, batch_key, estimator, degree, n_bins, ties, miller_madow, engine
         As in :func:`run_aracne`.
     seed
         Of the order of ties.
@@ -64,33 +73,64 @@ def mutual_information(
 
     References
     ----------
-    Darbellay and Vajda 1999, IEEE Trans Inf Theory 45:1315 (adaptive partitioning); Lachmann et
-    al. 2016, Bioinformatics 32:2233 (its use in ARACNe).
+    Ince et al. 2017, Hum Brain Mapp 38:1541 (Gaussian copula); Darbellay and Vajda 1999, IEEE
+    Trans Inf Theory 45:1315 (adaptive partitioning); Lachmann et al. 2016, Bioinformatics 32:2233
+    (its use in ARACNe).
 
     Examples
     --------
     >>> import pandas as pd, pysces
     >>> data = pd.DataFrame({"id": range(1, 9), "rev": range(8, 0, -1)})
-    >>> pysces.mutual_information(data, ["id"]).round(4).loc["id", "rev"]
+    >>> pysces.mutual_information(data, ["id"], estimator="adaptive").round(4).loc["id", "rev"]
     np.float64(0.6931)
     """
+    options = Options(
+        estimator=estimator,
+        degree=degree,
+        counts=counts,
+        n_bins=n_bins,
+        ties=ties,
+        miller_madow=miller_madow,
+        seed=seed,
+        resampling=None,
+        min_cells=0,
+    )
     var = None
     if hasattr(expression, "var_names"):
-        var, expression = expression.var, Expression.from_anndata(expression)
+        known = known_of(expression, size_factors, batch_key, layer)
+        var, expression = expression.var, Expression.from_anndata(expression, layer=layer)
     else:
+        if layer is not None:
+            raise InputError("layer= is for an AnnData. Pass the values themselves.")
         expression = Expression.from_matrix(expression, genes=genes)
+        known = known_of_arrays(expression.n_samples, size_factors, batch_key)
     names = resolve_regulators(regulators, expression.genes, var)
+    order = name_order(expression.samples)
+    expression, known = expression.by_name(), known.take(order)
+    constant = constant_genes(expression)
     places = expression.genes.get_indexer(pd.Index(names))
-    measure = Measure(estimator, expression.n_samples, n_bins, ties, miller_madow)
-    nats = np.empty((len(places), expression.n_genes))
+    nats = np.zeros((len(places), expression.n_genes))
     with use_engine(engine):
-        candidates = Candidates(expression, places, 0, seed)
-        samples = np.arange(expression.n_samples)
-        key = seeds.key(seed, "ties", "all")
-        for rows, columns, mi in mi_blocks(candidates, measure, samples, key):
-            nats[rows, columns] = measure.nats(mi)
-    nats[:, constant_genes(expression)] = 0.0
-    nats[np.isin(places, np.flatnonzero(constant_genes(expression)))] = 0.0
+        if constant.all():
+            pass
+        elif estimator == "copula":
+            varying = expression.take_genes(~constant)
+            values, found = counts_of(varying, counts, known)
+            scores = Scores.of(values, found, known.batch, degree)
+            own = np.flatnonzero(~constant[places])
+            at = (np.cumsum(~constant) - 1)[places[own]]
+            for rows in blocks(len(own), block_length(16 * varying.n_genes, max(1, len(own)))):
+                mi = ops.copula_mi(scores.values[at[rows]], scores.values, scores.degree)
+                nats[np.ix_(own[rows], np.flatnonzero(~constant))] = scores.measure().nats(mi)
+        else:
+            candidates = Candidates(expression, places, 0, seed)
+            measure = options.measure(expression.n_samples)
+            samples = np.arange(expression.n_samples)
+            key = seeds.key(seed, "ties", "all")
+            for rows, columns, mi in mi_blocks(candidates, measure, samples, key):
+                nats[rows, columns] = measure.nats(mi)
+    nats[:, constant] = 0.0
+    nats[constant[places]] = 0.0
     nats[np.arange(len(places)), places] = np.nan
     return pd.DataFrame(nats, index=expression.genes[places], columns=expression.genes)
 

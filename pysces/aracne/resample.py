@@ -2,19 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from pysces import seeds
-from pysces.aracne.pairs import Candidates, Edges, edges_above, surviving
+from pysces.aracne.pairs import Candidates, Edges, ScoredCandidates, edges_above, surviving
+from pysces.dispatch import operations as ops
 from pysces.dispatch.chunks import blocks
 
 if TYPE_CHECKING:
-    import numpy as np
     from numpy.typing import NDArray
 
     from pysces.aracne.measure import Measure
     from pysces.aracne.resampling import Resampling
+
+Batch = tuple[int, ...]  # numbers of resamples that are computed together
+# A batch of halves costs one product of all samples besides those of its resamples: many share it.
+_MOST_TOGETHER = 50
+_FEWEST_TOGETHER = 10
+_WORK_TOGETHER = 3e12  # multiplications and additions: some seconds or tens of them
+_EDGES_TOGETHER = 48  # bytes of an edge of a batch, more or less
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,18 +53,36 @@ class ResampleResult:
 
 @dataclass(frozen=True, eq=False)
 class Resampler:
-    """All that a worker needs to compute any one resample."""
+    """All that a worker needs to compute any one resample from ranks or bins.
+
+    Attributes
+    ----------
+    candidates
+        Regulators, decoys and genes.
+    measure
+        The estimator.
+    resampling
+        Which samples a resample has.
+    thresholds
+        Least mutual information of an edge, by the number of samples of a resample.
+    dpi, dpi_tolerance
+        How edges are pruned.
+    """
 
     candidates: Candidates
-    measure: Measure
+    measure: Any
     resampling: Resampling
-    threshold: int
+    thresholds: Mapping[int, int]
     dpi: str | None
     dpi_tolerance: float
 
-    def __call__(self, resample: int) -> ResampleResult:
-        """Rank, measure, threshold and prune one resample."""
-        return self.join([self.part(resample, slice(0, self.candidates.n_genes))])
+    def __call__(self, batch: Batch) -> list[ResampleResult]:
+        """Measure, threshold and prune the resamples of a batch."""
+        return self.join([self.part(batch, slice(0, self.candidates.n_genes))])
+
+    def batches(self, resamples: Sequence[int]) -> list[Batch]:
+        """Resamples in groups that are computed together: here each by itself."""
+        return [(resample,) for resample in resamples]
 
     def parts(self, count: int) -> list[slice]:
         """Genes in so many blocks, for more workers than resamples.
@@ -65,16 +93,25 @@ class Resampler:
         n_genes = self.candidates.n_genes
         return list(blocks(n_genes, -(-n_genes // max(1, count))))
 
-    def part(self, resample: int, genes: slice) -> tuple[Edges, int]:
+    def part(self, batch: Batch, genes: slice) -> list[tuple[Edges, int]]:
         """Rank, measure and threshold some genes with all regulators."""
-        key = seeds.key(self.resampling.seed, "ties", resample)
-        samples = self.resampling.indices(resample)
-        return edges_above(self.candidates, self.measure, samples, key, self.threshold, genes)
+        found = []
+        for resample in batch:
+            key = seeds.key(self.resampling.seed, "ties", resample)
+            samples = self.resampling.indices(resample)
+            measure: Measure = self.measure.with_samples(len(samples))
+            threshold = self.thresholds[len(samples)]
+            found.append(edges_above(self.candidates, measure, samples, key, threshold, genes))
+        return found
 
-    def join(self, parts: list[tuple[Edges, int]]) -> ResampleResult:
-        """The result of parts that cover all genes."""
-        edges = Edges.joined([edges for edges, _ in parts])
-        return self.pruned(edges, max(largest for _, largest in parts))
+    def join(self, parts: list[list[tuple[Edges, int]]]) -> list[ResampleResult]:
+        """The results of a batch from parts that cover all genes."""
+        return [
+            self.pruned(
+                Edges.joined([edges for edges, _ in of_one]), max(largest for _, largest in of_one)
+            )
+            for of_one in zip(*parts, strict=True)
+        ]
 
     def pruned(self, edges: Edges, largest: int) -> ResampleResult:
         """The result of edges that are known already."""
@@ -84,3 +121,52 @@ class Resampler:
     def portable(self) -> Resampler:
         """The same with all values in memory, so that it can travel to other processes."""
         return replace(self, candidates=self.candidates.in_memory())
+
+
+@dataclass(frozen=True, eq=False)
+class CopulaResampler(Resampler):
+    """All that a worker needs to compute resamples from scores, a batch in one call of a kernel."""
+
+    candidates: ScoredCandidates
+
+    def batches(self, resamples: Sequence[int]) -> list[Batch]:
+        """Resamples in groups; two halves of all samples stay together."""
+        own = self.candidates
+        terms = 1 if own.scores.degree == 1 else 3
+        per_resample = 2.0 * terms * own.n_rows * own.n_genes * self.resampling.size()
+        length = int(min(_MOST_TOGETHER, max(_FEWEST_TOGETHER, _WORK_TOGETHER // per_resample)))
+        length -= length % 2
+        pairs = dict.fromkeys(resample // 2 for resample in resamples)
+        wanted = set(resamples)
+        groups: list[Batch] = []
+        for some in _grouped(list(pairs), length // 2):
+            both = (resample for pair in some for resample in (2 * pair, 2 * pair + 1))
+            groups.append(tuple(resample for resample in both if resample in wanted))
+        return groups
+
+    def part(self, batch: Batch, genes: slice) -> list[tuple[Edges, int]]:
+        """Sum, screen and measure some genes with all regulators and decoys."""
+        own = self.candidates
+        weights = np.stack([self.resampling.weights(resample) for resample in batch])
+        sizes = weights.sum(axis=1, dtype=np.int64)
+        counts, row, gene, mi = ops.copula_edges(
+            own.rows,
+            own.scores.values[genes],
+            own.own_gene - genes.start,
+            weights,
+            own.usable_rows(weights),
+            own.scores.usable(weights)[:, genes],
+            np.array([max(1, self.thresholds[int(size)]) for size in sizes], dtype=np.int64),
+            own.scores.degree,
+        )
+        found = []
+        for stop, count in zip(np.cumsum(counts).tolist(), counts.tolist(), strict=True):
+            one = slice(stop - count, stop)
+            edges = Edges(row[one], gene[one] + np.int32(genes.start), mi[one])
+            real = edges.mi[edges.row < own.n_regulators]
+            found.append((edges, int(real.max(initial=0))))
+        return found
+
+
+def _grouped(items: list[int], length: int) -> list[list[int]]:
+    return [items[start : start + length] for start in range(0, len(items), length)]

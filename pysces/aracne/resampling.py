@@ -14,7 +14,7 @@ from pysces.checks import check_one_of
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-RESAMPLINGS = ("subsample", "bootstrap", None)
+RESAMPLINGS = ("halves", "subsample", "bootstrap", None)
 FRACTION = 1 - 1 / math.e  # the expected share of distinct samples in a bootstrap
 
 
@@ -25,7 +25,8 @@ class Resampling:
     Attributes
     ----------
     kind
-        ``"subsample"`` (without replacement), ``"bootstrap"`` (with) or ``None``.
+        ``"halves"`` (two resamples share all samples between them), ``"subsample"`` (without
+        replacement), ``"bootstrap"`` (with) or ``None``.
     n_samples
         Samples of the data.
     seed
@@ -39,16 +40,20 @@ class Resampling:
     def __post_init__(self) -> None:
         check_one_of("resampling", self.kind, RESAMPLINGS)
 
-    @property
-    def size(self) -> int:
+    def size(self, resample: int = 0) -> int:
         """Samples of one resample.
 
-        A subsample has 63.2 % of the samples, rounded to a multiple of a power of two (about a
-        sixteenth of it or less), since medians then cut adaptive partitions into equal halves.
+        Of halves the first has the samples rounded down, the second the others. A subsample has
+        63.2 % of the samples, rounded to a multiple of a power of two (about a sixteenth of it or
+        less), since medians then cut adaptive partitions into equal halves.
 
-        >>> [Resampling("subsample", n, 0).size for n in (10, 100, 200, 333, 1000)]
+        >>> [Resampling("subsample", n, 0).size() for n in (10, 100, 200, 333, 1000)]
         [6, 64, 128, 208, 640]
+        >>> [Resampling("halves", 333, 0).size(resample) for resample in (0, 1)]
+        [166, 167]
         """
+        if self.kind == "halves":
+            return (self.n_samples + resample % 2) // 2
         if self.kind != "subsample":
             return self.n_samples
         wanted = FRACTION * self.n_samples
@@ -64,7 +69,16 @@ class Resampling:
         """Positions of the samples of one resample, ascending."""
         if self.kind is None:
             return np.arange(self.n_samples)
+        if self.kind == "halves":
+            order = seeds.generator(self.seed, "halves", resample // 2).permutation(self.n_samples)
+            first = self.n_samples // 2
+            return np.sort(order[first:] if resample % 2 else order[:first])
         stream = seeds.generator(self.seed, "resample", resample)
         if self.kind == "bootstrap":
             return np.sort(stream.integers(0, self.n_samples, size=self.n_samples))
-        return np.sort(stream.choice(self.n_samples, size=self.size, replace=False))
+        return np.sort(stream.choice(self.n_samples, size=self.size(), replace=False))
+
+    def weights(self, resample: int) -> NDArray[np.uint8]:
+        """How often one resample has each sample, uint8 [samples]."""
+        times = np.bincount(self.indices(resample), minlength=self.n_samples)
+        return np.minimum(times, 255).astype(np.uint8)

@@ -10,6 +10,7 @@ from pysces.aracne.options import Options
 from pysces.aracne.single import Prepared, network_of, origin
 from pysces.aracne.work import Work
 from pysces.data import storage
+from pysces.data.depth import known_of
 from pysces.data.expression import Expression
 from pysces.dispatch.chunks import progress
 from pysces.dispatch.engines import use_engine
@@ -29,18 +30,24 @@ def run_aracne(
     *,
     layer: str | None = None,
     mask_var: str | Any | None = None,
-    estimator: str = "adaptive",
+    counts: bool | str = "auto",
+    size_factors: Any = None,
+    batch_key: Any = None,
+    min_cells: int = 10,
+    estimator: str = "copula",
+    degree: int | str = "auto",
     n_bins: int = 10,
     ties: str = "random",
     miller_madow: bool = False,
     groupby: str | None = None,
     min_samples: int = 50,
-    resampling: str | None = "subsample",
+    resampling: str | None = "halves",
     n_resamples: int | str = 100,
     alpha: float = 0.05,
     correction: str | None = "fdr_bh",
     consensus: str = "decoy",
-    resample_pvalue: float = 1e-3,
+    min_support: float = 0.5,
+    resample_pvalue: float | str = "auto",
     n_decoys: int | None = None,
     dpi: bool | str = True,
     dpi_tolerance: float = 0.0,
@@ -190,7 +197,8 @@ def run_aracne(
 
     def prepared(part: AnnData) -> Prepared:
         expression = Expression.from_anndata(part, layer=layer, mask_var=mask_var)
-        return Prepared.of(expression, regulators, adata.var, options)
+        known = known_of(part, size_factors, batch_key, layer)
+        return Prepared.of(expression, regulators, adata.var, options, known)
 
     mask = mask_var if isinstance(mask_var, str | None) else "given"
     given: dict[str, Any] = {
@@ -198,6 +206,8 @@ def run_aracne(
         "layer": layer,
         "mask_var": mask,
         "groupby": groupby,
+        "size_factors": size_factors if isinstance(size_factors, str | None) else "given",
+        "batch_key": batch_key if isinstance(batch_key, str | None) else "given",
     }
     with use_engine(engine):
         if groupby is None:

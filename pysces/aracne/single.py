@@ -11,12 +11,15 @@ import numpy as np
 import pandas as pd
 
 from pysces._version import __version__
+from pysces.aracne.copula import Scores, facts_of, strata
 from pysces.aracne.infer import infer, warn_empty
+from pysces.aracne.judgement import judge
 from pysces.aracne.null import N_NULL
 from pysces.aracne.options import Options
-from pysces.aracne.pairs import Candidates
+from pysces.aracne.pairs import Candidates, ScoredCandidates
 from pysces.aracne.work import Work
-from pysces.data.expression import Expression, constant_genes
+from pysces.data.depth import Known, counts_of, known_of_arrays
+from pysces.data.expression import Expression, constant_genes, name_order, nonzero_samples
 from pysces.data.regulators import resolve_regulators
 from pysces.dispatch.engines import choose, record, use_engine
 from pysces.errors import InputError
@@ -27,6 +30,8 @@ if TYPE_CHECKING:
     import os
     from collections.abc import Sequence
 
+    from numpy.typing import NDArray
+
 log = logging.getLogger("pysces")
 
 
@@ -35,16 +40,22 @@ def infer_network(
     regulators: Any = None,
     *,
     genes: Sequence[str] | None = None,
-    estimator: str = "adaptive",
+    counts: bool | str = "auto",
+    size_factors: Any = None,
+    batch_key: Any = None,
+    min_cells: int = 10,
+    estimator: str = "copula",
+    degree: int | str = "auto",
     n_bins: int = 10,
     ties: str = "random",
     miller_madow: bool = False,
-    resampling: str | None = "subsample",
+    resampling: str | None = "halves",
     n_resamples: int | str = 100,
     alpha: float = 0.05,
     correction: str | None = "fdr_bh",
     consensus: str = "decoy",
-    resample_pvalue: float = 1e-3,
+    min_support: float = 0.5,
+    resample_pvalue: float | str = "auto",
     n_decoys: int | None = None,
     dpi: bool | str = True,
     dpi_tolerance: float = 0.0,
@@ -64,9 +75,13 @@ def infer_network(
         As in :func:`run_aracne`.
     genes
         Names of the columns of an array.
-    estimator, n_bins, ties, miller_madow
+    counts, min_cells
+        Whether values are counts, as in :func:`run_aracne`.
+    size_factors, batch_key
+        Depth and batch of each sample, as in :func:`run_aracne`: one value per sample.
+    estimator, degree, n_bins, ties, miller_madow
         The estimator of mutual information, as in :func:`run_aracne`.
-    resampling, n_resamples, alpha, correction, consensus, resample_pvalue, n_decoys
+    resampling, n_resamples, alpha, correction, consensus, min_support, resample_pvalue, n_decoys
         Resamples and which edges are kept, as in :func:`run_aracne`.
     dpi, dpi_tolerance, n_null, seed
         Indirect edges, p-values and chance, as in :func:`run_aracne`.
@@ -101,7 +116,8 @@ def infer_network(
     """
     options = Options.of(locals())
     table = Expression.from_matrix(expression, genes=genes)
-    prepared = Prepared.of(table, regulators, None, options)
+    known = known_of_arrays(table.n_samples, size_factors, batch_key)
+    prepared = Prepared.of(table, regulators, None, options, known)
     with use_engine(engine):
         network, params = network_of(prepared, options, Work(checkpoint, client))
     return Network(network.to_dataframe(), {**params, "regulators": origin(regulators, None)})
@@ -113,10 +129,16 @@ class Prepared:
 
     candidates: Candidates
     n_constant_genes: int
+    facts: dict[str, Any]
 
     @classmethod
     def of(
-        cls, expression: Expression, regulators: Any, var: pd.DataFrame | None, options: Options
+        cls,
+        expression: Expression,
+        regulators: Any,
+        var: pd.DataFrame | None,
+        options: Options,
+        known: Known,
     ) -> Prepared:
         """Regulators by name; genes that don't vary carry no information and are reported once.
 
@@ -125,6 +147,8 @@ class Prepared:
         InputError
             If no gene or no regulator varies, or no regulator is among the genes.
         """
+        order = name_order(expression.samples)
+        expression, known = expression.by_name(), known.take(order)
         names = pd.Index(resolve_regulators(regulators, expression.genes, var))
         constant = constant_genes(expression)
         if constant.all():
@@ -151,9 +175,59 @@ class Prepared:
             raise InputError(
                 "Only one gene varies over the samples, so there is no pair of genes. Pass more."
             )
-        places = np.sort(expression.genes.get_indexer(names))
-        candidates = Candidates(expression, places, options.decoys(len(places)), options.seed)
-        return cls(candidates, int(constant.sum()))
+        if options.estimator != "copula":
+            if known.batch is not None or known.source == "size_factors":
+                raise InputError(
+                    "size_factors= and batch_key= require estimator='copula'. "
+                    f"Got estimator={options.estimator!r}."
+                )
+            places = np.sort(expression.genes.get_indexer(names))
+            candidates = Candidates(expression, places, options.decoys(len(places)), options.seed)
+            return cls(candidates, int(constant.sum()), {})
+        values, counts = counts_of(expression, options.counts, known)
+        facts: dict[str, Any] = {}
+        if counts is not None:
+            rare = nonzero_samples(counts.expression) < options.min_cells
+            names = _without_rare(expression, names, rare, options.min_cells)
+            values, counts = values.take_genes(~rare), counts.take_genes(~rare)
+            facts["n_rare_genes"] = int(rare.sum())
+        scores = Scores.of(values, counts, known.batch, options.degree)
+        depth = known.depth if counts is None else counts.depth
+        places = np.sort(values.genes.get_indexer(names))
+        candidates = ScoredCandidates(
+            values,
+            places,
+            options.decoys(len(places)),
+            options.seed,
+            scores,
+            strata(depth, known.batch, values.n_samples),
+        )
+        facts |= facts_of(scores, counts) | {"n_strata": int(candidates.strata.max()) + 1}
+        return cls(candidates, int(constant.sum()), facts)
+
+
+def _without_rare(
+    expression: Expression, names: pd.Index, rare: NDArray[np.bool_], min_cells: int
+) -> pd.Index:
+    """Regulators that are counted in enough samples; genes that are not are reported."""
+    if not rare.any():
+        return names
+    left_out = expression.genes[rare]
+    if names.isin(left_out).all() or rare.sum() > expression.n_genes - 2:
+        raise InputError(
+            f"All {len(names)} regulators, or all genes but one, have counts in fewer than "
+            f"{min_cells} samples: {listed(left_out, 5)}. Lower min_cells=, or pass more samples."
+        )
+    log.warning(
+        "%d of %d genes have counts in fewer than %d samples and are left out (%d of them "
+        "regulators): %s",
+        len(left_out),
+        expression.n_genes,
+        min_cells,
+        names.isin(left_out).sum(),
+        listed(left_out, 5),
+    )
+    return names.difference(left_out)
 
 
 def network_of(
@@ -182,8 +256,10 @@ def network_of(
         "n_regulators": candidates.n_regulators,
         "n_constant_genes": prepared.n_constant_genes,
         "n_edges": len(network),
+        **prepared.facts,
         **facts,
     }
+    judge(network, candidates, options, params, group)
     return network, params
 
 

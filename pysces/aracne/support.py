@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import math
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -19,6 +20,18 @@ _STEP = 10  # resamples between two looks
 _ALIKE = 0.98  # share of edges that two looks must have in common
 
 
+class SeenEdges(NamedTuple):
+    """Edges with their support and their mean mutual information over the resamples that have them.
+
+    row, gene: int32. support, mean: int64; the mean in the fixed point of the estimator.
+    """
+
+    row: NDArray[np.int32]
+    gene: NDArray[np.int32]
+    support: NDArray[np.int64]
+    mean: NDArray[np.int64]
+
+
 class Seen:
     """In how many resamples each edge was seen so far."""
 
@@ -27,8 +40,9 @@ class Seen:
         self._n_genes = max(1, candidates.n_genes)
         self._decoys_per_regulator = candidates.n_decoys / candidates.n_regulators
         self._keys = np.empty(0, dtype=np.int64)
-        self._counts = np.empty(0, dtype=np.int32)
-        self._waiting: list[NDArray[np.int64]] = []
+        # Of each key: resamples that have it, those of even number, sum of mutual information
+        self._tallies = np.empty((3, 0), dtype=np.int64)
+        self._waiting: list[tuple[NDArray[np.int64], NDArray[np.int64]]] = []
         self._significant = np.empty(0, dtype=np.int64)
         self.resamples = 0
         self.largest = 0
@@ -42,22 +56,31 @@ class Seen:
         self.largest = max(self.largest, result.largest)
         significant = int((result.edges.row < n_regulators).sum())
         self.sizes.append((significant, int((edges.row < n_regulators).sum())))
-        self._waiting.append(edges.row.astype(np.int64) * self._n_genes + edges.gene)
+        keys = edges.row.astype(np.int64) * self._n_genes + edges.gene
+        even = np.full(len(edges), self.resamples % 2, dtype=np.int64)  # the first has number 0
+        self._waiting.append((keys, np.stack([np.ones_like(even), even, edges.mi])))
         # Joining costs a copy of all that was seen: wait until it's worth it.
-        if sum(map(len, self._waiting)) >= min(max(len(self._keys), _WAITING), 5 * _WAITING):
+        waiting = sum(len(part) for part, _ in self._waiting)
+        if waiting >= min(max(len(self._keys), _WAITING), 5 * _WAITING):
             self._merge()
 
     def _merge(self) -> None:
-        new = [np.empty(0, dtype=np.int64), *self._waiting]
-        keys, counts = np.unique(np.concatenate(new), return_counts=True)
+        if not self._waiting:
+            return
+        keys = np.concatenate([self._keys, *(part for part, _ in self._waiting)])
+        tallies = np.concatenate([self._tallies, *(part for _, part in self._waiting)], axis=1)
         self._waiting = []
-        place = np.searchsorted(self._keys, keys)
-        known = np.zeros(len(keys), dtype=bool)
-        inside = place < len(self._keys)
-        known[inside] = self._keys[place[inside]] == keys[inside]
-        self._counts[place[known]] += counts[known].astype(np.int32)
-        self._keys = np.insert(self._keys, place[~known], keys[~known])
-        self._counts = np.insert(self._counts, place[~known], counts[~known])
+        order = np.argsort(keys, kind="stable")
+        keys = keys[order]
+        if len(keys) == 0:
+            return
+        first = np.flatnonzero(np.append(True, keys[1:] != keys[:-1]))
+        self._keys = keys[first]
+        self._tallies = np.add.reduceat(tallies[:, order], first, axis=1)
+
+    @property
+    def _counts(self) -> NDArray[np.int64]:
+        return self._tallies[0]
 
     def counts(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Number of edges with a support of 0, 1, 2, ...: of regulators, and of decoys."""
@@ -69,14 +92,25 @@ class Seen:
             np.bincount(self._counts[first:], minlength=length),
         )
 
-    def edges(
-        self, least: int = 1
-    ) -> tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.int64]]:
-        """Rows, genes and support of all edges seen in at least so many resamples."""
+    def edges(self, least: int = 1) -> SeenEdges:
+        """All edges seen in at least so many resamples."""
         self._merge()
         chosen = self._counts >= least
         row, gene = np.divmod(self._keys[chosen], self._n_genes)
-        return row.astype(np.int32), gene.astype(np.int32), self._counts[chosen].astype(np.int64)
+        support, _, total = self._tallies[:, chosen]
+        return SeenEdges(
+            row.astype(np.int32), gene.astype(np.int32), support, total // np.maximum(support, 1)
+        )
+
+    def stability(self, min_support: float) -> float:
+        """Overlap (common / either) of the edges that even and odd resamples would call."""
+        self._merge()
+        real = self._keys < self._candidates.n_regulators * self._n_genes
+        support, even, _ = self._tallies[:, real]
+        n_even = (self.resamples + 1) // 2
+        first = even >= max(1.0, min_support * n_even)
+        second = support - even >= max(1.0, min_support * (self.resamples - n_even))
+        return float((first & second).sum() / max(1, (first | second).sum()))
 
     def least_support(self, alpha: float) -> int:
         """No edge of less support can be significant at alpha, nor matters to one that is."""
@@ -91,11 +125,12 @@ class Seen:
         shares = [kept / max(1, significant) for significant, kept in self.sizes]
         return resample_pvalue * float(np.mean(shares))
 
-    def settled(self, alpha: float) -> bool:
+    def settled(self, alpha: float, min_support: float = 0.0) -> bool:
         """Whether significant edges are nearly the same as at the look before, by support alone."""
         if self.resamples % _STEP:
             return False
-        row, gene, support = self.edges(self.least_support(alpha))
+        least = max(self.least_support(alpha), math.ceil(min_support * self.resamples))
+        row, gene, support, _ = self.edges(least)
         real = row < self._candidates.n_regulators
         none = np.zeros(len(row), dtype=np.int64)
         qvalues = decoy_qvalues(

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from pysces.aracne.checkpoint import Checkpoint
+from pysces.aracne.pairs import Candidates, ScoredCandidates
 from pysces.dispatch.chunks import progress
 from pysces.dispatch.cluster import connected, in_order
 
@@ -43,18 +44,36 @@ class Work:
             store = Checkpoint(self.checkpoint, _fingerprint(resampler, options))
         missing = [r for r in wanted if store is None or not store.holds(r, resampler)]
         absent = set(missing)
+        batches = resampler.batches(missing)
         with connected(self.client) as client:
             work = resampler if client is None else resampler.portable()
-            computed = in_order(client, work, missing)
+            computed = in_order(client, work, batches)
+            waiting: Iterator[ResampleResult] = iter(())
             for resample in progress(wanted, "resamples", total=len(wanted), unit="resample"):
-                if store is None:
-                    yield next(computed)
-                elif resample in absent:
-                    result = next(computed)
-                    store.write(resample, result, resampler)
-                    yield result
-                else:
+                if resample not in absent:
+                    assert store is not None
                     yield store.read(resample, resampler)
+                    continue
+                result = next(waiting, None)
+                if result is None:
+                    results = next(computed)
+                    if store is not None:
+                        first = missing.index(resample)
+                        for number, done in zip(missing[first:], results, strict=False):
+                            store.write(number, done, resampler)
+                    waiting = iter(results)
+                    result = next(waiting)
+                yield result
+
+
+def _data_hash(candidates: Candidates) -> str:
+    """Digest of all that the mutual information of candidates depends on, but for the seed."""
+    if not isinstance(candidates, ScoredCandidates):
+        return candidates.expression.data_hash()
+    digest = hashlib.blake2b(candidates.scores.digest.encode(), digest_size=16)
+    digest.update("\0".join(candidates.expression.genes).encode())
+    digest.update(candidates.strata.tobytes())
+    return digest.hexdigest()
 
 
 def _fingerprint(resampler: Resampler, options: Options) -> dict[str, Any]:
@@ -62,13 +81,13 @@ def _fingerprint(resampler: Resampler, options: Options) -> dict[str, Any]:
     candidates = resampler.candidates
     names = candidates.expression.genes[candidates.regulators]
     return {
-        "data": candidates.expression.data_hash(),
+        "data": _data_hash(candidates),
         "regulators": hashlib.blake2b("\0".join(names).encode(), digest_size=16).hexdigest(),
         "n_regulators": candidates.n_regulators,
         "measure": resampler.measure.name,
         "ties": resampler.measure.ties,
         "resampling": options.resampling,
-        "resample_pvalue": options.resample_pvalue,
+        "thresholds": {str(n): value for n, value in sorted(resampler.thresholds.items())},
         "n_null": options.n_null,
         "seed": options.seed,
     }

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
+import scipy.sparse as sp
 
 from pysces.checks import check_unique_genes
 from pysces.data._inputs import frame_values, gene_mask, matrix_of
@@ -246,6 +247,36 @@ class Expression:
         taken._values_checked = self._values_checked
         return taken
 
+    def names_only(self) -> Expression:
+        """The same genes and samples without their values, to travel to other processes."""
+        empty = sp.csr_array(self.shape)
+        return type(self)(make_source(empty), self.genes, self.samples)
+
+    def zero_share(self) -> float:
+        """Share of values that are 0."""
+        zeros = sum(int(np.count_nonzero(block == 0)) for _, _, block in self._cheap_blocks())
+        return zeros / max(1, self.n_genes * self.n_samples)
+
+    def by_name(self) -> Expression:
+        """The same data with the samples in the order of their names.
+
+        Whole numbers as names (the default of AnnData and arrays) are in their numerical order.
+        What is made of it does not depend on the order in which the samples came.
+
+        Raises
+        ------
+        InputError
+            If names of samples repeat.
+        """
+        if not self.samples.is_unique:
+            repeated = self.samples[self.samples.duplicated()].unique()
+            raise InputError(
+                f"Names of samples repeat: {listed(repeated)}. Make them unique first, with "
+                "`adata.obs_names_make_unique()`."
+            )
+        order = name_order(self.samples)
+        return self if (np.diff(order) == 1).all() else self.take_samples(order)
+
     def data_hash(self) -> str:
         """Hexadecimal BLAKE2b of values and names.
 
@@ -329,6 +360,26 @@ class Expression:
             part = slice(start, min(start + step, length))
             samples, genes = (part, ALL) if by_samples else (ALL, part)
             yield samples, genes, self._read_unchecked(samples, genes, "C" if by_samples else "F")
+
+
+def name_order(names: pd.Index) -> NDArray[np.intp]:
+    """Positions that sort names; whole numbers by their size, other names as text.
+
+    >>> name_order(pd.Index(["10", "9", "1"])).tolist()
+    [2, 1, 0]
+    """
+    texts = names.to_numpy().astype(str)
+    if len(texts) and all(text.isdecimal() for text in texts):
+        return np.lexsort((texts, np.char.str_len(np.char.lstrip(texts, "0"))))
+    return np.argsort(texts, kind="stable")
+
+
+def nonzero_samples(expression: Expression) -> NDArray[np.int64]:
+    """Number of samples in which each gene is not 0, int64 [genes]."""
+    found = np.zeros(expression.n_genes, dtype=np.int64)
+    for _, genes, block in expression._cheap_blocks():
+        found[genes] += np.count_nonzero(block, axis=0)
+    return found
 
 
 def constant_genes(expression: Expression) -> NDArray[np.bool_]:

@@ -52,6 +52,11 @@ def read_network(path: str | os.PathLike[str], format: str | None = None) -> Net
     FileNotFoundError
         If there is no such file.
 
+    Warns
+    -----
+    PyscesWarning
+        If a column with negative numbers is left out, and no other tells signs of edges.
+
     Examples
     --------
     >>> import pysces

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from distributed import Client
 
 Result = TypeVar("Result", covariant=True)
+Item = TypeVar("Item", contravariant=True)
 
 
 @contextlib.contextmanager
@@ -51,16 +52,16 @@ def connected(client: Client | str | None) -> Iterator[Client | None]:
         yield own
 
 
-class Divisible(Protocol[Result]):
-    """Work that comes in numbered items, each of which can also be done in parts."""
+class Divisible(Protocol[Item, Result]):
+    """Work that comes in items, each of which can also be done in parts."""
 
-    def __call__(self, item: int, /) -> Result:
+    def __call__(self, item: Item, /) -> Result:
         """One item, whole."""
 
     def parts(self, count: int, /) -> list[slice]:
         """The parts of any item, at most `count`."""
 
-    def part(self, item: int, part: slice, /) -> Any:
+    def part(self, item: Item, part: slice, /) -> Any:
         """One part of an item."""
 
     def join(self, parts: list[Any], /) -> Result:
@@ -68,7 +69,7 @@ class Divisible(Protocol[Result]):
 
 
 def in_order(
-    client: Client | None, work: Divisible[Result], items: Sequence[int]
+    client: Client | None, work: Divisible[Any, Result], items: Sequence[Any]
 ) -> Iterator[Result]:
     """``work(item)`` for each item, in the order of the items.
 
@@ -106,7 +107,7 @@ def in_order(
             client.cancel(list(waiting))
 
 
-def _submitted(client: Client, shared: Any, item: int, parts: list[slice]) -> Any:
+def _submitted(client: Client, shared: Any, item: Any, parts: list[slice]) -> Any:
     """The future of one item: of the whole, or of its parts joined by a worker."""
     here = (choose().name, settings.memory, settings.threads)
     how: dict[str, Any] = {"pure": False, "retries": 3}
@@ -117,7 +118,7 @@ def _submitted(client: Client, shared: Any, item: int, parts: list[slice]) -> An
 
 
 def _on_worker(
-    here: tuple[str, int, int | None], step: str, work: Divisible[Any], *arguments: Any
+    here: tuple[str, int, int | None], step: str, work: Divisible[Any, Any], *arguments: Any
 ) -> Any:
     """One unit, with the engine by name: neither a ContextVar nor settings cross processes."""
     engine, settings.memory, settings.threads = here

@@ -19,7 +19,10 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 COMBINE: Mapping[str, Callable[[Any, Any], Any]] = {"any": np.logical_or, "sum": np.add}
-DTYPES = ("bool", "uint8", "uint32", "int32", "int64", "uint64", "float64", "order")
+DTYPES = ("bool", "int8", "uint8", "uint32", "int32", "int64", "uint64", "float64", "order")
+
+
+FOUND = "found"  # the axis of a result whose length is part of the answer
 
 
 @dataclass(frozen=True)
@@ -27,12 +30,15 @@ class Spec:
     """Type and axes of an array, such as ``Spec("int32", "regulators samples")``.
 
     ``"order"`` is float64 of which only order and equality matter (NaN = missing). A ``table`` is
-    a constant of the method made on the host: its length follows from the data.
+    a constant of the method made on the host: its length follows from the data. The length of an
+    axis in ``fixed`` is a choice of the method, never 0. A result may have the axis ``"found"``,
+    whose length is part of the answer: blocks are joined along it.
     """
 
     dtype: str
     axes: str
     table: bool = False
+    fixed: str = ""
 
     def __post_init__(self) -> None:
         if self.dtype not in DTYPES:
@@ -157,8 +163,9 @@ class Kernel:
         )
 
     def _join(self, spec: Spec, blocks: Sequence[Any]) -> Any:
-        if self.cut in spec.names:
-            return np.concatenate(blocks, axis=spec.names.index(self.cut))
+        for axis in (self.cut, FOUND):
+            if axis in spec.names:
+                return np.concatenate(blocks, axis=spec.names.index(axis))
         assert self.combine is not None  # checked when declared
         return functools.reduce(COMBINE[self.combine], blocks)
 
@@ -244,7 +251,9 @@ def _contract(
     axes = [a for s in parameters.values() if isinstance(s, Spec) for a in s.names]
     if cut not in axes:
         raise TypeError(f"{name}: no argument has the axis '{cut}'.")
-    if combine is None and any(cut not in spec.names for spec in results):
+    if combine is None and any(
+        cut not in spec.names and FOUND not in spec.names for spec in results
+    ):
         raise TypeError(f"{name}: a result lacks the axis '{cut}'; say how to combine blocks.")
     return Kernel(
         name=name,

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import logging
+import warnings
 
 import numpy as np
 import pandas as pd
 
 from pysces._reading import numbers_of
+from pysces.errors import PyscesWarning
 from pysces.messages import listed
 from pysces.network._edges import COLUMNS, RANGES
 from pysces.network._signs import flags_of, signs_of
@@ -75,7 +77,7 @@ def end_names(present: set[str]) -> dict[str, tuple[str, ...]]:
 
 
 def named_columns(edges: pd.DataFrame, what: str) -> pd.DataFrame:
-    """`known_columns`; the log names what is left out, and warns where signs are among it."""
+    """`known_columns`; the log names what is left out, a PyscesWarning signs among it."""
     known, left_out = known_columns(edges)
     if left_out:
         logger.info("%s: left out the columns %s.", what, listed(left_out))
@@ -87,12 +89,12 @@ def named_columns(edges: pd.DataFrame, what: str) -> pd.DataFrame:
             if str(column) in left_out and (numbers_of(once[column]) < 0).any()
         ]
         if signed:
-            logger.warning(
-                "%s: left out the columns %s with negative numbers, and no other column tells "
-                "which edges repress: all count as activating. If one of them tells it, rename it "
-                "to 'mor' (between -1 and 1), 'correlation' or 'weight'.",
-                what,
-                listed(signed),
+            warnings.warn(
+                f"{what}: left out the columns {listed(signed)} with negative numbers, and no "
+                "other column tells which edges repress: all count as activating. If one of them "
+                "tells it, rename it to 'mor' (between -1 and 1), 'correlation' or 'weight'.",
+                PyscesWarning,
+                stacklevel=3,
             )
     return known
 

@@ -44,7 +44,7 @@ class EdgeTable:
             ``coef_mean`` for ``weight``. Where none of these tells the sign of an edge, ``mor`` is
             made of words or signs in ``mode``, ``sign``, ``regulation`` or ``effect``, or of
             ``is_stimulation`` and ``is_inhibition``. Other columns are left out; the logger names
-            them, and warns if one with negative numbers is among them.
+            them.
 
         Returns
         -------
@@ -55,6 +55,11 @@ class EdgeTable:
         ------
         InputError
             If it isn't a DataFrame, or not one of edges (see `Network`).
+
+        Warns
+        -----
+        PyscesWarning
+            If a column with negative numbers is left out, and no other tells signs of edges.
 
         Examples
         --------

@@ -13,7 +13,17 @@ from pysces.messages import listed
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-COLUMNS = ("mi", "correlation", "mor", "likelihood", "support", "pvalue", "qvalue", "weight")
+COLUMNS = (
+    "mi",
+    "correlation",
+    "mor",
+    "likelihood",
+    "support",
+    "pvalue",
+    "qvalue",
+    "rank",
+    "weight",
+)
 """Numeric columns that an edge may have, in the order of the table."""
 
 RANGES = {
@@ -23,6 +33,7 @@ RANGES = {
     "support": (0.0, np.inf),
     "pvalue": (0.0, 1.0),
     "qvalue": (0.0, 1.0),
+    "rank": (1.0, np.inf),
 }
 """Least and largest number of a column, where it has any."""
 

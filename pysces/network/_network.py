@@ -153,9 +153,18 @@ class Network(EdgeTable):
         likelihood
             Numbers [edges], 0 or more.
 
+        Warns
+        -----
+        PyscesWarning
+            If a weight exceeds 1 and neither ``mor`` nor ``correlation`` is there: all weights are
+            then signs and sizes, also those within 1.
+
         Examples
         --------
-        >>> edges = {"source": ["A", "A"], "target": ["B", "C"], "weight": [4.0, -2.0]}
+        >>> edges = {"source": ["A", "A"], "target": ["B", "C"], "weight": [0.8, -0.4]}
+        >>> Network(pd.DataFrame(edges)).mode_and_likelihood()
+        (array([ 0.8, -0.4]), array([1., 1.]))
+        >>> edges |= {"mor": [1.0, -1.0]}
         >>> Network(pd.DataFrame(edges)).mode_and_likelihood()
         (array([ 1., -1.]), array([1. , 0.5]))
         """

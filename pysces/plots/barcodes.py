@@ -129,7 +129,7 @@ def msviper_barcode(
     adata
         What `pysces.run_msviper` ran on.
     regulators
-        Which, from top to bottom; by default the most significant.
+        Which, from top to bottom; by default the first ones of the results.
     key
         Its ``key_added``.
     network

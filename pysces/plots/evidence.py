@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from pysces.aracne.measure import Measure
 from pysces.aracne.null import null_of
+from pysces.aracne.options import measure_of
 from pysces.errors import InputError
 from pysces.keys import NetworkKeys
 from pysces.plots._labels import fit
@@ -84,7 +84,7 @@ def mi_null(
     name = f"{len(found):,} edges of the network"
     ax.plot(grid, _share(found, grid, total), color=VERMILION, linestyle="--", label=name)
     threshold = params.get("threshold_mi")
-    if isinstance(threshold, float):
+    if isinstance(threshold, float) and np.isfinite(threshold):
         resampled = params.get("resampling") is not None
         place = f"threshold in a resample\nof {params['samples_per_resample']} samples"
         ax.axvline(threshold, color=INK, linewidth=1, linestyle=":")
@@ -119,14 +119,13 @@ def _chance(
         values = np.sort(np.asarray(null, dtype=float))
         above = len(values) - np.searchsorted(values, grid)
         return np.asarray((1.0 + above) / (1.0 + len(values)))
-    needed = ("estimator", "n_samples", "n_bins", "n_null")
-    if any(name not in params for name in needed):
+    measure = measure_of(params)
+    if measure is None or "n_null" not in params:
         raise InputError(
-            "The network doesn't record how it was made, so chance isn't known. "
+            "The network does not record how it was made, so the null distribution is unknown. "
             "Pass null=, mutual information of independent pairs."
         )
-    measure = Measure(str(params["estimator"]), int(params["n_samples"]), int(params["n_bins"]))
-    fixed = np.ceil(grid * measure.n * 2.0**measure.fraction_bits).astype(np.int64)
+    fixed = np.ceil(grid * measure.per_nat).astype(np.int64)
     return null_of(measure, "permutation", int(params["n_null"])).pvalues(fixed)
 
 

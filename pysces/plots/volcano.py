@@ -48,7 +48,8 @@ def volcano(
     Returns
     -------
     matplotlib.axes.Axes
-        Significant regulators in red (active) and blue (repressed). p-values too small to be told
+        Significant regulators in red (more active in the group than in the reference or the rest)
+        and blue (less active). p-values too small to be told
         from zero are triangles at the top.
 
     Examples

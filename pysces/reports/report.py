@@ -224,21 +224,26 @@ def _activity_section(adata: AnnData, key: str, groupby: str | None) -> list[Mar
     )
     parts += [
         element("h3", f"Most active regulators of each {groupby}"),
+        element(
+            "p",
+            "Regulators with a mean NES above 0 that is larger than in the other cells, by "
+            "decreasing t.",
+            class_="note",
+        ),
         _ranked(adata, groupby, key),
     ]
     return [section("Activity", *parts)]
 
 
 def _ranked(adata: AnnData, groupby: str, key: str) -> Markup:
-    counts = adata.obs[groupby].astype(str).value_counts()
-    names = sorted(n for n, c in counts.items() if 2 <= c <= adata.n_obs - 2)
+    counts = adata.obs[groupby].dropna().astype(str).value_counts()
+    names = sorted(n for n, c in counts.items() if 2 <= c <= counts.sum() - 2)
     rows = []
     for name in names:
         ranked = rank_regulators(adata, groupby, key, group=str(name))
-        best = ranked[ranked["score"] > 0].head(6)
+        best = ranked[(ranked["score"] > 0) & (ranked["mean"] > 0)].head(6)
         listed = ", ".join(
-            f"{r} ({round(m, 1) + 0.0})"
-            for r, m in zip(best["regulator"], best["mean"], strict=True)
+            f"{r} ({round(m, 1)})" for r, m in zip(best["regulator"], best["mean"], strict=True)
         )
         rows.append((str(name), int(counts[name]), listed or "none"))
     return table(("group", "cells", "regulators (mean NES)"), rows)
@@ -262,16 +267,24 @@ def _master_section(adata: AnnData, key: str, network_key: str) -> list[Markup]:
         parts.append(
             _picture(
                 (8, 5.8),
-                "Targets of the most significant regulators in the signature.",
+                "Targets of the first regulators of the table in the signature.",
                 lambda ax: plots.msviper_barcode(adata, key=key, network=str(used), ax=ax),
             )
         )
-    shown = ("regulator", "n_targets", "nes", "pvalue", "qvalue")
+    shown = ("regulator", "n_targets", "es", "nes", "pvalue", "qvalue")
     rows = [
-        (str(r), int(n), float(nes), float(p), float(q))
-        for r, n, nes, p, q in results[list(shown)].head(_ROWS).itertuples(index=False)
+        (str(r), int(n), float(es), float(nes), float(p), float(q))
+        for r, n, es, nes, p, q in results[list(shown)].head(_ROWS).itertuples(index=False)
     ]
-    parts.append(table(("regulator", "targets", "NES", "p", "q"), rows))
+    parts.append(
+        element(
+            "p",
+            "Significant regulators first, by the size of ES, the mean normal score of the "
+            "targets; then the others by p-value.",
+            class_="note",
+        )
+    )
+    parts.append(table(("regulator", "targets", "ES", "NES", "p", "q"), rows))
     return [section(title, *parts)]
 
 

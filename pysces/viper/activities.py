@@ -13,12 +13,20 @@ from pysces.dispatch.chunks import blocks, progress
 from pysces.errors import InputError
 from pysces.viper.blocks import Read, Table, by_name
 from pysces.viper.bootstraps import bootstrap_draws, bootstrapped_area
-from pysces.viper.enrichment import Options, cells_of_block, score_block
+from pysces.viper.enrichment import (
+    Compat,
+    Options,
+    by_blocks,
+    cells_of_block,
+    check_compat,
+    common_peak,
+    score_block,
+)
 from pysces.viper.nulls import against_null, bootstrap_plan, null_signature
 from pysces.viper.pleiotropy import Pleiotropy, correct, shared_pairs
 from pysces.viper.quantiles import two_sided
 from pysces.viper.regulons import Regulons, align
-from pysces.viper.signatures import TIE_BITS, Method, Signature, fit
+from pysces.viper.signatures import Method, Signature, fit
 from pysces.viper.units import from_units, in_units
 
 if TYPE_CHECKING:
@@ -43,6 +51,7 @@ class Plan:
     n_bootstraps: int = 0
     seed: int = 0
     options: Options = field(default_factory=Options)
+    compat: Compat | None = None
 
     def check(self) -> None:
         """Refuse combinations that mean nothing."""
@@ -51,6 +60,11 @@ class Plan:
         check_whole("n_bootstraps", self.n_bootstraps, 0)
         if self.n_permutations == 1 or self.n_bootstraps == 1:
             raise InputError("One permutation or bootstrap has no spread. Use 0, or 2 or more.")
+        check_compat(self.compat, kind)
+        if self.compat is not None and self.n_bootstraps:
+            raise InputError(
+                f"compat={self.compat!r} can't be combined with n_bootstraps. Leave one out."
+            )
         if self.pleiotropy is not None and kind != "area":
             raise InputError("pleiotropy corrects aREA only; use enrichment='area'.")
         if self.n_permutations and kind == "narnea":
@@ -109,12 +123,15 @@ def activities(
 def _by_blocks(
     cells: Table | Read, names: pd.Index, regulons: Regulons, plan: Plan
 ) -> dict[str, NDArray[np.float64]]:
-    fitted = fit(cells, plan.signature, plan.reference, bits=TIE_BITS)
+    fitted = fit(cells, plan.signature, plan.reference)
     kind = plan.options.enrichment
-    null, null_scores = None, None
+    null, null_scores, peak = None, None, -1
+    if plan.compat == "r-matrix":
+        peak = common_peak(fitted.of(values) for values in by_blocks(cells))
     if plan.n_permutations and kind != "gsea":
         null = _null_signatures(cells, names, plan, fitted)
-        null_scores = _raw(score_block(null, regulons, plan.options), kind)
+        null_peak = -1 if plan.compat is None else common_peak([null])
+        null_scores = _raw(score_block(null, regulons, plan.options, peak=null_peak), kind)
     wanted = {"area": ["nes"], "narnea": ["nes", "pes", "pvalue"], "mean": ["nes"]}.get(kind)
     if wanted is None:
         wanted = ["nes", "pvalue"] if plan.options.n_permutations else ["nes"]
@@ -128,7 +145,7 @@ def _by_blocks(
     step = cells_of_block(cells.n_cells, cells.n_genes, regulons)
     for part in progress(list(blocks(cells.n_cells, step)), "activity", unit="block"):
         values = fitted.of(cells.block(part))
-        scores = score_block(values, regulons, plan.options, cell_names=names[part])
+        scores = score_block(values, regulons, plan.options, cell_names=names[part], peak=peak)
         nes = scores["nes"]
         if null_scores is not None:
             nes = against_null(_raw(scores, kind), null_scores)

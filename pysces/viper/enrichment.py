@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
@@ -15,7 +15,7 @@ from pysces.dispatch import engines
 from pysces.dispatch import operations as ops
 from pysces.dispatch.chunks import block_length, blocks, progress
 from pysces.errors import InputError
-from pysces.viper.blocks import Table, frame
+from pysces.viper.blocks import Cells, Table, frame
 from pysces.viper.narnea import narnea_scores
 from pysces.viper.quantiles import tables, two_sided
 from pysces.viper.regulons import Regulons, align, as_network
@@ -198,9 +198,9 @@ def enrich(
     seed
         For ``"gsea"``, and for zeros in ``"narnea"``.
     compat
-        ``"r-matrix"``: take the largest one-tail rank over all samples of the call, as the matrix
-        form of R's aREA does, instead of each sample's own. A score then depends on the other
-        samples (only where the extreme genes of a sample are tied).
+        For ``"area"``. ``"r-matrix"``: take the largest one-tail rank over all samples of the call,
+        as the matrix form of R's aREA does, instead of each sample's own. A score then depends on
+        the other samples (only where the extreme genes of a sample are tied).
     engine
         ``"mlx"``, ``"numba"`` or ``"python"`` for this call.
 
@@ -228,7 +228,7 @@ def enrich(
     check_whole("min_targets", min_targets, 0)
     check_whole("n_permutations", n_permutations, 0)
     check_whole("seed", seed, 0)
-    check_one_of("compat", compat, (None, *get_args(Compat)))
+    check_compat(compat, enrichment)
     options = Options(enrichment, n_permutations, seed)
     if gene_weights is not None and enrichment != "area":
         raise InputError(
@@ -252,7 +252,7 @@ def enrich(
     weights = _weights(gene_weights, table, regulons)
     cells = Table(table.to_numpy(), regulons.columns)
     with engines.use_engine(engine):
-        peak = _common_peak(cells) if compat == "r-matrix" else -1
+        peak = common_peak(by_blocks(cells)) if compat == "r-matrix" else -1
         scores = score_table(
             cells, regulons, options, table.index, value, weights=weights, peak=peak
         )
@@ -308,11 +308,28 @@ def _weights(
     return weights if len(weights) == len(table) else np.tile(weights, (len(table), 1))
 
 
-def _common_peak(cells: Table) -> int:
-    """Largest deviation of a rank from the middle, over all samples."""
+def check_compat(compat: str | None, enrichment: Enrichment) -> None:
+    """Refuse a form that isn't known, and one for another score than aREA."""
+    check_one_of("compat", compat, (None, *get_args(Compat)))
+    if compat is not None and enrichment != "area":
+        raise InputError(
+            f"compat={compat!r} is a form of enrichment='area' alone. Got "
+            f"enrichment={enrichment!r}."
+        )
+
+
+def by_blocks(cells: Cells) -> Iterable[NDArray[np.float64]]:
+    """Values of some cells at a time, so many that their ranks fit the memory."""
+    step = block_length(24.0 * cells.n_genes, cells.n_cells)
+    return (cells.block(part) for part in blocks(cells.n_cells, step))
+
+
+def common_peak(signatures: Iterable[NDArray[np.float64]]) -> int:
+    """Largest deviation of a rank from the middle, over all samples [samples genes]."""
     largest = 0
-    for part in blocks(cells.n_cells, block_length(24.0 * cells.n_genes, cells.n_cells)):
-        ranks = ops.average_ranks(cells.block(part))
+    for values in signatures:
+        ranks = ops.average_ranks(values)
         middle = np.count_nonzero(ranks, axis=1)[:, None] + 1
-        largest = max(largest, int(np.abs(np.where(ranks > 0, ranks - middle, 0)).max()))
+        deviation = np.abs(np.where(ranks > 0, ranks - middle, 0))
+        largest = max(largest, int(deviation.max(initial=0)))
     return largest

@@ -16,7 +16,7 @@ from pysces.dispatch import engines
 from pysces.errors import InputError
 from pysces.viper.contrasts import contrast
 from pysces.viper.masters import Combine, Masters, leading_edge, master_regulators
-from pysces.viper.pleiotropy import Pleiotropy, correct, pleiotropy_of
+from pysces.viper.pleiotropy import Pleiotropy, corrected_scores, pleiotropy_of
 from pysces.viper.quantiles import benjamini_hochberg
 from pysces.viper.regulons import align, as_network
 from pysces.viper.results import activity
@@ -45,6 +45,7 @@ def run_msviper(
     pleiotropy: bool | Mapping[str, Any] = False,
     shadow: float | None = None,
     synergy: float | None = None,
+    alpha: float = 0.05,
     seed: int = 0,
     engine: str | None = None,
     key_added: str = "msviper",
@@ -85,6 +86,8 @@ def run_msviper(
     synergy
         Regulators (as for ``shadow``) whose pairs are tried: shared targets more enriched than
         those of either.
+    alpha
+        Largest q-value of a regulator that counts as significant; it orders the results.
     seed
         Fixes permutations and bootstraps.
     engine
@@ -100,7 +103,11 @@ def run_msviper(
 
     ``["results"]``
         regulator, n_targets, n_leading_edge (targets that carry the score), es, nes, pvalue,
-        qvalue, one row per regulator; most significant first.
+        qvalue, significant (qvalue <= alpha), one row per regulator. Significant ones come first,
+        by decreasing ``|es|``; then the others by p-value. ``es`` is an effect size: the weighted
+        mean normal score of the targets, in the direction of their modes. ``nes`` grows with the
+        number of targets too, so that by it a broad regulon with a slight shift of everything
+        would lead specific ones with a large shift.
     ``["leading_edge"]``
         Which targets these are: regulator, target, in the order of the results and of names.
     ``["signature"]``
@@ -135,6 +142,7 @@ def run_msviper(
     storage.check_target(adata, copy)
     storage.check_free(adata, key_added, "results")
     _check(min_targets, n_permutations, n_bootstraps, combine, shadow, synergy, seed)
+    check_number("alpha", alpha, 0, 1)
     corrected = pleiotropy_of(pleiotropy)
     grn = as_network(network, adata)
     between = contrast(adata, groupby, group, reference, layer)
@@ -162,7 +170,7 @@ def run_msviper(
         if synergy is not None:
             extra["synergy"] = _synergy(plain, masters, synergy, min_targets, seed)
         facts = engines.record(used)
-    results, leading = _with_leading_edges(masters, plain)
+    results, leading = _with_leading_edges(masters, plain, alpha)
     params = {
         "groupby": groupby,
         "group": str(group),
@@ -180,6 +188,7 @@ def run_msviper(
         "pleiotropy": pleiotropy,
         "shadow": shadow,
         "synergy": synergy,
+        "alpha": alpha,
         "seed": seed,
         "engine": facts,
         "pysces_version": _version.__version__,
@@ -219,8 +228,10 @@ def _corrected(
     null: NDArray[np.float64] | None,
     options: Pleiotropy,
 ) -> Masters:
-    nes = correct(signature[None], masters.nes[None], masters.regulons, options, null=null)
-    return Masters(masters.regulons, masters.es, nes[0], None, masters.standard_error)
+    es, nes = corrected_scores(
+        signature[None], masters.es[None], masters.nes[None], masters.regulons, options, null=null
+    )
+    return Masters(masters.regulons, es[0], nes[0], None, masters.standard_error)
 
 
 def _synergy(
@@ -243,7 +254,7 @@ def _synergy(
 
 
 def _with_leading_edges(
-    masters: Masters, signature: NDArray[np.float64]
+    masters: Masters, signature: NDArray[np.float64], alpha: float
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """The table of results with the size of each leading edge, and the leading edges apart."""
     regulons = masters.regulons
@@ -253,7 +264,7 @@ def _with_leading_edges(
         edges = regulons.edges(number)
         found = leading_edge(known, regulons.targets[edges], regulons.mode[edges])
         leading[regulator] = sorted(regulons.genes[found.targets])
-    table = masters.to_dataframe()
+    table = masters.to_dataframe(alpha)
     sizes = [len(leading[regulator]) for regulator in table["regulator"]]
     table.insert(table.columns.tolist().index("n_targets") + 1, "n_leading_edge", sizes)
     pairs = [(r, target) for r in table["regulator"] for target in leading[r]]
@@ -288,12 +299,17 @@ def rank_regulators(
     -------
     Tidy table, one row per group and regulator: group (categorical), regulator, score (t,
     two-sample with pooled variance), mean (activity in the group), difference (from the rest),
-    pvalue, qvalue (within the group). Sorted as ``sc.get.rank_genes_groups_df`` does: group by
+    fraction_active (cells of the group whose activity is above 0), pvalue, qvalue (within the
+    group). Sorted as ``sc.get.rank_genes_groups_df`` does: group by
     group, in the order of the categories of the column (numbers by size, other labels by name),
     and by decreasing score within each.
 
     Notes
     -----
+    The ranking is relative: a regulator that leads a group is more active there than in the rest,
+    but may be inactive in both. Keep rows with ``mean > 0`` for regulators that are active in the
+    group.
+
     The p-values take cells for independent samples. Cells of one donor aren't, and clusters made
     from the same data differ by construction: take them as a ranking, or use
     :func:`pysces.pseudobulk` first.
@@ -350,6 +366,7 @@ def rank_regulators(
                 "score": t,
                 "mean": mean,
                 "difference": mean - values[outside].mean(axis=0),
+                "fraction_active": (values[inside] > 0).mean(axis=0),
                 "pvalue": p,
                 "qvalue": benjamini_hochberg(p),
             }

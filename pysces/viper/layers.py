@@ -12,7 +12,7 @@ from pysces.data import storage
 from pysces.dispatch import engines
 from pysces.viper.blocks import Read, Table
 from pysces.viper.run import reference_of, source_of
-from pysces.viper.signatures import ALL_BITS, Method, fit
+from pysces.viper.signatures import Method, fit
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -80,7 +80,7 @@ def compute_signature(
     cells = Table(source.to_numpy()) if isinstance(source, pd.DataFrame) else Read(source)
     rows = reference_of(adata, reference, groupby)
     with engines.use_engine(engine) as used:
-        fitted = fit(cells, method, rows, bits=ALL_BITS)
+        fitted = fit(cells, method, rows)
         values = fitted.of(cells.block(slice(0, cells.n_cells)))
         facts = engines.record(used)
     params = {

@@ -43,8 +43,13 @@ class Masters:
         """Two-sided p-values [regulons]."""
         return two_sided(self.nes)
 
-    def to_dataframe(self) -> pd.DataFrame:
-        """Tidy table: regulator, n_targets, es, nes, pvalue, qvalue; most significant first."""
+    def to_dataframe(self, alpha: float = 0.05) -> pd.DataFrame:
+        """Tidy table: regulator, n_targets, es, nes, pvalue, qvalue, significant.
+
+        Regulators with a q-value of at most alpha come first, by the size of their ES, then the
+        others by p-value. The NES grows with the number of targets, so that a broad regulon with a
+        slight shift of everything would otherwise lead specific ones with a large shift.
+        """
         table = pd.DataFrame(
             {
                 "regulator": self.regulons.names.to_numpy(),
@@ -55,9 +60,13 @@ class Masters:
                 "qvalue": benjamini_hochberg(self.pvalues),
             }
         )
+        significant = table["qvalue"].to_numpy() <= alpha
+        table["significant"] = significant
         if self.standard_error is not None:
             table["nes_se"] = self.standard_error
-        order = np.lexsort((table["regulator"].astype(str), -np.abs(table["nes"])))
+        effect = np.where(significant, np.abs(self.es), 0.0)
+        names = table["regulator"].astype(str)
+        order = np.lexsort((names, -np.abs(self.nes), -effect, ~significant))
         return table.iloc[order].reset_index(drop=True)
 
 

@@ -248,25 +248,45 @@ def correct(
     with them, the corrected scores are judged against corrected null scores. compat: of
     :func:`pysces.viper.nulls.approximate_cdf`. pairs: :func:`shared_pairs`, if known.
     """
-    corrected = nes.copy()
+    nothing = np.zeros(nes.shape)
+    return corrected_scores(
+        values, nothing, nes, regulons, options, null=null, compat=compat, pairs=pairs
+    )[1]
+
+
+def corrected_scores(
+    values: NDArray[np.float64],
+    es: NDArray[np.float64],
+    nes: NDArray[np.float64],
+    regulons: Regulons,
+    options: Pleiotropy,
+    *,
+    null: NDArray[np.float64] | None = None,
+    compat: Literal["r"] | None = None,
+    pairs: Pairs | None = None,
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Enrichment scores and NES as :func:`correct` corrects the NES [cells regulons]."""
+    es, corrected = es.copy(), nes.copy()
     pairs = shared_pairs(regulons, options.targets) if pairs is None else pairs
     for part in blocks(len(values), max(1, _MOST_TESTS // max(1, len(pairs.first)))):
         found = penalised_regulons(values[part], nes[part], regulons, options, pairs)
         if found is not None:
-            corrected[part] = _scored_again(values[part], nes[part], found, null, compat)
-    return corrected
+            scores = _scored_again(values[part], es[part], nes[part], found, null, compat)
+            es[part], corrected[part] = scores
+    return es, corrected
 
 
 def _scored_again(
     values: NDArray[np.float64],
+    es: NDArray[np.float64],
     nes: NDArray[np.float64],
     found: Penalised,
     null: NDArray[np.float64] | None,
     compat: Literal["r"] | None,
-) -> NDArray[np.float64]:
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     offset, quantiles = tables(values)
     given: dict[str, Any] = {"offset": offset, "quantiles": quantiles, **found.regulons.arrays()}
-    es, again = ops.paired_area(
+    es_again, again = ops.paired_area(
         values,
         np.full(len(values), -1, dtype=np.int32),
         cell=found.cell,
@@ -276,8 +296,9 @@ def _scored_again(
     if null is not None:
         given["offset"], given["quantiles"] = tables(null)
         shuffled, _ = ops.area(null, np.full(len(null), -1, dtype=np.int32), **given)
-        again = against_null(es[None], shuffled, always_empirical=True, compat=compat)[0]
-    corrected = nes.copy()
+        again = against_null(es_again[None], shuffled, always_empirical=True, compat=compat)[0]
+    es, nes = es.copy(), nes.copy()
     large = found.regulons.sizes >= _LEAST_TARGETS
-    corrected[found.cell[large], found.regulon[large]] = again[large]
-    return corrected
+    at = (found.cell[large], found.regulon[large])
+    es[at], nes[at] = es_again[large], again[large]
+    return es, nes

@@ -22,7 +22,7 @@ from pysces.messages import listed, nearest
 from pysces.network import Network, groups_in
 from pysces.viper.activities import Activities, Plan, activities
 from pysces.viper.blocks import finite, frame
-from pysces.viper.enrichment import Enrichment, Options
+from pysces.viper.enrichment import Compat, Enrichment, Options
 from pysces.viper.metaviper import (
     check_weighting,
     combine_narnea,
@@ -61,6 +61,7 @@ def run_viper(
     n_permutations: int = 0,
     n_bootstraps: int = 0,
     seed: int = 0,
+    compat: Compat | None = None,
     engine: str | None = None,
     key_added: str = "viper",
     copy: bool = False,
@@ -108,6 +109,10 @@ def run_viper(
         Bootstraps of the cells compared with; the result is the mean NES over them.
     seed
         Fixes nulls, bootstraps and zeros.
+    compat
+        For ``"area"``. ``"r-matrix"``: take the largest one-tail rank over all cells, as the matrix
+        form of R's aREA does (and over all null samples, for their scores), instead of each cell's
+        own. A score then depends on the other cells, where the extreme genes of a cell are tied.
     engine
         ``"mlx"``, ``"numba"`` or ``"python"``; ``None`` for the best one here.
     key_added
@@ -175,6 +180,7 @@ def run_viper(
         n_bootstraps=n_bootstraps,
         seed=seed,
         options=Options(enrichment, n_permutations or _GSEA_PERMUTATIONS, seed),
+        compat=compat,
     )
     plan.check()
     with engines.use_engine(engine) as used:
@@ -195,6 +201,7 @@ def run_viper(
         "n_permutations": plan.options.n_permutations if enrichment == "gsea" else n_permutations,
         "n_bootstraps": n_bootstraps,
         "seed": seed,
+        "compat": compat,
         "network": network if isinstance(network, str) else list(networks),
         "engine": facts,
         "pysces_version": _version.__version__,

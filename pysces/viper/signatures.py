@@ -26,8 +26,7 @@ if TYPE_CHECKING:
 log = logging.getLogger("pysces")
 
 Method = Literal["none", "zscore", "mad", "rank", "ttest", "mean"]
-ALL_BITS = 53
-TIE_BITS = 36  # kept before ranking, so that genes with proportional profiles are ties
+TIE_BITS = 36  # kept of a signature, so that genes with proportional profiles are ties
 _MAD = 1.4826  # makes the median absolute deviation of normal values their standard deviation
 
 
@@ -114,7 +113,7 @@ def fit(
     method: Method,
     reference: NDArray[np.intp] | None = None,
     *,
-    bits: int = ALL_BITS,
+    bits: int = TIE_BITS,
 ) -> Signature:
     """Learn from the reference cells (all for None) what a signature is measured against."""
     if method not in get_args(Method):
@@ -182,7 +181,10 @@ def signature(
     Returns
     -------
     Samples x genes. A gene that doesn't vary is missing (NaN); one that doesn't vary in the
-    reference but differs from it is infinite, and so ranks at the end.
+    reference but differs from it is infinite, and so ranks at the end. Values have 36 significant
+    bits, as in :func:`run_viper`: genes with proportional profiles (two that are detected in the
+    same single cell) have equal scores but for rounding, and become ties. ``enrich`` of the result
+    therefore equals :func:`run_viper`.
 
     Raises
     ------

@@ -36,8 +36,9 @@ def viper_similarity(
         NES, samples x regulators: a DataFrame, or an AnnData from :func:`pysces.activity`.
         If no value is negative, values are turned into normal scores of their ranks first.
     n_top
-        Use the sign of this many most extreme regulators of each sample; by default all count,
-        by ``weighting``.
+        Use the signs of this many most extreme regulators of each sample, half of them from
+        either end; with ``tails="greater"`` or ``"less"`` at most this many, as only regulators
+        of that sign count. By default all regulators count, by ``weighting``.
     weighting
         Two numbers (b, a): a regulator weighs ``sign(z) / (1 + exp(-k (|z| - b)))``, with k such
         that it weighs 0.1 at a. One number w: ``sign(z) (|z| / max |z|)^w``.
@@ -148,16 +149,23 @@ def _two_numbers(weighting: tuple[float, float] | list[float]) -> tuple[float, f
 
 
 def _top(z: NDArray[np.float64], n_top: int, tails: Tails) -> NDArray[np.float64]:
-    """The signs of the most extreme regulators of each row; ties go by their place."""
+    """Signs of the most extreme regulators of each row, 0 for the others; ties go by their place.
+
+    The sign is the regulator's own: where a row has fewer regulators of one sign than its tail
+    takes, the rest of the tail keeps the other sign, or counts for nothing where only one sign
+    counts.
+    """
     order = np.argsort(z, axis=1, kind="stable")
-    weights = np.zeros(z.shape)
+    chosen = np.zeros(z.shape, dtype=bool)
     n = z.shape[1]
     half = min(round(n_top / 2), n // 2) if tails == "two-sided" else min(n_top, n)
     if tails != "greater":
-        np.put_along_axis(weights, order[:, :half], -1.0, axis=1)
+        np.put_along_axis(chosen, order[:, :half], True, axis=1)
     if tails != "less":
-        np.put_along_axis(weights, order[:, n - half :], 1.0, axis=1)
-    return weights
+        np.put_along_axis(chosen, order[:, n - half :], True, axis=1)
+    if tails != "two-sided":
+        chosen &= z > 0 if tails == "greater" else z < 0
+    return np.where(chosen, np.sign(z), 0.0)
 
 
 def _symmetric(found: NDArray[np.float64]) -> NDArray[np.float64]:

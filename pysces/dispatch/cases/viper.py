@@ -279,12 +279,22 @@ def _sets(regulons: dict[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
     return {"indptr": regulons["indptr"], "targets": regulons["targets"]}
 
 
+def _running_sums(seed: int) -> list[tuple[str, NDArray[np.float64], dict[str, NDArray[Any]]]]:
+    """Every awkward signature but the longest; one whose regulon has every gene as a target."""
+    found = [row for row in _with_regulons(seed) if row[0] != "many cells"]
+    values = np.array([[1.0, -2.0, 0.5], [0.0, 0.0, 0.0], [np.nan, 3.0, 3.0]])
+    everything: dict[str, NDArray[Any]] = {
+        "indptr": np.array([0, 3, 4], dtype=np.int64),
+        "targets": np.array([0, 1, 2, 1], dtype=np.int32),
+    }
+    return [*found, ("every gene is a target", values, everything)]
+
+
 def running_sum() -> list[Case]:
-    """Ties, zeros and missing values."""
+    """Ties, zeros and missing values; no gene but targets."""
     return [
         Case(name, {"signature": values, "weight": np.abs(values), **_sets(regulons)})
-        for name, values, regulons in _with_regulons(27)
-        if name != "many cells"
+        for name, values, regulons in _running_sums(27)
     ]
 
 
@@ -292,9 +302,7 @@ def permuted_running_sum() -> list[Case]:
     """As the running sum, with a few permutations; none; one."""
     rng = _rng(28)
     cases = []
-    for name, values, regulons in _with_regulons(29):
-        if name == "many cells":
-            continue
+    for name, values, regulons in _running_sums(29):
         few = 0 if name == "no cells" else 1 if name in ("one cell", "long rows") else 9
         tables = [rng.permutation(values.shape[1]) for _ in range(few)]
         arguments = {

@@ -80,6 +80,90 @@ def binned_mi(
     raise NotImplementedError
 
 
+@kernel(file="copula", cut="regulators", agreement=EXACT, cases=cases.copula_mi)
+def copula_mi(
+    regulators: Annotated[
+        NDArray[np.int8], Spec("int8", "regulators terms samples", fixed="terms")
+    ],
+    genes: Annotated[NDArray[np.int8], Spec("int8", "genes terms samples", fixed="terms")],
+    degree: int,
+) -> Annotated[NDArray[np.int64], Spec("int64", "regulators genes")]:
+    """Mutual information of a Gaussian copula with a parabola, in nats with 40 fractional bits.
+
+    The terms of a gene are its whole scores h1, for ``degree`` 2 also h2, and for the studentised
+    form their squares, ``round(h^2 / 127)``, too. With a, b, c the correlations of (h1, h1),
+    (h2, h1), (h1, h2),
+
+        R^2 = max(a^2 + b^2, a^2 + c^2),   MI = -1/2 ln(1 - R^2)
+
+    and with squares the lesser of this R^2 and of the one in which each squared covariance is
+    divided by the mean of ``h_x^2 h_y^2`` (Ince et al. 2017; DiCiccio and Romano 2017). All sums
+    are whole numbers, so exact.
+    """
+    raise NotImplementedError
+
+
+@kernel(file="copula", cut="resamples", agreement=EXACT, cases=cases.copula_edges)
+def copula_edges(
+    rows: Annotated[NDArray[np.int8], Spec("int8", "rows terms samples", fixed="terms")],
+    genes: Annotated[NDArray[np.int8], Spec("int8", "genes terms samples", fixed="terms")],
+    own: Annotated[NDArray[np.int64], Spec("int64", "rows")],
+    weights: Annotated[NDArray[np.uint8], Spec("uint8", "resamples samples")],
+    usable_rows: Annotated[NDArray[np.bool_], Spec("bool", "resamples rows")],
+    usable_genes: Annotated[NDArray[np.bool_], Spec("bool", "resamples genes")],
+    thresholds: Annotated[NDArray[np.int64], Spec("int64", "resamples")],
+    degree: int,
+) -> tuple[
+    Annotated[NDArray[np.int64], Spec("int64", "resamples")],
+    Annotated[NDArray[np.int32], Spec("int32", "found")],
+    Annotated[NDArray[np.int32], Spec("int32", "found")],
+    Annotated[NDArray[np.int64], Spec("int64", "found")],
+]:
+    """Pairs of a batch of resamples whose mutual information reaches the resample's threshold.
+
+    Scores and mutual information as of `copula_mi`, over the samples of each resample with their
+    weights (how often it has each). A pair with a row or gene that is not usable has no mutual
+    information, nor has a row with the gene ``own`` (-1: none). Where the weights of a resample and
+    of the one before it add up to one for every sample (two halves), an engine may get its sums by
+    subtraction.
+
+    Gives the number of edges of each resample and, of all edges by resample, row and gene, the
+    row, the gene and the mutual information.
+    """
+    raise NotImplementedError
+
+
+@kernel(file="copula", cut="pairs", agreement=EXACT, cases=cases.copula_pairs)
+def copula_pairs(
+    rows: Annotated[NDArray[np.int8], Spec("int8", "rows terms samples", fixed="terms")],
+    genes: Annotated[NDArray[np.int8], Spec("int8", "genes terms samples", fixed="terms")],
+    row: Annotated[NDArray[np.int32], Spec("int32", "pairs")],
+    gene: Annotated[NDArray[np.int32], Spec("int32", "pairs")],
+    degree: int,
+) -> Annotated[NDArray[np.int64], Spec("int64", "pairs")]:
+    """Mutual information of given pairs, as of `copula_mi`."""
+    raise NotImplementedError
+
+
+@kernel(file="dpi", cut="asked", agreement=EXACT, cases=cases.prune_edges)
+def prune_edges(
+    row: Annotated[NDArray[np.int32], Spec("int32", "edges")],
+    gene: Annotated[NDArray[np.int32], Spec("int32", "edges")],
+    mi: Annotated[NDArray[np.int64], Spec("int64", "edges")],
+    partner: Annotated[NDArray[np.int32], Spec("int32", "genes")],
+    asked: Annotated[NDArray[np.int64], Spec("int64", "asked")],
+    n_regulators: int,
+    kept_fraction: int,
+) -> Annotated[NDArray[np.bool_], Spec("bool", "asked")]:
+    """Which edges of a list survive the data processing inequality; the rule of `dpi`.
+
+    The first ``n_regulators`` rows are regulators, others (decoys) explain nothing. ``partner`` is
+    the row of the regulator that a gene is, or -1. ``asked`` are the places of the edges in
+    question; the list is the whole network, each pair at most once, mutual information above 0.
+    """
+    raise NotImplementedError
+
+
 @kernel(file="dpi", cut="genes", agreement=EXACT, cases=cases.dpi)
 def dpi(
     edges: Annotated[NDArray[np.int64], Spec("int64", "rows genes")],

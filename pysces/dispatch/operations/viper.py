@@ -199,8 +199,8 @@ def running_sum(signature: Order, weight: Values, indptr: Ends, targets: Targets
 
     Down the decreasing signature a target adds weight / sum of the targets' weights, another gene
     takes away 1 / (genes - targets). The score is the largest excursion from 0; the negative one
-    if they are equal (to 2^-40). Tied genes are one step. 0 if the weights are all 0
-    or every gene is a target.
+    if they are equal (to 2^-40). Tied genes are one step. 1 if every gene is a
+    target, as nothing is taken away; 0 if the targets' weights are all 0.
     """
     raise NotImplementedError
 
