@@ -363,6 +363,33 @@ def test_other_doors(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     assert read_expression(plain).shape == (2, 2)
 
 
+@pytest.mark.parametrize("line_break", ["\n", "\r\n", "\r"])
+def test_lines_across_pieces_of_a_file(
+    line_break: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = written(tmp_path, "n.tsv", line_break.join(["source\ttarget", "A\té", "A\tβ", "A\tC"]))
+    monkeypatch.setattr(pysces.settings, "_max_line", 16)  # of a line, not of the file
+    for size in range(1, 12):
+        monkeypatch.setattr("pysces._reading._CHUNK", size)
+        assert edges(path) == [["A", "é"], ["A", "β"], ["A", "C"]]
+
+
+def test_a_number_that_ends_the_process_in_pandas_is_text(tmp_path: Path) -> None:
+    bad = "-11e512925464970229"
+    header = "regulator.values\ttarget.values\tlog.p.values\tother"
+    path = written(tmp_path, "n.tsv", f"{header}\nA\tB\t-1\t{bad}\nA\tC\t{bad}\t{bad}\n")
+    with pytest.warns(PyscesWarning, match="'other' with negative numbers"):
+        assert read_network(path).to_dataframe()["pvalue"].tolist() == [np.exp(-1), 0]
+    table = written(tmp_path, "x.tsv", f"g\ta\nA\t{bad}\n")
+    assert read_expression(table).X.tolist() == [[-np.inf]]
+
+
+def test_a_table_of_which_nothing_is_left_is_no_network(tmp_path: Path) -> None:
+    path = written(tmp_path, "n.tsv", "source\ttarget\tmi\nA\tB\thigh\nA\tC\tNA\n")
+    with pytest.raises(InputError, match=r"n\.tsv is no network: none of its 2 rows"):
+        read_network(path)
+
+
 @pytest.mark.usefixtures("limits")
 def test_sizes_are_limited(tmp_path: Path) -> None:
     line = written(tmp_path, "n.gmt.gz", gzip.compress(b"A\tx" + b"\tB" * 17_000_000))
