@@ -72,9 +72,10 @@ def main() -> None:
                 table = network.to_dataframe().to_csv(index=False)
                 digest = hashlib.blake2b(table.encode(), digest_size=4).hexdigest()
                 peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+                used = network.params["engine"]
                 print(
-                    f"{n_samples} samples, {estimator}, {network.params['engine']['name']} "
-                    f"({network.params['engine']['device']}): median {statistics.median(times):.2f} s "
+                    f"{n_samples} samples, {estimator}, {used['name']} ({used['device']}): "
+                    f"median {statistics.median(times):.2f} s "
                     f"of {len(times)} (least {min(times):.2f}, first {first:.1f}), "
                     f"{len(network)} edges, digest {digest}, peak {peak:.0f} MB",
                     flush=True,
