@@ -1,0 +1,250 @@
+"""Negative binomial margins: tails, scores of the intervals that counts cover, and their fit."""
+
+from __future__ import annotations
+
+import math
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from scipy.interpolate import RectBivariateSpline
+from scipy.special import betainc, gammainc, gammaincc, gammaln, ndtri
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    Floats = NDArray[np.float64]
+
+SMALLEST_SIZE, LARGEST_SIZE = 0.01, 1000.0
+"""Range of the size (inverse dispersion) that is searched; above it the margin is Poisson."""
+
+_SIZES = np.geomspace(SMALLEST_SIZE, LARGEST_SIZE, 24)
+_DEPTH_STEP = 0.05  # of the logarithm of the depth, in the fit of the size alone
+_EXTREME = 3.0  # counts beyond this many times the largest usual one are read as that
+_LADDER = 12  # counts up to this one are summed up
+_DENSITY_AT_0 = 1 / math.sqrt(2 * math.pi)
+
+
+def tails(count: Floats, mean: Floats, size: Floats) -> tuple[Floats, Floats]:
+    """P(Y <= count) and P(Y > count), neither by subtraction where it is small.
+
+    count, mean, size (``inf``: Poisson): float64, one-dimensional, of the same length.
+    """
+    lower = np.empty(len(count))
+    small = count <= _LADDER
+    lower[small] = _by_recurrence(count[small], mean[small], size[small])
+    lower[~small] = _tail(count[~small], mean[~small], size[~small], upper=False)
+    upper = 1 - lower
+    high = upper < np.where(small, 1e-6, 0.5)
+    upper[high] = _tail(count[high], mean[high], size[high], upper=True)
+    return lower, upper
+
+
+def _by_recurrence(count: Floats, mean: Floats, size: Floats) -> Floats:
+    """P(Y <= count) of small counts: from each term to the next."""
+    part = mean / size  # 0 for Poisson
+    with np.errstate(divide="ignore", invalid="ignore"):
+        term = np.exp(np.where(part > 0, -size * np.log1p(part), -mean))
+    lower = term.copy()
+    at = np.arange(len(count))
+    for k in range(int(count.max(initial=0))):
+        going = count[at] > k
+        at, term = at[going], term[going]
+        term = term * ((mean[at] + k * part[at]) / ((k + 1) * (1 + part[at])))
+        lower[at] += term
+    return np.minimum(lower, 1.0)
+
+
+def _tail(count: Floats, mean: Floats, size: Floats, *, upper: bool) -> Floats:
+    """One tail by the incomplete gamma and beta functions."""
+    found = np.empty(len(count))
+    poisson = np.isinf(size)
+    for chosen, tail in ((poisson, _poisson_tail), (~poisson, _binomial_tail)):
+        found[chosen] = tail(count[chosen], mean[chosen], size[chosen], upper)
+    return found
+
+
+def _poisson_tail(count: Floats, mean: Floats, size: Floats, upper: bool) -> Floats:
+    return gammainc(count + 1, mean) if upper else gammaincc(count + 1, mean)
+
+
+def _binomial_tail(count: Floats, mean: Floats, size: Floats, upper: bool) -> Floats:
+    if upper:
+        return betainc(count + 1, size, mean / (size + mean))
+    return betainc(size, count + 1, size / (size + mean))
+
+
+def mean_scores(below: tuple[Floats, Floats], upto: tuple[Floats, Floats]) -> tuple[Floats, Floats]:
+    """Means of z and of z^2 - 1 over intervals of the uniform, z its normal quantile.
+
+    below, upto: lower and upper tail at either end (each accurate where it is the smaller).
+    """
+    (lower_a, upper_a), (lower_b, upper_b) = below, upto
+    width = np.where(lower_b <= 0.5, lower_b - lower_a, upper_a - upper_b)
+    across = (lower_a < 0.5) & (lower_b > 0.5)
+    width = np.where(across, 1 - lower_a - upper_b, width)
+    left, right = quantile(lower_a, upper_a), quantile(lower_b, upper_b)
+    density_left, density_right = _density(left), _density(right)
+    empty = width <= 0  # beyond what float64 tells apart, or a single point
+    with np.errstate(divide="ignore", invalid="ignore"):
+        first = (density_left - density_right) / width
+        second = (_times(left, density_left) - _times(right, density_right)) / width
+        return np.where(empty, left, first), np.where(empty, left * left - 1, second)
+
+
+def zero_scores(mean: Floats, size: Floats) -> tuple[Floats, Floats]:
+    """:func:`mean_scores` of the count 0, for arrays of any shape (broadcast)."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        exponent = -size * np.log1p(mean / size)
+    if np.isinf(size).any():
+        exponent = np.where(np.isinf(size), -mean, exponent)
+    lower, upper = np.exp(exponent), -np.expm1(exponent)
+    z = quantile(lower, upper)
+    density = _density(z)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        first, second = -density / lower, -_times(z, density) / lower
+        gone = lower <= 0
+        return np.where(gone, -np.inf, first), np.where(gone, np.inf, second)
+
+
+def quantile(lower: Floats, upper: Floats) -> Floats:
+    """Normal quantile by the smaller tail."""
+    low = lower <= 0.5
+    z = ndtri(np.where(low, lower, upper))
+    return np.where(low, z, -z)
+
+
+def _density(z: Floats) -> Floats:
+    return np.exp(-0.5 * z * z) * _DENSITY_AT_0
+
+
+def _times(z: Floats, density: Floats) -> Floats:
+    """``z density``; 0 at infinity."""
+    return np.where(np.isinf(z), 0.0, z) * density
+
+
+# --- variance of the score ------------------------------------------------------------------------
+
+_LOG_MEANS = np.arange(-18.5, 12.1, 0.5)
+_VARIANCE_SIZES = np.geomspace(SMALLEST_SIZE, 1e4, 18)
+
+
+def score_variance(mean: Floats, size: Floats) -> Floats:
+    """Variance of the first score of a count with this mean and size; arrays, broadcast.
+
+    Read from a table over the logarithms of both, right to about 0.1 %; 0 where the mean is 0.
+    """
+    mean, size = np.broadcast_arrays(np.asarray(mean, float), np.asarray(size, float))
+    at = np.log(np.clip(mean, math.exp(_LOG_MEANS[0]), math.exp(_LOG_MEANS[-1])))
+    sizes = np.log(np.clip(size, _VARIANCE_SIZES[0], _VARIANCE_SIZES[-1]))
+    return np.where(mean > 0, np.exp(_variance_table().ev(at, sizes)), 0.0)
+
+
+@lru_cache(maxsize=1)
+def _variance_table() -> Any:
+    values = np.empty((len(_LOG_MEANS), len(_VARIANCE_SIZES)))
+    for row, mean in enumerate(np.exp(_LOG_MEANS)):
+        for column, size in enumerate(_VARIANCE_SIZES):
+            values[row, column] = variance_by_sum(mean, size)
+    return RectBivariateSpline(_LOG_MEANS, np.log(_VARIANCE_SIZES), np.log(values))
+
+
+def variance_by_sum(mean: float, size: float) -> float:
+    """``sum P(y) h1(y)^2`` over counts; counts that lie close together are taken as one."""
+    ends = _ends(mean, size)
+    lower, upper = tails(ends, np.full(len(ends), mean), np.full(len(ends), size))
+    lower, upper = np.append([0.0], lower), np.append([1.0], upper)
+    first, _ = mean_scores((lower[:-1], upper[:-1]), (lower[1:], upper[1:]))
+    mass = np.where(lower[1:] <= 0.5, np.diff(lower), -np.diff(upper))
+    return float(np.sum(mass * np.where(mass > 0, first, 0.0) ** 2))
+
+
+def _ends(mean: float, size: float) -> Floats:
+    """Increasing counts: every small one, then steps small beside the count and the spread."""
+    spread = math.sqrt(mean + mean * mean / size)
+    largest = mean + 9 * spread + 25 * mean / size + 20
+    ends, at = [], 0.0
+    while at < largest:
+        ends.append(at)
+        at += max(1.0, math.floor(min(0.05 * at, spread / 24)))
+    return np.array(ends)
+
+
+# --- fit ------------------------------------------------------------------------------------------
+
+
+def without_extremes(counts: Floats, depth: Floats) -> Floats:
+    """Counts, those of a few extreme samples lowered; whole numbers [genes samples].
+
+    With k = n / 250 (at least 1, at most 10) of n samples, no count per depth stays above three
+    times the k + 1st largest of its gene. A count of 1 is never lowered.
+    """
+    n = counts.shape[1]
+    k = min(max(n // 250, 1), 10)
+    if n <= k:
+        return counts
+    known = np.where(depth > 0, depth, 1.0)
+    usual = np.partition(counts / known, n - 1 - k, axis=1)[:, n - 1 - k]
+    bound = np.maximum(np.floor(_EXTREME * usual[:, None] * depth), 1.0)
+    return np.minimum(counts, bound)
+
+
+class DepthBins:
+    """Samples by batch and depth (to 5 %): all that the fit of a size needs of the samples.
+
+    Attributes
+    ----------
+    member
+        Float64 [samples bins], 1 where a sample is in a bin.
+    batch, depth, number
+        Batch, mean depth and number of samples of each bin.
+    """
+
+    def __init__(self, depth: Floats, batch: NDArray[np.int64]) -> None:
+        step = np.full(len(depth), np.iinfo(np.int64).min)
+        step[depth > 0] = np.rint(np.log(depth[depth > 0]) / _DEPTH_STEP).astype(np.int64)
+        keys, which = np.unique(np.stack([batch, step]), axis=1, return_inverse=True)
+        which = np.ravel(which)
+        self.batch = keys[0]
+        self.number = np.bincount(which, minlength=keys.shape[1]).astype(float)
+        totals = [math.fsum(depth[which == bin_]) for bin_ in range(keys.shape[1])]
+        self.depth = np.array(totals) / self.number
+        self.member = np.zeros((len(depth), keys.shape[1]))
+        self.member[np.arange(len(depth)), which] = 1.0
+
+
+def fit_size(counts: Floats, share: Floats, bins: DepthBins) -> Floats:
+    """Size of each gene by maximum likelihood given its shares; ``inf`` for Poisson.
+
+    The profile is evaluated at fixed sizes and a parabola laid through the best three. Only whole
+    sums over samples enter, so their order changes nothing.
+
+    counts: float64 whole numbers [genes samples]. share: [batches genes].
+    """
+    genes = len(counts)
+    in_bin = counts @ bins.member  # whole numbers: exact in any order
+    mean = share[bins.batch].T * bins.depth
+    row, column = np.nonzero(counts)
+    values = counts[row, column]
+    order = np.lexsort((values, row))
+    row, values = row[order], values[order]
+    starts = np.flatnonzero(np.r_[True, (np.diff(row) != 0) | (np.diff(values) != 0)][: len(row)])
+    times = np.diff(np.r_[starts, len(row)])
+    row, values = row[starts], values[starts]
+    total = in_bin.sum(axis=1)
+    profile = np.empty((len(_SIZES), genes))
+    for at, size in enumerate(_SIZES):
+        terms = times * (gammaln(values + size) - gammaln(size))
+        profile[at] = np.bincount(row, weights=terms, minlength=genes) - total * math.log(size)
+        losses = (in_bin + size * bins.number) * np.log1p(mean / size)
+        profile[at] -= np.ascontiguousarray(losses).sum(axis=1)
+    best = np.argmax(profile, axis=0)
+    inner = np.clip(best, 1, len(_SIZES) - 2)
+    left, middle, right = (profile[inner + i, np.arange(genes)] for i in (-1, 0, 1))
+    curvature = left - 2 * middle + right
+    with np.errstate(divide="ignore", invalid="ignore"):
+        shift = np.where(curvature < 0, 0.5 * (left - right) / curvature, 0.0)
+    step = math.log(_SIZES[1] / _SIZES[0])
+    size = _SIZES[inner] * np.exp(np.clip(shift, -1, 1) * step)
+    size = np.where(best == 0, _SIZES[0], size)
+    return np.where((best == len(_SIZES) - 1) | (total == 0), np.inf, size)

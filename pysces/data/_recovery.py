@@ -1,0 +1,215 @@
+"""Counts from values that were divided by depth and logarithmised."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from pysces.data._sources import rows_per_pass
+from pysces.data.expression import Expression
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike, NDArray
+
+    from pysces.data._sources import Order, Positions
+
+    Floats = NDArray[np.float64]
+
+_MOST_PARTS = 5  # a cell's least value may be this many counts, at most
+_TOLERANCE = 0.05  # of a multiple, from a whole number
+_LARGEST = 20.0  # multiples up to this one decide
+_NEEDED = 0.99  # share of the multiples that must be whole
+_LARGEST_EXPONENT = 40.0  # exp of more is no count
+
+
+@dataclass(frozen=True, eq=False)
+class Recovered:
+    """Counts recovered from normalised values.
+
+    Attributes
+    ----------
+    counts
+        The counts, an `Expression` of the same samples and genes, read by blocks.
+    depth
+        Depth of each sample, float64 [samples]: the totals given, else the inverse of the unit,
+        scaled so that no sample has a sum beyond its depth. 0 for a sample without values.
+    unit
+        What one count is in each sample, before the logarithm, float64 [samples].
+    base
+        Base of the logarithm; ``None`` where the values are not logarithmised.
+    exact
+        Whether every value lies within 0.05 of a whole number of counts.
+    """
+
+    counts: Expression
+    depth: Floats
+    unit: Floats
+    base: float | None
+    exact: bool
+
+
+def looks_like_counts(expression: Expression) -> bool:
+    """Whether all values are whole numbers of at least 0, and not all are 0.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> looks_like_counts(Expression.from_matrix(np.array([[0, 3], [1, 0]]), genes=["A", "B"]))
+    True
+    """
+    some = False
+    for _, _, block in expression._cheap_blocks():
+        if not (block >= 0).all() or not (block == np.floor(block)).all():
+            return False
+        some = some or bool(block.any())
+    return some
+
+
+def recover_counts(
+    expression: Expression, base: float | None = None, totals: ArrayLike | None = None
+) -> Recovered | None:
+    """Counts behind values as normalisation to a common sum and log(1 + x) leave them.
+
+    Within a sample all values before the logarithm are whole multiples of one count. That count,
+    the unit, is the least value divided by the smallest m of 1 ... 5 that makes all multiples up
+    to 20 whole (within 0.05). The unit is the inverse of the depth up to a constant, whatever genes
+    are left.
+
+    Parameters
+    ----------
+    expression
+        Values, samples x genes.
+    base
+        Base of the logarithm (``uns["log1p"]["base"]`` of Scanpy); by default e, 2, 10 and no
+        logarithm are tried.
+    totals
+        Total counts of each sample, where they are known. A sample whose unit would be a whole
+        number of counts by its total (it has no count of 1) is corrected.
+
+    Returns
+    -------
+    Recovered or None
+        ``None`` if fewer than 99 % of the multiples between 1.5 and 20 are whole, or there are
+        fewer than ten of them, or a value is negative.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> counts = np.random.default_rng(0).poisson(1.0, size=(5, 50))
+    >>> values = np.log1p(counts / counts.sum(axis=1, keepdims=True) * 1e4)
+    >>> data = Expression.from_matrix(values, genes=[f"gene{i}" for i in range(50)])
+    >>> recovered = recover_counts(data)
+    >>> bool((recovered.counts.sample_block() == counts).all()), recovered.exact
+    (True, True)
+    """
+    first = None
+    for tried in [base] if base is not None else [math.e, 2.0, 10.0, None]:
+        units = _units(expression, tried)
+        if units is None:
+            continue
+        found = _recovered(expression, tried, *units, totals)
+        if found.exact:
+            return found
+        first = first or found  # values far below 1 hardly tell one base from another
+    return first
+
+
+def _linear(block: Floats, base: float | None) -> Floats:
+    """Values before the logarithm."""
+    if base is None:
+        return block
+    return np.expm1(block if base == math.e else block * math.log(base))
+
+
+def _row_blocks(expression: Expression) -> Any:
+    step = rows_per_pass(expression.n_genes)
+    for start in range(0, expression.n_samples, step):
+        rows = slice(start, min(start + step, expression.n_samples))
+        yield rows, expression.sample_block(rows)
+
+
+def _units(expression: Expression, base: float | None) -> tuple[Floats, Floats] | None:
+    """Unit and sum of each sample before the logarithm; None where the multiples do not fit."""
+    unit, total = np.zeros(expression.n_samples), np.zeros(expression.n_samples)
+    fitting, tested = 0, 0
+    for rows, block in _row_blocks(expression):
+        if not (block >= 0).all() or (base is not None and (block > _LARGEST_EXPONENT).any()):
+            return None
+        linear = _linear(block, base)
+        unit[rows], fits, tests = _units_of_rows(linear)
+        total[rows] = [math.fsum(row) for row in linear]
+        fitting, tested = fitting + fits, tested + tests
+        if tested > 1000 and fitting < 0.5 * tested:
+            return None
+    return (unit, total) if tested >= 10 and fitting >= _NEEDED * tested else None
+
+
+def _units_of_rows(linear: Floats) -> tuple[Floats, int, int]:
+    """Unit of each row, and how many of its multiples between 1.5 and 20 are whole."""
+    row, column = np.nonzero(linear)
+    values = linear[row, column]
+    least = np.full(len(linear), np.inf)
+    np.minimum.at(least, row, values)
+    parts = np.ones(len(linear))
+    open_rows = np.isfinite(least)
+    for m in range(1, _MOST_PARTS + 1):
+        multiple = values / least[row] * m
+        wrong = (multiple <= _LARGEST) & (np.abs(multiple - np.rint(multiple)) > _TOLERANCE)
+        fine = open_rows & (np.bincount(row, weights=wrong, minlength=len(linear)) == 0)
+        parts[fine] = m
+        open_rows &= ~fine
+    unit = np.where(np.isfinite(least), least / parts, 0.0)
+    multiple = values / unit[row]
+    tested = (multiple > 1.5) & (multiple <= _LARGEST)
+    whole = np.abs(multiple - np.rint(multiple)) <= _TOLERANCE
+    return unit, int((tested & whole).sum()), int(tested.sum())
+
+
+def _recovered(
+    expression: Expression,
+    base: float | None,
+    unit: Floats,
+    total: Floats,
+    totals: ArrayLike | None,
+) -> Recovered:
+    some = unit > 0
+    depth = np.zeros(len(unit))
+    if totals is None:
+        depth[some] = total.max() / unit[some]
+    else:
+        known = np.asarray(totals, dtype=np.float64)
+        target = float(np.median((known * unit)[some]))
+        parts = np.rint(known * unit / target)
+        close = np.abs(known * unit / target - parts) <= _TOLERANCE * parts
+        unit = np.where(some & close & (parts > 1), unit / np.maximum(parts, 1), unit)
+        depth[some] = known[some]
+    counts = Expression(_CountSource(expression, unit, base), expression.genes, expression.samples)
+    counts._values_checked = True
+    exact = all(_whole(block, unit[rows], base) for rows, block in _row_blocks(expression))
+    return Recovered(counts, depth, unit, base, exact)
+
+
+def _whole(block: Floats, unit: Floats, base: float | None) -> bool:
+    multiple = _linear(block, base) / np.where(unit > 0, unit, 1.0)[:, None]
+    return bool((np.abs(multiple - np.rint(multiple)) < _TOLERANCE).all())
+
+
+class _CountSource:
+    """Recovered counts, block by block (a `Source`)."""
+
+    def __init__(self, expression: Expression, unit: Floats, base: float | None) -> None:
+        self._expression, self._base = expression, base
+        self._unit = np.where(unit > 0, unit, 1.0)
+        self.shape, self.dtype = expression.shape, np.dtype(np.float64)
+        self.by_samples = expression._source.by_samples
+
+    def read(self, samples: Positions, genes: Positions, order: Order) -> Floats:
+        block = self._expression._read(samples, genes, order)
+        unit = self._unit[samples]
+        return np.array(np.rint(_linear(block, self._base) / unit[:, None]), order=order)
+
+    def is_finite(self) -> bool:
+        return True
