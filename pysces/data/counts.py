@@ -189,7 +189,7 @@ class CountModel:
         mean = share.T[:, self.batch] * self.depth
         first[:], second[:] = zero_scores(mean, size[:, None])
         row, column = np.nonzero(counts)
-        ends = _ends(counts[row, column], mean[row, column], size[row])
+        ends = ends_of(counts[row, column], mean[row, column], size[row])
         first[row, column], second[row, column] = mean_scores(*ends)
         unexpected = mean <= 0
         first[unexpected] = second[unexpected] = 0.0
@@ -245,7 +245,7 @@ def _residuals(counts: Floats, mean: Floats, size: Floats, place: Floats) -> Flo
     sizes = np.broadcast_to(size, counts.shape)
     (lower_a, upper_a), (lower_b, upper_b) = (
         (lower.reshape(counts.shape), upper.reshape(counts.shape))
-        for lower, upper in _ends(counts.ravel(), mean.ravel(), sizes.ravel())
+        for lower, upper in ends_of(counts.ravel(), mean.ravel(), sizes.ravel())
     )
     lower = lower_a * (1 - place) + lower_b * place
     upper = upper_a * (1 - place) + upper_b * place
@@ -269,7 +269,7 @@ def interval_scores(lower: ArrayLike, upper: ArrayLike) -> tuple[Floats, Floats]
     return mean_scores((a, 1 - a), (b, 1 - b))
 
 
-def _ends(
+def ends_of(
     counts: Floats, mean: Floats, size: Floats
 ) -> tuple[tuple[Floats, Floats], tuple[Floats, Floats]]:
     """Both tails at F(y - 1) and at F(y); all one-dimensional."""

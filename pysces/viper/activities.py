@@ -14,6 +14,7 @@ from pysces.errors import InputError
 from pysces.viper.blocks import Read, Table, by_name
 from pysces.viper.bootstraps import bootstrap_draws, bootstrapped_area
 from pysces.viper.enrichment import Options, cells_of_block, score_block
+from pysces.viper.given_depth import activities_given_depth
 from pysces.viper.nulls import against_null, bootstrap_plan, null_signature
 from pysces.viper.pleiotropy import Pleiotropy, correct, shared_pairs
 from pysces.viper.quantiles import two_sided
@@ -24,6 +25,7 @@ from pysces.viper.units import from_units, in_units
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from pysces.data.count_data import CountData
     from pysces.data.expression import Expression
     from pysces.network import Network
 
@@ -43,16 +45,23 @@ class Plan:
     n_bootstraps: int = 0
     seed: int = 0
     options: Options = field(default_factory=Options)
+    counts: CountData | None = None
+    n_draws: int = 8
 
     def check(self) -> None:
         """Refuse combinations that mean nothing."""
         kind = self.options.enrichment
         check_whole("n_permutations", self.n_permutations, 0)
         check_whole("n_bootstraps", self.n_bootstraps, 0)
+        check_whole("n_draws", self.n_draws, 1)
         if self.n_permutations == 1 or self.n_bootstraps == 1:
             raise InputError("One permutation or bootstrap has no spread. Use 0, or 2 or more.")
         if self.pleiotropy is not None and kind != "area":
             raise InputError("pleiotropy corrects aREA only; use enrichment='area'.")
+        if self.n_permutations and kind == "score":
+            raise InputError(
+                "The null of enrichment='score' is analytic; use n_permutations=0 with it."
+            )
         if self.n_permutations and kind == "narnea":
             raise InputError(
                 "NaRnEA has an analytic null; use n_permutations=0 with enrichment='narnea'."
@@ -70,6 +79,12 @@ class Plan:
             raise InputError("n_bootstraps can't be combined with n_permutations or pleiotropy.")
 
 
+_TABLES = {
+    "area": ["nes"],
+    "narnea": ["nes", "pes", "pvalue"],
+    "mean": ["nes"],
+    "score": ["nes"],
+}
 _WITH_NULL = ("zscore", "ttest", "mean")
 
 
@@ -92,6 +107,20 @@ def activities(
 
     source: cells x genes. names: of the cells.
     """
+    if plan.counts is not None:
+        found = activities_given_depth(
+            plan.counts,
+            names,
+            network,
+            plan.options,
+            reference=plan.reference,
+            min_targets=plan.min_targets,
+            filter_genes=plan.filter_genes,
+            pleiotropy=plan.pleiotropy,
+            n_draws=plan.n_draws,
+            seed=plan.seed,
+        )
+        return Activities(*found)
     genes = source.columns if isinstance(source, pd.DataFrame) else source.genes
     regulons = align(network, genes, min_targets=plan.min_targets, filter_genes=plan.filter_genes)
     cells: Table | Read
@@ -115,7 +144,7 @@ def _by_blocks(
     if plan.n_permutations and kind != "gsea":
         null = _null_signatures(cells, names, plan, fitted)
         null_scores = _raw(score_block(null, regulons, plan.options), kind)
-    wanted = {"area": ["nes"], "narnea": ["nes", "pes", "pvalue"], "mean": ["nes"]}.get(kind)
+    wanted = _TABLES.get(kind)
     if wanted is None:
         wanted = ["nes", "pvalue"] if plan.options.n_permutations else ["nes"]
     found = {

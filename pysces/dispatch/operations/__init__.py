@@ -24,6 +24,7 @@ from pysces.dispatch.operations.viper import (
     segment_means,
     shared_target_scores,
     standardise,
+    target_sums,
     weighted_area,
     weighted_mean,
 )
@@ -49,6 +50,7 @@ __all__ = [
     "segment_means",
     "shared_target_scores",
     "standardise",
+    "target_sums",
     "weakest_pairs",
     "weighted_area",
     "weighted_mean",
