@@ -64,7 +64,7 @@ class CountData:
                 "levels of their genes are unknown. Choose a reference with cells of every batch."
             )
         model = CountModel.fit(
-            source.gene_block, source.n_genes, self.depth[rows], self.batch[rows]
+            source.gene_block, source.n_genes, self.depth[rows], self.batch[rows], calibrate=False
         )
         return model.at(self.depth, self.batch)
 

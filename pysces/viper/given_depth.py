@@ -9,8 +9,8 @@ import numpy as np
 import scipy.sparse as sp
 
 from pysces import seeds
-from pysces.data._margins import mean_scores, score_variance, zero_scores
-from pysces.data.counts import CountModel, ends_of
+from pysces.data._margins import ends_of, mean_scores, score_variance, zero_scores
+from pysces.data.counts import CountModel
 from pysces.dispatch import operations as ops
 from pysces.dispatch.chunks import blocks, progress
 from pysces.errors import InputError
