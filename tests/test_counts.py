@@ -336,6 +336,9 @@ def test_cells_without_ones_are_recovered() -> None:
     assert recovered is not None
     np.testing.assert_array_equal(recovered.counts.sample_block(), counts)
     np.testing.assert_array_equal(recovered.depth, totals)
+    alone = recover_counts(expression_of(adata.X))  # 2 and 3 are no multiples of 2
+    assert alone is not None
+    np.testing.assert_array_equal(alone.counts.sample_block()[3], counts[3])
 
 
 def test_what_cannot_be_recovered_is_refused() -> None:

@@ -18,6 +18,7 @@ from pysces.cli import main
 from pysces.data._margins import variance_by_sum
 from pysces.data.count_data import count_data
 from pysces.viper.count_signatures import LIMIT
+from pysces.viper.ttests import group_z, permutation_orders, permuted_group_z
 
 N_CELLS, N_GENES = 400, 1100
 GENES = [f"G{i:04d}" for i in range(N_GENES)]
@@ -127,6 +128,28 @@ def test_depth_alone_makes_no_master_regulators(n_permutations: int) -> None:
     assert np.mean(naive) > 0.3
 
 
+def test_master_regulators_of_counts_come_from_the_test_of_welch() -> None:
+    adata = depth_alone(3)
+    pysces.run_msviper(adata, "half", "shallow", network=random_network(3), n_permutations=0)
+    table = adata.uns["msviper"]["signature"].set_index("gene")["z"].dropna()
+    data = count_data(adata)
+    assert data is not None
+    h1 = pd.DataFrame(data.fit().scores(np.asarray(adata.X, float).T)[0].T, columns=GENES)
+    half = (adata.obs["half"] == "shallow").to_numpy()
+    welch = stats.ttest_ind(h1[half], h1[~half], equal_var=False)
+    z = pd.Series(np.sign(welch.statistic) * -stats.norm.ppf(welch.pvalue / 2), index=GENES)
+    np.testing.assert_allclose(table, z[table.index], rtol=1e-6, atol=1e-9)
+    x, y = h1[half].to_numpy()[:, :300], h1[~half].to_numpy()[:, :300]
+    varying = (x.std(axis=0) > 0) & (y.std(axis=0) > 0)
+    x, y = x[:, varying], y[:, varying]
+    orders = permutation_orders(len(x), len(y), range(2), 0)
+    both = np.concatenate([x, y])
+    drawn = permuted_group_z(x, y, orders, welch=True)
+    for order, found in zip(orders, drawn, strict=True):
+        first, second = both[order[: len(x)]], both[order[len(x) :]]
+        np.testing.assert_allclose(found, group_z(first, second, welch=True), atol=1e-8)
+
+
 def test_depth_alone_ranks_no_regulator() -> None:
     adata = depth_alone(4)
     pysces.run_viper(adata, random_network(4))
@@ -158,8 +181,10 @@ def test_signal_is_kept() -> None:
 # --- the score ------------------------------------------------------------------------------------
 
 
-def test_the_score_is_the_sum_over_its_standard_deviation() -> None:
+@pytest.mark.parametrize("deeper", [1, 50])
+def test_the_score_is_the_sum_over_its_standard_deviation(deeper: int) -> None:
     adata = depth_alone(6, 1.0)
+    adata.X = np.random.default_rng(6).poisson(np.asarray(adata.X) * deeper).astype(np.float32)
     network = random_network(6, 4)
     pysces.run_viper(adata, network)
     data = count_data(adata)
