@@ -206,6 +206,22 @@ def weighted_mean(rung: int) -> Workload:
     return Workload({"signature": values, **sets, "weights": weights}, len(values), "cells")
 
 
+def target_sums(rung: int) -> Workload:
+    """50 regulons of 50 targets among 1,000 genes, a tenth of the values filled."""
+    rng, values, sets = _enrichment("target_sums", rung, first=16)
+    cell, gene = np.nonzero(rng.random(values.shape) < 0.1)
+    arguments = {
+        "cell": cell.astype(np.int32),
+        "gene": gene.astype(np.int32),
+        "value": np.rint(values[cell, gene] * 2.0**20).astype(np.int64),
+        "n_cells": values.shape[0],
+        "n_genes": values.shape[1],
+        **_sets(sets),
+        "weight": np.rint(sets["mode"] * sets["likelihood"] * 2.0**20).astype(np.int64),
+    }
+    return Workload(arguments, len(values), "cells")
+
+
 def narnea(rung: int) -> Workload:
     """50 regulons of 50 targets among 1,000 genes."""
     _, values, sets = _enrichment("narnea", rung)
