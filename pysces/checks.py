@@ -82,5 +82,8 @@ def check_unique_genes(genes: pd.Index) -> None:
 def check_one_of(name: str, value: Any, allowed: Iterable[Any]) -> None:
     """InputError unless a parameter is one of the allowed values."""
     allowed = list(allowed)
-    if not isinstance(value, str | None) or value not in allowed:
+    # 1 is not True, and an array is compared with nothing.
+    flag = isinstance(value, bool)
+    alike = (i for i in allowed if isinstance(value, type(i)) and isinstance(i, bool) == flag)
+    if not any(value == item for item in alike):
         raise InputError(f"The '{name}' parameter must be one of {allowed}. Got {value!r} instead.")
