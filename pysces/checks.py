@@ -82,8 +82,6 @@ def check_unique_genes(genes: pd.Index) -> None:
 def check_one_of(name: str, value: Any, allowed: Iterable[Any]) -> None:
     """InputError unless a parameter is one of the allowed values."""
     allowed = list(allowed)
-    # 1 is not True, and an array is compared with nothing.
-    flag = isinstance(value, bool)
-    alike = (i for i in allowed if isinstance(value, type(i)) and isinstance(i, bool) == flag)
-    if not any(value == item for item in alike):
+    # By type as well: 1 is not True, and an array equals nothing.
+    if not any(type(value) is type(one) and value == one for one in allowed):
         raise InputError(f"The '{name}' parameter must be one of {allowed}. Got {value!r} instead.")

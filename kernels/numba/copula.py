@@ -248,7 +248,7 @@ def _on_threads(work: Callable[..., None], tiles: Sequence[tuple[slice, slice]])
 
 
 def _is_short(x: NDArray[np.int8], y: NDArray[np.int8], weights: NDArray[np.uint8]) -> bool:
-    """Whether no sum over samples can pass 2^24, however often one is chosen: Cauchy and Schwarz."""
+    """Whether no sum over samples, however often drawn, passes 2^24: by Cauchy and Schwarz."""
     times = int(weights.max(initial=1))
     if times * x.shape[2] <= _SAFE_SAMPLES:
         return True
