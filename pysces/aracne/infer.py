@@ -302,8 +302,16 @@ def _table(candidates: Candidates, measure: Estimator, found: Found) -> Network:
     table = table.assign(order=found.order).sort_values(
         ["support", "order", "source", "target"], ascending=[False, False, True, True]
     )
-    table = table.drop(columns="order").assign(rank=np.arange(1, len(table) + 1))
-    return Network(table.reset_index(drop=True)).with_modes()
+    return Network(_ranked(table)).with_modes()
+
+
+def _ranked(table: pd.DataFrame) -> pd.DataFrame:
+    """The table with the rank of each edge: one more than there are better ones."""
+    score = table[["support", "order"]].to_numpy(dtype=np.int64)
+    better = np.arange(len(table))
+    same = np.append(False, (score[1:] == score[:-1]).all(axis=1)) if len(table) else better
+    better = np.maximum.accumulate(np.where(same, 0, better)) if len(table) else better
+    return table.drop(columns="order").assign(rank=better + 1).reset_index(drop=True)
 
 
 def warn_empty(
