@@ -160,6 +160,7 @@ def test_legacy_significance_is_strict(data) -> None:
 # --- until it settles ----------------------------------------------------------------------------
 
 
+@pytest.mark.filterwarnings("ignore::pysces.PyscesWarning")  # weak edges, without min_support
 @BOTH
 def test_auto_stops_early_and_is_the_run_of_that_many(data, rules) -> None:
     options = {**QUICK, **rules, "n_resamples": "auto"}
@@ -171,6 +172,7 @@ def test_auto_stops_early_and_is_the_run_of_that_many(data, rules) -> None:
     assert found.equals(again)
 
 
+@pytest.mark.filterwarnings("ignore::pysces.PyscesWarning")  # weak edges, without min_support
 @BOTH
 def test_auto_goes_on_while_edges_come_and_go(data, monkeypatch, rules) -> None:
     from pysces.aracne import options, support
@@ -181,6 +183,7 @@ def test_auto_goes_on_while_edges_come_and_go(data, monkeypatch, rules) -> None:
     assert found.params["n_resamples_used"] == 30
 
 
+@pytest.mark.filterwarnings("ignore::pysces.PyscesWarning")  # weak edges, without min_support
 @BOTH
 def test_auto_uses_and_leaves_a_checkpoint(data, tmp_path, rules) -> None:
     options = {**QUICK, **rules, "n_resamples": "auto", "checkpoint": tmp_path}

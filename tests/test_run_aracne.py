@@ -81,7 +81,10 @@ def test_edges_go_by_support_then_by_strength(data, rules, caplog) -> None:
     table = network.to_dataframe()
     assert f"{len(table)} edges of {len(REGULATORS)} regulators" in caplog.text
     assert len(table) > 10
-    assert table["rank"].tolist() == list(range(1, len(table) + 1))
+    assert (table["rank"] <= np.arange(1, len(table) + 1)).all()  # edges that tie share one
+    assert table["rank"].is_monotonic_increasing
+    assert table["rank"].iloc[0] == 1
+    assert table["rank"].nunique() > 10
     assert table["support"].nunique() > 3
     assert (table["support"].diff().dropna() <= 0).all()
     if not rules:  # q-values of the earlier rules go by support, then by MI of all samples
