@@ -121,7 +121,7 @@ def test_choices_of_viper_are_handed_on(
         ("degree", "2", r"must be one of \['auto', 1, 2\]"),
         ("counts", 1, r"must be one of \['auto', True, False\]"),
         ("min_support", "half", "must be a number"),
-        ("resample_pvalue", "Auto", r"a number in \(0, 1\] or 'auto'"),
+        ("resample_pvalue", "Auto", r"must be a number in the range \(0, 1\] or 'auto'"),
         ("n_resamples", "Auto", r"an int in the range \[1, inf\) or 'auto'"),
         ("n_resamples", np.array([1, 2]), "must be an int"),
     ],

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from pysces.checks import check_one_of
-from pysces.data.counts import CountModel, looks_like_counts, recover_counts
+from pysces.data.counts import CountModel, Recovered, looks_like_counts, recover_counts
 from pysces.errors import InputError, PyscesWarning
 
 if TYPE_CHECKING:
@@ -243,6 +243,14 @@ def counts_of(
         )
         return normalised(expression, total), None
     recovered = recover_counts(expression, known.base, depth)
+    if recovered is not None and depth is None and counts == "auto" and _is_own_sum(recovered):
+        log.warning(
+            "values of %d genes were normalised by the sum over these genes alone: too few to tell "
+            "the depth of a sample. They are ranked as they are; pass size_factors= with the total "
+            "counts of each sample for scores given depth.",
+            expression.n_genes,
+        )
+        return expression, None
     if recovered is not None:
         words = "exactly" if recovered.exact else "to the nearest whole number"
         log.warning(
@@ -259,6 +267,16 @@ def counts_of(
         )
     _warn_lost(expression)
     return expression, None
+
+
+def _is_own_sum(recovered: Recovered) -> bool:
+    """Whether the depth is nothing but the sum over the few genes that are there."""
+    if recovered.counts.n_genes >= FEWEST_GENES:
+        return False
+    total = _sums(recovered.counts)
+    some = total > 0
+    ratio = recovered.depth[some] / total[some]
+    return bool(len(ratio) == 0 or ratio.max() <= ratio.min() * (1 + 1e-3))
 
 
 def _sums(expression: Expression) -> NDArray[np.float64]:
