@@ -223,6 +223,41 @@ def test_depth_by_column_array_and_sum(counts) -> None:
     assert known.depth is None
 
 
+def test_depth_of_raw_and_bad_depths(counts) -> None:
+    """`raw` gives the depth where it has more genes and holds counts; a bad depth is named."""
+    adata = anndata.AnnData(counts)
+    adata.raw = adata
+    few = adata[:, :50].copy()
+    known = known_of(few, None, None)
+    assert known.source == "raw"
+    np.testing.assert_array_equal(known.depth, counts.sum(axis=1))
+    assert known_of(adata, None, None).depth is None  # no more genes than there are
+    few.raw = anndata.AnnData(normalised(counts))
+    assert known_of(few, None, None).depth is None  # no counts
+    for bad, message in (
+        (np.zeros(120), "Every sample has the depth 0"),
+        (np.append(0.0, np.ones(119)), "A sample of depth 0 has counts"),
+        (np.full(120, np.nan), "must be finite"),
+        (["many"] * 120, "must be numbers"),
+    ):
+        with pytest.raises(pysces.InputError, match=message):
+            pysces.infer_network(counts.iloc[:, :50], REGULATORS, size_factors=bad, **QUICK)
+    for text in ({"size_factors": "depth"}, {"batch_key": "batch"}):
+        with pytest.raises(pysces.InputError, match="only where an AnnData is given"):
+            pysces.infer_network(counts, REGULATORS, **text)
+
+
+def test_another_base_of_the_logarithm_is_read_from_uns(counts) -> None:
+    adata = anndata.AnnData((normalised(counts) / np.log(2)).iloc[:, :200])
+    adata.uns["log1p"] = {"base": 2}
+    expression = Expression.from_anndata(adata)
+    found = counts_of(expression, "auto", known_of(adata, None, None))[1]
+    assert found is not None
+    np.testing.assert_array_equal(found.expression.gene_block(), counts.to_numpy()[:, :200].T)
+    ratio = found.depth / counts.sum(axis=1)
+    np.testing.assert_allclose(ratio, ratio.iloc[0], rtol=1e-6)
+
+
 @weak
 def test_few_genes_without_a_depth_are_ranked_and_that_is_said(counts, caplog) -> None:
     found = pysces.infer_network(counts.iloc[:, :30], REGULATORS, **QUICK)

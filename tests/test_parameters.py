@@ -115,6 +115,30 @@ def test_choices_of_viper_are_handed_on(
 
 
 @pytest.mark.parametrize(
+    ("given", "wanted"),
+    [
+        (["--counts", "true", "--degree", "2"], {"counts": True, "degree": 2}),
+        (["--counts", "false", "--degree", "auto"], {"counts": False, "degree": "auto"}),
+        (["--size-factors", "depth"], {"size_factors": "depth"}),
+        (["--batch-key", "donor", "--min-cells", "3"], {"batch_key": "donor", "min_cells": 3}),
+        (["--min-support", "0.7"], {"min_support": 0.7}),
+        (["--resample-pvalue", "0.001"], {"resample_pvalue": 0.001}),
+        (["--resampling", "none"], {"resampling": None}),
+        (["--estimator", "adaptive"], {"estimator": "adaptive"}),
+    ],
+)
+def test_the_command_line_hands_on_what_it_is_given(given, wanted, monkeypatch) -> None:
+    def stop(*_: Any, **options: Any) -> None:
+        assert {name: options[name] for name in wanted} == wanted
+        raise Stopped
+
+    monkeypatch.setattr("pysces.data.files.read_expression", lambda *_, **__: None)
+    monkeypatch.setattr(pysces, "run_aracne", stop)
+    with pytest.raises(Stopped):
+        main(["aracne", "x.h5ad", "-o", "net.tsv", *given])
+
+
+@pytest.mark.parametrize(
     ("name", "value", "message"),
     [
         ("degree", True, r"must be one of \['auto', 1, 2\]"),

@@ -232,7 +232,8 @@ def test_a_bootstrap_may_outgrow_all_samples(engine, n):
     """Sums over all samples stay below 2^24; where some are drawn many times they do not."""
     rng = np.random.default_rng(9)
     whole = rng.integers(-9, 10, (20, 1, n)) * 2 + 1
-    whole[:, :, : n // 5] = np.where(rng.random((20, 1, n // 5)) < 0.5, 127, -125)
+    # Nearly alike, so that sums are large; odd and even, so that float32 would round them.
+    whole[:, :, : n // 5] = rng.integers(120, 128, (20, 1, n // 5))
     x, y = whole[:4].astype(np.int8), whole.astype(np.int8)
     assert (x.astype(int) ** 2).sum(axis=2).max() < 2**24
     weights = np.zeros((1, n), dtype=np.uint8)
@@ -259,6 +260,14 @@ def test_whole_scores_fill_eight_bits_and_h2_is_orthogonal():
     overlap = np.sum(found[:3, 0] * found[:3, 1], axis=1)
     sizes = np.sqrt(np.sum(found[:3, 0] ** 2, axis=1) * np.sum(found[:3, 1] ** 2, axis=1))
     assert np.abs(overlap / sizes).max() < 0.01
+
+
+def test_a_parabola_with_less_than_a_hundredth_left_is_none():
+    rng = np.random.default_rng(12)
+    first, other = rng.normal(size=(2, 1, 4000))
+    for left, kept in ((0.05, False), (0.5, True)):  # of the spread: 1/400 and 1/4 of the variance
+        second = first + left * other
+        assert whole_scores(first, second, 2, False)[0, 1].any() == kept
 
 
 def test_scores_are_means_over_intervals_of_the_normal():
