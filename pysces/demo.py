@@ -84,7 +84,8 @@ def simulate_cells(
     AnnData
         Counts, cells x genes. ``obs``: ``cell_type``, ``donor``. ``var["regulator"]``: the
         regulators, with names of human transcription factors. ``uns["truth"]``: the edges, one
-        row per edge (``source``, ``target``, ``effect``).
+        row per edge (``source``, ``target``, ``effect``). ``obsm["true_activity"]``: activities,
+        a DataFrame cells x regulators.
 
     Examples
     --------
@@ -139,6 +140,7 @@ def simulate_cells(
     source, target = np.nonzero(effect)
     edges = {"source": genes[source], "target": genes[target], "effect": effect[source, target]}
     adata.uns["truth"] = pd.DataFrame(edges)
+    adata.obsm["true_activity"] = pd.DataFrame(activity, index=adata.obs_names, columns=regulators)
     return adata
 
 
