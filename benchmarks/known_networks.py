@@ -21,16 +21,18 @@ class Simulation:
     data
         Samples x genes; the first genes are the regulators.
     truth
-        Whether one of both regulates the other, bool [regulators, genes], symmetric between
-        regulators.
+        Whether the regulator regulates the gene directly, bool [regulators, genes].
     related
         Whether they share a cause (or one causes the other, however indirectly), bool [regulators,
         genes]; all other pairs are independent.
+    counts
+        The counts that ``data`` are normalised from, where there are any.
     """
 
     data: pd.DataFrame
     truth: np.ndarray
     related: np.ndarray
+    counts: pd.DataFrame | None = None
 
     @property
     def regulators(self) -> list[str]:
@@ -70,11 +72,10 @@ def parents(n_regulators: int, n_genes: int, seed: int) -> list[list[int]]:
 
 
 def truth_of(found: list[list[int]], n_regulators: int) -> np.ndarray:
-    """Direct regulation as bool [regulators, genes], symmetric between regulators."""
+    """Direct regulation as bool [regulators, genes]."""
     truth = np.zeros((n_regulators, len(found)), dtype=bool)
     for gene, own in enumerate(found):
         truth[own, gene] = True
-    truth[:, :n_regulators] |= truth[:, :n_regulators].T
     return truth
 
 
@@ -148,12 +149,21 @@ def simulate(
             )
             values[:, gene] = np.sqrt(share) * _standardised(signal)
             values[:, gene] += np.sqrt(1 - share) * noise[:, gene]
-    if kind == "counts":
-        values = _counted(values, rng, shapes)
     names = [f"TF{i}" for i in range(n_regulators)]
     names += [f"G{i}" for i in range(n_genes - n_regulators)]
-    data = pd.DataFrame(values, columns=names)
-    return Simulation(data, truth_of(found, n_regulators), related_of(found, group))
+    counts = None
+    if kind == "counts":
+        counts = pd.DataFrame(_counted(values, rng, shapes), columns=names)
+        data = log_normalised(counts)
+    else:
+        data = pd.DataFrame(values, columns=names)
+    return Simulation(data, truth_of(found, n_regulators), related_of(found, group), counts)
+
+
+def log_normalised(counts: pd.DataFrame) -> pd.DataFrame:
+    """Counts divided by the depth of their sample, times the median depth, log(1 + x)."""
+    total = counts.sum(axis=1)
+    return np.log1p(counts.div(total.clip(lower=1), axis=0) * float(total.median()))
 
 
 def _standardised(x: np.ndarray) -> np.ndarray:
@@ -163,9 +173,7 @@ def _standardised(x: np.ndarray) -> np.ndarray:
 def _counted(
     values: np.ndarray, rng: np.random.Generator, shapes: np.random.Generator
 ) -> np.ndarray:
-    """Counts of cells, normalised by depth, log(1 + x)."""
+    """Counts of cells of different depth, a fifth of the values lost."""
     level = shapes.normal(0.3, 1.0, size=values.shape[1])
     depth = rng.lognormal(0.0, 0.4, size=(len(values), 1))
-    counts = rng.poisson(depth * np.exp(level + 0.8 * values)) * (rng.random(values.shape) > 0.2)
-    total = counts.sum(axis=1, keepdims=True)
-    return np.log1p(counts / np.maximum(total, 1) * np.median(total))
+    return rng.poisson(depth * np.exp(level + 0.8 * values)) * (rng.random(values.shape) > 0.2)

@@ -22,8 +22,8 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 import pandas as pd
-from accuracy import Ranking, pairs_of, scored
 from known_networks import SETS, Simulation, simulate
+from metrics import Ranking, figures, pairs_of
 from scipy import stats
 
 import pysces
@@ -37,7 +37,8 @@ def measured(values: pd.DataFrame, mirrored: pd.DataFrame, regulators: list[str]
     """Mutual information of regulators as in `values` with genes as in `mirrored`."""
     own = values[regulators].add_prefix("regulator ")
     both = pd.concat([own, mirrored], axis=1)
-    mi = pysces.mutual_information(both, list(own.columns))[list(mirrored.columns)].to_numpy()
+    mi = pysces.mutual_information(both, list(own.columns), estimator="adaptive")
+    mi = mi[list(mirrored.columns)].to_numpy()
     mi[np.arange(len(regulators)), mirrored.columns.get_indexer(regulators)] = 0.0
     return mi
 
@@ -79,7 +80,8 @@ def rows(simulation: Simulation) -> Iterator[dict[str, object]]:
     for name, partition in PARTITIONS.items():
         mi, mirrored = (partition(data, sign * data, regulators) for sign in (1.0, -1.0))
         change = np.abs(pairs_of(mi) - pairs_of(mirrored))[true].mean() / pairs_of(mi)[true].mean()
-        yield {"partition": name, "change": change, "aupr": scored(simulation, Ranking(mi))["aupr"]}
+        aupr = figures(simulation.truth, simulation.related, Ranking(mi))["aupr"]
+        yield {"partition": name, "change": change, "aupr": aupr}
 
 
 def main() -> None:

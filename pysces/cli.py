@@ -66,7 +66,7 @@ def _demo(options: argparse.Namespace) -> int:
 def _aracne(options: argparse.Namespace) -> int:
     import pysces
     from pysces.data.files import read_expression, write_h5ad
-    from pysces.network_writers import format_by_name
+    from pysces.network.formats import format_by_name
 
     start = time.perf_counter()
     any_format = options.groupby is None and format_by_name(Path(options.output)) is not None

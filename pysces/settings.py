@@ -33,7 +33,7 @@ _logger = logging.getLogger("pysces")
 _printer = _Printer()
 
 
-def _bytes(value: Any) -> int:
+def _bytes(name: str, value: Any) -> int:
     """A number of bytes from a number or from text such as ``"2 GB"``."""
     if isinstance(value, str):
         number, unit = value.strip().upper().rstrip("B").rstrip("I").strip(), 0
@@ -44,10 +44,10 @@ def _bytes(value: Any) -> int:
             value = float(number) * 1024**unit
         except ValueError:
             raise ValueError(
-                f"settings.memory must be a number of bytes or text like '2 GB'. Got {value!r}."
+                f"settings.{name} must be a number of bytes or text like '2 GB'. Got {value!r}."
             ) from None
     if isinstance(value, bool) or not isinstance(value, int | float) or value < 2**20:
-        raise ValueError(f"settings.memory must be at least 1 MB. Got {value!r}.")
+        raise ValueError(f"settings.{name} must be at least 1 MB. Got {value!r}.")
     return int(value)
 
 
@@ -69,6 +69,12 @@ class Settings:
         handlers get them instead.
     cache_dir
         Folder of simulated null distributions; ``None`` keeps them in memory only.
+    max_line
+        Bytes that one line of a text file may have (default 32 MB); a longer one is refused before
+        it fills the memory.
+    max_unpacked
+        Bytes to which a packed file (gz, bz2, xz) may unpack. ``None`` allows 200 times its size,
+        and always 256 MB.
 
     Examples
     --------
@@ -85,6 +91,8 @@ class Settings:
         self._memory = 2**30
         self._verbosity = "normal"
         self._cache_dir: Path | str | None = "default"
+        self._max_line = 2**25
+        self._max_unpacked: int | None = None
 
     @property
     def engine(self) -> str | None:
@@ -118,7 +126,7 @@ class Settings:
 
     @memory.setter
     def memory(self, value: int | float | str) -> None:
-        self._memory = _bytes(value)
+        self._memory = _bytes("memory", value)
 
     @property
     def verbosity(self) -> str:
@@ -153,8 +161,27 @@ class Settings:
     def cache_dir(self, value: str | os.PathLike[str] | None) -> None:
         self._cache_dir = None if value is None else Path(value)
 
+    @property
+    def max_line(self) -> int:
+        """Bytes that one line of a text file may have."""
+        return self._max_line
+
+    @max_line.setter
+    def max_line(self, value: int | float | str) -> None:
+        self._max_line = _bytes("max_line", value)
+
+    @property
+    def max_unpacked(self) -> int | None:
+        """Bytes to which a packed file may unpack."""
+        return self._max_unpacked
+
+    @max_unpacked.setter
+    def max_unpacked(self, value: int | float | str | None) -> None:
+        self._max_unpacked = None if value is None else _bytes("max_unpacked", value)
+
     def __repr__(self) -> str:
-        names = ("engine", "threads", "memory", "verbosity", "cache_dir")
+        names = ["engine", "threads", "memory", "verbosity", "cache_dir", "max_line"]
+        names += ["max_unpacked"]
         return "\n".join(f"{name} = {getattr(self, name)!r}" for name in names)
 
 

@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 import pysces
 from pysces import Network, read_network
 from pysces.errors import InputError, PyscesError
-from pysces.network_writers import WRITERS
+from pysces.network.formats import WRITERS
 
 if TYPE_CHECKING:
     from pathlib import Path

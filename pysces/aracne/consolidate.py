@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from pysces._reading import lines, reading
 from pysces.aracne.significance import (
     CORRECTIONS,
     adjusted,
@@ -174,13 +175,15 @@ def rate_of_log(path: str | os.PathLike[str]) -> float:
 
     The log says alpha with six decimals, so a smaller one can't be had from it.
     """
-    text = Path(path).read_text()
+    path = Path(path)
+    with reading(path, "read as a log of ARACNe3", "Pass the log of a subnetwork."):
+        text = "\n".join(line for _, line in lines(path, quiet=True))
     sizes = [int(size) for size in re.findall(r"Size of subnetwork: (\d+) edges", text)]
     alpha = re.search(r"^Alpha: (\S+)", text, re.MULTILINE)
     rule = re.search(r"Method of first pruning step: (\w+)", text)
     if not 2 <= len(sizes) <= 3 or alpha is None or rule is None:
         raise InputError(
-            f"{Path(path).name} doesn't read like a log of an ARACNe3 subnetwork. "
+            f"{path.name} doesn't read like a log of an ARACNe3 subnetwork. "
             "Compute the rate with false_positive_rate and pass it as rate=."
         )
     return false_positive_rate(

@@ -12,14 +12,13 @@ import numpy as np
 import pandas as pd
 
 from pysces.checks import check_one_of
-from pysces.data.counts import CountModel, looks_like_counts, recover_counts
+from pysces.data.counts import CountModel, Recovered, looks_like_counts, recover_counts
 from pysces.errors import InputError, PyscesWarning
 
 if TYPE_CHECKING:
     from anndata import AnnData
     from numpy.typing import NDArray
 
-    from pysces.data._recovery import Recovered
     from pysces.data._sources import Positions
     from pysces.data.expression import Expression
 
@@ -216,8 +215,7 @@ def counts_of(
     counts
         ``True``: they are counts, or an InputError. ``False``: they are not. ``"auto"``: whole
         numbers are counts; counts behind values that were normalised and logarithmised are
-        recovered. Not if the only depth known is a sum over few genes, of either: in strata of
-        such a depth decoys would keep the biology.
+        recovered.
     known
         Depth and batch of the samples.
 
@@ -237,14 +235,23 @@ def counts_of(
         if counts is True or expression.n_genes >= FEWEST_GENES:
             source = "sum over the genes"
             return expression, Counts(expression, total, known.batch, False, source)
-        _note_few(expression.n_genes)
+        log.warning(
+            "counts of %d genes: too few to tell the depth of a sample by their sum. Values are "
+            "divided by it and ranked; pass size_factors= with the total counts of each sample "
+            "for scores given depth.",
+            expression.n_genes,
+        )
         return normalised(expression, total), None
     recovered = recover_counts(expression, known.base, depth)
+    if recovered is not None and depth is None and counts == "auto" and _is_own_sum(recovered):
+        log.warning(
+            "values of %d genes were normalised by the sum over these genes alone: too few to tell "
+            "the depth of a sample. They are ranked as they are; pass size_factors= with the total "
+            "counts of each sample for scores given depth.",
+            expression.n_genes,
+        )
+        return expression, None
     if recovered is not None:
-        few = depth is None and expression.n_genes < FEWEST_GENES
-        if few and counts == "auto" and _divided_by_own_sum(recovered):
-            _note_few(expression.n_genes)
-            return expression, None
         words = "exactly" if recovered.exact else "to the nearest whole number"
         log.warning(
             "counts were recovered (%s) from normalised values. Pass layer= to use your own, or "
@@ -262,20 +269,14 @@ def counts_of(
     return expression, None
 
 
-def _note_few(n_genes: int) -> None:
-    log.warning(
-        "counts of %d genes: too few to tell the depth of a sample by their sum. Values are "
-        "divided by it and ranked; pass size_factors= with the total counts of each sample "
-        "for scores given depth.",
-        n_genes,
-    )
-
-
-def _divided_by_own_sum(recovered: Recovered) -> bool:
-    """Whether values were divided by the sum over these very genes, not over more."""
-    some = recovered.depth > 0
-    share = _sums(recovered.counts)[some] / recovered.depth[some]
-    return bool(np.ptp(share) < 1e-3 * share.max())
+def _is_own_sum(recovered: Recovered) -> bool:
+    """Whether the depth is nothing but the sum over the few genes that are there."""
+    if recovered.counts.n_genes >= FEWEST_GENES:
+        return False
+    total = _sums(recovered.counts)
+    some = total > 0
+    ratio = recovered.depth[some] / total[some]
+    return bool(len(ratio) == 0 or ratio.max() <= ratio.min() * (1 + 1e-3))
 
 
 def _sums(expression: Expression) -> NDArray[np.float64]:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from pysces._reading import lines, reading
 from pysces.errors import InputError, PyscesWarning
 from pysces.messages import listed
 
@@ -24,7 +25,17 @@ if TYPE_CHECKING:
 logger = logging.getLogger("pysces")
 
 ORGANISMS = ("human", "mouse")
-_HEADERS = {"symbol", "gene", "genes", "regulator", "regulators", "tf", "name", "gene_name"}
+_HEADERS = {
+    "symbol",
+    "gene",
+    "genes",
+    "regulator",
+    "regulators",
+    "tf",
+    "name",
+    "gene_name",
+    "source",
+}
 _WHAT_TO_PASS = (
     "Pass regulators= with a list of gene names, the path of a text file (one name per line), "
     "'human' or 'mouse', or mark regulators in a boolean column adata.var['regulator']."
@@ -200,13 +211,9 @@ def _marked(column: pd.Series) -> np.ndarray[Any, np.dtype[np.bool_]]:
 def _from_file(path: Path) -> list[str]:
     if not path.is_file():
         raise InputError(f"There is no file {str(path)!r} with regulators. {_WHAT_TO_PASS}")
-    try:
-        return _first_fields(path.read_text(encoding="utf-8-sig"))
-    except UnicodeDecodeError as error:
-        raise InputError(
-            f"The file {str(path)!r} with regulators isn't text in UTF-8 ({error}). Save it as "
-            "UTF-8."
-        ) from error
+    remedy = "Save it as text in UTF-8, one name per line."
+    with reading(path, "read as a list of regulators", remedy):
+        return _first_fields("\n".join(text for _, text in lines(path)))
 
 
 @functools.cache

@@ -170,7 +170,8 @@ def _pair(
 ) -> Pair:
     """Scores of both genes and their mutual information, as in a run of all genes."""
     sparse = (found.expression if found else values).zero_share() > SPARSE
-    chosen = (1 if sparse else 2) if isinstance(degree, str) else degree
+    linear = sparse and found is not None
+    chosen = (1 if linear else 2) if isinstance(degree, str) else degree
     at = values.genes.get_indexer(pd.Index(list(names)))
     if found is None:
         first, second = ranked_scores(values.gene_block(at), known.batch)

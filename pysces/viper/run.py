@@ -16,11 +16,10 @@ from pysces.data import storage
 from pysces.data.expression import Expression
 from pysces.data.labels import group_mask, labels_of
 from pysces.dispatch import engines
-from pysces.edge_table import groups_in
 from pysces.errors import InputError
 from pysces.keys import ActivityKeys
 from pysces.messages import listed, nearest
-from pysces.network import Network
+from pysces.network import Network, groups_in
 from pysces.viper.activities import Activities, Plan, activities
 from pysces.viper.blocks import finite, frame
 from pysces.viper.enrichment import Compat, Enrichment, Options

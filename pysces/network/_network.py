@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 import pandas as pd
 
-from pysces.edge_table import EdgeTable
 from pysces.errors import InputError
 from pysces.messages import listed
+from pysces.network._edge_table import EdgeTable
 from pysces.regulon import (
     mode_and_likelihood,
     mode_of_regulation,

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import logging
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 import pandas as pd
 
-from pysces.edges import checked_edges, known_columns
 from pysces.errors import InputError, MissingKeyError
 from pysces.keys import NetworkKeys
 from pysces.messages import listed
+from pysces.network._columns import known_columns, named_columns
+from pysces.network._edges import checked_edges
 
 if TYPE_CHECKING:
     import os
@@ -20,8 +20,6 @@ if TYPE_CHECKING:
     import igraph
     import networkx
     from anndata import AnnData
-
-logger = logging.getLogger("pysces")
 
 
 class EdgeTable:
@@ -39,9 +37,14 @@ class EdgeTable:
         ----------
         edges
             One row per edge, such as decoupler's ``net`` (source, target, weight) or pyviper's
-            table (regulator, target, mor, likelihood). ``regulator`` or ``tf`` stand for
-            ``source``, ``scc`` for ``correlation``, ``importance`` for ``weight``, in any case of
-            letters. Other columns are left out; the logger names them.
+            table (regulator, target, mor, likelihood). Names of other programs are known, in any
+            case of letters: ``regulator``, ``tf``, ``regulatoryGene`` and ``geneset`` stand for
+            ``source``, ``targetGene`` and ``genesymbol`` for ``target``, ``scc``, ``spearman``,
+            ``rho``, ``corr`` and ``pearson`` for ``correlation``, ``importance``, ``estimate`` and
+            ``coef_mean`` for ``weight``. Where none of these tells the sign of an edge, ``mor`` is
+            made of words or signs in ``mode``, ``sign``, ``regulation`` or ``effect``, or of
+            ``is_stimulation`` and ``is_inhibition``. Other columns are left out; the logger names
+            them.
 
         Returns
         -------
@@ -53,6 +56,11 @@ class EdgeTable:
         InputError
             If it isn't a DataFrame, or not one of edges (see `Network`).
 
+        Warns
+        -----
+        PyscesWarning
+            If a column with negative numbers is left out, and no other tells signs of edges.
+
         Examples
         --------
         >>> import pandas as pd, pysces
@@ -62,10 +70,7 @@ class EdgeTable:
         """
         if not isinstance(edges, pd.DataFrame):
             raise InputError(f"Expected a DataFrame of edges, got {type(edges).__name__}.")
-        table, left_out = known_columns(edges)
-        if left_out:
-            logger.info("Network: left out the columns %s.", listed(left_out))
-        return cls(table)
+        return cls(named_columns(edges, "Network"))
 
     @classmethod
     def from_anndata(
@@ -144,7 +149,7 @@ class EdgeTable:
         >>> pysces.Network.from_networkx(graph).targets_of("MYC")
         ['MAX']
         """
-        from pysces.graphs import networkx_edges
+        from pysces.network._graphs import networkx_edges
 
         return cls.from_dataframe(networkx_edges(graph))
 
@@ -176,7 +181,7 @@ class EdgeTable:
         >>> pysces.Network.from_igraph(graph).targets_of("MYC")
         ['MAX']
         """
-        from pysces.graphs import igraph_edges
+        from pysces.network._graphs import igraph_edges
 
         return cls.from_dataframe(igraph_edges(graph))
 
@@ -214,7 +219,7 @@ class EdgeTable:
         >>> pysces.Network(pd.DataFrame(edges)).to_decoupler()["weight"].tolist()
         [-1.0, 0.5]
         """
-        from pysces.network_writers import decoupler_table
+        from pysces.network.formats.decoupler import decoupler_table
 
         return decoupler_table(self._edges.astype({"source": object, "target": object}))
 
@@ -238,7 +243,7 @@ class EdgeTable:
         >>> pysces.Network(pd.DataFrame(edges)).to_networkx()["MYC"]["MAX"]
         {'mi': 0.5}
         """
-        from pysces.graphs import to_networkx
+        from pysces.network._graphs import to_networkx
 
         return to_networkx(self._edges)
 
@@ -262,7 +267,7 @@ class EdgeTable:
         >>> network.to_igraph().vs["name"]  # with igraph
         ['MYC', 'MAX']
         """
-        from pysces.graphs import to_igraph
+        from pysces.network._graphs import to_igraph
 
         return to_igraph(self._edges)
 
@@ -297,7 +302,7 @@ class EdgeTable:
         >>> pysces.read_network("network.tsv").equals(network)
         True
         """
-        from pysces.network_writers import write_network
+        from pysces.network.formats import write_network
 
         write_network(self._edges, path, format)
 

@@ -26,7 +26,7 @@ COLUMNS = (
 )
 """Numeric columns that an edge may have, in the order of the table."""
 
-_RANGES = {
+RANGES = {
     "correlation": (-1.0, 1.0),
     "mor": (-1.0, 1.0),
     "likelihood": (0.0, np.inf),
@@ -35,31 +35,7 @@ _RANGES = {
     "qvalue": (0.0, 1.0),
     "rank": (1.0, np.inf),
 }
-# Names under which other programs know the same columns (in lower case)
-_ALIASES = {
-    "regulator": "source",
-    "tf": "source",
-    "scc": "correlation",
-    "importance": "weight",
-    "p_value": "pvalue",
-    "q_value": "qvalue",
-}
-
-
-def known_columns(edges: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
-    """The columns that a network has, under its own names, and the columns left out.
-
-    An alias (``regulator``, ``TF``) counts only where the name itself isn't there too.
-    """
-    lower = {column: str(column).strip().lower() for column in edges.columns}
-    present = set(lower.values())
-    names = {
-        column: name if _ALIASES.get(name, name) in present else _ALIASES.get(name, name)
-        for column, name in lower.items()
-    }
-    known = [c for c, name in names.items() if name in ("source", "target", *COLUMNS)]
-    left_out = [str(column) for column in edges.columns if column not in known]
-    return edges[known].rename(columns=names), left_out
+"""Least and largest number of a column, where it has any."""
 
 
 def checked_edges(edges: pd.DataFrame) -> pd.DataFrame:
@@ -120,7 +96,7 @@ def _numbers(column: pd.Series, name: str, edges: pd.DataFrame) -> NDArray[Any]:
             "`pd.to_numeric`."
         )
     values: NDArray[Any] = column.to_numpy(dtype=np.float64, na_value=np.nan)
-    lowest, highest = _RANGES.get(name, (-np.inf, np.inf))
+    lowest, highest = RANGES.get(name, (-np.inf, np.inf))
     for wrong, fact in (
         (~np.isfinite(values), "missing or infinite"),
         ((values < lowest) | (values > highest), f"outside [{lowest:g}, {highest:g}]"),

@@ -1,0 +1,216 @@
+"""The file formats of networks: one file per format, reader and writer together.
+
+`FORMATS` lists them all. To add one, write its file with a `Format` in it and name it here.
+"""
+
+from __future__ import annotations
+
+import gzip
+import logging
+from pathlib import Path
+from typing import IO, TYPE_CHECKING
+
+from pysces._reading import first_lines, is_number, separator_of, split_fields
+from pysces.atomic import atomic_write
+from pysces.errors import InputError
+from pysces.messages import listed
+from pysces.network.formats import (
+    adj,
+    aracne3,
+    aracne_ap,
+    decoupler,
+    gmt,
+    graphml,
+    parquet,
+    pyviper,
+    rds,
+    scenic,
+    sif,
+    table,
+    three_columns,
+    trrust,
+)
+from pysces.network.formats._format import Format, write_delimited
+from pysces.network.formats._usable import usable
+
+if TYPE_CHECKING:
+    import os
+
+    import pandas as pd
+
+logger = logging.getLogger("pysces")
+
+FORMATS: dict[str, Format] = {
+    "table": Format(read=aracne3.read),
+    "3col": three_columns.FORMAT,
+    "adj": adj.FORMAT,
+    "gmt": gmt.FORMAT,
+    "sif": sif.FORMAT,
+    "graphml": graphml.FORMAT,
+    "scenic": scenic.FORMAT,
+    "trrust": trrust.FORMAT,
+    "parquet": parquet.FORMAT,
+    "rds": rds.FORMAT,
+    "tsv": table.TSV,
+    "csv": table.CSV,
+    "aracne-ap": aracne_ap.FORMAT,
+    "aracne3": aracne3.FORMAT,
+    "decoupler": decoupler.FORMAT,
+    "pyviper": pyviper.FORMAT,
+    "grnboost": Format(read=table.read),
+}
+"""Every format by name."""
+READERS = {name: row for name, row in FORMATS.items() if row.read is not None}
+WRITERS = {name: row for name, row in FORMATS.items() if row.writes}
+PACKED = (".gz", ".bz2", ".xz")
+"""Ends of names of packed text, which say nothing of the format."""
+
+_PICKLES = (".pkl", ".pickle", ".p", ".joblib")
+_WRITTEN_BY_SUFFIX = {suffix: name for name, row in WRITERS.items() for suffix in row.suffixes}
+# The lines of a table tell more than its name
+_READ_BY_SUFFIX = {s: n for s, n in _WRITTEN_BY_SUFFIX.items() if n not in ("tsv", "csv")}
+_READ_BY_SUFFIX[".rds"] = "rds"
+
+
+def read_edges(path: Path, format: str | None = None) -> tuple[pd.DataFrame, str]:
+    """The edges of a file that a network can have, and its format; see `pysces.read_network`."""
+    chosen = _guess(path) if format is None else format
+    if chosen not in READERS:
+        raise InputError(
+            f"Networks can't be read as {format!r}. Formats: {listed(READERS, most=20)}."
+        )
+    row = READERS[chosen]
+    assert row.read is not None
+    return usable(row.read(path), path.name, exact_names=row.exact_names), chosen
+
+
+def _suffix(path: Path) -> str:
+    """The end of a name in lower case, of packed files that before it."""
+    suffixes = [suffix.lower() for suffix in path.suffixes]
+    while suffixes and suffixes[-1] in PACKED:
+        suffixes.pop()
+    return suffixes[-1] if suffixes else ""
+
+
+def _guess(path: Path) -> str:
+    """Format of a file, from its name, else from its first lines."""
+    suffix = _suffix(path)
+    if suffix in _PICKLES:
+        raise InputError(
+            f"{path.name} looks pickled. Pickled files can run any code when opened, so PySCES "
+            "doesn't read them. Write the network as a table (TSV, CSV, parquet) or as GMT."
+        )
+    if suffix in (".h5ad", ".zarr", ".h5"):
+        raise InputError(
+            f"{path.name} isn't a table of edges. Open it with `anndata.read_h5ad` and take "
+            "`pysces.Network.from_anndata(adata)`."
+        )
+    return _READ_BY_SUFFIX.get(suffix) or _guess_from_lines(path)
+
+
+def _guess_from_lines(path: Path) -> str:
+    head = first_lines(path)
+    lines = [text for _, text in head if not text.startswith("#")]
+    if not lines:
+        raise InputError(f"{path.name} is empty. A network has at least a header.")
+    if table.names_edges(split_fields(table.header_of(path)[1])):
+        return "table"
+    if any("TargetGenes" in line for line in lines[:3]):
+        return "scenic"
+    if any(line.startswith(">") for line in lines):
+        return "adj"
+    separator = separator_of(lines[0])
+    rows = [split_fields(line, separator) for line in lines]
+    if all(len(row) == 3 and is_number(row[2]) for row in rows):
+        return "3col"
+    if all(len(row) == 4 and row[2].lower() in trrust.WORDS for row in rows):
+        return "trrust"
+    pairs = [adj.split(line)[1:] for line in lines]
+    if any(pairs) and all(len(p) % 2 == 0 and all(map(is_number, p[1::2])) for p in pairs):
+        return "adj"
+    raise InputError(
+        f"The format of {path.name} isn't clear; its first line starts with "
+        f"{listed(split_fields(lines[0]))}. Pass format=, one of {listed(READERS, 20)}, or read it "
+        "with pandas, rename the columns to 'source' and 'target' and use "
+        "`pysces.Network.from_dataframe`."
+    )
+
+
+def write_network(
+    edges: pd.DataFrame, path: str | os.PathLike[str], format: str | None = None
+) -> None:
+    """Write a table of edges whole or not at all; see `pysces.Network.write`.
+
+    A name that a format can't hold is refused: a file never comes back as another network.
+    """
+    final = Path(path)
+    chosen = _format_of(final) if format is None else format
+    if chosen not in WRITERS:
+        raise InputError(
+            f"Networks can't be written as {chosen!r}. Formats: {listed(WRITERS, 20)}."
+        )
+    if not final.parent.is_dir():
+        raise InputError(f"There is no folder {str(final.parent)!r}. Create it first.")
+    _check(edges, chosen)
+    written = edges.astype({"source": str, "target": str})
+    row = WRITERS[chosen]
+    if row.table is not None:
+        written = row.table(written)
+    by_name = "," if _suffix(final) == ".csv" else "\t"
+
+    def content(file: IO[bytes]) -> None:
+        if row.write is None:
+            write_delimited(written, file, row.delimited or by_name)
+        else:
+            row.write(written, file)
+
+    def packed(file: IO[bytes]) -> None:
+        # No time stamp and no name, so that the same network gives the same bytes
+        with gzip.GzipFile("", "wb", fileobj=file, mtime=0) as inner:
+            content(inner)  # type: ignore[arg-type]
+
+    packs = final.suffix.lower() == ".gz" and not row.packs_itself
+    atomic_write(final, packed if packs else content)
+
+
+def format_by_name(path: Path) -> str | None:
+    """The format that the name of a file tells; None if it tells none."""
+    if path.name.lower().removesuffix(".gz") == "network.txt":
+        return "aracne-ap"
+    return _WRITTEN_BY_SUFFIX.get(_suffix(path))
+
+
+def _format_of(path: Path) -> str:
+    if path.suffix.lower() in PACKED[1:]:
+        raise InputError(f"Networks are packed as .gz only. Write {path.stem + '.gz'!r} instead.")
+    format = format_by_name(path)
+    if format is None:
+        raise InputError(
+            f"The name {path.name!r} doesn't say in which format to write the network. "
+            f"Pass format=, one of {listed(WRITERS, 20)}, or end the name in one of "
+            f"{listed(_WRITTEN_BY_SUFFIX)}."
+        )
+    return format
+
+
+def _check(edges: pd.DataFrame, format: str) -> None:
+    """Refuse what the format can't hold; say what it leaves out."""
+    row = WRITERS[format]
+    if missing := [column for column in row.needs if column not in edges.columns]:
+        raise InputError(
+            f"The format {format!r} needs the column(s) {listed(missing)}, which the network "
+            f"doesn't have. Its columns: {listed(edges.columns)}. Write it as 'tsv' instead."
+        )
+    refused = [("source", rule) for rule in (*row.refuses, *row.regulators)]
+    refused += [("target", rule) for rule in row.refuses]
+    for column, (pattern, fact) in refused:
+        bad = [name for name in edges[column].cat.categories if pattern.search(name)]
+        if bad:
+            raise InputError(
+                f"The name {bad[0]!r} has {fact}, so that the format {format!r} can't hold it"
+                + (f" (nor {len(bad) - 1} more such names)" if len(bad) > 1 else "")
+                + ". Rename it, or write the network as 'parquet'."
+            )
+    left_out = [c for c in edges.columns[2:] if row.keeps is not None and c not in row.keeps]
+    if left_out:
+        logger.info("The format %r leaves out the columns %s.", format, listed(left_out))

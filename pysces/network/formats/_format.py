@@ -1,0 +1,101 @@
+"""What a file format of networks is, and the names that formats can't hold."""
+
+from __future__ import annotations
+
+import io
+import re
+from dataclasses import dataclass
+from typing import IO, TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from pysces.regulon import mode_and_likelihood
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    Names = tuple[re.Pattern[str], str]
+
+CONTROL = (
+    re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff\ud800-\udfff]"),
+    "a tab, a line break or another control character",
+)
+BLANKS = (re.compile(r"^\s|\s$"), "a blank at its start or end, which readers drop")
+QUOTES = (re.compile(r"^(['\"]).*\1$"), "quotes around it, which readers drop")
+ARROW = (re.compile(">"), "'>', which marks lines that readers skip")
+COMMENT = (re.compile("^#"), "'#' at its start, which marks lines that readers skip")
+MARKUP = (re.compile("^<"), "'<' at its start, as a page of a web site has")
+
+
+@dataclass(frozen=True)
+class Format:
+    """How one kind of file is read and written.
+
+    Attributes
+    ----------
+    read
+        File to table of edges, bad rows included; ``None`` if it can only be written. Where lines
+        are known, the index ``"line"`` has their numbers.
+    write
+        Writes the table to a file.
+    delimited
+        Instead of ``write``: text with this separator; ``""`` takes that of the file's name.
+    table
+        The table as this format has it, where it isn't the network's own.
+    suffixes
+        Ends of file names that mean this format.
+    needs
+        Columns without which it can't be written.
+    keeps
+        Columns that it holds, whole or in part; ``None`` for all.
+    refuses
+        Names that it can't hold (a pattern and the fact).
+    regulators
+        The same for names of regulators alone.
+    exact_names
+        Blanks around names are part of them.
+    packs_itself
+        A name that ends in ``.gz`` isn't packed once more.
+    """
+
+    read: Callable[[Path], pd.DataFrame] | None = None
+    write: Callable[[pd.DataFrame, IO[bytes]], None] | None = None
+    delimited: str | None = None
+    table: Callable[[pd.DataFrame], pd.DataFrame] | None = None
+    suffixes: tuple[str, ...] = ()
+    needs: tuple[str, ...] = ()
+    keeps: tuple[str, ...] | None = None
+    refuses: tuple[Names, ...] = (CONTROL, BLANKS)
+    regulators: tuple[Names, ...] = (COMMENT, MARKUP)
+    exact_names: bool = False
+    packs_itself: bool = False
+
+    @property
+    def writes(self) -> bool:
+        """Whether networks can be written in this format."""
+        return self.write is not None or self.delimited is not None
+
+
+def write_delimited(table: pd.DataFrame, file: IO[bytes], separator: str) -> None:
+    """A table with a header, separated by tabs or commas."""
+    text = io.TextIOWrapper(file, encoding="utf-8", newline="")
+    table.to_csv(text, sep=separator, index=False, lineterminator="\n")
+    text.detach()  # flushes, and leaves the file open
+
+
+def modes(table: pd.DataFrame) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Mode of regulation and likelihood of each edge [edges] of a table."""
+    columns = {name: table[name].to_numpy(dtype=np.float64) for name in table.columns[2:]}
+    return mode_and_likelihood(columns, pd.factorize(table["source"])[0])
+
+
+def edges_of(
+    source: list[str], target: list[str], line: list[int], **columns: list[object]
+) -> pd.DataFrame:
+    """Table of edges read line by line; its index has the numbers of the lines."""
+    index = pd.Index(line, name="line", dtype="int64")
+    return pd.DataFrame({"source": source, "target": target, **columns}, index=index, dtype=object)
