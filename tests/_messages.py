@@ -61,17 +61,29 @@ def _texts(tree: ast.Module, node: ast.expr) -> Iterator[str]:
         yield tidy(holed(node))
 
 
+def _listed(tree: ast.Module) -> Iterator[ast.Call]:
+    """Calls that put a message into the list that a function of problems returns."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.FunctionDef) and node.name == "_problems":
+            for inner in ast.walk(node):
+                if isinstance(inner, ast.Call) and _name(inner) == "append":
+                    yield inner
+
+
 def messages(package: Path) -> list[Message]:
     """Every message raised on purpose or warned with."""
     found = []
     for path in sorted(package.rglob("*.py")):
         tree = ast.parse(path.read_text(encoding="utf-8"))
+        listed = list(_listed(tree))
         for node in ast.walk(tree):
             if not isinstance(node, ast.Call) or not node.args:
                 continue
-            if _name(node) in RAISED | WARNED:
+            if _name(node) in RAISED | WARNED or node in listed:
                 where = f"{path.relative_to(package.parent)}:{node.lineno}"
-                found += [Message(text, where) for text in _texts(tree, node.args[0])]
+                texts = _texts(tree, node.args[0])
+                # A message of holes alone is one of a list, which is read where it is made.
+                found += [Message(text, where) for text in texts if text != HOLE or not listed]
     return found
 
 

@@ -229,7 +229,7 @@ class Scores:
         nonzero = None if counts is None else np.empty((n_genes, -(-n // 8)), dtype=np.uint8)
         for genes in blocks(n_genes, block_length(120 * n, n_genes)):
             if counts is None:
-                first, second = _by_batch(expression.gene_block(genes), batch)
+                first, second = ranked_scores(expression.gene_block(genes), batch)
             else:
                 block = counts.expression.gene_block(genes)
                 first, second = counts.model.scores(block, genes)
@@ -272,7 +272,7 @@ class Scores:
         return found.hexdigest()
 
 
-def _by_batch(values: Floats, batch: NDArray[np.int64] | None) -> tuple[Floats, Floats]:
+def ranked_scores(values: Floats, batch: NDArray[np.int64] | None) -> tuple[Floats, Floats]:
     """Scores of continuous values, ranked within batches."""
     if batch is None:
         return continuous_scores(values)

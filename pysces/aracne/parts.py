@@ -47,43 +47,64 @@ def mutual_information(
     Parameters
     ----------
     expression
-        Samples x genes: a DataFrame, an AnnData, or an array or sparse matrix with ``genes=``.
+        Samples x genes, counts or normalised values: a DataFrame, an AnnData, or an array or
+        sparse matrix with ``genes=``.
     regulators
-        Names; ``None`` for the built-in transcription factors.
+        Names, the path of a file, or ``None`` for the built-in transcription factors.
     genes
         Names of the columns of an array.
     layer
         Layer of an AnnData to use instead of its ``X``.
-    counts, size_factors, batch_key, estimator, degree, n_bins, ties, miller_madow, engine
-        As in :func:`run_aracne`.
+    counts
+        ``"auto"``, ``True`` or ``False``: whether values are counts, as in :func:`run_aracne`. No
+        gene is left out for being rare.
+    size_factors, batch_key
+        Depth and batch of each sample: a column of ``obs`` of an AnnData, or one value per sample.
+    estimator, degree, n_bins, ties, miller_madow
+        The estimator, as in :func:`run_aracne`.
     seed
-        Of the order of ties.
+        Seed of the order of ties. Not used with ``estimator="copula"``, which has none.
+    engine
+        As in :func:`run_aracne`.
 
     Returns
     -------
     pandas.DataFrame
-        Regulators x genes, in nats; a regulator with itself is NaN, constant genes are 0.
+        Regulators x genes, in nats; a regulator with itself is NaN, constant genes are 0. With
+        ``estimator="copula"`` it is the mutual information of a Gaussian copula for continuous
+        data, and a lower bound of it where a gene follows a parabola of the other's normal score;
+        for counts it is a score in nats that grows with the dependence given the depth.
 
     Raises
     ------
     InputError
-        If a regulator isn't among the genes, values are missing or infinite, or an argument isn't
-        known.
+        If a regulator is not among the genes, values are missing or infinite, or an argument is
+        not known.
     EngineUnavailable
-        An engine asked for by name can't run here.
+        An engine asked for by name cannot run here.
+
+    Warns
+    -----
+    PyscesWarning
+        If values are sparse or scaled and no counts can be recovered from them.
 
     References
     ----------
-    Ince et al. 2017, Hum Brain Mapp 38:1541 (Gaussian copula); Darbellay and Vajda 1999, IEEE
-    Trans Inf Theory 45:1315 (adaptive partitioning); Lachmann et al. 2016, Bioinformatics 32:2233
-    (its use in ARACNe).
+    Ince et al. 2017, Hum Brain Mapp 38:1541 (Gaussian copula); Lancaster 1957, Biometrika 44:289
+    (expansion in Hermite polynomials); DiCiccio and Romano 2017, JASA 112:1211 (studentised
+    correlation); Darbellay and Vajda 1999, IEEE Trans Inf Theory 45:1315 (adaptive partitioning);
+    Lachmann et al. 2016, Bioinformatics 32:2233 (its use in ARACNe).
 
     Examples
     --------
-    >>> import pandas as pd, pysces
-    >>> data = pd.DataFrame({"id": range(1, 9), "rev": range(8, 0, -1)})
-    >>> pysces.mutual_information(data, ["id"], estimator="adaptive").round(4).loc["id", "rev"]
-    np.float64(0.6931)
+    >>> import numpy as np, pandas as pd, pysces
+    >>> rng = np.random.default_rng(0)
+    >>> data = pd.DataFrame(rng.normal(size=(500, 2)), columns=["MYC", "NCL"])
+    >>> data["NCL"] = 0.8 * data["MYC"] + 0.6 * data["NCL"]  # correlation 0.8: 0.51 nats
+    >>> pysces.mutual_information(data, ["MYC"]).round(2).loc["MYC", "NCL"]
+    np.float64(0.51)
+    >>> pysces.mutual_information(data, ["MYC"], estimator="adaptive").round(2).loc["MYC", "NCL"]
+    np.float64(0.47)
     """
     options = Options(
         estimator=estimator,

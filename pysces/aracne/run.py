@@ -61,84 +61,117 @@ def run_aracne(
 ) -> AnnData | None:
     """Infer a gene regulatory network with ARACNe.
 
-    Mutual information of every regulator with every gene is compared with its distribution under
-    independence, over many resamples of the samples; indirect edges are removed by the data
-    processing inequality; edges are kept whose support beats that of decoy regulators.
+    The mutual information of every regulator with every gene is measured in many resamples of the
+    samples, and compared with its distribution under independence. In each resample indirect
+    edges are removed by the data processing inequality. Edges are kept that enough resamples
+    have, and more often than decoy regulators have theirs.
 
     Parameters
     ----------
     adata
-        Samples (cells, metacells, patients) x genes; normalised or not, since only ranks matter.
+        Samples (cells, metacells, patients) x genes: counts, or normalised values. From values as
+        ``scanpy.pp.normalize_total`` and ``scanpy.pp.log1p`` leave them the counts are recovered.
     regulators
-        Names of regulators, a path of a text file with one name a line, or ``None``:
-        ``adata.var["regulator"]`` if there is one, else the transcription factors of the organism
+        Names of regulators, the path of a text file with one name per line, or ``None``:
+        ``adata.var["regulator"]`` if present, else the transcription factors of the organism
         whose symbols match best (:func:`pysces.regulators`).
     layer
-        Layer to use instead of ``adata.X``.
+        Layer to use instead of ``adata.X``. Pass the layer of raw counts if there is one.
     mask_var
         Genes to use: a boolean mask, or the name of a boolean column of ``adata.var``.
+    counts
+        Whether the values are counts, whose scores are computed given the depth of their sample.
+        ``"auto"``: whole numbers are counts, and counts behind normalised values are recovered
+        (the log and ``counts_recovered`` say so). ``True``: the same, but an error if there are
+        none. ``False``: values are ranked as they are.
+    size_factors
+        Depth of each sample (its total count, in any unit): a column of ``adata.obs``, or one
+        number per sample. ``None``: ``obs["total_counts"]``, else the sums of ``adata.raw`` where
+        it has more genes and holds counts, else the unit of recovered counts, else the sum over
+        the genes. The sum of fewer than 1,000 genes is not used, unless ``counts=True``: such
+        counts are divided by their sum and ranked.
+    batch_key
+        Batch (donor, run) of each sample: a column of ``adata.obs``, or one label per sample.
+        Levels of genes are fitted, or values ranked, within batches, and decoys are permuted
+        within them, so that differences between batches make no edges.
+    min_cells
+        Genes with counts in fewer samples are left out. Only used with counts.
     estimator
-        ``"adaptive"`` (adaptive partitioning, as in ARACNe-AP), ``"adaptive-dyadic"`` (as in
-        ARACNe3) or ``"binned"`` (``n_bins`` equal-frequency bins; for very many cells).
+        ``"copula"``: Gaussian copula, on normal scores and their squares (Ince et al. 2017).
+        ``"adaptive"``: adaptive partitioning, as in ARACNe-AP; ``"adaptive-dyadic"``: as in
+        ARACNe3. ``"binned"``: ``n_bins`` equal-frequency bins.
+    degree
+        Only used with ``estimator="copula"``. 1: linear in the normal scores. 2: also a parabola,
+        so that a gene may depend on the other's score without being monotone. ``"auto"``: 1 for
+        counts of which more than half are 0, else 2.
     n_bins
-        Bins of ``estimator="binned"``.
+        Number of bins, at least 2. Only used with ``estimator="binned"``.
     ties
-        Of ``estimator="binned"``: ``"random"`` (equal values are put in order by chance, anew in
-        each resample) or ``"together"`` (equal values share a bin: for zero-inflated counts, whose
-        zeros then hold no invented order). p-values are at most conservative with ``"together"``.
+        Only used with ``estimator="binned"``. ``"random"``: equal values are put in random order,
+        anew in each resample. ``"together"``: equal values share a bin, so that zeros have no
+        invented order; p-values are then conservative.
     miller_madow
-        Of ``estimator="binned"``: subtract the bias of Miller and Madow, so that genes with few
-        occupied bins compare with others.
+        Only used with ``estimator="binned"``: subtract the bias of Miller and Madow, so that genes
+        with few occupied bins compare with others.
     groupby
-        Column of ``adata.obs``: one network for each of its groups (cell types, say), each as if
-        only its samples were there. :func:`run_viper` then takes all of them together.
+        Column of ``adata.obs``: one network for each of its groups (cell types, say), from its
+        samples alone. :func:`run_viper` can use all of them together.
     min_samples
         Groups with fewer samples get no network; a warning names them and their sizes.
     resampling
-        ``"subsample"`` (about 63.2 % of the samples, without replacement), ``"bootstrap"`` (as many
-        samples as there are, with replacement) or ``None`` (all samples once).
+        ``"halves"``: complementary halves of the samples, two resamples per random split (Shah
+        and Samworth 2013). ``"subsample"``: about 63.2 % of the samples, without replacement.
+        ``"bootstrap"``: as many samples as there are, with replacement. ``None``: all samples
+        once.
     n_resamples
-        Number of resamples; ``"auto"``: until ten more change at most 2 % of the significant
-        edges, 200 at most.
+        Number of resamples (each half counts as one). ``"auto"``: until ten more change at most
+        2 % of the edges, 200 at most.
     alpha
-        Largest q-value of an edge.
+        Largest q-value of an edge, in (0, 1].
     correction
-        Without resampling, of the p-values over all pairs: ``"fdr_bh"``, ``"bonferroni"``, or
-        ``None``. (With resampling, decoys or the rule of the earlier program take its place.)
+        Correction of the p-values over all pairs, only used with ``resampling=None``:
+        ``"fdr_bh"``, ``"bonferroni"`` or ``None``.
     consensus
-        With resampling: ``"decoy"`` (q-values by comparison with decoy regulators), or the rules of
-        ARACNe-AP, ``"poisson"``, and ARACNe3, ``"binomial"``, both with the correction of
-        Bonferroni; these take resamples for independent and do not hold on noise.
+        How edges are chosen from resamples. ``"decoy"``: q-values by comparison with decoy
+        regulators. ``"poisson"`` (ARACNe-AP) and ``"binomial"`` (ARACNe3): p-values of the support
+        with the correction of Bonferroni; these take resamples for independent and do not hold on
+        noise.
+    min_support
+        Smallest share of the resamples that must have an edge, in [0, 1]. Only used with
+        ``consensus="decoy"``. Below 0.5 the error bounds of stability selection do not hold
+        (Meinshausen and Buehlmann 2010).
     resample_pvalue
-        p-value of an edge within one resample. With 0.01 more triangles are seen and pruned: up to
-        half as many indirect edges, fewer weak regulons, more work.
+        p-value of an edge within one resample. ``"auto"``: with ``estimator="copula"`` 500 divided
+        by the number of pairs, but between 5e-4 and 1e-2; else 1e-3. The run record has the value
+        used.
     n_decoys
         Number of decoys; ``None`` for as many as regulators, but between 200 and 500.
     dpi
         Whether indirect edges are removed; ``"maxent"`` for the rule of ARACNe3.
     dpi_tolerance
-        An edge is removed if it's weaker than ``(1 - dpi_tolerance)`` times both others of a
-        triangle.
+        An edge is removed if it is weaker than ``(1 - dpi_tolerance)`` times both others of a
+        triangle. In [0, 1).
     n_null
-        Simulated pairs of independent genes behind the p-values. What they give depends on the
-        estimator and the number of samples alone, so each new number of samples (of a resample
-        and of all, of each group) costs a simulation once: seconds, or half a minute for very
-        many samples. It is kept in ``settings.cache_dir``. For a try, 100,000 do.
+        Number of simulated pairs of independent genes that p-values are computed from. Each new
+        number of samples (of a resample, of all, of each group) costs one simulation, which is kept
+        in ``settings.cache_dir``. 100,000 is enough for a quick look.
     seed
-        Fixes resamples, ties and decoys.
+        Seed of resamples, ties and decoys. Random numbers belong to the names of samples and
+        genes, so the order of either changes nothing.
     checkpoint
-        Folder where each resample is kept as it is done. A run that was interrupted goes on there;
-        another ``alpha``, ``correction``, ``consensus`` or ``dpi`` reuses what is there.
+        Folder where each resample is kept when it is done. An interrupted run continues from
+        there; a run with another ``alpha``, ``correction``, ``consensus``, ``min_support`` or
+        ``dpi`` reuses what is there.
     client
         A ``dask.distributed.Client``, or ``"local"`` for one on this machine: resamples are
-        computed on its workers, with the same result to the bit. The kernels use all cores without
-        it, and starting the workers of ``"local"`` takes some seconds: runs of less than a few
-        minutes are slower with it.
+        computed on its workers, with bit-identical results. The kernels use all cores without it,
+        and the workers of ``"local"`` take seconds to start: runs of a few minutes or less are
+        slower with it.
     engine
-        ``"mlx"``, ``"numba"`` or ``"python"``; ``None`` for the best one here. The network is the
-        same to the bit on every engine.
+        ``"mlx"``, ``"numba"`` or ``"python"``; ``None`` for the fastest that is available. The
+        network is bit-identical on every engine.
     key_added
-        Where the result goes in ``adata.uns``.
+        Key of the result in ``adata.uns``.
     copy
         Return a copy of ``adata`` with the result instead of changing it.
 
@@ -147,36 +180,53 @@ def run_aracne(
     ``None``, or the copy. Sets ``adata.uns[key_added]``:
 
     ``["network"]``
-        Edges as a DataFrame: ``source``, ``target``, ``mi`` (nats, all samples), ``correlation``
-        (Spearman), ``mor`` (mode of regulation, -1 ... 1), ``likelihood`` (0 ... 1), ``support``
-        (resamples that have the edge), ``pvalue`` (of ``mi``, not adjusted for the choice of
-        edges), ``qvalue`` (the p-value itself with ``correction=None`` and no resampling). By
-        group, by the name of the regulator, then by decreasing ``mi``; for the strongest edges of
-        all, ``network.nlargest(10, "mi")``.
+        A DataFrame, one row per edge: ``source``, ``target``, ``mi`` (nats, from all samples; for
+        counts a score in nats that grows with the dependence), ``correlation`` (Spearman),
+        ``mor`` (mode of regulation, -1 to 1), ``likelihood`` (0 to 1), ``support`` (number of
+        resamples that have the edge), ``pvalue`` (of ``mi``, not adjusted for the choice of
+        edges), ``qvalue`` (by ``support``; without resampling by ``correction``) and ``rank``. The
+        most certain edges come first: by decreasing support, then by decreasing mean mutual
+        information over the resamples that have the edge. ``rank`` is that order from 1; edges
+        that tie share it. Do not order edges by ``likelihood``, which is relative to the regulon,
+        nor by ``qvalue``, which many edges share.
     ``["params"]``
-        The arguments, the engine, the version, what was dropped. Arguments that are ``None`` are
-        left out, since files hold no None: ``params.get("layer")`` gives None again.
+        The run record: arguments, engine, version, what was left out, and facts. Arguments that
+        are ``None`` are left out, since files hold no None. Facts of the data: ``scores``
+        (``"continuous"`` or ``"counts given depth"``), ``degree`` and ``studentised`` as used,
+        ``counts_recovered``, ``depth_source``, ``n_strata`` (within which decoys are permuted),
+        ``n_rare_genes``, ``resample_pvalue_used``. Facts to judge the network by:
+        ``share_of_pairs`` (edges per possible pair), ``n_regulators_kept``, ``median_regulon``,
+        ``median_support``, ``least_support``, ``decoy_share`` (edges of decoys for each edge at
+        the least support, scaled to the number of regulators) and ``stability`` (edges that the
+        odd and the even resamples have in common, divided by those of either).
     ``["groups"]``
-        With ``groupby``: facts about the network of each group, a DataFrame indexed by group; the
-        edges then have a column ``group``. ``pysces.Network.from_anndata(adata, group="B")`` is
-        the network of one group.
+        With ``groupby``: these facts for each group, a DataFrame indexed by group; the edges then
+        have a column ``group``, and ranks within it. ``pysces.Network.from_anndata(adata,
+        group="B")`` is the network of one group.
 
     Raises
     ------
     InputError
         Bad data or arguments; nothing is written then.
     EngineUnavailable
-        An engine asked for by name can't run here.
+        An engine asked for by name cannot run here.
 
     Warns
     -----
     PyscesWarning
-        If no edge is significant, or groups are too small.
+        If no edge is significant, or groups are too small; if values are sparse or scaled and no
+        counts can be recovered from them; and if the network is not to be trusted: it has more
+        than 10 % of all pairs, decoys have more than 0.3 edges for each edge, half of the edges
+        have a support below half of the resamples, or its ``stability`` is below 0.5.
 
     References
     ----------
-    Margolin et al. 2006 (ARACNe); Lachmann et al. 2016 (adaptive partitioning);
-    Elias and Gygi 2007 (target-decoy competition).
+    Margolin et al. 2006, BMC Bioinformatics 7(S1):S7 (ARACNe); Lachmann et al. 2016,
+    Bioinformatics 32:2233 (adaptive partitioning); Ince et al. 2017, Hum Brain Mapp 38:1541
+    (Gaussian copula); Lancaster 1957, Biometrika 44:289 (expansion in Hermite polynomials);
+    DiCiccio and Romano 2017, JASA 112:1211 (studentised correlation); Shah and Samworth 2013,
+    J R Stat Soc B 75:55 (complementary halves); Meinshausen and Buehlmann 2010, J R Stat Soc B
+    72:417 (stability selection); Elias and Gygi 2007, Nat Methods 4:207 (decoys).
 
     Examples
     --------
@@ -187,8 +237,8 @@ def run_aracne(
     >>> adata = anndata.AnnData(x)
     >>> adata.var_names = [f"gene{i}" for i in range(20)]
     >>> pysces.run_aracne(adata, ["gene0", "gene1"], n_resamples=10, n_null=100_000)
-    >>> adata.uns["aracne"]["network"][["source", "target", "support"]].values.tolist()
-    [['gene0', 'gene3', 10]]
+    >>> adata.uns["aracne"]["network"][["source", "target", "support", "rank"]].values.tolist()
+    [['gene0', 'gene3', 10, 1]]
     """
     storage.check_target(adata, copy)
     storage.check_free(adata, key_added, "network")

@@ -66,44 +66,60 @@ def infer_network(
     client: Any = None,
     engine: str | None = None,
 ) -> Network:
-    """Infer a network from a DataFrame or an array: what :func:`run_aracne` does beneath.
+    """Infer a network from a DataFrame or an array, as :func:`run_aracne` does from an AnnData.
 
     Parameters
     ----------
     expression
-        Samples x genes: a DataFrame, or an array or sparse matrix with ``genes=``.
+        Samples x genes, counts or normalised values: a DataFrame, or an array or sparse matrix
+        with ``genes=``.
     regulators
-        As in :func:`run_aracne`.
+        As in :func:`run_aracne`: names, the path of a file, or ``None``.
     genes
         Names of the columns of an array.
-    counts, min_cells
-        Whether values are counts, as in :func:`run_aracne`.
-    size_factors, batch_key
-        Depth and batch of each sample, as in :func:`run_aracne`: one value per sample.
+    counts
+        ``"auto"``, ``True`` or ``False``: whether values are counts, as in :func:`run_aracne`.
+    size_factors
+        Depth of each sample (its total count, in any unit): one number per sample. ``None``: the
+        unit of recovered counts, or the sum over at least 1,000 genes.
+    batch_key
+        Batch of each sample: one label per sample.
+    min_cells
+        Genes with counts in fewer samples are left out. Only used with counts.
     estimator, degree, n_bins, ties, miller_madow
         The estimator of mutual information, as in :func:`run_aracne`.
     resampling, n_resamples, alpha, correction, consensus, min_support, resample_pvalue, n_decoys
         Resamples and which edges are kept, as in :func:`run_aracne`.
-    dpi, dpi_tolerance, n_null, seed
-        Indirect edges, p-values and chance, as in :func:`run_aracne`.
+    dpi, dpi_tolerance
+        How indirect edges are removed, as in :func:`run_aracne`.
+    n_null
+        Number of simulated pairs of independent genes.
+    seed
+        Seed of resamples, ties and decoys.
     checkpoint, client, engine
         Where the work is done, as in :func:`run_aracne`.
 
     Returns
     -------
     Network
-        Its edges as :func:`run_aracne` writes them; the run record is ``network.params``.
+        Its edges have the columns and the order that :func:`run_aracne` writes, ``rank`` among
+        them; the run record is ``network.params``.
 
     Raises
     ------
     InputError
         Bad data or arguments.
     EngineUnavailable
-        An engine asked for by name can't run here.
+        An engine asked for by name cannot run here.
+
+    Warns
+    -----
+    PyscesWarning
+        If the network is empty or not to be trusted, as in :func:`run_aracne`.
 
     References
     ----------
-    As :func:`run_aracne`: Margolin et al. 2006, Lachmann et al. 2016.
+    As :func:`run_aracne`: Margolin et al. 2006, Ince et al. 2017, Shah and Samworth 2013.
 
     Examples
     --------
@@ -111,9 +127,11 @@ def infer_network(
     >>> rng = np.random.default_rng(0)
     >>> data = pd.DataFrame(rng.normal(size=(150, 3)), columns=["MYC", "MAX", "CDK4"])
     >>> data["CDK4"] += 3 * data["MYC"]
-    >>> network = pysces.infer_network(data, ["MYC"], resampling=None, n_null=100_000)
+    >>> network = pysces.infer_network(data, ["MYC"], n_resamples=10, n_null=100_000)
     >>> network.regulons()
     {'MYC': ['CDK4']}
+    >>> network.params["scores"], network.params["stability"]
+    ('continuous', 1.0)
     """
     options = Options.of(locals())
     table = Expression.from_matrix(expression, genes=genes)

@@ -1,7 +1,8 @@
-"""Pictures: every function takes ``ax=`` and returns the Axes (matplotlib, imported on use)."""
+"""Plots: every function takes ``ax=`` and returns the Axes (matplotlib, imported on use)."""
 
 from pysces.plots.activities import activity_dotplot, activity_heatmap, activity_violin
 from pysces.plots.barcodes import barcode, msviper_barcode, viper_barcode
+from pysces.plots.edge_copula import edge_copula
 from pysces.plots.embedding import embedding
 from pysces.plots.engines import benchmark_scaling, engine_agreement
 from pysces.plots.evidence import mi_null, support_histogram
@@ -17,6 +18,7 @@ __all__ = [
     "barcode",
     "benchmark_scaling",
     "dpi_comparison",
+    "edge_copula",
     "edge_partition",
     "embedding",
     "engine_agreement",

@@ -49,8 +49,9 @@ def mi_null(
     Returns
     -------
     matplotlib.axes.Axes
-        Share of pairs with at least so much mutual information, all samples. With resampling a
-        dashed line marks the threshold within one resample, which has fewer samples.
+        Share of pairs with at least so much mutual information, all samples; the scale of the
+        mutual information is that of its square root. With resampling a dotted line marks the
+        threshold within one resample, which has fewer samples.
 
     Raises
     ------
@@ -73,7 +74,8 @@ def mi_null(
     found = np.sort(table["mi"].to_numpy())
     pairs = None if mi is None else np.sort(mi.to_numpy()[np.isfinite(mi.to_numpy())])
     longest = max(float(part.max(initial=0.0)) for part in (found, pairs) if part is not None)
-    grid = np.linspace(0.0, 1.04 * longest or 1.0, 400)
+    # Mutual information grows with the square of a correlation: chance is at the very left.
+    grid = (1.04 * longest or 1.0) * np.linspace(0.0, 1.0, 400) ** 2
     ax = axes_of(ax, 6.5, 4.5)
     ax.fill_between(grid, _chance(params, null, grid), color="#cccccc", lw=0, label="independent")
     if pairs is not None:
@@ -93,11 +95,16 @@ def mi_null(
             xytext=(3, -2), textcoords="offset points", va="top", fontsize=8,
         )  # fmt: skip
     ax.set_yscale("log")
+    ax.set_xscale("function", functions=(_root, np.square))
     ax.set(xlim=(0, grid[-1]), ylim=(0.3 / max(1, total), 1.5))
     ax.set(xlabel="mutual information (nats)", ylabel="share of pairs at or above")
     ax.legend(frameon=False, loc="upper right")
     clean(ax)
     return ax
+
+
+def _root(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    return np.sqrt(np.maximum(values, 0.0))
 
 
 def _share(values: NDArray[np.float64], grid: NDArray[np.float64], total: int) -> NDArray[Any]:
@@ -158,7 +165,8 @@ def support_histogram(
     Returns
     -------
     matplotlib.axes.Axes
-        Numbers of edges, on a logarithmic axis where candidates or decoys are drawn.
+        Numbers of edges, on a logarithmic axis where candidates or decoys are drawn. A dotted line
+        marks the least support that ``min_support`` of the run record asks for.
 
     Raises
     ------
@@ -198,6 +206,16 @@ def support_histogram(
     if seen is not None or decoys is not None:
         ax.set_yscale("log")
         ax.set_ylim(bottom=0.5)
+    asked = float(params.get("min_support", 0.0)) if params.get("consensus") == "decoy" else 0.0
+    if asked > 0:
+        least = np.ceil(asked * int(params.get("n_resamples_used", most)) - 1e-9)
+        ax.axvline(least - 0.5, color=INK, linewidth=1, linestyle=":")
+        ax.annotate(
+            f"min_support\n{asked:g}", (least - 0.5, 1), xycoords=("data", "axes fraction"),
+            xytext=(-3, -2) if asked > 0.5 else (3, -2), textcoords="offset points",
+            ha="right" if asked > 0.5 else "left", va="top", fontsize=8,
+        )  # fmt: skip
+    ax.xaxis.get_major_locator().set_params(integer=True)
     ax.set(xlim=(0.4, most + 0.6), xlabel=f"support (of {most} resamples)", ylabel="edges")
     ax.legend(frameon=False, loc="lower left", bbox_to_anchor=(0, 1), ncols=3, fontsize=8)
     clean(ax)

@@ -72,6 +72,7 @@ PICTURES = {
     "support_histogram": lambda a, ax: pysces.pl.support_histogram(
         a, seen=np.arange(11), decoys=np.arange(11)[::-1], ax=ax
     ),
+    "edge_copula": lambda a, ax: pysces.pl.edge_copula(a, "MYC", HOSTILE[0], ax=ax),
     "edge_partition": lambda a, ax: pysces.pl.edge_partition(a, "MYC", HOSTILE[0], ax=ax),
     "embedding": lambda a, ax: pysces.pl.embedding(a, targets=True, ax=ax),
     "engine_agreement": lambda a, ax: pysces.pl.engine_agreement(verdicts(), ax=ax),

@@ -15,6 +15,7 @@ pytest.importorskip("networkx", reason="the extra `plot` isn't installed")
 matplotlib.use("Agg")
 
 from pysces.plots import partition  # noqa: E402
+from pysces.plots._style import VERMILION  # noqa: E402
 
 
 def network(adata) -> pysces.Network:
@@ -121,6 +122,101 @@ def test_partition_shows_values_from_low_to_high() -> None:
     assert (np.diff(screen, axis=0) > 0).all()
     with pytest.raises(InputError, match="'X'"):
         pysces.pl.edge_partition(data, "R", "X")
+
+
+def test_support_histogram_marks_the_least_support(adata) -> None:
+    adata.uns["aracne"]["params"] |= {"min_support": 0.5, "consensus": "decoy"}
+    ax = pysces.pl.support_histogram(adata)
+    assert "min_support\n0.5" in texts_of(ax)
+    assert ax.lines[-1].get_xdata()[0] == 4.5  # 5 of 10 resamples
+    adata.uns["aracne"]["params"]["consensus"] = "poisson"  # which does not use it
+    assert not texts_of(pysces.pl.support_histogram(adata))
+
+
+def of_copula(counts: bool) -> pd.DataFrame:
+    """A gene that another one follows, straight or by a parabola, and others; or counts of them."""
+    rng = seeds.generator(0, "copula")
+    z = rng.normal(size=(200, 3))
+    data = pd.DataFrame({"R": z[:, 0], "line": z[:, 0] + 0.5 * z[:, 1]})
+    data["bow"] = z[:, 0] ** 2 + 0.3 * z[:, 2]
+    if not counts:
+        return data
+    depth = rng.lognormal(0.0, 0.5, size=(200, 1))
+    counted = rng.poisson(0.4 * depth * np.exp(data))
+    return pd.DataFrame(counted, columns=data.columns).assign(whole=200)
+
+
+def curve_of(ax) -> np.ndarray:
+    (line,) = [line for line in ax.lines if line.get_color() == VERMILION]
+    return np.array(line.get_data())
+
+
+def test_edge_copula_says_what_mutual_information_gives() -> None:
+    data = of_copula(counts=False)
+    for target, degree in (("line", "auto"), ("bow", "auto"), ("bow", 1)):
+        ax = pysces.pl.edge_copula(data, "R", target, degree=degree)
+        mi = pysces.mutual_information(data, ["R"], degree=degree).at["R", target]
+        share = 1 - np.exp(-2 * mi)
+        rho = data["R"].corr(data[target], method="spearman")
+        assert ax.get_title() == f"{mi:.3f} nats, R² {share:.2f}, Spearman {rho:.2f}"
+        assert len(ax.collections[0].get_offsets()) == 200
+
+
+def test_edge_copula_takes_counts_depth_and_batches() -> None:
+    data = of_copula(counts=True)
+    batch = np.arange(200) % 2
+    depth = data.sum(axis=1).to_numpy()
+    titles = set()
+    for given in (
+        {"size_factors": depth},
+        {"size_factors": depth, "batch_key": batch},
+        {"counts": False},
+    ):
+        ax = pysces.pl.edge_copula(data, "R", "line", **given)
+        mi = pysces.mutual_information(data, ["R"], **given).at["R", "line"]
+        assert ax.get_title().startswith(f"{mi:.3f} nats")
+        kind = "normal score" if "counts" in given else "score given depth"
+        assert ax.get_xlabel() == f"R: {kind}"
+        titles.add(ax.get_title())
+    assert len(titles) == 3  # each changes the scores
+
+
+def test_edge_copula_draws_the_better_way_round() -> None:
+    data = of_copula(counts=False)
+    x, y = curve_of(pysces.pl.edge_copula(data, "R", "bow"))
+    assert (np.diff(x) > 0).all()
+    assert y[0] > y.min() < y[-1]  # a bowl over the regulator
+    x, y = curve_of(pysces.pl.edge_copula(data, "bow", "R"))
+    assert (np.diff(y) > 0).all()  # the regulator is now the one that is explained
+    x, y = curve_of(pysces.pl.edge_copula(data, "R", "bow", degree=1))
+    np.testing.assert_allclose(np.diff(y, 2), 0, atol=1e-12)
+
+
+def test_edge_copula_refuses_what_it_cannot_draw() -> None:
+    data = of_copula(counts=True)
+    with pytest.raises(InputError, match="Not among the genes: 'X'"):
+        pysces.pl.edge_copula(data, "R", "X")
+    with pytest.raises(InputError, match="Constant over the samples: 'whole'"):
+        pysces.pl.edge_copula(data, "R", "whole")
+    with pytest.raises(InputError, match="'degree'"):
+        pysces.pl.edge_copula(data, "R", "bow", degree=3)
+    with pytest.raises(InputError, match="layer= is for an AnnData"):
+        pysces.pl.edge_copula(data, "R", "bow", layer="counts")
+
+
+def test_plots_of_a_run_of_the_copula_estimator() -> None:
+    rng = seeds.generator(0, "a run")
+    data = pd.DataFrame(rng.normal(size=(80, 12))).add_prefix("gene")
+    data["gene1"] += 2 * data["gene0"]
+    network = pysces.infer_network(data, ["gene0"], n_resamples=10, n_null=20_000)
+    ax = pysces.pl.mi_null(network, pysces.mutual_information(data, ["gene0"]))
+    assert "threshold in a resample\nof 40 samples" in texts_of(ax)
+    share = ax.lines[0].get_ydata()
+    assert share[0] == 1.0  # all pairs
+    chance = ax.collections[0].get_paths()[0].vertices[:, 1]
+    assert 0.9 < chance.max() <= 1.0
+    ax = pysces.pl.support_histogram(network)
+    assert "min_support\n0.5" in texts_of(ax)
 
 
 # --- engines ------------------------------------------------------------------------------------
