@@ -227,7 +227,6 @@ def counts_of(
         recovered.
     known
         Depth and batch of the samples.
-
     ranked
         Whether values that are no counts are ranked; few genes are then divided by their sum.
 
@@ -339,7 +338,7 @@ def _warn_lost(expression: Expression) -> None:
     if expression.zero_share() > _SPARSE:
         warnings.warn(
             "The values are sparse and not counts, and the counts behind them cannot be recovered, "
-            "so the depth of the samples may show as mutual information. Pass the layer that holds "
+            "so the depth of the samples may show as regulation or activity. Pass the layer that holds "
             "counts (layer='counts'), or counts=False if they never were counts.",
             PyscesWarning,
             stacklevel=5,
@@ -347,8 +346,9 @@ def _warn_lost(expression: Expression) -> None:
     elif _looks_scaled(expression):
         warnings.warn(
             "Most genes have one most frequent lowest value below 0: scaled counts, it seems. "
-            "Scaling hides the depth of the samples, so it may show as mutual information. Pass "
-            "the layer that holds counts (layer='counts'), or counts=False if they never were.",
+            "Scaling hides the depth of the samples, so it may show as regulation or activity. "
+            "Pass the layer that holds counts (layer='counts'), or counts=False if they never "
+            "were.",
             PyscesWarning,
             stacklevel=5,
         )
