@@ -140,9 +140,10 @@ def run_viper(
     seed
         Fixes nulls, bootstraps, draws and zeros.
     compat
-        For ``"area"`` on another signature than counts. ``"r-matrix"``: take the largest one-tail rank over all cells, as the matrix
-        form of R's aREA does (and over all null samples, for their scores), instead of each cell's
-        own. A score then depends on the other cells, where the extreme genes of a cell are tied.
+        For ``"area"``, not of counts. ``"r-matrix"``: take the largest one-tail rank over all
+        cells, as the matrix form of R's aREA does (and over all null samples, for their scores),
+        instead of each cell's own. A score then depends on the other cells, where the extreme genes
+        of a cell are tied.
     engine
         ``"mlx"``, ``"numba"`` or ``"python"``; ``None`` for the best one here.
     key_added
