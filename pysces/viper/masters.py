@@ -67,7 +67,7 @@ class Masters:
         table["significant"] = significant
         if self.standard_error is not None:
             table["nes_se"] = self.standard_error
-        effect = np.where(significant, np.abs(self.effect), 0.0)
+        effect = np.where(significant, np.abs(self.effect).round(9), 0.0)
         names = table["regulator"].astype(str)
         order = np.lexsort((names, -np.abs(self.nes), -effect, ~significant))
         return table.iloc[order].reset_index(drop=True)

@@ -52,7 +52,7 @@ def z_of_t(t: NDArray[np.float64], degrees: NDArray[np.float64] | float) -> NDAr
     Finite where t is, also where the p-value is below what float64 holds.
 
     >>> z_of_t(np.array([2.0, 60.0]), 998.0).round(3)
-    array([ 1.997, 39.037])
+    array([ 1.998, 39.037])
     """
     t, degrees = np.broadcast_arrays(np.asarray(t, np.float64), np.asarray(degrees, np.float64))
     size = np.array(-special.ndtri(special.stdtr(degrees, -np.abs(t))))
