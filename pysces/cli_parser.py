@@ -107,10 +107,16 @@ def parser(functions: Mapping[str, Command]) -> argparse.ArgumentParser:
     viper.add_argument("--transpose", action="store_true", help="text with samples in rows")
     viper.add_argument(
         "--signature",
-        default="zscore",
-        choices=["zscore", "mad", "rank", "ttest", "mean", "none"],
+        default="auto",
+        choices=["auto", "counts", "zscore", "mad", "rank", "ttest", "mean", "none"],
     )
-    viper.add_argument("--enrichment", default="area", choices=["area", "narnea", "gsea", "mean"])
+    viper.add_argument(
+        "--enrichment",
+        default="auto",
+        choices=["auto", "score", "area", "narnea", "gsea", "mean"],
+    )
+    _counts(viper)
+    viper.add_argument("--n-draws", type=int, default=8, metavar="N", help="of residuals of counts")
     viper.add_argument("--min-targets", type=int, default=10, metavar="N")
     viper.add_argument("--n-permutations", type=int, default=0, metavar="N")
     viper.add_argument("--pleiotropy", action="store_true")
@@ -126,6 +132,7 @@ def parser(functions: Mapping[str, Command]) -> argparse.ArgumentParser:
     masters.add_argument("--reference", default="rest", help="another group (default: all others)")
     masters.add_argument("-o", "--output", required=True, help="table: .tsv, .csv")
     masters.add_argument("--layer", help="layer of the .h5ad file")
+    _counts(masters)
     masters.add_argument("--min-targets", type=int, default=10, metavar="N")
     masters.add_argument("--n-permutations", type=int, default=1000, metavar="N")
     masters.add_argument(
@@ -183,6 +190,24 @@ def _number_or_auto(text: str) -> int | str:
 
 def _engine(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--engine", choices=ENGINES, help="default: the best one here")
+
+
+def _counts(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--counts",
+        default="auto",
+        type=_switch_or_auto,
+        metavar="{auto,yes,no}",
+        help="whether the data are counts, or normalised ones (default: %(default)s)",
+    )
+    parser.add_argument("--size-factors", metavar="COLUMN", help="of .obs: the depth of each cell")
+    parser.add_argument("--batch-key", metavar="COLUMN", help="of .obs: genes have a level in each")
+
+
+def _switch_or_auto(text: str) -> bool | str:
+    if text not in ("auto", "yes", "no"):
+        raise argparse.ArgumentTypeError(f"must be auto, yes or no, not {text!r}")
+    return text if text == "auto" else text == "yes"
 
 
 def _network(parser: argparse.ArgumentParser) -> None:

@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 
 import numpy as np
@@ -15,15 +16,24 @@ import pytest
 
 import pysces
 from pysces import seeds
+from pysces.aracne.copula import Scores
 from pysces.aracne.measure import Measure
-from pysces.aracne.pairs import Candidates
-from pysces.aracne.resample import Resampler
+from pysces.aracne.pairs import Candidates, ScoredCandidates
+from pysces.aracne.resample import CopulaResampler, Resampler
 from pysces.aracne.resampling import Resampling
 from pysces.atomic import atomic_create, atomic_write
 from pysces.data.expression import Expression
 
 REGULATORS = ["g0", "g1", "g2"]
 OPTIONS = {"n_resamples": 6, "n_null": 20_000}
+# What the defaults were before the copula estimator
+EARLIER = {
+    "estimator": "adaptive",
+    "resampling": "subsample",
+    "resample_pvalue": 1e-3,
+    "min_support": 0.0,
+}
+BOTH = pytest.mark.parametrize("rules", [{}, EARLIER], ids=["copula", "earlier"])
 
 
 @pytest.fixture(scope="module")
@@ -78,26 +88,38 @@ def test_more_resamples_go_on_from_there(data, unbroken, tmp_path, monkeypatch) 
     assert before == {name: (folder / name).stat().st_mtime_ns for name in before}
 
 
+LATER = [
+    {"alpha": 0.2},
+    {"dpi": False},
+    {"dpi_tolerance": 0.3},
+    {"dpi": "maxent"},
+    {"consensus": "poisson"},
+]
+
+
 @pytest.mark.parametrize(
-    "changed",
+    ("changed", "rules"),
     [
-        {"alpha": 0.2},
-        {"dpi": False},
-        {"dpi_tolerance": 0.3},
-        {"dpi": "maxent"},
-        {"consensus": "poisson"},
+        *((changed, EARLIER) for changed in LATER),
+        *((changed, {}) for changed in LATER[:4]),
+        ({"min_support": 0.9}, {}),
+        ({"min_support": 0.1, "alpha": 0.5}, {}),
+        ({"n_decoys": 100}, {}),
     ],
 )
-def test_later_steps_reuse_what_is_there(data, tmp_path, changed, monkeypatch) -> None:
+@pytest.mark.filterwarnings("ignore::pysces.PyscesWarning")  # weak edges, on purpose
+def test_later_steps_reuse_what_is_there(data, tmp_path, changed, rules, monkeypatch) -> None:
     folder = tmp_path / "c"
-    run(data, folder)
-    wanted = pysces.infer_network(data, REGULATORS, **{**OPTIONS, **changed}).to_dataframe()
+    run(data, folder, **rules)
+    options = {**OPTIONS, **rules, **changed}
+    wanted = pysces.infer_network(data, REGULATORS, **options).to_dataframe()
 
     def forbidden(*_, **__):
         raise AssertionError("a resample was computed again")
 
     monkeypatch.setattr("pysces.aracne.resample.edges_above", forbidden)
-    same(run(data, folder, **changed), wanted)
+    monkeypatch.setattr("pysces.aracne.resample.CopulaResampler.part", forbidden)
+    same(run(data, folder, **{**rules, **changed}), wanted)
 
 
 @pytest.mark.parametrize(
@@ -105,8 +127,11 @@ def test_later_steps_reuse_what_is_there(data, tmp_path, changed, monkeypatch) -
     [
         ({"seed": 1}, "seed"),
         ({"estimator": "binned"}, "measure"),
+        ({"degree": 1}, "measure"),
         ({"resampling": "bootstrap"}, "resampling"),
         ({"resample_pvalue": 1e-4}, "resample_pvalue"),
+        ({"batch_key": ["a", "b"] * 50}, "data"),
+        ({"size_factors": np.arange(1.0, 101.0)}, "strata"),
     ],
 )
 def test_other_parameters_are_refused_by_name(data, tmp_path, changed, named) -> None:
@@ -115,12 +140,42 @@ def test_other_parameters_are_refused_by_name(data, tmp_path, changed, named) ->
         run(data, tmp_path / "c", **changed)
 
 
+@pytest.mark.filterwarnings("ignore::pysces.PyscesWarning")  # networks of noise are empty
+def test_other_counts_depths_and_batches_are_refused(tmp_path) -> None:
+    rng = seeds.generator(0, "counts")
+    depth = rng.lognormal(8, 0.5, size=120)
+    counts = pd.DataFrame(rng.poisson(depth[:, None] * rng.lognormal(-6, 1, size=40)))
+    counts.columns = [f"g{i}" for i in range(40)]
+    given = {"counts": True, "size_factors": depth}
+    folder = tmp_path / "c"
+    run(counts, folder, **given)
+    run(counts, folder, **given, alpha=0.2)
+    others = [
+        {**given, "size_factors": depth[::-1]},
+        {"counts": True},  # sums over the genes
+        {**given, "batch_key": ["a", "b"] * 60},
+        {**given, "counts": False},
+        {**given, "min_cells": 115},
+    ]
+    for other in others:
+        with pytest.raises(pysces.InputError, match=r"another run: .*(data|strata)"):
+            run(counts, folder, **other)
+    counts.iloc[3, 4] += 1
+    with pytest.raises(pysces.InputError, match=r"another run: .*data"):
+        run(counts, folder, **given)
+
+
 def test_other_data_are_refused(data, tmp_path) -> None:
     run(data, tmp_path / "c")
-    other = data.copy()
-    other.iloc[7, 5] += 1e-9
+    run(data, tmp_path / "earlier", **EARLIER)
+    nearly, other = data.copy(), data.copy()
+    nearly.iloc[7, 5] += 1e-9
+    other.iloc[7, 5] += 9
     with pytest.raises(pysces.InputError, match="data"):
         run(other, tmp_path / "c")
+    with pytest.raises(pysces.InputError, match="data"):
+        run(nearly, tmp_path / "earlier", **EARLIER)
+    same(run(nearly, tmp_path / "c"), run(data, tmp_path / "c"))  # the same ranks, the same scores
 
 
 def test_a_resample_of_another_run_is_computed_anew(data, unbroken, tmp_path, caplog) -> None:
@@ -192,8 +247,11 @@ def test_a_folder_of_something_else_is_refused(data, tmp_path) -> None:
     assert (tmp_path / "precious.txt").read_text() == "mine"
 
 
-def test_kill_at_any_moment_loses_at_most_the_resample_in_work(data, unbroken, tmp_path) -> None:
+@BOTH
+def test_kill_at_any_moment_loses_at_most_the_batch_in_work(data, tmp_path, rules) -> None:
     """After kill -9 in the middle; the next run finishes to the same bit."""
+    options = {**OPTIONS, **rules}
+    unbroken = pysces.infer_network(data, REGULATORS, **options).to_dataframe()
     folder = tmp_path / "c"
     np.save(tmp_path / "data.npy", data.to_numpy())
     code = f"""
@@ -205,9 +263,10 @@ def slowly(self, resample):
     time.sleep(0.3)
     return result
 unit.Resampler.__call__ = slowly
+unit._MOST_TOGETHER = unit._FEWEST_TOGETHER = 2
 data = np.load({str(tmp_path / "data.npy")!r})
 names = [f"g{{i}}" for i in range(30)]
-pysces.infer_network(data, {REGULATORS!r}, genes=names, checkpoint={str(folder)!r}, **{OPTIONS!r})
+pysces.infer_network(data, {REGULATORS!r}, genes=names, checkpoint={str(folder)!r}, **{options!r})
 """
     process = subprocess.Popen([sys.executable, "-c", code], env={**os.environ})
     deadline = time.monotonic() + 120
@@ -219,7 +278,7 @@ pysces.infer_network(data, {REGULATORS!r}, genes=names, checkpoint={str(folder)!
     assert 2 <= done < 6
     json.loads((folder / "fingerprint.json").read_text())
     frame = pd.DataFrame(np.load(tmp_path / "data.npy"), columns=data.columns)
-    same(run(frame, folder), unbroken)
+    same(run(frame, folder, **rules), unbroken)
 
 
 def test_atomic_write_leaves_the_old_file_when_it_fails(tmp_path) -> None:
@@ -254,17 +313,24 @@ def cluster():
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")  # distributed's own, when workers come and go
 def test_a_cluster_changes_nothing_even_when_a_worker_dies(
-    data, unbroken, cluster, tmp_path
+    data, unbroken, cluster, tmp_path, monkeypatch
 ) -> None:
     network = pysces.infer_network(data, REGULATORS, client=cluster, **OPTIONS)
     same(network.to_dataframe(), unbroken)
 
     victim = next(iter(cluster.run(os.getpid).values()))
     more = {**OPTIONS, "n_resamples": 12}
-    import threading
+    for name in ("_MOST_TOGETHER", "_FEWEST_TOGETHER"):  # several batches
+        monkeypatch.setattr(f"pysces.aracne.resample.{name}", 2)
+    killer = threading.Timer(0.1, lambda: os.kill(victim, signal.SIGKILL))
+    submit = type(cluster).submit
 
-    killer = threading.Timer(0.3, lambda: os.kill(victim, signal.SIGKILL))
-    killer.start()
+    def submitted(*given, **how):
+        if not killer.ident:  # every worker has the scores by now
+            killer.start()
+        return submit(*given, **how)
+
+    monkeypatch.setattr(type(cluster), "submit", submitted)
     network = pysces.infer_network(
         data, REGULATORS, client=cluster, checkpoint=tmp_path / "c", **more
     )
@@ -290,18 +356,31 @@ def test_more_workers_than_resamples_share_the_genes(data, cluster, monkeypatch)
     same(network, pysces.infer_network(data, REGULATORS, **options).to_dataframe())
 
 
-@pytest.mark.parametrize("count", [1, 2, 7, 29, 30, 1000])
-def test_parts_of_a_resample_make_the_whole(data, count) -> None:
+def _work(data, kind) -> Resampler:
     expression = Expression.from_matrix(data)
-    candidates = Candidates(expression, np.arange(3), 200, 0)
-    resampling = Resampling("subsample", 100, 0)
-    measure = Measure("adaptive", resampling.size)
-    work = Resampler(candidates, measure, resampling, 2**36, "dpi", 0.0)
+    if kind == "earlier":
+        candidates = Candidates(expression, np.arange(3), 200, 0)
+        resampling = Resampling("subsample", 100, 0)
+        measure = Measure("adaptive", resampling.size())
+        return Resampler(candidates, measure, resampling, {64: 2**36}, "dpi", 0.0)
+    scores = Scores.of(expression, None, None, 2)
+    candidates = ScoredCandidates(
+        expression, np.arange(3), 200, 0, scores, np.zeros(100, dtype=np.int64)
+    )
+    halves = Resampling("halves", 100, 0)
+    measure = scores.measure().with_samples(50)
+    return CopulaResampler(candidates, measure, halves, {50: 2**34}, "dpi", 0.0)
+
+
+@pytest.mark.parametrize("kind", ["copula", "earlier"])
+@pytest.mark.parametrize("count", [1, 2, 7, 29, 30, 1000])
+def test_parts_of_a_resample_make_the_whole(data, count, kind) -> None:
+    work = _work(data, kind)
     parts = work.parts(count)
     assert len(parts) <= count
     assert [gene for part in parts for gene in range(part.start, part.stop)] == list(range(30))
-    found = work.join([work.part(4, part) for part in parts])
-    whole = work(4)
+    found = work.join([work.part((4, 5), part) for part in parts])[0]
+    whole = work((4, 5))[0]
     assert found.largest == whole.largest
 
     def table(result) -> pd.DataFrame:
@@ -311,6 +390,28 @@ def test_parts_of_a_resample_make_the_whole(data, count) -> None:
 
     assert 20 < whole.kept.sum() < len(whole.kept)
     same(table(found), table(whole))
+
+
+def test_halves_stay_together_and_every_resample_is_in_one_batch(data) -> None:
+    """So that the second is a subtraction; also where only some are missing."""
+    work = _work(data, "copula")
+    assert work.batches(range(7)) == [(0, 1, 2, 3, 4, 5, 6)]
+    assert work.batches([3, 8, 9]) == [(3, 8, 9)]
+    batches = work.batches(range(201))
+    assert [r for batch in batches for r in batch] == list(range(201))
+    assert all(batch[0] % 2 == 0 and len(batch) <= 50 for batch in batches)
+    alone = work((9,))[0]
+    together = work((8, 9))[1]
+    assert alone.largest == together.largest
+    np.testing.assert_array_equal(alone.edges.mi, together.edges.mi)
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")  # distributed's own, when workers come and go
+def test_local_workers_change_nothing(data, unbroken) -> None:
+    pytest.importorskip("distributed", reason="dask.distributed isn't installed")
+    network = pysces.infer_network(data, REGULATORS, client="local", **OPTIONS)
+    same(network.to_dataframe(), unbroken)
 
 
 def test_client_must_be_one(data) -> None:

@@ -10,7 +10,7 @@ from scipy import integrate, stats
 from scipy.special import ndtri
 
 from pysces import seeds
-from pysces.data._margins import score_variance, tails, variance_by_sum
+from pysces.data._margins import is_calibrated, score_variance, tails, variance_by_sum
 from pysces.data.counts import CountModel, interval_scores, looks_like_counts, recover_counts
 from pysces.data.expression import Expression
 from pysces.errors import InputError
@@ -169,7 +169,7 @@ def test_a_few_extreme_cells_change_little() -> None:
     assert after.scores(extreme)[0][:, 7] == pytest.approx(after.limit)
 
 
-@pytest.mark.parametrize("kind", ["bimodal", "switch"])
+@pytest.mark.parametrize("kind", ["zero-inflated", "bimodal", "switch"])
 def test_a_gene_that_no_margin_fits_is_not_worse_than_ranks(kind: str) -> None:
     rng = np.random.default_rng(5)
     n = 600
@@ -181,15 +181,34 @@ def test_a_gene_that_no_margin_fits_is_not_worse_than_ranks(kind: str) -> None:
         "switch": lambda h: np.where(h > 0.5, 15, 0),
     }[kind]
     counts = rng.poisson(level(hidden) * depth / depth.mean()).astype(float)
-    first, _ = fitted(counts, depth).scores(counts)
+    model = fitted(counts, depth)
+    first, _ = model.scores(counts)
     ranks = stats.rankdata(np.log1p(counts / depth), axis=1)
 
     def found(values: np.ndarray) -> float:
         pairs = zip(values, hidden, strict=True)
         return float(np.mean([np.corrcoef(x, h)[0, 1] for x, h in pairs]))
 
-    assert found(first) > found(ranks) - 0.01
+    assert found(first) > found(ranks) - 0.02
+    assert is_calibrated(model.table).all()
+    share = model.share[0, :, None]
+    fits = rng.poisson(share * depth).astype(float)
+    assert not is_calibrated(fitted(fits, depth).table).any()
     assert np.isfinite(first).all()
+
+
+def test_without_differences_in_depth_calibrated_scores_are_those_of_ranks() -> None:
+    rng = np.random.default_rng(12)
+    n = 400
+    counts = np.where(rng.random((10, n)) < 0.5, 0, rng.poisson(20, (10, n))).astype(float)
+    first, second = fitted(counts, np.full(n, 1000.0)).scores(counts)
+    for gene in range(10):
+        below = (counts[gene][:, None] > counts[gene]).mean(axis=1)
+        upto = (counts[gene][:, None] >= counts[gene]).mean(axis=1)
+        h1, h2 = interval_scores(below, upto)
+        assert np.corrcoef(first[gene], h1)[0, 1] > 0.99
+        assert np.corrcoef(second[gene], h2)[0, 1] > 0.95
+        assert abs(first[gene].mean()) < 0.02
 
 
 def test_extremes_have_finite_scores() -> None:
@@ -317,6 +336,9 @@ def test_cells_without_ones_are_recovered() -> None:
     assert recovered is not None
     np.testing.assert_array_equal(recovered.counts.sample_block(), counts)
     np.testing.assert_array_equal(recovered.depth, totals)
+    alone = recover_counts(expression_of(adata.X))  # 2 and 3 are no multiples of 2
+    assert alone is not None
+    np.testing.assert_array_equal(alone.counts.sample_block()[3], counts[3])
 
 
 def test_what_cannot_be_recovered_is_refused() -> None:

@@ -62,10 +62,10 @@ def test_marks_that_a_terminal_cannot_print_become_letters() -> None:
 
 
 def test_an_engine_that_computes_wrong_is_a_fault(monkeypatch) -> None:
-    from pysces.kernels.numba import mi
+    from pysces.kernels.numba import copula
 
-    right = mi.adaptive_mi
-    monkeypatch.setattr(mi, "adaptive_mi", lambda *a, **k: right(*a, **k) + np.int64(2**30))
+    right = copula.copula_mi
+    monkeypatch.setattr(copula, "copula_mi", lambda *a, **k: right(*a, **k) + np.int64(2**30))
     (wrong,) = faults(doctor._results())
     assert wrong.name == "small run on numba"
     assert "differs" in wrong.found
@@ -73,12 +73,12 @@ def test_an_engine_that_computes_wrong_is_a_fault(monkeypatch) -> None:
 
 
 def test_an_engine_that_fails_is_a_fault(monkeypatch) -> None:
-    from pysces.kernels.numba import mi
+    from pysces.kernels.numba import copula
 
     def dead(*_, **__):
         raise RuntimeError("device lost")
 
-    monkeypatch.setattr(mi, "adaptive_mi", dead)
+    monkeypatch.setattr(copula, "copula_mi", dead)
     (wrong,) = faults(doctor._results())
     assert "RuntimeError: device lost" in wrong.found
 

@@ -41,6 +41,32 @@ extern "C" void run(const long long* between, const long long* network, const in
         thread(between, network, dims, out, x, y);
 }
 """
+COPULA_ARGUMENTS = """const float* first, const float* second, const float* third,
+    const float* x_terms, const float* y_terms, const long long* own, const long long* starts,
+    const int* dims, const float* real, long long* out"""
+COPULA_MAIN = (
+    "static void thread(" + COPULA_ARGUMENTS + ", unsigned gx, unsigned gy) {%s}\n"
+    'extern "C" void run(' + COPULA_ARGUMENTS + ") {"
+    """
+    for (int y = 0; y < dims[1] / 64 + 3; ++y) for (int x = 0; x < dims[0] + 5; ++x)
+        thread(first, second, third, x_terms, y_terms, own, starts, dims, real, out, x, y);
+}
+"""
+)
+PRUNE_ARGUMENTS = """const int* row, const int* gene, const long long* mi, const int* asked,
+    const int* row_regulator, const long long* row_mi, const int* row_start,
+    const int* gene_regulator, const long long* gene_mi, const int* gene_start, const int* dims,
+    const long long* fraction, int* out"""
+PRUNE_MAIN = (
+    "static void thread(" + PRUNE_ARGUMENTS + ", unsigned gx, unsigned gy) {%s}\n"
+    'extern "C" void run(' + PRUNE_ARGUMENTS + ") {"
+    """
+    for (int y = 0; y < 3; ++y) for (int x = 0; x < dims[0] + 5; ++x)
+        thread(row, gene, mi, asked, row_regulator, row_mi, row_start, gene_regulator, gene_mi,
+               gene_start, dims, fraction, out, x, y);
+}
+"""
+)
 
 
 def _compiled(folder, name, main, body):
@@ -72,6 +98,21 @@ def max_min(tmp_path_factory):
     from pysces.kernels.mlx import _gpu_source
 
     return _compiled(tmp_path_factory.mktemp("dpi"), "dpi", MAX_MIN_MAIN, _gpu_source.MAX_MIN_BODY)
+
+
+@pytest.fixture(scope="module")
+def copula(tmp_path_factory):
+    from pysces.kernels.mlx import _gpu_source
+
+    folder = tmp_path_factory.mktemp("copula")
+    return _compiled(folder, "copula", COPULA_MAIN, _gpu_source.COPULA_BODY)
+
+
+@pytest.fixture(scope="module")
+def prune(tmp_path_factory):
+    from pysces.kernels.mlx import _gpu_source
+
+    return _compiled(tmp_path_factory.mktemp("prune"), "prune", PRUNE_MAIN, _gpu_source.PRUNE_BODY)
 
 
 def _ranks(rng, rows, n):
@@ -117,3 +158,113 @@ def test_max_min_body_equals_the_reference(max_min):
     np.testing.assert_array_equal(
         ~(edges < out), reference_dpi.dpi(edges, between, network, 1 << 30)
     )
+
+
+def _screened_by_body(copula, products, x_terms, y_terms, own, n, limit):
+    """Both launches as `_gpu.copula_screen` makes them: count, then write."""
+    genes, rows = products[0].shape
+    degree = 1 if len(products) == 1 else 2
+    first, second, third = products if degree == 2 else [products[0]] * 3
+    real = np.array([n, limit, 2.0**-21, 0, 0, 0, 0, 0], dtype=np.float32)
+    blocks = -(-genes // 64)
+    dims = np.array([rows, genes, degree, 0, 0, 0, 0, 0], dtype=np.int32)
+    counts = np.full(rows * blocks + 1, -7, dtype=np.int64)
+    given = [first, second, third, x_terms, y_terms, own]
+    _call(copula, *given, np.zeros(8, dtype=np.int64), dims, real, counts)
+    assert counts[-1] == -7  # nothing is written past the end
+    counts = counts[:-1]
+    total = int(counts.sum())
+    dims[3] = 1
+    found = np.full((total + 1, 4), -7, dtype=np.int64)
+    _call(copula, *given, np.cumsum(counts) - counts, dims, real, found)
+    assert (found[-1] == -7).all()
+    row, gene = np.divmod(found[:-1, 0], genes)
+    return row, gene, [found[:-1, 1 + k] for k in range(len(products))]
+
+
+@pytest.mark.parametrize("degree", [1, 2])
+@pytest.mark.parametrize(("rows", "genes"), [(1, 1), (3, 64), (9, 65), (17, 200)])
+def test_copula_body_equals_the_array_operations(copula, degree, rows, genes):
+    from pysces.kernels.mlx._copula_arrays import screened
+
+    rng = np.random.default_rng(rows * genes + degree)
+    many = 1 if degree == 1 else 3
+    products = [rng.integers(-900, 900, (genes, rows)).astype(np.float32) for _ in range(many)]
+    x_terms = rng.normal(size=(2 * degree, rows)).astype(np.float32)
+    y_terms = rng.normal(size=(2 * degree, genes)).astype(np.float32)
+    x_terms[1, 0] = 0  # a row without variance, or not usable
+    own = rng.integers(-1, genes, rows)
+    n, limit = 50, 1e4
+    row, gene, sums = _screened_by_body(copula, products, x_terms, y_terms, own, n, limit)
+    right = screened([mx.array(p) for p in products], x_terms, y_terms, own, n, limit)
+    order, other = np.lexsort((gene, row)), np.lexsort((right[1], right[0]))
+    np.testing.assert_array_equal(row[order], right[0][other])
+    np.testing.assert_array_equal(gene[order], right[1][other])
+    for one, two in zip(sums, right[2], strict=True):
+        np.testing.assert_array_equal(one[order], two[other])
+    assert not (own[row] == gene).any()
+    if rows > 3:
+        assert 0 < len(row) < rows * genes
+
+
+@pytest.mark.parametrize("degree", [1, 2])
+def test_the_screen_misses_no_edge_of_the_reference(copula, degree):
+    """Pairs that the body lets pass hold all whose mutual information reaches the threshold."""
+    from pysces.kernels._copula import moments, share_of
+    from pysces.kernels.mlx import copula as engine
+    from pysces.kernels.python import copula as reference
+
+    rng = np.random.default_rng(3)
+    n = 70
+    z = rng.normal(size=(90, n))
+    z[:45] += rng.normal(size=n)
+    terms = [np.clip(np.rint(30 * h), -127, 127) for h in (z, z * z - 1)[:degree]]
+    scores = np.stack(terms, axis=1).astype(np.int8)
+    x = np.ascontiguousarray(scores[::9])
+    mi = reference.copula_mi(x, scores, degree)
+    threshold = int(np.sort(mi.ravel())[-200])
+    everything = np.ones(n, dtype=np.uint8)
+    good = np.ones(90, dtype=bool)
+    x_terms = engine._terms(moments(x, everything, degree), good[:10], n, degree)
+    y_terms = engine._terms(moments(scores, everything, degree), good, n, degree)
+    pairs = [(0, 0), (0, 1), (1, 0)][: 1 if degree == 1 else 3]  # of gene and of row
+    whole = scores.astype(np.float64)
+    products = [(whole[:, i] @ whole[::9, j].T).astype(np.float32) for i, j in pairs]
+    limit = share_of(threshold) * (1 - engine._SLACK)
+    own = np.full(10, -1)
+    row, gene, _ = _screened_by_body(copula, products, x_terms, y_terms, own, n, limit)
+    passed = set(zip(row.tolist(), gene.tolist(), strict=True))
+    wanted = set(zip(*(part.tolist() for part in np.nonzero(mi >= threshold)), strict=True))
+    assert wanted <= passed
+    assert len(passed) < len(wanted) + 10
+
+
+@pytest.mark.parametrize("kept", [1.0, 0.85, 0.0])
+@pytest.mark.parametrize("top", [4, 2**50, 2**61])
+@pytest.mark.parametrize("density", [0.2, 1.0])
+def test_prune_body_equals_the_reference(prune, density, top, kept):
+    from pysces.kernels.mlx import _gpu
+
+    rng = np.random.default_rng(7)
+    regulators, rows, genes = 9, 14, 60
+    network = rng.integers(1, top, (rows, genes))
+    network[rng.random(network.shape) > density] = 0
+    network[np.arange(regulators), np.arange(regulators)] = 0
+    row, gene = (part.astype(np.int32) for part in np.nonzero(network))
+    order = rng.permutation(len(row))
+    row, gene = row[order], gene[order]
+    partner = np.concatenate([np.arange(regulators), np.full(genes - regulators, -1)])
+    asked = rng.permutation(len(row))[: len(row) // 2]
+    mi, fraction = network[row, gene], round(kept * 2**30)
+    lists = _gpu.edge_lists(row, gene, mi, partner.astype(np.int32), asked, regulators)
+    dims = np.array([len(asked), 0, 0, 0, 0, 0, 0, 0], dtype=np.int32)
+    out = np.full(len(asked) + 1, -7, dtype=np.int32)
+    lists = [np.ascontiguousarray(part) for part in lists]
+    _call(prune, *lists, dims, np.full(8, fraction, dtype=np.int64), out)
+    assert out[-1] == -7
+    wanted = reference_dpi.prune_edges(
+        row, gene, mi, partner.astype(np.int32), asked, regulators, fraction
+    )
+    np.testing.assert_array_equal(out[:-1] > 0, wanted)
+    if kept and density == 1.0:
+        assert 0 < wanted.sum() < len(wanted)

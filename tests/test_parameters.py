@@ -31,6 +31,9 @@ OPTIONS = {field.name: field.default for field in dataclasses.fields(Options)}
 OF_ANNDATA = {"layer", "mask_var", "groupby", "min_samples", "key_added", "copy"}
 OTHER = {
     "estimator": "binned",
+    "degree": 2,
+    "counts": False,
+    "min_cells": 3,
     "n_bins": 7,
     "ties": "together",
     "miller_madow": True,
@@ -39,6 +42,7 @@ OTHER = {
     "alpha": 0.01,
     "correction": "bonferroni",
     "consensus": "poisson",
+    "min_support": 0.7,
     "resample_pvalue": 0.01,
     "n_decoys": 3,
     "dpi": "maxent",
@@ -111,9 +115,37 @@ def test_choices_of_viper_are_handed_on(
 
 
 @pytest.mark.parametrize(
+    ("given", "wanted"),
+    [
+        (["--counts", "true", "--degree", "2"], {"counts": True, "degree": 2}),
+        (["--counts", "false", "--degree", "auto"], {"counts": False, "degree": "auto"}),
+        (["--size-factors", "depth"], {"size_factors": "depth"}),
+        (["--batch-key", "donor", "--min-cells", "3"], {"batch_key": "donor", "min_cells": 3}),
+        (["--min-support", "0.7"], {"min_support": 0.7}),
+        (["--resample-pvalue", "0.001"], {"resample_pvalue": 0.001}),
+        (["--resampling", "none"], {"resampling": None}),
+        (["--estimator", "adaptive"], {"estimator": "adaptive"}),
+    ],
+)
+def test_the_command_line_hands_on_what_it_is_given(given, wanted, monkeypatch) -> None:
+    def stop(*_: Any, **options: Any) -> None:
+        assert {name: options[name] for name in wanted} == wanted
+        raise Stopped
+
+    monkeypatch.setattr("pysces.data.files.read_expression", lambda *_, **__: None)
+    monkeypatch.setattr(pysces, "run_aracne", stop)
+    with pytest.raises(Stopped):
+        main(["aracne", "x.h5ad", "-o", "net.tsv", *given])
+
+
+@pytest.mark.parametrize(
     ("name", "value", "message"),
     [
-        ("miller_madow", "no", "must be True or False"),
+        ("degree", True, r"must be one of \['auto', 1, 2\]"),
+        ("degree", "2", r"must be one of \['auto', 1, 2\]"),
+        ("counts", 1, r"must be one of \['auto', True, False\]"),
+        ("min_support", "half", "must be a number"),
+        ("resample_pvalue", "Auto", r"must be a number in the range \(0, 1\] or 'auto'"),
         ("n_resamples", "Auto", r"an int in the range \[1, inf\) or 'auto'"),
         ("n_resamples", np.array([1, 2]), "must be an int"),
     ],
@@ -123,12 +155,17 @@ def test_bad_values_are_named(name: str, value: Any, message: str) -> None:
         Options(**{name: value})
 
 
+def test_a_bad_flag_is_named() -> None:
+    with pytest.raises(pysces.InputError, match="'miller_madow' parameter must be True or False"):
+        Options(estimator="binned", miller_madow="no")  # type: ignore[arg-type]
+
+
 def test_numbers_of_numpy_are_plain_ones() -> None:
     options = Options(seed=np.int32(3), alpha=np.float32(0.5), n_null=np.int64(10_000))
     assert [type(v) for v in (options.seed, options.alpha, options.n_null)] == [int, float, int]
 
 
-NEEDS = {name: {"estimator": "binned"} for name in ("ties", "miller_madow")}
+NEEDS = {name: {"estimator": "binned"} for name in ("n_bins", "ties", "miller_madow")}
 
 
 class Stopped(Exception):

@@ -15,6 +15,14 @@ from pysces import seeds
 
 N_NULL = 100_000
 QUICK = {"n_resamples": 8, "n_null": N_NULL}
+# What the defaults were before the copula estimator
+EARLIER = {
+    "estimator": "adaptive",
+    "resampling": "subsample",
+    "resample_pvalue": 1e-3,
+    "min_support": 0.0,
+}
+BOTH = pytest.mark.parametrize("rules", [{}, EARLIER], ids=["copula", "earlier"])
 
 
 def simulated(n_samples: int = 120, n_genes: int = 40, seed: int = 0) -> pd.DataFrame:
@@ -45,8 +53,9 @@ def edges(network: pysces.Network) -> set[tuple[str, str]]:
     return set(network.to_dataframe()[["source", "target"]].itertuples(index=False, name=None))
 
 
-def test_finds_what_was_planted(data) -> None:
-    network = pysces.infer_network(data, REGULATORS, n_resamples=20, n_null=N_NULL)
+@BOTH
+def test_finds_what_was_planted(data, rules) -> None:
+    network = pysces.infer_network(data, REGULATORS, n_resamples=20, n_null=N_NULL, **rules)
     planted = {("R0", f"g{i}") for i in range(10, 20)} | {("R1", f"g{i}") for i in range(20, 30)}
     assert len(edges(network) & planted) >= 18
     assert len(edges(network) - planted) <= 3
@@ -57,17 +66,53 @@ def test_finds_what_was_planted(data) -> None:
     assert (table["qvalue"] <= 0.05).all()
     assert table["likelihood"].between(0, 1).all()
     assert list(table.columns) == [
-        "mi", "correlation", "mor", "likelihood", "support", "pvalue", "qvalue",
+        "mi", "correlation", "mor", "likelihood", "support", "pvalue", "qvalue", "rank",
     ]  # fmt: skip
 
 
-def test_edges_go_by_regulator_then_by_strength(data, caplog) -> None:
-    with caplog.at_level("INFO", logger="pysces"):
-        edges = pysces.infer_network(data, REGULATORS[::-1], **QUICK).to_dataframe()
-    assert f"{len(edges)} edges of {len(REGULATORS)} regulators" in caplog.text
-    rows = list(zip(edges["source"], -edges["mi"], edges["target"], strict=True))
-    assert len(rows) > 10
+@BOTH
+def test_edges_go_by_support_then_by_strength(data, rules, caplog) -> None:
+    """The order of all edges is the column rank; without resamples it is that of mi."""
+    weak = data + 0.7 * seeds.generator(8).normal(size=data.shape)
+    options = {**QUICK, "min_support": 0.2, "n_resamples": 20, "alpha": 0.3, **rules}
+    with caplog.at_level("INFO", logger="pysces"), warnings.catch_warnings():
+        warnings.simplefilter("ignore", pysces.PyscesWarning)  # weak edges, on purpose
+        network = pysces.infer_network(weak, REGULATORS[::-1], **options)
+    table = network.to_dataframe()
+    assert f"{len(table)} edges of {len(REGULATORS)} regulators" in caplog.text
+    assert len(table) > 10
+    assert (table["rank"] <= np.arange(1, len(table) + 1)).all()  # edges that tie share one
+    assert table["rank"].is_monotonic_increasing
+    assert table["rank"].iloc[0] == 1
+    assert table["rank"].nunique() > 10
+    assert table["support"].nunique() > 3
+    assert (table["support"].diff().dropna() <= 0).all()
+    if not rules:  # q-values of the earlier rules go by support, then by MI of all samples
+        assert (table["qvalue"].diff().dropna() >= 0).all()
+    once = pysces.infer_network(data, REGULATORS, resampling=None, n_null=N_NULL).to_dataframe()
+    rows = list(zip(-once["mi"], once["source"], once["target"], strict=True))
     assert rows == sorted(rows)
+
+
+def test_edges_of_one_support_go_by_their_mean_over_resamples(data) -> None:
+    """Of two resamples that are halves, by the mean of the mutual information of both."""
+    options = {"n_resamples": 2, "n_null": 20_000, "dpi": False, "alpha": 1.0, "min_support": 1.0}
+    table = pysces.infer_network(data, REGULATORS, **options).to_dataframe()
+    assert len(table) > 15
+    assert (table["support"] == 2).all()
+    from pysces.aracne.copula import Scores
+    from pysces.aracne.resampling import Resampling
+    from pysces.data.expression import Expression
+    from pysces.dispatch import operations as ops
+
+    expression = Expression.from_matrix(data)
+    scores = Scores.of(expression, None, None, 2).values
+    mean = np.zeros((40, 40))
+    for half in (0, 1):
+        own = np.ascontiguousarray(scores[:, :, Resampling("halves", 120, 0).indices(half)])
+        mean += ops.copula_mi(own, own, 2) / 2
+    places = [expression.genes.get_indexer(table[end].astype(str)) for end in ("source", "target")]
+    assert (np.diff(mean[tuple(places)]) <= 1).all()
 
 
 def test_correlation_is_spearmans(data) -> None:
@@ -88,21 +133,26 @@ def test_mi_is_that_of_all_samples(data) -> None:
     )
 
 
-@pytest.mark.parametrize("resampling", ["subsample", "bootstrap", None])
-@pytest.mark.parametrize("estimator", ["adaptive", "adaptive-dyadic", "binned"])
-def test_order_of_genes_changes_nothing(data, estimator, resampling) -> None:
+@pytest.mark.parametrize("resampling", ["halves", "subsample", "bootstrap", None])
+@pytest.mark.parametrize("estimator", ["copula", "adaptive", "adaptive-dyadic", "binned"])
+def test_order_of_genes_and_samples_changes_nothing(data, estimator, resampling) -> None:
     rounded = data.round(1)  # with ties: they're broken by name, not by place
+    rounded.index = [f"cell{i}" for i in range(len(rounded))]
     shuffled = rounded[rounded.columns[seeds.generator(1).permutation(rounded.shape[1])]]
-    options = {"estimator": estimator, "n_bins": 5, "resampling": resampling, **QUICK}
+    shuffled = shuffled.iloc[seeds.generator(2).permutation(len(rounded))]
+    options = {"estimator": estimator, "resampling": resampling, **QUICK}
+    if estimator == "binned":
+        options["n_bins"] = 5
     one = pysces.infer_network(rounded, REGULATORS, **options)
     two = pysces.infer_network(shuffled, REGULATORS[::-1], **options)
     pd.testing.assert_frame_equal(one.to_dataframe(), two.to_dataframe(), check_exact=True)
     assert len(one) > 10
 
 
-def test_engines_threads_and_blocks_change_nothing(data, monkeypatch) -> None:
+@BOTH
+def test_engines_threads_and_blocks_change_nothing(data, monkeypatch, rules) -> None:
     small = data.iloc[:60, :24]
-    options = {"n_resamples": 3, "n_null": 2_000}
+    options = {"n_resamples": 4, "n_null": 2_000, **rules}
     found = {}
     for row in pysces.status().engines:
         if row.available:
@@ -123,6 +173,7 @@ def test_engines_threads_and_blocks_change_nothing(data, monkeypatch) -> None:
 
 def test_kinds_of_input_change_nothing(data, tmp_path) -> None:
     counts = data.round(0).clip(lower=0)
+    counts.index = counts.index.astype(str)  # samples go by name, and an array numbers them
     wanted = pysces.infer_network(counts, REGULATORS, **QUICK).to_dataframe()
     names = list(counts.columns)
     adata = as_anndata(counts)
@@ -142,15 +193,21 @@ def test_kinds_of_input_change_nothing(data, tmp_path) -> None:
     view = anndata.concat([adata, adata], index_unique="-")[: len(counts)]
     for source in (adata, backed, view):
         result = source.to_memory().copy() if source is backed else source.copy()
+        result.obs_names = counts.index
         pysces.run_aracne(result, REGULATORS, **QUICK)
         table = result.uns["aracne"]["network"].reset_index(drop=True)
         pd.testing.assert_frame_equal(table, wanted, check_exact=True)
 
 
 def test_seed_matters(data) -> None:
-    one = pysces.infer_network(data, REGULATORS, seed=0, **QUICK).to_dataframe()
-    two = pysces.infer_network(data, REGULATORS, seed=1, **QUICK).to_dataframe()
-    assert not one["support"].equals(two["support"])
+    weak = data + seeds.generator(8).normal(size=data.shape)
+    options = {**QUICK, "alpha": 1.0, "min_support": 0.2}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", pysces.PyscesWarning)  # weak edges, on purpose
+        networks = [pysces.infer_network(weak, REGULATORS, seed=s, **options) for s in (0, 1)]
+    one, two = (n.to_dataframe().set_index(["source", "target"])["support"] for n in networks)
+    assert len(one) > 5
+    assert one.to_dict() != two.to_dict()
 
 
 def test_run_writes_only_its_key(data) -> None:
@@ -276,8 +333,27 @@ def test_noise_keeps_the_promise_of_benjamini_hochberg(fast) -> None:
         ({"alpha": 1.5}, "'alpha'"),
         ({"alpha": "small"}, "'alpha'"),
         ({"estimator": "kernel"}, "'estimator'"),
-        ({"n_bins": 1}, "'n_bins'"),
-        ({"n_bins": 2.5}, "'n_bins'"),
+        ({"estimator": "binned", "n_bins": 1}, "'n_bins'"),
+        ({"estimator": "binned", "n_bins": 2.5}, "'n_bins'"),
+        ({"n_bins": 5}, "require estimator='binned'"),
+        ({"degree": 3}, "'degree'"),
+        ({"degree": True}, "'degree'"),
+        ({"degree": 1, "estimator": "adaptive"}, "require estimator='copula'"),
+        ({"counts": "yes"}, "'counts'"),
+        ({"counts": True}, "counts=True, but the values are not whole numbers"),
+        ({"counts": True, "estimator": "binned"}, "require estimator='copula'"),
+        ({"min_cells": -1}, "'min_cells'"),
+        ({"min_support": 1.1}, "'min_support'"),
+        ({"min_support": -0.1}, "'min_support'"),
+        ({"resample_pvalue": "small"}, "'resample_pvalue'"),
+        ({"resample_pvalue": 0}, "'resample_pvalue'"),
+        ({"size_factors": "nothing"}, r"obs\['nothing'\]"),
+        ({"size_factors": [1.0, 2.0]}, "120 samples need one number each"),
+        ({"size_factors": [-1.0] * 120}, "not negative"),
+        ({"batch_key": "nothing"}, r"obs\['nothing'\]"),
+        ({"batch_key": ["a"] * 7}, "7 labels for 120 samples"),
+        ({"batch_key": [None] + ["a"] * 119}, "no label"),
+        ({"batch_key": ["a"] * 120, "estimator": "adaptive"}, "require estimator='copula'"),
         ({"resampling": "jackknife"}, "'resampling'"),
         ({"n_resamples": 0}, "'n_resamples'"),
         ({"correction": "holm"}, "'correction'"),
@@ -426,8 +502,8 @@ def test_prune_dpi_needs_regulators_among_genes() -> None:
     ("options", "reason"),
     [
         ({"consensus": "poisson", "n_resamples": 2, "alpha": 1e-12}, "More resamples may help"),
-        ({"n_decoys": 1, "n_resamples": 3}, r"too few for 1 decoys: .* More decoys"),
-        ({"alpha": 1e-9, "n_resamples": 3}, r"too few for 200 decoys"),
+        ({"n_decoys": 1, "n_resamples": 4}, r"too few for 1 decoys: .* More decoys"),
+        ({"alpha": 1e-9, "n_resamples": 4}, r"too few for 200 decoys"),
         ({"resampling": None, "alpha": 1e-300}, "fewer genes or a larger alpha"),
     ],
 )

@@ -8,6 +8,7 @@ from scipy import stats
 
 import pysces
 from pysces import seeds
+from pysces.aracne.copula import Copula, continuous_scores, whole_scores
 from pysces.aracne.measure import Measure
 from pysces.aracne.null import N_NULL, Null, _cached, null_of, simulate, summarise
 from pysces.aracne.significance import (
@@ -16,6 +17,7 @@ from pysces.aracne.significance import (
     decoy_qvalues,
     poisson_pvalues,
 )
+from pysces.dispatch import operations as ops
 
 
 def test_benjamini_hochberg_equals_scipy() -> None:
@@ -268,3 +270,84 @@ def test_checkpoint_needs_resamples(tmp_path) -> None:
         pysces.infer_network(
             data, ["a"], genes=["a", "b"], resampling=None, checkpoint=tmp_path / "c", n_null=1000
         )
+
+
+# --- the null distribution of the copula --------------------------------------------------------
+
+
+def _share(mi: np.ndarray) -> np.ndarray:
+    """R^2 of mutual information in fixed point."""
+    return -np.expm1(-2.0 * mi / 2.0**40)
+
+
+@pytest.mark.parametrize("n", [20, 50, 100, 300, 1000])
+def test_degree_1_follows_the_exact_law_of_a_correlation(n: int, fast) -> None:
+    """R^2 of normal scores is Beta(1/2, (n - 2) / 2), nearly so at 20 samples."""
+    null = null_of(Copula(n, n, 1, False), n_null=1_000_000)
+    for p, within in ((1e-1, 0.02), (1e-2, 0.05), (1e-3, 0.15), (1e-4, 0.4)):
+        exact = stats.beta(0.5, (n - 2) / 2).sf(_share(np.array([null.threshold(p)])))[0]
+        assert exact == pytest.approx(p, rel=within + 4 / np.sqrt(1e6 * p))
+
+
+def test_a_half_is_a_sample_of_the_scores_of_all(fast) -> None:
+    """Scores are made once: those of a half have no fixed spread, and the law stays."""
+    null = null_of(Copula(40, 80, 1, False), n_null=1_000_000)
+    for p in (1e-2, 1e-3):
+        exact = stats.beta(0.5, 38 / 2).sf(_share(np.array([null.threshold(p)])))[0]
+        assert exact == pytest.approx(p, rel=0.1 + 4 / np.sqrt(1e6 * p))
+
+
+def _fresh_scores(rng: np.random.Generator, n: int, kind: str, measure: Copula) -> np.ndarray:
+    """Scores of 1,400 independent genes, drawn by another generator than the null's own."""
+    values = rng.normal(size=(1400, n))
+    if kind == "rounded":
+        values = np.round(2 * values)  # a dozen values
+    return whole_scores(*continuous_scores(values), measure.degree, measure.studentised)
+
+
+@pytest.mark.parametrize("kind", ["continuous", "rounded"])
+@pytest.mark.parametrize(("degree", "studentised"), [(1, False), (2, False), (1, True), (2, True)])
+@pytest.mark.parametrize("n", [20, 60, 200, 1000])
+def test_copula_pvalues_are_calibrated(n, degree, studentised, kind, fast) -> None:
+    """Of a million fresh independent pairs the share below p is p; ties change little."""
+    half = n // 2 if n > 20 else n  # thresholds of halves, as networks use them
+    measure = Copula(half, n, degree, studentised)
+    null = null_of(measure, n_null=1_000_000)
+    rng = seeds.generator(n + degree, kind)
+    below = np.zeros(3)
+    levels = (1e-2, 1e-3, 1e-4)
+    for _ in range(2 if n == 1000 else 4):
+        values = _fresh_scores(rng, n, kind, measure)
+        chosen = np.ascontiguousarray(values[:, :, rng.permutation(n)[:half]])
+        mi = ops.copula_mi(chosen[:400], chosen[400:], degree)
+        below += [np.sum(mi >= null.threshold(p)) for p in levels]
+    pairs = 400_000 * (2 if n == 1000 else 4)
+    for p, count in zip(levels, below, strict=True):
+        # Pairs of a block share genes: their counts spread more than those of independent pairs.
+        spread = 4 * np.sqrt(2 * p / pairs + p / 1_000_000)
+        slack = 0.15 if kind == "continuous" else 0.35
+        if (n, degree, studentised, kind) == (20, 2, True, "rounded"):
+            slack = 1.2  # 20 samples of few values: twice as many as said
+        assert count / pairs <= p * (1 + slack) + spread
+        assert count / pairs >= p * (1 - slack) - spread
+
+
+def test_the_null_of_a_copula_is_the_same_on_every_engine() -> None:
+    measure = Copula(16, 33, 2, True)
+    tables = []
+    for row in pysces.status().engines:
+        if row.available:
+            with pysces.use_engine(row.engine):
+                tables.append(simulate(measure, "permutation", 3_000))
+    for table in tables[1:]:
+        assert np.array_equal(tables[0].top, table.top)
+        assert np.array_equal(tables[0].thinned, table.thinned)
+
+
+def test_the_null_of_many_cells_is_stretched(fast) -> None:
+    """(n - 2) MI hardly depends on n: 12,000 of 24,000 cells from 4,096 of 8,192."""
+    measure = Copula(12_000, 24_000, 1, False)
+    found = null_of(measure, n_null=100_000)
+    for p, within in ((1e-1, 0.05), (1e-2, 0.15), (1e-3, 0.45)):
+        exact = stats.beta(0.5, 11_998 / 2).sf(_share(np.array([found.threshold(p)])))[0]
+        assert exact == pytest.approx(p, rel=within)

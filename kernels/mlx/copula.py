@@ -33,7 +33,7 @@ def copula_mi(regulators: mx.array, genes: mx.array, degree: int) -> NDArray[np.
     if mi.size == 0 or n == 0:
         return mi
     x_of, y_of = _moments_of_all(regulators, degree), _moments_of_all(genes, degree)
-    short = _is_short(regulators, genes)
+    short = _is_short(regulators, genes, 1)
     squared = regulators.shape[1] == 2 * degree
     step = max(1, _PAIRS_ON_CPU // regulators.shape[0])
     for start in range(0, genes.shape[0], step):
@@ -41,7 +41,7 @@ def copula_mi(regulators: mx.array, genes: mx.array, degree: int) -> NDArray[np.
         block = genes[columns]
         products = _products(regulators, block, degree, short)
         squares = (
-            _products(regulators[:, degree:], block[:, degree:], degree, True) if squared else []
+            _products(regulators[:, degree:], block[:, degree:], degree, short) if squared else []
         )
         wide = Moments(*(None if part is None else part[:, None] for part in x_of))
         mi[:, columns] = information(
@@ -94,7 +94,7 @@ def copula_edges(
     ]
     if rows.shape[0] == 0 or genes.shape[0] == 0:
         return counts, *edges[0]
-    short = _is_short(rows, genes)
+    short = _is_short(rows, genes, int(times.max(initial=1)))
     for r, weight in enumerate(times):
         samples = np.repeat(np.arange(len(weight)), weight)
         n = len(samples)
@@ -154,7 +154,7 @@ def _candidates(
             row, gene, sums = screened(products, x_terms, terms, own_on_host - start, n, limit)
         squares = []
         if squared and len(row):
-            blocks = _products(block[:, degree:], x[:, degree:], degree, True, swapped=True)
+            blocks = _products(block[:, degree:], x[:, degree:], degree, short, swapped=True)
             place = mx.array(gene.astype(np.int64) * x.shape[0] + row)
             squares = [_host(part.reshape(-1)[place]) for part in blocks]
         elif squared:
@@ -196,9 +196,9 @@ def _moments_of_all(scores: mx.array, degree: int) -> Moments:
     return Moments(*found)
 
 
-def _is_short(x: mx.array, y: mx.array) -> bool:
-    """Whether no sum over all samples can pass 2^24: by Cauchy and Schwarz."""
-    if x.shape[2] <= _SAFE_SAMPLES:
+def _is_short(x: mx.array, y: mx.array, times: int) -> bool:
+    """Whether no sum over samples, each chosen so often at most, can pass 2^24: Cauchy, Schwarz."""
+    if times * x.shape[2] <= _SAFE_SAMPLES:
         return True
     if x.shape[2] > 1 << 16:
         return False
@@ -207,7 +207,7 @@ def _is_short(x: mx.array, y: mx.array) -> bool:
         if scores.size:
             values = scores.astype(mx.int32)
             largest = max(largest, int(mx.max(mx.sum(values * values, axis=2)).item()))
-    return largest < _EXACT
+    return times * largest < _EXACT
 
 
 def _products(

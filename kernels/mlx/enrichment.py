@@ -143,6 +143,34 @@ def weighted_mean(
     return Double(mean.hi * large, mean.lo * large)
 
 
+def target_sums(
+    cell: mx.array,
+    gene: mx.array,
+    value: mx.array,
+    n_cells: int,
+    n_genes: int,
+    indptr: mx.array,
+    targets: mx.array,
+    weight: mx.array,
+) -> mx.array:
+    """See the reference; blocks of cells are laid out dense, sums are of int64."""
+    regulons = len(indptr) - 1
+    if n_cells * regulons * len(targets) == 0:
+        return mx.zeros((n_cells, regulons), dtype=mx.int64)
+    rows, columns, values = np.array(cell), np.array(gene), np.array(value)
+    step = max(1, min(fx.MOST_ROWS, _BLOCK // max(len(targets), n_genes)))
+    parts = []
+    for start in range(0, n_cells, step):
+        stop = min(n_cells, start + step)
+        inside = slice(*np.searchsorted(rows, [start, stop]))
+        dense = np.zeros((stop - start, n_genes), dtype=np.int64)
+        dense[rows[inside] - start, columns[inside]] = values[inside]
+        terms = mx.take(mx.array(dense), targets, axis=1) * weight[None]
+        parts.append(fx.segment_sums(terms, indptr))
+        mx.eval(parts[-1])
+    return mx.concatenate(parts)
+
+
 class _Edges:
     """Targets and constants of the edges of all regulons, made on the host in float64."""
 

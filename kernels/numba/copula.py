@@ -45,14 +45,14 @@ def copula_mi(
     everything = np.ones(n, dtype=np.uint8)
     x_of, y_of = moments(regulators, everything, degree), moments(genes, everything, degree)
     samples = np.arange(n)
-    short = _is_short(regulators, genes)
+    short = _is_short(regulators, genes, everything)
 
     def tile(rows: slice, columns: slice) -> None:
         x, y = regulators[rows], genes[columns]
         products = _products(x, y, samples, degree, short)
         squares = []
         if x.shape[1] == 2 * degree:
-            squares = _products(x[:, degree:], y[:, degree:], samples, degree, True)
+            squares = _products(x[:, degree:], y[:, degree:], samples, degree, short)
         wide = Moments(*(None if part is None else part[:, None] for part in x_of.at(rows)))
         mi[rows, columns] = information(
             [part.astype(np.int64) for part in products],
@@ -119,7 +119,7 @@ def copula_edges(
         for r, weight in enumerate(weights)
     ]
     studentised = rows.shape[1] == 2 * degree
-    short = _is_short(rows, genes)
+    short = _is_short(rows, genes, weights)
     everything = np.arange(weights.shape[1])
     tiles = list(_tiles(len(rows), len(genes)))
     found: list[list[tuple[NDArray[Any], ...]]] = [[] for _ in weights]
@@ -247,11 +247,12 @@ def _on_threads(work: Callable[..., None], tiles: Sequence[tuple[slice, slice]])
                 done.result()
 
 
-def _is_short(x: NDArray[np.int8], y: NDArray[np.int8]) -> bool:
-    """Whether no sum over all samples can pass 2^24: by Cauchy and Schwarz."""
-    if x.shape[2] <= _SAFE_SAMPLES:
+def _is_short(x: NDArray[np.int8], y: NDArray[np.int8], weights: NDArray[np.uint8]) -> bool:
+    """Whether no sum over samples, however often drawn, passes 2^24: by Cauchy and Schwarz."""
+    times = int(weights.max(initial=1))
+    if times * x.shape[2] <= _SAFE_SAMPLES:
         return True
-    return max(_largest_square_sum(x), _largest_square_sum(y)) < _EXACT
+    return times * max(_largest_square_sum(x), _largest_square_sum(y)) < _EXACT
 
 
 @jit

@@ -69,6 +69,29 @@ def weighted_mean(signature, indptr, targets, weights):
     return _weighted_mean(signature, indptr, targets, weights)
 
 
+def target_sums(cell, gene, value, n_cells, n_genes, indptr, targets, weight):
+    """Weighted sums of sparse whole numbers: each entry goes to the regulons of its gene."""
+    order = np.argsort(targets, kind="stable")
+    owner = np.repeat(np.arange(len(indptr) - 1), np.diff(indptr))[order]
+    first = np.searchsorted(targets[order], np.arange(n_genes + 1))
+    start = np.searchsorted(cell, np.arange(n_cells + 1))
+    regulons = np.empty(len(indptr) - 1, np.int8)
+    return _target_sums(start, gene, value, regulons, first, owner, weight[order])
+
+
+@parallel
+def _target_sums(start, gene, value, regulons, first, owner, weight):
+    cells = len(start) - 1
+    result = np.zeros((cells, len(regulons)), np.int64)
+    for cell in prange(cells):
+        row = result[cell]
+        for entry in range(start[cell], start[cell + 1]):
+            x = value[entry]
+            for edge in range(first[gene[entry]], first[gene[entry] + 1]):
+                row[owner[edge]] += weight[edge] * x
+    return result
+
+
 @parallel
 def _normal_scores(ranks, offset, quantiles):
     scores = np.zeros(ranks.shape)

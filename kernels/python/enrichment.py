@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from .ranks import average_ranks
@@ -121,6 +122,22 @@ def weighted_mean(
         with np.errstate(invalid="ignore", divide="ignore"):
             result[:, regulon] = _row_sums(values[:, genes] * weights[edges]) / total
     return result
+
+
+def target_sums(
+    cell: NDArray[np.int32],
+    gene: NDArray[np.int32],
+    value: NDArray[np.int64],
+    n_cells: int,
+    n_genes: int,
+    indptr: NDArray[np.int64],
+    targets: NDArray[np.int32],
+    weight: NDArray[np.int64],
+) -> NDArray[np.int64]:
+    """Weighted sums of sparse whole numbers: a product of two sparse matrices."""
+    values = sp.csr_array((value, (cell, gene)), shape=(n_cells, n_genes))
+    regulons = sp.csr_array((weight, targets, indptr), shape=(len(indptr) - 1, n_genes))
+    return np.ascontiguousarray((values @ regulons.T).toarray(), dtype=np.int64)
 
 
 def _row_sums(terms: Float) -> Float:

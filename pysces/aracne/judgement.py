@@ -78,9 +78,16 @@ def _problems(
     """What is wrong with a network, each with its likely cause and remedy."""
     found = []
     if decoy_share is not None and decoy_share > _DECOY_SHARE:
+        given = params.get("scores") == "counts given depth"
         found.append(
-            f"Decoys have {decoy_share:.2g} edges for each edge of a regulator: what samples share "
-            "(depth, batch) is not accounted for. Pass counts (layer='counts') and batch_key=."
+            f"Decoys have {decoy_share:.2g} edges for each edge of a regulator: "
+            + (
+                "what samples share (batch) is not accounted for, or there are too few resamples. "
+                "Pass batch_key=, or raise n_resamples= or min_support=."
+                if given
+                else "what samples share (depth, batch) is not accounted for. Pass counts "
+                "(layer='counts') and batch_key=."
+            )
         )
     pairs = params["n_regulators"] * (params["n_genes"] - 1)
     if params["share_of_pairs"] > _NEARLY_COMPLETE and pairs > _MANY_PAIRS:

@@ -12,8 +12,9 @@ from pysces.aracne.copula import Scores
 from pysces.aracne.options import DPI_METHODS, Options
 from pysces.aracne.pairs import Candidates, kept_fraction, mi_blocks
 from pysces.checks import check_number, check_one_of
+from pysces.data._inputs import name_order
 from pysces.data.depth import counts_of, known_of, known_of_arrays
-from pysces.data.expression import Expression, constant_genes, name_order
+from pysces.data.expression import Expression, constant_genes
 from pysces.data.regulators import resolve_regulators
 from pysces.dispatch import operations as ops
 from pysces.dispatch.chunks import block_length, blocks

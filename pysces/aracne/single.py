@@ -18,8 +18,9 @@ from pysces.aracne.null import N_NULL
 from pysces.aracne.options import Options
 from pysces.aracne.pairs import Candidates, ScoredCandidates
 from pysces.aracne.work import Work
+from pysces.data._inputs import name_order
 from pysces.data.depth import Known, counts_of, known_of_arrays
-from pysces.data.expression import Expression, constant_genes, name_order, nonzero_samples
+from pysces.data.expression import Expression, constant_genes, nonzero_samples
 from pysces.data.regulators import resolve_regulators
 from pysces.dispatch.engines import choose, record, use_engine
 from pysces.errors import InputError

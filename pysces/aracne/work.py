@@ -72,8 +72,14 @@ def _data_hash(candidates: Candidates) -> str:
         return candidates.expression.data_hash()
     digest = hashlib.blake2b(candidates.scores.digest.encode(), digest_size=16)
     digest.update("\0".join(candidates.expression.genes).encode())
-    digest.update(candidates.strata.tobytes())
     return digest.hexdigest()
+
+
+def _strata_hash(candidates: Candidates) -> str:
+    """Digest of the strata of depth and batch within which decoys are permuted."""
+    if not isinstance(candidates, ScoredCandidates):
+        return "none"
+    return hashlib.blake2b(candidates.strata.tobytes(), digest_size=16).hexdigest()
 
 
 def _fingerprint(resampler: Resampler, options: Options) -> dict[str, Any]:
@@ -82,11 +88,13 @@ def _fingerprint(resampler: Resampler, options: Options) -> dict[str, Any]:
     names = candidates.expression.genes[candidates.regulators]
     return {
         "data": _data_hash(candidates),
+        "strata": _strata_hash(candidates),
         "regulators": hashlib.blake2b("\0".join(names).encode(), digest_size=16).hexdigest(),
         "n_regulators": candidates.n_regulators,
         "measure": resampler.measure.name,
         "ties": resampler.measure.ties,
         "resampling": options.resampling,
+        "resample_pvalue": options.pvalue_of_resample(candidates.n_pairs),
         "thresholds": {str(n): value for n, value in sorted(resampler.thresholds.items())},
         "n_null": options.n_null,
         "seed": options.seed,

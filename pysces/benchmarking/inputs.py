@@ -30,6 +30,14 @@ def dependent_ranks(rng: np.random.Generator, rows: int, samples: int) -> NDArra
     return (values.argsort(1).argsort(1) + 1).astype(np.int32)
 
 
+def whole_scores(rng: np.random.Generator, rows: int, samples: int) -> NDArray[np.int8]:
+    """Whole scores of 8 bits of degree 2, rows x 2 x samples; half of the rows share a cause."""
+    z = rng.normal(size=(rows, samples))
+    z[: rows // 2] += rng.normal(size=samples)
+    terms = [np.clip(np.rint(30 * h), -127, 127) for h in (z, z * z - 1)]
+    return np.stack(terms, axis=1).astype(np.int8)
+
+
 def counts(rng: np.random.Generator, rows: int, columns: int) -> NDArray[np.float64]:
     """Logarithms of counts, half of them 0: the ties of single cells [rows columns]."""
     return np.log1p(rng.poisson(0.7, size=(rows, columns)).astype(np.float64))

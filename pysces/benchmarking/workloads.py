@@ -68,6 +68,60 @@ def binned_mi(rung: int) -> Workload:
     return Workload(arguments, regulators * genes, "pairs")
 
 
+def copula_mi(rung: int) -> Workload:
+    """Regulators with genes of which half share a cause, degree 2, over 200 samples."""
+    rng, regulators, genes = inputs.stream("copula_mi", rung), 16 * 2**rung, 64 * 2**rung
+    x = inputs.whole_scores(rng, regulators, SAMPLES)
+    y = inputs.whole_scores(rng, genes, SAMPLES)
+    return Workload({"regulators": x, "genes": y, "degree": 2}, regulators * genes, "pairs")
+
+
+def copula_pairs(rung: int) -> Workload:
+    """Pairs drawn from 50 regulators and 1,000 genes, degree 2, over 200 samples."""
+    rng, pairs = inputs.stream("copula_pairs", rung), 256 * 4**rung
+    x = inputs.whole_scores(rng, REGULONS, SAMPLES)
+    y = inputs.whole_scores(rng, GENES, SAMPLES)
+    row = rng.integers(0, REGULONS, size=pairs).astype(np.int32)
+    gene = rng.integers(0, GENES, size=pairs).astype(np.int32)
+    return Workload({"rows": x, "genes": y, "row": row, "gene": gene, "degree": 2}, pairs, "pairs")
+
+
+def copula_edges(rung: int) -> Workload:
+    """Ten halves of 200 samples, degree 2; about a tenth of the pairs are edges."""
+    rng, regulators, genes = inputs.stream("copula_edges", rung), 16 * 2**rung, 64 * 2**rung
+    first = np.array([rng.permutation(SAMPLES) < SAMPLES // 2 for _ in range(5)])
+    weights = np.stack([first, ~first], axis=1).reshape(10, SAMPLES).astype(np.uint8)
+    arguments = {
+        "rows": inputs.whole_scores(rng, regulators, SAMPLES),
+        "genes": inputs.whole_scores(rng, genes, SAMPLES),
+        "own": np.arange(regulators),
+        "weights": weights,
+        "usable_rows": np.ones((10, regulators), dtype=bool),
+        "usable_genes": np.ones((10, genes), dtype=bool),
+        "thresholds": np.full(10, int(0.05 * 2**40)),
+        "degree": 2,
+    }
+    return Workload(arguments, 10 * regulators * genes, "pairs")
+
+
+def prune_edges(rung: int) -> Workload:
+    """The network of the data processing inequality as a list of its edges."""
+    regulators, genes = 16 * 2**rung, 128 * 2**rung
+    network, _ = inputs.edges(inputs.stream("dpi", rung), regulators, genes, 0.1)
+    row, gene = np.nonzero(network)
+    partner = np.full(genes, -1, dtype=np.int32)
+    partner[:regulators] = np.arange(regulators)
+    arguments = {
+        "row": row.astype(np.int32),
+        "gene": gene.astype(np.int32),
+        "mi": network[row, gene],
+        "partner": partner,
+        "asked": np.arange(len(row)),
+        "n_regulators": regulators,
+    }
+    return Workload({**arguments, "kept_fraction": 1 << 30}, regulators**2 * genes, "triangles")
+
+
 def dpi(rung: int) -> Workload:
     """A network that has a tenth of all edges."""
     regulators, genes = 16 * 2**rung, 128 * 2**rung
@@ -204,6 +258,22 @@ def weighted_mean(rung: int) -> Workload:
     _, values, sets = _enrichment("weighted_mean", rung, first=16)
     weights = sets.pop("mode") * sets.pop("likelihood")
     return Workload({"signature": values, **sets, "weights": weights}, len(values), "cells")
+
+
+def target_sums(rung: int) -> Workload:
+    """50 regulons of 50 targets among 1,000 genes, a tenth of the values filled."""
+    rng, values, sets = _enrichment("target_sums", rung, first=16)
+    cell, gene = np.nonzero(rng.random(values.shape) < 0.1)
+    arguments = {
+        "cell": cell.astype(np.int32),
+        "gene": gene.astype(np.int32),
+        "value": np.rint(values[cell, gene] * 2.0**20).astype(np.int64),
+        "n_cells": values.shape[0],
+        "n_genes": values.shape[1],
+        **_sets(sets),
+        "weight": np.rint(sets["mode"] * sets["likelihood"] * 2.0**20).astype(np.int64),
+    }
+    return Workload(arguments, len(values), "cells")
 
 
 def narnea(rung: int) -> Workload:

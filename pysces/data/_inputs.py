@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from pysces.checks import check_unique_genes
 from pysces.data._sources import ALL, as_positions
 from pysces.errors import InputError
 from pysces.messages import listed
@@ -74,3 +75,29 @@ def frame_values(frame: pd.DataFrame) -> Any:
     if all(isinstance(dtype, np.dtype) for dtype in frame.dtypes):
         return frame.to_numpy()
     return frame.to_numpy(dtype=np.float64, na_value=np.nan)
+
+
+def name_order(names: pd.Index) -> NDArray[np.intp]:
+    """Positions that sort names; whole numbers by their size, other names as text.
+
+    >>> name_order(pd.Index(["10", "9", "1"])).tolist()
+    [2, 1, 0]
+    """
+    texts = names.to_numpy().astype(str)
+    if len(texts) and all(text.isdecimal() for text in texts):
+        return np.lexsort((texts, np.char.str_len(np.char.lstrip(texts, "0"))))
+    return np.argsort(texts, kind="stable")
+
+
+def check_names(genes: pd.Index, n_samples: int) -> None:
+    """InputError unless there are genes, with a name each, and samples."""
+    if len(genes) == 0:
+        raise InputError("The expression matrix has no genes. Check the mask and the filtering.")
+    if n_samples < 2:
+        raise InputError(
+            f"The expression matrix has {n_samples} sample(s); at least 2 are needed. "
+            "Rows are samples (cells) and columns genes: is the matrix transposed?"
+        )
+    check_unique_genes(genes)
+    if (genes.str.strip() == "").any():
+        raise InputError("A gene has an empty name. Name it or remove it.")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from scipy.interpolate import RectBivariateSpline
-from scipy.special import betainc, gammainc, gammaincc, gammaln, ndtri
+from scipy.special import betainc, gammainc, gammaincc, gammaln, ndtr, ndtri
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -38,6 +38,16 @@ def tails(count: Floats, mean: Floats, size: Floats) -> tuple[Floats, Floats]:
     high = upper < np.where(small, 1e-6, 0.5)
     upper[high] = _tail(count[high], mean[high], size[high], upper=True)
     return lower, upper
+
+
+def ends_of(
+    counts: Floats, mean: Floats, size: Floats
+) -> tuple[tuple[Floats, Floats], tuple[Floats, Floats]]:
+    """Both tails at F(y - 1) and at F(y); all one-dimensional."""
+    below = (np.zeros(len(counts)), np.ones(len(counts)))
+    some = counts > 0
+    below[0][some], below[1][some] = tails(counts[some] - 1, mean[some], size[some])
+    return below, tails(counts, mean, size)
 
 
 def _by_recurrence(count: Floats, mean: Floats, size: Floats) -> Floats:
@@ -94,10 +104,7 @@ def mean_scores(below: tuple[Floats, Floats], upto: tuple[Floats, Floats]) -> tu
 
 def zero_scores(mean: Floats, size: Floats) -> tuple[Floats, Floats]:
     """:func:`mean_scores` of the count 0, for arrays of any shape (broadcast)."""
-    with np.errstate(divide="ignore", invalid="ignore"):
-        exponent = -size * np.log1p(mean / size)
-    if np.isinf(size).any():
-        exponent = np.where(np.isinf(size), -mean, exponent)
+    exponent = _log_zero_share(mean, size)
     lower, upper = np.exp(exponent), -np.expm1(exponent)
     z = quantile(lower, upper)
     density = _density(z)
@@ -105,6 +112,17 @@ def zero_scores(mean: Floats, size: Floats) -> tuple[Floats, Floats]:
         first, second = -density / lower, -_times(z, density) / lower
         gone = lower <= 0
         return np.where(gone, -np.inf, first), np.where(gone, np.inf, second)
+
+
+def zero_share(mean: Floats, size: Floats) -> Floats:
+    """P(Y = 0), for arrays of any shape (broadcast)."""
+    return np.exp(_log_zero_share(mean, size))
+
+
+def _log_zero_share(mean: Floats, size: Floats) -> Floats:
+    with np.errstate(divide="ignore", invalid="ignore"):
+        exponent = -size * np.log1p(mean / size)
+    return np.where(np.isinf(size), -mean, exponent) if np.isinf(size).any() else exponent
 
 
 def quantile(lower: Floats, upper: Floats) -> Floats:
@@ -170,6 +188,84 @@ def _ends(mean: float, size: float) -> Floats:
     return np.array(ends)
 
 
+# --- calibration ----------------------------------------------------------------------------------
+
+_KNOTS = ndtr(np.arange(-3, 3.01, 0.25))  # of the uniform; symmetric about 1/2
+_MISFIT = 1.0  # of sqrt(n) times the largest difference of distribution functions: 1 % or less
+_SHARE = 2.0**30
+_FEWEST = 20  # samples
+
+
+def calibration(
+    counts: Floats, depth: Floats, share: Floats, size: Floats, bins: DepthBins
+) -> Floats:
+    """Distribution function of the uniforms of each gene at fixed knots, float64 [genes knots].
+
+    The mean over the samples of how far below a knot the interval of a count lies (the
+    nonrandomised histogram of Czado et al. 2009). The knots themselves for a gene that its margin
+    fits, as far as n samples tell. Sums are of whole numbers, so no order changes them.
+    """
+    n = int(np.count_nonzero(depth))
+    found = np.tile(_KNOTS, (len(counts), 1))
+    if n < _FEWEST:
+        return found
+    coarse = _KNOTS[::2]
+    distribution = _distribution(counts, depth, share, size, bins, coarse)
+    misfit = np.abs(distribution - coarse).max(axis=1) > _MISFIT / math.sqrt(n)
+    if misfit.any():
+        some = counts[misfit], depth, share[:, misfit], size[misfit]
+        found[misfit] = _distribution(*some, bins, _KNOTS)
+    return found
+
+
+def _distribution(
+    counts: Floats, depth: Floats, share: Floats, size: Floats, bins: DepthBins, knots: Floats
+) -> Floats:
+    """Mean over the samples of how much of a count's interval lies below each knot."""
+    genes, n = len(counts), int(np.count_nonzero(depth))
+    filled = bins.depth > 0
+    zeros = bins.number[filled] - (counts > 0).astype(np.float64) @ bins.member[:, filled]
+    mean = (share[bins.batch].T * bins.depth)[:, filled]
+    none = np.maximum(zero_share(mean, size[:, None]), 1e-300)
+    row, column = np.nonzero(counts)
+    mean = share[bins.batch_of[column], row] * depth[column]
+    (below, _), (upto, _) = ends_of(counts[row, column], mean, size[row])
+    width = np.maximum(upto - below, 1e-300)
+    total = np.empty((genes, len(knots)))
+    for k, knot in enumerate(knots):
+        part = np.rint(np.minimum(knot / none, 1.0) * _SHARE)
+        total[:, k] = np.ascontiguousarray(zeros * part).sum(axis=1)
+        part = np.rint(np.clip((knot - below) / width, 0.0, 1.0) * _SHARE)
+        total[:, k] += np.bincount(row, weights=part, minlength=genes)
+    return total / (n * _SHARE)
+
+
+def is_calibrated(table: Floats) -> NDArray[np.bool_]:
+    """Which genes have another distribution than the knots themselves [genes]."""
+    return (table != _KNOTS).any(axis=1)
+
+
+def calibrated(
+    ends: tuple[Floats, Floats], table: Floats, gene: NDArray[np.intp]
+) -> tuple[Floats, Floats]:
+    """Tails (lower, upper) at an end of intervals, through the calibration of their gene."""
+    lower, upper = ends
+    knots = np.concatenate([[0.0], _KNOTS, [1.0]])
+    edge = np.zeros((len(table), 1))
+    values = np.hstack([edge, table, edge + 1])
+    low = lower <= 0.5
+    # From above, the knots and what lies beyond them are mirror images
+    at = np.where(low, lower, upper)
+    place = np.clip(np.searchsorted(knots, at, side="right") - 1, 0, len(knots) - 2)
+    part = (at - knots[place]) / (knots[place + 1] - knots[place])
+
+    def between(table: Floats) -> Floats:
+        return table[gene, place] * (1 - part) + table[gene, place + 1] * part
+
+    rising, falling = between(values), between(1 - values[:, ::-1])
+    return np.where(low, rising, 1 - falling), np.where(low, 1 - rising, falling)
+
+
 # --- fit ------------------------------------------------------------------------------------------
 
 
@@ -196,6 +292,8 @@ class DepthBins:
     ----------
     member
         Float64 [samples bins], 1 where a sample is in a bin.
+    batch_of
+        Batch of each sample.
     batch, depth, number
         Batch, mean depth and number of samples of each bin.
     """
@@ -205,7 +303,7 @@ class DepthBins:
         step[depth > 0] = np.rint(np.log(depth[depth > 0]) / _DEPTH_STEP).astype(np.int64)
         keys, which = np.unique(np.stack([batch, step]), axis=1, return_inverse=True)
         which = np.ravel(which)
-        self.batch = keys[0]
+        self.batch_of, self.batch = batch, keys[0]
         self.number = np.bincount(which, minlength=keys.shape[1]).astype(float)
         totals = [math.fsum(depth[which == bin_]) for bin_ in range(keys.shape[1])]
         self.depth = np.array(totals) / self.number

@@ -11,11 +11,14 @@ from scipy.special import ndtri
 
 from pysces.data._margins import (
     DepthBins,
+    calibrated,
+    calibration,
+    ends_of,
     fit_size,
+    is_calibrated,
     mean_scores,
     quantile,
     score_variance,
-    tails,
     without_extremes,
     zero_scores,
 )
@@ -57,6 +60,10 @@ class CountModel:
         Batch of each sample, int64 [samples], counted from 0.
     limit
         Largest absolute normal score.
+    table
+        Calibration of genes that no negative binomial fits (zero-inflated, of two levels):
+        distribution functions of the uniforms at fixed knots, float64 [genes knots]; ``None``
+        for none.
 
     Examples
     --------
@@ -77,6 +84,7 @@ class CountModel:
     depth: Floats
     batch: NDArray[np.int64]
     limit: float = 6.0
+    table: Floats | None = None
 
     @classmethod
     def fit(
@@ -85,6 +93,8 @@ class CountModel:
         n_genes: int,
         depth: ArrayLike,
         batch: ArrayLike | None = None,
+        *,
+        calibrate: bool = True,
     ) -> CountModel:
         """Fit the margins of all genes, by blocks of genes.
 
@@ -101,6 +111,8 @@ class CountModel:
             Depth of each sample, at least 0 [samples].
         batch
             Batch of each sample, counted from 0 [samples]; one batch by default.
+        calibrate
+            Whether genes that no negative binomial fits are calibrated.
 
         Raises
         ------
@@ -119,6 +131,7 @@ class CountModel:
         n_batches = int(batches.max()) + 1
         share, size = np.zeros((n_batches, n_genes)), np.full(n_genes, np.inf)
         totals = np.array([math.fsum(depths[batches == b]) for b in range(n_batches)])
+        tables: list[Floats] = []
         step = max(1, _BLOCK_VALUES // max(1, len(depths)))
         for start in range(0, n_genes, step):
             genes = slice(start, min(start + step, n_genes))
@@ -129,7 +142,12 @@ class CountModel:
                 whole = counts[:, batches == b].sum(axis=1)
                 share[b, genes] = whole / totals[b] if totals[b] > 0 else 0.0
             size[genes] = fit_size(counts, share[:, genes], bins)
-        return cls(share, size, depths, batches, float(-ndtri(0.5 / max(2, len(depths)))))
+            if calibrate:
+                parts = (share[:, genes], size[genes], bins)
+                tables.append(calibration(read(genes), depths, *parts))
+        limit = float(-ndtri(0.5 / max(2, len(depths))))
+        table = np.concatenate(tables) if tables else None
+        return cls(share, size, depths, batches, limit, table)
 
     def at(
         self, depth: ArrayLike, batch: ArrayLike | None = None, limit: float | None = None
@@ -143,7 +161,8 @@ class CountModel:
 
     def take(self, genes: slice | NDArray[Any]) -> CountModel:
         """The margins of some of the genes."""
-        return replace(self, share=self.share[:, genes], size=self.size[genes])
+        table = None if self.table is None else self.table[genes]
+        return replace(self, share=self.share[:, genes], size=self.size[genes], table=table)
 
     def means(self, genes: slice | NDArray[Any] = slice(None)) -> Floats:
         """Expected counts, float64 [genes samples]."""
@@ -179,22 +198,46 @@ class CountModel:
         step = max(1, _CACHED_VALUES // max(1, counts.shape[1]))
         for start in range(0, len(counts), step):
             rows = slice(start, start + step)
-            self._score_rows(counts[rows], share[:, rows], size[rows], first[rows], second[rows])
+            mean = share[:, rows].T[:, self.batch] * self.depth
+            self._score_rows(counts[rows], mean, size[rows], first[rows], second[rows])
+        if self.table is not None:
+            table = self.table[genes]
+            odd = np.flatnonzero(is_calibrated(table))
+            for start in range(0, len(odd), step):
+                some = odd[start : start + step]
+                mean = share[:, some].T[:, self.batch] * self.depth
+                first[some], second[some] = self._calibrated(
+                    counts[some], mean, size[some], table[some]
+                )
         return first, second
 
+    def _calibrated(
+        self, counts: Floats, mean: Floats, size: Floats, table: Floats
+    ) -> tuple[Floats, Floats]:
+        """Scores of a few genes whose uniforms are calibrated."""
+        gene = np.repeat(np.arange(len(counts)), counts.shape[1])
+        below, upto = ends_of(counts.ravel(), mean.ravel(), size[gene])
+        scores = mean_scores(calibrated(below, table, gene), calibrated(upto, table, gene))
+        first, second = (score.reshape(counts.shape) for score in scores)
+        return self._limited(first, second, mean)
+
     def _score_rows(
-        self, counts: Floats, share: Floats, size: Floats, first: Floats, second: Floats
+        self, counts: Floats, mean: Floats, size: Floats, first: Floats, second: Floats
     ) -> None:
         """Scores of a few genes, into arrays that are there."""
-        mean = share.T[:, self.batch] * self.depth
         first[:], second[:] = zero_scores(mean, size[:, None])
         row, column = np.nonzero(counts)
-        ends = _ends(counts[row, column], mean[row, column], size[row])
+        ends = ends_of(counts[row, column], mean[row, column], size[row])
         first[row, column], second[row, column] = mean_scores(*ends)
+        self._limited(first, second, mean)
+
+    def _limited(self, first: Floats, second: Floats, mean: Floats) -> tuple[Floats, Floats]:
+        """Both scores within their limits, in place."""
         unexpected = mean <= 0
         first[unexpected] = second[unexpected] = 0.0
         np.clip(first, -self.limit, self.limit, out=first)
         np.clip(second, -1.0, self.limit**2 - 1, out=second)
+        return first, second
 
     def variance(self, genes: slice | NDArray[Any], depth: ArrayLike, batch: int = 0) -> Floats:
         """Variance of h1 given the depth, ``sum_y P(y) h1(y)^2``, float64 [genes depths].
@@ -214,7 +257,7 @@ class CountModel:
         """Randomised quantile residuals (Dunn and Smyth 1996), float64 [genes samples].
 
         Phi^-1 of a place drawn uniformly within the interval that each count covers: standard
-        normal given the depth. The place depends on both keys alone.
+        normal given the depth. The place depends on both keys alone; no gene is calibrated.
 
         Parameters
         ----------
@@ -245,7 +288,7 @@ def _residuals(counts: Floats, mean: Floats, size: Floats, place: Floats) -> Flo
     sizes = np.broadcast_to(size, counts.shape)
     (lower_a, upper_a), (lower_b, upper_b) = (
         (lower.reshape(counts.shape), upper.reshape(counts.shape))
-        for lower, upper in _ends(counts.ravel(), mean.ravel(), sizes.ravel())
+        for lower, upper in ends_of(counts.ravel(), mean.ravel(), sizes.ravel())
     )
     lower = lower_a * (1 - place) + lower_b * place
     upper = upper_a * (1 - place) + upper_b * place
@@ -267,16 +310,6 @@ def interval_scores(lower: ArrayLike, upper: ArrayLike) -> tuple[Floats, Floats]
     """
     a, b = np.asarray(lower, dtype=np.float64), np.asarray(upper, dtype=np.float64)
     return mean_scores((a, 1 - a), (b, 1 - b))
-
-
-def _ends(
-    counts: Floats, mean: Floats, size: Floats
-) -> tuple[tuple[Floats, Floats], tuple[Floats, Floats]]:
-    """Both tails at F(y - 1) and at F(y); all one-dimensional."""
-    below = (np.zeros(len(counts)), np.ones(len(counts)))
-    some = counts > 0
-    below[0][some], below[1][some] = tails(counts[some] - 1, mean[some], size[some])
-    return below, tails(counts, mean, size)
 
 
 def _check_counts(counts: Floats, depth: Floats) -> None:

@@ -28,6 +28,7 @@ COUNTS = ("auto", True, False)
 # With fewer genes the sum over them is biology as much as depth.
 FEWEST_GENES = 1000
 _SPARSE = 0.5
+TOTAL = "total_counts"  # the column of .obs that Scanpy's quality control writes
 
 
 @dataclass(frozen=True, eq=False)
@@ -117,8 +118,8 @@ def known_of(adata: AnnData, size_factors: Any, batch_key: Any, layer: str | Non
             depth, source = _column(adata, size_factors, "size_factors="), size_factors
         else:
             depth, source = _numbers(size_factors, adata.n_obs, "size_factors="), "size_factors"
-    elif "total_counts" in adata.obs:
-        depth, source = _column(adata, "total_counts", "obs"), "total_counts"
+    elif (total := _total_counts(adata)) is not None:
+        depth, source = total, TOTAL
     elif adata.raw is not None and adata.raw.n_vars > adata.n_vars:
         total = _raw_totals(adata)
         if total is not None:
@@ -169,6 +170,14 @@ def known_of_arrays(n: int, size_factors: Any, batch_key: Any) -> Known:
     return Known(depth, "size_factors" if depth is not None else "", batch)
 
 
+def _total_counts(adata: AnnData) -> NDArray[np.float64] | None:
+    """The column that Scanpy's quality control writes, where it holds usable numbers."""
+    if TOTAL not in adata.obs or not pd.api.types.is_numeric_dtype(adata.obs[TOTAL]):
+        return None
+    total = np.asarray(adata.obs[TOTAL], dtype=np.float64)
+    return total if np.isfinite(total).all() and (total >= 0).all() else None
+
+
 def _column(adata: AnnData, name: str, argument: str) -> NDArray[np.float64]:
     if name not in adata.obs:
         raise InputError(
@@ -204,7 +213,7 @@ def _raw_totals(adata: AnnData) -> NDArray[np.float64] | None:
 
 
 def counts_of(
-    expression: Expression, counts: Any, known: Known
+    expression: Expression, counts: Any, known: Known, *, ranked: bool = True
 ) -> tuple[Expression, Counts | None]:
     """The counts that values are or were made of, or None and the values that are to be ranked.
 
@@ -219,6 +228,9 @@ def counts_of(
     known
         Depth and batch of the samples.
 
+    ranked
+        Whether values that are no counts are ranked; few genes are then divided by their sum.
+
     Warns
     -----
     PyscesWarning
@@ -229,6 +241,8 @@ def counts_of(
         return expression, None
     depth = known.depth
     if looks_like_counts(expression):
+        if depth is not None and known.source == TOTAL:
+            depth = _plausible(expression, depth)
         if depth is not None:
             return expression, Counts(expression, depth, known.batch, False, known.source)
         total = _sums(expression)
@@ -236,17 +250,17 @@ def counts_of(
             source = "sum over the genes"
             return expression, Counts(expression, total, known.batch, False, source)
         log.warning(
-            "counts of %d genes: too few to tell the depth of a sample by their sum. Values are "
-            "divided by it and ranked; pass size_factors= with the total counts of each sample "
-            "for scores given depth.",
+            "counts of %d genes: too few to tell the depth of a sample by their sum. %s; pass "
+            "size_factors= with the total counts of each sample for scores given depth.",
             expression.n_genes,
+            "Values are divided by it and ranked" if ranked else "Values are taken as they are",
         )
-        return normalised(expression, total), None
+        return (normalised(expression, total) if ranked else expression), None
     recovered = recover_counts(expression, known.base, depth)
     if recovered is not None and depth is None and counts == "auto" and _is_own_sum(recovered):
         log.warning(
             "values of %d genes were normalised by the sum over these genes alone: too few to tell "
-            "the depth of a sample. They are ranked as they are; pass size_factors= with the total "
+            "the depth of a sample. They are taken as they are; pass size_factors= with the total "
             "counts of each sample for scores given depth.",
             expression.n_genes,
         )
@@ -267,6 +281,17 @@ def counts_of(
         )
     _warn_lost(expression)
     return expression, None
+
+
+def _plausible(expression: Expression, total: NDArray[np.float64]) -> NDArray[np.float64] | None:
+    """The totals, unless samples have more counts than that."""
+    if (_sums(expression) > total * (1 + 1e-6)).any():
+        log.warning(
+            "Samples have more counts than obs[%r] says; the column is not used as their depth.",
+            TOTAL,
+        )
+        return None
+    return total
 
 
 def _is_own_sum(recovered: Recovered) -> bool:

@@ -9,8 +9,7 @@ import numpy as np
 import pandas as pd
 import scipy.sparse as sp
 
-from pysces.checks import check_unique_genes
-from pysces.data._inputs import frame_values, gene_mask, matrix_of
+from pysces.data._inputs import check_names, frame_values, gene_mask, matrix_of, name_order
 from pysces.data._sources import (
     ALL,
     as_positions,
@@ -192,7 +191,7 @@ class Expression:
         )
         if mask is not None:
             expression = expression.take_genes(mask)
-        _check_names(expression)
+        check_names(expression.genes, expression.n_samples)
         expression._check_values_in_memory()
         return expression
 
@@ -362,18 +361,6 @@ class Expression:
             yield samples, genes, self._read_unchecked(samples, genes, "C" if by_samples else "F")
 
 
-def name_order(names: pd.Index) -> NDArray[np.intp]:
-    """Positions that sort names; whole numbers by their size, other names as text.
-
-    >>> name_order(pd.Index(["10", "9", "1"])).tolist()
-    [2, 1, 0]
-    """
-    texts = names.to_numpy().astype(str)
-    if len(texts) and all(text.isdecimal() for text in texts):
-        return np.lexsort((texts, np.char.str_len(np.char.lstrip(texts, "0"))))
-    return np.argsort(texts, kind="stable")
-
-
 def nonzero_samples(expression: Expression) -> NDArray[np.int64]:
     """Number of samples in which each gene is not 0, int64 [genes]."""
     found = np.zeros(expression.n_genes, dtype=np.int64)
@@ -400,17 +387,3 @@ def constant_genes(expression: Expression) -> NDArray[np.bool_]:
         lowest[genes] = np.fmin(lowest[genes], np.fmin.reduce(block, axis=0, initial=np.inf))
         highest[genes] = np.fmax(highest[genes], np.fmax.reduce(block, axis=0, initial=-np.inf))
     return lowest >= highest
-
-
-def _check_names(expression: Expression) -> None:
-    if expression.n_genes == 0:
-        raise InputError("The expression matrix has no genes. Check the mask and the filtering.")
-    if expression.n_samples < 2:
-        raise InputError(
-            f"The expression matrix has {expression.n_samples} sample(s); at least 2 are needed. "
-            "Rows are samples (cells) and columns genes: is the matrix transposed?"
-        )
-    genes = expression.genes
-    check_unique_genes(genes)
-    if (genes.str.strip() == "").any():
-        raise InputError("A gene has an empty name. Name it or remove it.")

@@ -22,6 +22,7 @@ from pysces.viper.enrichment import (
     common_peak,
     score_block,
 )
+from pysces.viper.given_depth import activities_given_depth
 from pysces.viper.nulls import against_null, bootstrap_plan, null_signature
 from pysces.viper.pleiotropy import Pleiotropy, correct, shared_pairs
 from pysces.viper.quantiles import two_sided
@@ -32,6 +33,7 @@ from pysces.viper.units import from_units, in_units
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from pysces.data.count_data import CountData
     from pysces.data.expression import Expression
     from pysces.network import Network
 
@@ -52,12 +54,15 @@ class Plan:
     seed: int = 0
     options: Options = field(default_factory=Options)
     compat: Compat | None = None
+    counts: CountData | None = None
+    n_draws: int = 8
 
     def check(self) -> None:
         """Refuse combinations that mean nothing."""
         kind = self.options.enrichment
         check_whole("n_permutations", self.n_permutations, 0)
         check_whole("n_bootstraps", self.n_bootstraps, 0)
+        check_whole("n_draws", self.n_draws, 1)
         if self.n_permutations == 1 or self.n_bootstraps == 1:
             raise InputError("One permutation or bootstrap has no spread. Use 0, or 2 or more.")
         check_compat(self.compat, kind)
@@ -67,6 +72,10 @@ class Plan:
             )
         if self.pleiotropy is not None and kind != "area":
             raise InputError("pleiotropy corrects aREA only; use enrichment='area'.")
+        if self.n_permutations and kind == "score":
+            raise InputError(
+                "The null of enrichment='score' is analytic; use n_permutations=0 with it."
+            )
         if self.n_permutations and kind == "narnea":
             raise InputError(
                 "NaRnEA has an analytic null; use n_permutations=0 with enrichment='narnea'."
@@ -84,6 +93,12 @@ class Plan:
             raise InputError("n_bootstraps can't be combined with n_permutations or pleiotropy.")
 
 
+_TABLES = {
+    "area": ["nes"],
+    "narnea": ["nes", "pes", "pvalue"],
+    "mean": ["nes"],
+    "score": ["nes"],
+}
 _WITH_NULL = ("zscore", "ttest", "mean")
 
 
@@ -106,6 +121,20 @@ def activities(
 
     source: cells x genes. names: of the cells.
     """
+    if plan.counts is not None:
+        found = activities_given_depth(
+            plan.counts,
+            names,
+            network,
+            plan.options,
+            reference=plan.reference,
+            min_targets=plan.min_targets,
+            filter_genes=plan.filter_genes,
+            pleiotropy=plan.pleiotropy,
+            n_draws=plan.n_draws,
+            seed=plan.seed,
+        )
+        return Activities(*found)
     genes = source.columns if isinstance(source, pd.DataFrame) else source.genes
     regulons = align(network, genes, min_targets=plan.min_targets, filter_genes=plan.filter_genes)
     cells: Table | Read
@@ -132,7 +161,7 @@ def _by_blocks(
         null = _null_signatures(cells, names, plan, fitted)
         null_peak = -1 if plan.compat is None else common_peak([null])
         null_scores = _raw(score_block(null, regulons, plan.options, peak=null_peak), kind)
-    wanted = {"area": ["nes"], "narnea": ["nes", "pes", "pvalue"], "mean": ["nes"]}.get(kind)
+    wanted = _TABLES.get(kind)
     if wanted is None:
         wanted = ["nes", "pvalue"] if plan.options.n_permutations else ["nes"]
     found = {

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from anndata import AnnData
     from numpy.typing import NDArray
 
+    from pysces.data.count_data import CountData
+
 log = logging.getLogger("pysces")
 
 Score = Callable[["NDArray[np.float64]", "NDArray[np.float64]"], "NDArray[np.float64]"]
@@ -43,31 +45,42 @@ class Contrast:
         permutations and bootstraps, which draw cells by place, don't depend on the order given.
     n_group, n_unlabelled
         Cells of the group; cells without a label, which are in neither.
+    counts
+        The same cells as counts, where their scores given depth are compared (by Welch's t, since
+        the spread of a score changes with depth).
     """
 
     expression: Expression
     n_group: int
     n_unlabelled: int = 0
+    counts: CountData | None = None
 
     @property
     def n_reference(self) -> int:
         """Cells of the reference."""
         return self.expression.n_samples - self.n_group
 
+    @property
+    def _welch(self) -> bool:
+        return self.counts is not None
+
     def of_genes(self, genes: NDArray[np.intp]) -> Contrast:
         """The same cells with some of the genes."""
-        return Contrast(self.expression.take_genes(genes), self.n_group, self.n_unlabelled)
+        if self.counts is None:
+            return replace(self, expression=self.expression.take_genes(genes))
+        counts = self.counts.take_genes(genes)
+        return replace(self, expression=counts.scores(counts.fit()), counts=counts)
 
     def signature(self) -> NDArray[np.float64]:
         """Normal score of each gene between the groups [genes]."""
-        return self._by_genes(lambda x, y: group_z(x, y)[None])[0]
+        return self._by_genes(lambda x, y: group_z(x, y, welch=self._welch)[None])[0]
 
     def permuted(self, number: int, seed: int) -> NDArray[np.float64]:
         """Null signatures of permuted groups [permutations genes]."""
         return self._drawn(
             number,
             lambda x, y, draws: permuted_group_z(
-                x, y, permutation_orders(len(x), len(y), draws, seed)
+                x, y, permutation_orders(len(x), len(y), draws, seed), welch=self._welch
             ),
         )
 
@@ -76,7 +89,7 @@ class Contrast:
         return self._drawn(
             number,
             lambda x, y, draws: bootstrapped_group_z(
-                x, y, *bootstrap_orders(len(x), len(y), draws, seed)
+                x, y, *bootstrap_orders(len(x), len(y), draws, seed), welch=self._welch
             ),
         )
 
@@ -97,9 +110,17 @@ class Contrast:
 
 
 def contrast(
-    adata: AnnData, groupby: str, group: str, reference: str, layer: str | None
+    adata: AnnData,
+    groupby: str,
+    group: str,
+    reference: str,
+    layer: str | None,
+    counts: CountData | None = None,
 ) -> Contrast:
-    """A group of cells against another, or against all others that have a label (``"rest"``)."""
+    """A group of cells against another, or against all others that have a label (``"rest"``).
+
+    counts: of all cells, where they are compared given depth.
+    """
     if str(group) == str(reference):
         raise InputError(f"group and reference are both {group!r}. Choose another reference.")
     labels = labels_of(adata, groupby)
@@ -123,5 +144,14 @@ def contrast(
         )
     order = by_name(adata.obs_names)
     cells = np.concatenate([order[mask[order]] for mask in (inside, outside)])
-    expression = Expression.from_anndata(adata, layer=layer, allow_missing=True)
-    return Contrast(expression.take_samples(cells), int(inside.sum()), unlabelled)
+    n_group = int(inside.sum())
+    if counts is None:
+        expression = Expression.from_anndata(adata, layer=layer, allow_missing=True)
+        return Contrast(expression.take_samples(cells), n_group, unlabelled)
+    chosen = counts.take_samples(cells)
+    if not set(chosen.batch[:n_group]) & set(chosen.batch[n_group:]):
+        raise InputError(
+            "No batch of batch_key= has cells of both groups, so batches and groups cannot be "
+            "told apart. Leave batch_key out, or choose another reference."
+        )
+    return Contrast(chosen.expression, n_group, unlabelled, chosen)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import numpy as np
 import pandas as pd
+import scipy.sparse as sp
 
 from pysces import seeds
 from pysces.checks import check_one_of, check_whole
@@ -24,12 +25,14 @@ from pysces.viper.units import from_units, in_units, largest_magnitude, unit_exp
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-Enrichment = Literal["area", "narnea", "gsea", "mean"]
+Enrichment = Literal["score", "area", "narnea", "gsea", "mean"]
 Value = Literal["nes", "es", "pes", "pvalue"]
 Compat = Literal["r-matrix"]
 Scores = dict[str, "NDArray[np.float64]"]
+_LARGEST_Z = 1e6  # an infinite value of a signature counts as this
 
 VALUES: dict[str, tuple[str, ...]] = {
+    "score": ("nes", "pvalue"),
     "area": ("nes", "es", "pvalue"),
     "narnea": ("nes", "pes", "pvalue"),
     "gsea": ("nes", "es", "pvalue"),
@@ -75,6 +78,8 @@ def score_block(
     if options.enrichment == "gsea":
         return _gsea(values, regulons, options)
     weights = regulons.mode * regulons.likelihood
+    if options.enrichment == "score":
+        return {"nes": _score(values, regulons, weights)}
     exponent = unit_exponents(largest_magnitude(values, axis=1))[:, None]
     means = ops.weighted_mean(
         in_units(values, exponent), regulons.indptr, regulons.targets, weights
@@ -102,6 +107,22 @@ def _area(
         lighter = bool((weights < 1).any() or np.isnan(values).any())
         es, nes = ops.weighted_area(**given, weights=weights, weighted_norm=lighter)
     return {"nes": nes, "es": es}
+
+
+def _score(
+    values: NDArray[np.float64], regulons: Regulons, weights: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """``sum w z / sqrt(sum w^2)`` over the targets that have a value; values are limited to 1e6."""
+    shape = (len(regulons.names), values.shape[1])
+    sizes, squares = (
+        sp.csr_array((part, regulons.targets, regulons.indptr), shape=shape).T
+        for part in (np.abs(weights), weights**2)
+    )
+    present = (~np.isnan(values)).astype(np.float64)
+    limited = np.clip(values, -_LARGEST_Z, _LARGEST_Z)
+    mean = ops.weighted_mean(limited, regulons.indptr, regulons.targets, weights)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return mean * ((present @ sizes) / np.sqrt(present @ squares))
 
 
 def _gsea(values: NDArray[np.float64], regulons: Regulons, options: Options) -> Scores:
@@ -182,6 +203,8 @@ def enrich(
         ``"narnea"``: nonparametric analytical rank-based enrichment analysis (Griffin et al.
         2023). ``"gsea"``: weighted running sum with permutation NES (Subramanian et al. 2005);
         modes and likelihoods don't count. ``"mean"``: mean weighted by mode x likelihood.
+        ``"score"``: with w = mode x likelihood, ``sum w z / sqrt(sum w^2)`` of a signature of
+        standard normal scores z (Stouffer et al. 1949).
     value
         What to return: ``"nes"``; ``"es"`` (area, gsea); ``"pes"`` (narnea); ``"pvalue"``.
     min_targets

@@ -14,6 +14,7 @@ from pysces.data import storage
 from pysces.data.labels import group_mask, labels_of
 from pysces.dispatch import engines
 from pysces.errors import InputError
+from pysces.viper.choices import chosen_signature, record_of_counts
 from pysces.viper.contrasts import contrast
 from pysces.viper.masters import Combine, Masters, leading_edge, master_regulators
 from pysces.viper.pleiotropy import Pleiotropy, corrected_scores, pleiotropy_of
@@ -25,7 +26,9 @@ from pysces.viper.ttests import row_t_test
 
 if TYPE_CHECKING:
     from anndata import AnnData
-    from numpy.typing import NDArray
+    from numpy.typing import ArrayLike, NDArray
+
+    from pysces.data.count_data import Counts
 
 
 def run_msviper(
@@ -36,6 +39,9 @@ def run_msviper(
     reference: str = "rest",
     network: Any = "aracne",
     layer: str | None = None,
+    counts: Counts = "auto",
+    size_factors: str | ArrayLike | None = None,
+    batch_key: str | None = None,
     min_targets: int = 10,
     filter_genes: bool = True,
     adaptive_size: bool = False,
@@ -56,7 +62,7 @@ def run_msviper(
     Parameters
     ----------
     adata
-        Cells (or pseudobulk samples) x genes, normalised and logarithmised.
+        Cells (or pseudobulk samples) x genes: counts, or normalised and logarithmised.
     groupby, group
         Column of ``adata.obs``, and the group whose regulators are asked for.
     reference
@@ -65,6 +71,9 @@ def run_msviper(
         Key of a network in ``adata.uns``, a `Network`, a DataFrame of edges or a path.
     layer
         Layer to use instead of ``adata.X``.
+    counts, size_factors, batch_key
+        As in :func:`run_viper`: counts, given or recovered, are compared by their scores given
+        depth and Welch's t, so that depth alone makes no master regulators.
     min_targets
         Fewest measured targets of a regulon.
     filter_genes
@@ -145,7 +154,15 @@ def run_msviper(
     check_number("alpha", alpha, 0, 1)
     corrected = pleiotropy_of(pleiotropy)
     grn = as_network(network, adata)
-    between = contrast(adata, groupby, group, reference, layer)
+    _, data = chosen_signature(
+        adata,
+        "auto",
+        layer=layer,
+        counts=counts,
+        size_factors=size_factors,
+        batch_key=batch_key,
+    )
+    between = contrast(adata, groupby, group, reference, layer, data)
     regulons = align(
         grn,
         between.expression.genes,
@@ -179,6 +196,7 @@ def run_msviper(
         "n_cells_unlabelled": between.n_unlabelled,
         "network": network if isinstance(network, str) else type(network).__name__,
         "layer": layer,
+        **record_of_counts(data, size_factors, batch_key),
         "min_targets": min_targets,
         "filter_genes": filter_genes,
         "adaptive_size": adaptive_size,

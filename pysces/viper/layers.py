@@ -7,25 +7,34 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from pysces import _version
-from pysces.checks import check_column
+from pysces.checks import check_column, check_whole
 from pysces.data import storage
 from pysces.dispatch import engines
 from pysces.viper.blocks import Read, Table
-from pysces.viper.run import reference_of, source_of
-from pysces.viper.signatures import Method, fit
+from pysces.viper.choices import chosen_signature, record_of_counts
+from pysces.viper.count_signatures import count_signature
+from pysces.viper.inputs import reference_of, source_of
+from pysces.viper.signatures import Choice, fit
 
 if TYPE_CHECKING:
     from anndata import AnnData
     from numpy.typing import ArrayLike
 
+    from pysces.data.count_data import Counts
+
 
 def compute_signature(
     adata: AnnData,
     *,
-    method: Method = "zscore",
+    method: Choice = "auto",
     layer: str | None = None,
     reference: ArrayLike | str | None = None,
     groupby: str | None = None,
+    counts: Counts = "auto",
+    size_factors: str | ArrayLike | None = None,
+    batch_key: str | None = None,
+    draw: int | None = None,
+    seed: int = 0,
     engine: str | None = None,
     key_added: str = "signature",
     copy: bool = False,
@@ -36,10 +45,15 @@ def compute_signature(
     ----------
     adata
         Cells x genes.
-    method, reference, groupby
-        As ``signature=``, ``reference=`` and ``groupby=`` of :func:`run_viper`.
+    method, reference, groupby, counts, size_factors, batch_key
+        As ``signature=``, ``reference=``, ... of :func:`run_viper`.
     layer
         Layer to use instead of ``adata.X``.
+    draw
+        For counts: which draw of randomised quantile residuals (0, 1, ...) to write; ``None``
+        writes the scores given depth.
+    seed
+        Fixes the draws.
     engine
         ``"mlx"``, ``"numba"`` or ``"python"``; ``None`` for the best one here.
     key_added
@@ -75,16 +89,34 @@ def compute_signature(
     storage.check_key(key_added)
     if groupby is not None:
         check_column(adata, groupby)
-    source = source_of(adata, layer)
-    cells: Table | Read
-    cells = Table(source.to_numpy()) if isinstance(source, pd.DataFrame) else Read(source)
+    check_whole("seed", seed, 0)
+    if draw is not None:
+        check_whole("draw", draw, 0, or_else="None")
+    chosen, data = chosen_signature(
+        adata,
+        method,
+        layer=layer,
+        counts=counts,
+        size_factors=size_factors,
+        batch_key=batch_key,
+        argument="method",
+    )
     rows = reference_of(adata, reference, groupby)
     with engines.use_engine(engine) as used:
-        fitted = fit(cells, method, rows)
-        values = fitted.of(cells.block(slice(0, cells.n_cells)))
+        if data is not None:
+            values = count_signature(data, rows, adata.obs_names, draw, seed)
+        else:
+            source = source_of(adata, layer)
+            cells: Table | Read
+            cells = Table(source.to_numpy()) if isinstance(source, pd.DataFrame) else Read(source)
+            fitted = fit(cells, chosen, rows)
+            values = fitted.of(cells.block(slice(0, cells.n_cells)))
         facts = engines.record(used)
     params = {
-        "method": method,
+        "method": chosen if data is None else "counts",
+        **record_of_counts(data, size_factors, batch_key),
+        "draw": draw,
+        "seed": seed,
         "layer": layer,
         "reference": reference if isinstance(reference, str) else reference is not None,
         "groupby": groupby,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -14,15 +14,16 @@ from pysces import _version
 from pysces.checks import check_column, check_whole
 from pysces.data import storage
 from pysces.data.expression import Expression
-from pysces.data.labels import group_mask, labels_of
+from pysces.data.labels import labels_of
 from pysces.dispatch import engines
 from pysces.errors import InputError
 from pysces.keys import ActivityKeys
-from pysces.messages import listed, nearest
+from pysces.messages import listed
 from pysces.network import Network, groups_in
 from pysces.viper.activities import Activities, Plan, activities
-from pysces.viper.blocks import finite, frame
+from pysces.viper.choices import chosen_signature, record_of_counts
 from pysces.viper.enrichment import Compat, Enrichment, Options
+from pysces.viper.inputs import reference_of, source_of
 from pysces.viper.metaviper import (
     check_weighting,
     combine_narnea,
@@ -32,11 +33,13 @@ from pysces.viper.metaviper import (
 from pysces.viper.pleiotropy import pleiotropy_of
 from pysces.viper.quantiles import benjamini_hochberg
 from pysces.viper.regulons import as_network
-from pysces.viper.signatures import Method, reference_rows
+from pysces.viper.signatures import Choice
 
 if TYPE_CHECKING:
     from anndata import AnnData
     from numpy.typing import ArrayLike, NDArray
+
+    from pysces.data.count_data import Counts
 
 log = logging.getLogger("pysces")
 
@@ -50,16 +53,20 @@ def run_viper(
     network: Any = "aracne",
     *,
     layer: str | None = None,
-    signature: Method = "zscore",
+    signature: Choice = "auto",
     reference: ArrayLike | str | None = None,
     groupby: str | None = None,
-    enrichment: Enrichment = "area",
+    enrichment: Enrichment | Literal["auto"] = "auto",
+    counts: Counts = "auto",
+    size_factors: str | ArrayLike | None = None,
+    batch_key: str | None = None,
     min_targets: int = 10,
     filter_genes: bool = True,
     weighting: float | tuple[float, float] | str = 1.0,
     pleiotropy: bool | Mapping[str, Any] = False,
     n_permutations: int = 0,
     n_bootstraps: int = 0,
+    n_draws: int = 8,
     seed: int = 0,
     compat: Compat | None = None,
     engine: str | None = None,
@@ -75,7 +82,7 @@ def run_viper(
     Parameters
     ----------
     adata
-        Cells x genes, normalised and logarithmised; in memory, sparse or backed.
+        Cells x genes: counts, or normalised and logarithmised; in memory, sparse or backed.
     network
         Key of a network in ``adata.uns``, a `Network`, a DataFrame of edges (source, target, and
         mor, weight, likelihood) or a path. A list or dict of these joins their activities
@@ -83,15 +90,35 @@ def run_viper(
     layer
         Layer to use instead of ``adata.X``.
     signature
-        ``"zscore"``, ``"mad"``, ``"rank"``, ``"ttest"`` or ``"mean"`` against the reference;
-        ``"none"`` if the data are signatures already. See :func:`pysces.signature`.
+        ``"counts"``: counts judged given the depth of their cell, so that cells which differ in
+        depth alone do not differ in activity. ``"zscore"``, ``"mad"``, ``"rank"``, ``"ttest"`` or
+        ``"mean"`` against the reference; ``"none"`` if the data are signatures already. See
+        :func:`pysces.signature`. ``"auto"``: ``"counts"`` where there are counts or they can be
+        recovered, else ``"zscore"``; ``"zscore"``, too, with ``n_bootstraps``, or
+        ``n_permutations`` unless ``enrichment="gsea"``.
     reference
         Cells to compare with: a mask, positions, names, or a group of ``groupby``. All cells by
-        default.
+        default. For ``"counts"`` the cells whose genes' shares the others are compared with.
     groupby
         Column of ``adata.obs`` that ``reference`` and the keys of ``network`` refer to.
     enrichment
-        ``"area"``, ``"narnea"``, ``"gsea"`` or ``"mean"``. See :func:`pysces.enrich`.
+        ``"score"``, ``"area"``, ``"narnea"``, ``"gsea"`` or ``"mean"``. See
+        :func:`pysces.enrich`. With ``signature="counts"``, ``"score"`` is the weighted sum of the
+        targets' scores, less what all genes of the cell share, over its standard deviation given
+        the depth (``filter_genes`` has no effect), and the others are means over
+        draws of randomised quantile residuals. ``"auto"``: ``"score"`` with
+        ``signature="counts"`` (``"area"`` with ``pleiotropy``), else ``"area"``.
+    counts
+        ``"auto"``: whole numbers are counts, and counts are recovered from values as
+        ``sc.pp.normalize_total`` and ``sc.pp.log1p`` leave them. True: the same, or an error.
+        False: never.
+    size_factors
+        Depth of each cell: a column of ``adata.obs`` or numbers. By default
+        ``obs["total_counts"]``, else what the recovered counts tell, else the sum of all genes
+        (of ``adata.raw``, where it has more). Data of fewer than 1,000 genes whose depth is not
+        known so are not judged given depth, unless ``counts=True``.
+    batch_key
+        Column of ``adata.obs``: genes have their own level in each of its groups.
     min_targets
         Fewest measured targets of a regulon.
     filter_genes
@@ -107,8 +134,11 @@ def run_viper(
         genes (``"gsea"``, 0 for 1,000). 0 uses the analytic null.
     n_bootstraps
         Bootstraps of the cells compared with; the result is the mean NES over them.
+    n_draws
+        Draws of quantile residuals, for ``signature="counts"`` with another enrichment than
+        ``"score"``; the result is the mean NES over them.
     seed
-        Fixes nulls, bootstraps and zeros.
+        Fixes nulls, bootstraps, draws and zeros.
     compat
         For ``"area"``. ``"r-matrix"``: take the largest one-tail rank over all cells, as the matrix
         form of R's aREA does (and over all null samples, for their scores), instead of each cell's
@@ -133,10 +163,11 @@ def run_viper(
         cell has the network of its group, its p-values are that network's; a regulator that isn't
         in it has the score 0 and the p-value 1.
     ``adata.obsm[key_added + "_pes"]``, ``adata.obsm[key_added + "_sd"]``
-        Proportional scores of ``"narnea"``; standard deviations over bootstraps (not of joined
-        networks).
+        Proportional scores of ``"narnea"``; standard deviations over bootstraps or draws (not of
+        joined networks).
     ``adata.uns[key_added]``
-        ``["params"]``: arguments, engine, version. ``["regulators"]``: targets of each regulator.
+        ``["params"]``: arguments, engine, version; ``["counts"]`` of it, how the data were counted
+        (``None`` where they were not). ``["regulators"]``: targets of each regulator.
 
     Raises
     ------
@@ -168,10 +199,23 @@ def run_viper(
         check_column(adata, groupby)
     check_weighting(weighting)
     networks = _networks(network, adata)
-    source = source_of(adata, layer)
+    method, data = chosen_signature(
+        adata,
+        signature,
+        layer=layer,
+        counts=counts,
+        size_factors=size_factors,
+        batch_key=batch_key,
+        resampled=bool(n_bootstraps or (n_permutations and enrichment != "gsea")),
+    )
+    if enrichment == "auto":
+        enrichment = "score" if data is not None and not pleiotropy else "area"
+    source = source_of(adata, layer) if data is None else data.expression
     _check_names(networks, source, min_targets)
     plan = Plan(
-        signature=signature,
+        signature=method,
+        counts=data,
+        n_draws=n_draws,
         reference=reference_of(adata, reference, groupby),
         min_targets=min_targets,
         filter_genes=filter_genes,
@@ -190,7 +234,9 @@ def run_viper(
     log.info("Activity of %d regulators in %d cells.", tables["nes"].shape[1], adata.n_obs)
     arguments = {
         "layer": layer,
-        "signature": signature,
+        "signature": method if data is None else "counts",
+        **record_of_counts(data, size_factors, batch_key),
+        "n_draws": n_draws,
         "reference": reference if isinstance(reference, str) else reference is not None,
         "groupby": groupby,
         "enrichment": enrichment,
@@ -240,37 +286,6 @@ def _check_names(
     for network in networks.values():
         for name in network.filter(min_targets, targets=genes).regulators:
             storage.check_key(name, f"The name of a regulator ({name!r})")
-
-
-def source_of(adata: AnnData, layer: str | None) -> Expression | pd.DataFrame:
-    """Expression by blocks; a single cell as a table."""
-    if getattr(adata, "n_obs", 2) >= 2:
-        return Expression.from_anndata(adata, layer=layer, allow_missing=True)
-    if layer is not None and layer not in adata.layers:
-        raise InputError(
-            f"Did not find .layers[{layer!r}]{nearest(layer, adata.layers)}. "
-            f"Layers there: {listed(adata.layers)}."
-        )
-    if layer is None and adata.X is None:
-        raise InputError("adata.X is empty (None). Pass layer= with the name of a layer to read.")
-    values = adata.X if layer is None else adata.layers[layer]
-    return finite(frame(values, adata.var_names, adata.obs_names))
-
-
-def reference_of(
-    adata: AnnData, reference: ArrayLike | str | None, groupby: str | None
-) -> NDArray[np.intp] | None:
-    """Positions of the cells to compare with; None for all."""
-    if not isinstance(reference, str):
-        return reference_rows(reference, adata.obs_names)
-    if groupby is None:
-        raise InputError(
-            f"reference={reference!r} must be a group of groupby=, a column of adata.obs: "
-            f"{listed(adata.obs.columns)}. Pass groupby= too, or a mask of cells as reference."
-        )
-    return reference_rows(
-        group_mask(labels_of(adata, groupby), groupby, reference), adata.obs_names
-    )
 
 
 def _joined(

@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 import numpy as np
 import pandas as pd
 
+from pysces.data.count_data import count_data
 from pysces.dispatch import operations as ops
 from pysces.dispatch.chunks import block_length, blocks
 from pysces.errors import InputError
 from pysces.viper.blocks import Cells, Read, Table, finite, frame, some_cells
+from pysces.viper.count_signatures import count_signature
 from pysces.viper.moments import Moments, gene_moments
 from pysces.viper.quantiles import z_of_t
 from pysces.viper.units import from_units, in_units, largest_magnitude, unit_exponents
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
 log = logging.getLogger("pysces")
 
 Method = Literal["none", "zscore", "mad", "rank", "ttest", "mean"]
+Choice = Literal["auto", "counts", "none", "zscore", "mad", "rank", "ttest", "mean"]
 TIE_BITS = 36  # kept of a signature, so that genes with proportional profiles are ties
 _MAD = 1.4826  # makes the median absolute deviation of normal values their standard deviation
 
@@ -162,7 +165,7 @@ def fit(
 
 
 def signature(
-    expression: Any, *, method: Method = "zscore", reference: ArrayLike | None = None
+    expression: Any, *, method: Choice = "zscore", reference: ArrayLike | None = None
 ) -> pd.DataFrame:
     """How each sample's genes differ from the other samples, or from a reference.
 
@@ -174,7 +177,10 @@ def signature(
         ``"zscore"``: (x - mean) / sd. ``"mad"``: (x - median) / (1.4826 median |x - median|).
         ``"rank"``: average rank among the samples. ``"ttest"``: t of the differences from the
         other samples; against a reference, the normal score with the t's p-value. ``"mean"``:
-        x - mean. ``"none"``: the values as they are.
+        x - mean. ``"none"``: the values as they are. ``"counts"``: scores of counts (given, or
+        recovered from normalised values) given the depth of their sample, whose mean is 0
+        whatever the depth. ``"auto"``: ``"counts"`` for counts of at least 1,000 genes, else
+        ``"zscore"``.
     reference
         Samples to compare with: a boolean mask, positions or names. All by default.
 
@@ -204,11 +210,19 @@ def signature(
     table = frame(expression)
     if table.shape[1] == 0:
         raise InputError("The table has no genes.")
+    rows = reference_rows(reference, table.index)
+    if method in ("auto", "counts"):
+        from anndata import AnnData
+
+        data = count_data(AnnData(table), counts=True if method == "counts" else "auto")
+        if data is not None:
+            values = count_signature(data, rows, table.index)
+            return pd.DataFrame(values, index=table.index, columns=table.columns)
+        method = "zscore"
     if method not in ("none", "rank"):
         finite(table)
-    rows = reference_rows(reference, table.index)
     cells = Table(table.to_numpy())
-    fitted = fit(cells, method, rows)
+    fitted = fit(cells, method, rows)  # type: ignore[arg-type]
     return pd.DataFrame(fitted.of(cells.values), index=table.index, columns=table.columns)
 
 

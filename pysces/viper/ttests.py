@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from scipy import special
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 Alternative = Literal["two-sided", "greater", "less"]
+Moments = tuple[Any, "NDArray[np.float64]", "NDArray[np.float64]"]  # number, mean, sum of squares
 _MOST_DRAWS = 1000
 
 
@@ -42,10 +43,32 @@ def row_t_test(
     return t, special.stdtr(degrees, t if alternative == "less" else -t)
 
 
-def group_z(x: NDArray[np.float64], y: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Normal score of each gene between two groups of samples, from the two-sample t test."""
+def group_z(
+    x: NDArray[np.float64], y: NDArray[np.float64], *, welch: bool = False
+) -> NDArray[np.float64]:
+    """Normal score of each gene between two groups of samples, from the two-sample t test.
+
+    welch: each group has its own variance (Welch 1947), instead of a pooled one.
+    """
     exponent = _units(x, y)
-    return z_of_t(*_t(in_units(x, exponent), in_units(y, exponent), 0.0))
+    x, y = in_units(x, exponent), in_units(y, exponent)
+    if not welch:
+        return z_of_t(*_t(x, y, 0.0))
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return z_of_t(*_difference(_moments(x), _moments(y), welch=True))
+
+
+def _difference(
+    first: Moments, second: Moments, *, welch: bool
+) -> tuple[NDArray[np.float64], NDArray[np.float64] | float]:
+    """Statistic t of two groups, and its degrees of freedom."""
+    (n, mean, spread), (m, other, other_spread) = first, second
+    if not welch:
+        pooled = (spread + other_spread) / (n + m - 2)
+        return (mean - other) / np.sqrt(pooled * (1 / n + 1 / m)), n + m - 2
+    part, other_part = spread / (n - 1) / n, other_spread / (m - 1) / m
+    degrees = (part + other_part) ** 2 / (part**2 / (n - 1) + other_part**2 / (m - 1))
+    return (mean - other) / np.sqrt(part + other_part), degrees
 
 
 def _units(x: NDArray[np.float64], y: NDArray[np.float64]) -> NDArray[np.int32]:
@@ -62,8 +85,7 @@ def _t(
         if y is None:
             return (mean - mu) / np.sqrt(spread / (n - 1) / n), n - 1
         m, other, other_spread = _moments(y)
-        pooled = (spread + other_spread) / (n + m - 2)
-        return (mean - other - mu) / np.sqrt(pooled * (1 / n + 1 / m)), n + m - 2
+        return _difference((n, mean - mu, spread), (m, other, other_spread), welch=False)  # type: ignore[return-value]
 
 
 def _moments(
@@ -112,14 +134,20 @@ def bootstrap_orders(
 
 
 def permuted_group_z(
-    x: NDArray[np.float64], y: NDArray[np.float64], orders: NDArray[np.intp]
+    x: NDArray[np.float64],
+    y: NDArray[np.float64],
+    orders: NDArray[np.intp],
+    *,
+    welch: bool = False,
 ) -> NDArray[np.float64]:
     """Null signatures [permutations genes]: the t test of permuted groups, as normal scores."""
     both = np.concatenate([x, y])
     n = len(x)
     if np.isnan(both).any():
-        return np.array([group_z(both[order[:n]], both[order[n:]]) for order in orders])
-    return _drawn_z(both, both, orders[:, :n], orders[:, n:])
+        return np.array(
+            [group_z(both[order[:n]], both[order[n:]], welch=welch) for order in orders]
+        )
+    return _drawn_z(both, both, orders[:, :n], orders[:, n:], welch)
 
 
 def _drawn_z(
@@ -127,6 +155,7 @@ def _drawn_z(
     y: NDArray[np.float64],
     first: NDArray[np.intp],
     second: NDArray[np.intp],
+    welch: bool,
 ) -> NDArray[np.float64]:
     """Tests (t) of groups drawn from the rows of x and y, as normal scores [draws genes].
 
@@ -140,12 +169,10 @@ def _drawn_z(
         held = np.zeros((len(drawn), len(values)))
         np.add.at(held, (np.arange(len(drawn))[:, None], drawn), 1.0)
         total = held @ values
-        sums.append((total / drawn.shape[1], held @ values**2 - total**2 / drawn.shape[1]))
-    (mean, spread), (other, other_spread) = sums
-    n, m = first.shape[1], second.shape[1]
+        spread = held @ values**2 - total**2 / drawn.shape[1]
+        sums.append((drawn.shape[1], total / drawn.shape[1], np.maximum(spread, 0.0)))
     with np.errstate(invalid="ignore", divide="ignore"):
-        pooled = np.maximum(spread + other_spread, 0.0) / (n + m - 2)
-        return z_of_t((mean - other) / np.sqrt(pooled * (1 / n + 1 / m)), n + m - 2)
+        return z_of_t(*_difference(*sums, welch=welch))
 
 
 def bootstrapped_group_z(
@@ -153,8 +180,11 @@ def bootstrapped_group_z(
     y: NDArray[np.float64],
     first: NDArray[np.intp],
     second: NDArray[np.intp],
+    *,
+    welch: bool = False,
 ) -> NDArray[np.float64]:
     """Signatures [bootstraps genes] of groups resampled each on its own [bootstraps samples]."""
     if np.isnan(x).any() or np.isnan(y).any():
-        return np.array([group_z(x[a], y[b]) for a, b in zip(first, second, strict=True)])
-    return _drawn_z(x, y, first, second)
+        draws = zip(first, second, strict=True)
+        return np.array([group_z(x[a], y[b], welch=welch) for a, b in draws])
+    return _drawn_z(x, y, first, second, welch)

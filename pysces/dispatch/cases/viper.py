@@ -258,6 +258,33 @@ def weighted_mean() -> list[Case]:
     return cases
 
 
+def target_sums() -> list[Case]:
+    """Entries of sparse cells, as whole numbers up to the largest allowed."""
+    rng = _rng(36)
+    cases = []
+    for name, values, regulons in _with_regulons(37):
+        filled = np.nan_to_num(values) * (rng.random(values.shape) < 0.6)
+        if name == "all ties":
+            filled += 1.0
+        cell, gene = np.nonzero(filled)
+        if name == "one gene":
+            cell, gene = cell[:1], gene[:1]
+        fixed = np.rint(np.clip(filled[cell, gene], -12, 12) * 2.0**20).astype(np.int64)
+        weight = np.rint(regulons["mode"] * regulons["likelihood"] * 2.0**20).astype(np.int64)
+        arguments = {
+            "cell": _strided(cell.astype(np.int32)),
+            "gene": gene.astype(np.int32),
+            "value": fixed,
+            "n_cells": values.shape[0],
+            "n_genes": values.shape[1],
+            "indptr": regulons["indptr"],
+            "targets": regulons["targets"],
+            "weight": weight,
+        }
+        cases.append(Case(name, arguments))
+    return cases
+
+
 def narnea() -> list[Case]:
     """Magnitudes and signs of every awkward signature."""
     cases = []

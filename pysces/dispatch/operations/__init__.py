@@ -28,6 +28,7 @@ from pysces.dispatch.operations.viper import (
     segment_means,
     shared_target_scores,
     standardise,
+    target_sums,
     weighted_area,
     weighted_mean,
 )
@@ -57,6 +58,7 @@ __all__ = [
     "segment_means",
     "shared_target_scores",
     "standardise",
+    "target_sums",
     "weakest_pairs",
     "weighted_area",
     "weighted_mean",

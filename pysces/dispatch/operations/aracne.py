@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pysces.dispatch.cases import aracne as cases
+from pysces.dispatch.cases import copula
 from pysces.dispatch.contracts import EXACT, Spec, kernel
 
 
@@ -80,7 +81,7 @@ def binned_mi(
     raise NotImplementedError
 
 
-@kernel(file="copula", cut="regulators", agreement=EXACT, cases=cases.copula_mi)
+@kernel(file="copula", cut="regulators", agreement=EXACT, cases=copula.copula_mi)
 def copula_mi(
     regulators: Annotated[
         NDArray[np.int8], Spec("int8", "regulators terms samples", fixed="terms")
@@ -103,7 +104,7 @@ def copula_mi(
     raise NotImplementedError
 
 
-@kernel(file="copula", cut="resamples", agreement=EXACT, cases=cases.copula_edges)
+@kernel(file="copula", cut="resamples", agreement=EXACT, cases=copula.copula_edges)
 def copula_edges(
     rows: Annotated[NDArray[np.int8], Spec("int8", "rows terms samples", fixed="terms")],
     genes: Annotated[NDArray[np.int8], Spec("int8", "genes terms samples", fixed="terms")],
@@ -133,7 +134,7 @@ def copula_edges(
     raise NotImplementedError
 
 
-@kernel(file="copula", cut="pairs", agreement=EXACT, cases=cases.copula_pairs)
+@kernel(file="copula", cut="pairs", agreement=EXACT, cases=copula.copula_pairs)
 def copula_pairs(
     rows: Annotated[NDArray[np.int8], Spec("int8", "rows terms samples", fixed="terms")],
     genes: Annotated[NDArray[np.int8], Spec("int8", "genes terms samples", fixed="terms")],
@@ -145,7 +146,7 @@ def copula_pairs(
     raise NotImplementedError
 
 
-@kernel(file="dpi", cut="asked", agreement=EXACT, cases=cases.prune_edges)
+@kernel(file="dpi", cut="asked", agreement=EXACT, cases=copula.prune_edges)
 def prune_edges(
     row: Annotated[NDArray[np.int32], Spec("int32", "edges")],
     gene: Annotated[NDArray[np.int32], Spec("int32", "edges")],

@@ -167,6 +167,26 @@ def weighted_mean(signature: Values, indptr: Ends, targets: Targets, weights: Pe
     raise NotImplementedError
 
 
+@kernel(file="enrichment", cut="entries", combine="sum", agreement=EXACT, cases=cases.target_sums)
+def target_sums(
+    cell: Annotated[NDArray[np.int32], Spec("int32", "entries")],
+    gene: Annotated[NDArray[np.int32], Spec("int32", "entries")],
+    value: Annotated[NDArray[np.int64], Spec("int64", "entries")],
+    n_cells: int,
+    n_genes: int,
+    indptr: Ends,
+    targets: Targets,
+    weight: Annotated[NDArray[np.int64], Spec("int64", "edges")],
+) -> CountedScores:
+    """``sum weight value`` over a regulon's targets, of a sparse matrix of whole numbers.
+
+    An entry is a value of one gene in one cell; entries are ordered by cell, and other values are
+    0. Whole numbers make the sums exact in any order: ``|weight| < 2^21`` and ``|value| < 2^25``
+    leave room for 2^17 targets.
+    """
+    raise NotImplementedError
+
+
 @kernel(file="narnea", cut="cells", agreement=Close(), cases=cases.narnea)
 def narnea(
     magnitude: Order,
