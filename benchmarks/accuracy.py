@@ -108,7 +108,7 @@ def run(data: pd.DataFrame, regulators: list[str], seed: int, options: dict[str,
     chosen = {name: value for name, value in given.items() if name in OF_ESTIMATOR}
     mi = mutual_information(data, regulators, **chosen)
     called = called_first(table, mi, regulators, list(data.columns)).called
-    return Ranking(called_first(seen, mi, regulators, list(data.columns)).scores, called)
+    return Ranking(called_first(seen, mi, regulators, list(data.columns)).score, called)
 
 
 def called_first(
