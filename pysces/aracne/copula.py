@@ -227,8 +227,7 @@ class Scores:
         """Scores of counts given their depth, or of the ranks of continuous values by batch."""
         check_one_of("degree", degree, DEGREES)
         sparse = (counts.expression if counts else expression).zero_share() > SPARSE
-        linear = sparse and counts is not None
-        chosen = (1 if linear else 2) if isinstance(degree, str) else degree
+        chosen = (1 if sparse else 2) if isinstance(degree, str) else degree
         n_genes, n = expression.n_genes, expression.n_samples
         terms = chosen * (2 if sparse else 1)
         values = np.empty((n_genes, terms, n), dtype=np.int8)
