@@ -39,7 +39,7 @@ METHODS: dict[str, tuple[bool, dict[str, Any]]] = {
     "counts, residuals + mean": (False, {"signature": "counts", "enrichment": "mean"}),
     "counts, residuals + gsea": (
         False,
-        {"signature": "counts", "enrichment": "gsea", "n_permutations": 50, "n_draws": 4},
+        {"signature": "counts", "enrichment": "gsea", "n_permutations": 50, "n_draws": 8},
     ),
 }
 

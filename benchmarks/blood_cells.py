@@ -132,6 +132,13 @@ def _activities(cells: anndata.AnnData, log: anndata.AnnData, table: pd.DataFram
     cells.obs["cluster"] = clusters(log)
     share = (cells.obs["cluster"] == "monocytes").mean()
     print(f"monocytes: {share:.0%} of the cells")
+    for without in (False, True):
+        edges = table[~table["target"].isin(MARKERS)] if without else table
+        print(f"{'without' if without else 'with'} the genes of monocytes among the targets:")
+        _ranked(cells, edges)
+
+
+def _ranked(cells: anndata.AnnData, table: pd.DataFrame) -> None:
     pysces.run_viper(cells, table)
     ranked = pysces.rank_regulators(cells, "cluster", group="monocytes")
     known = list(MONOCYTES)
@@ -139,8 +146,10 @@ def _activities(cells: anndata.AnnData, log: anndata.AnnData, table: pd.DataFram
     print(f"rank_regulators: {places(first, known)}; first {' '.join(first[:TOP])}")
     pysces.run_msviper(cells, "cluster", "monocytes", network=table)
     results = cells.uns["msviper"]["results"]
-    by_nes = results.sort_values("nes", ascending=False)["regulator"].astype(str).tolist()
-    print(f"run_msviper: {places(by_nes, known)}; first {' '.join(by_nes[:TOP])}")
+    active = results[results["effect"] > 0]
+    for by, found in (("effect", active), ("NES", active.sort_values("nes", ascending=False))):
+        first = found["regulator"].astype(str).tolist()
+        print(f"run_msviper by {by}: {places(first, known)}; first {' '.join(first[:TOP])}")
 
 
 if __name__ == "__main__":

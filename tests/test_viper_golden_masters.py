@@ -230,7 +230,7 @@ def masters_by_null() -> Masters:
     null = np.empty((700, len(order)))
     null[:, order] = r("ms_null_es").T
     nes = against_null(masters().es[None], null, always_empirical=True, compat="r")[0]
-    return Masters(regulons(), masters().es, nes)
+    return Masters(regulons(), masters().es, nes, masters().effect)
 
 
 def test_signature_of_two_groups() -> None:

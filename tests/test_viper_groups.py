@@ -61,7 +61,7 @@ def test_blocks_of_genes_and_of_draws_change_nothing(
 ) -> None:
     if missing:
         adata.X[3, 7] = np.nan
-    options |= {"n_permutations": 40}
+    options |= {"n_permutations": 40, "counts": False}
     pysces.run_msviper(adata, "kind", "one", **options)
     right = scores(adata)
     lengths = []
@@ -182,15 +182,25 @@ def test_labels_that_are_numbers_are_groups(adata: ad.AnnData) -> None:
     assert adata.uns["msviper"]["params"]["group"] == "1"
 
 
-def test_ranked_regulators_go_by_group_then_by_score(adata: ad.AnnData) -> None:
+def test_ranked_regulators_go_by_group_then_by_difference(adata: ad.AnnData) -> None:
     pysces.run_viper(adata)
     ordered = adata.obs["kind"].cat.reorder_categories(["two", "one"]).cat.add_categories("empty")
     adata.obs["kind"] = ordered
     ranked = pysces.rank_regulators(adata, "kind")
     assert ranked["group"].cat.categories.tolist() == ["two", "one"]  # as the column has them
     assert ranked["group"].tolist() == ["two"] * 4 + ["one"] * 4
-    for _, table in ranked.groupby("group", observed=True):
-        assert table["score"].is_monotonic_decreasing
+    np.testing.assert_array_equal(ranked["significant"], ranked["qvalue"] <= 0.05)
+    alpha = float(ranked["qvalue"][:4].median())
+    for name in ("two", "one"):
+        table = pysces.rank_regulators(adata, "kind", group=name, alpha=alpha)
+        found = table[table["significant"]]
+        assert 0 < len(found) < len(table)
+        assert found["difference"].is_monotonic_decreasing
+        assert table["score"][~table["significant"]].is_monotonic_decreasing
+        assert (np.sign(table["difference"]).where(table["significant"], 0)).is_monotonic_decreasing
+    for alpha in (0.0, 1.0):  # by t alone, by the difference alone
+        table = pysces.rank_regulators(adata, "kind", group="one", alpha=alpha)
+        assert table["difference" if alpha else "score"].is_monotonic_decreasing
     adata.obs["number"] = np.repeat([10, 9, 2], 20)  # numbers by size, not as text
     assert pysces.rank_regulators(adata, "number")["group"].unique().tolist() == ["2", "9", "10"]
     adata.obs["number"] = adata.obs["number"].astype(str)
@@ -266,13 +276,60 @@ def test_a_broad_regulon_does_not_lead_specific_ones() -> None:
     np.testing.assert_array_equal(table["significant"], table["qvalue"] <= 0.05)
     assert {"BROAD", *specific} <= set(table["regulator"][table["significant"]])
     assert table["significant"].is_monotonic_decreasing
-    assert table["es"][table["significant"]].abs().is_monotonic_decreasing
+    assert table["effect"][table["significant"]].abs().is_monotonic_decreasing
+    np.testing.assert_allclose(table["effect"], table["es"])  # all targets are as strong
     assert table["nes"][~table["significant"]].abs().is_monotonic_decreasing
     pysces.run_msviper(adata, "kind", "a", network=network, n_permutations=500, alpha=0.0)
     table = adata.uns["msviper"]["results"]
     assert not table["significant"].any()
     assert table["nes"].abs().is_monotonic_decreasing  # by p-value alone
     assert adata.uns["msviper"]["params"]["alpha"] == 0.0
+
+
+def test_the_effect_is_of_as_many_strong_targets_of_each() -> None:
+    """A regulon's weak targets, of which a large one has more, do not take its effect away."""
+    rng = np.random.default_rng(5)
+    genes = [f"g{k:03d}" for k in range(600)]
+    values = rng.normal(size=(60, 600))
+    values[:30, :30] += np.repeat([3.0, 2.0], [20, 10])
+    values[:30, 30:150] += 0.7
+    large = pd.DataFrame({"source": "LARGE", "target": genes[:20] + genes[30:150]})
+    large["likelihood"] = np.where(large["target"].isin(genes[:20]), 0.9, 0.1)
+    small = pd.DataFrame({"source": "SMALL", "target": genes[20:30], "likelihood": 0.9})
+    others = pd.DataFrame({"source": "NONE", "target": genes[150:], "likelihood": 0.5})
+    network = pd.concat([small, large, others]).assign(mor=1.0)
+    adata = ad.AnnData(pd.DataFrame(values, [f"c{k:02d}" for k in range(60)], genes))
+    adata.obs["kind"] = ["a"] * 30 + ["b"] * 30
+    pysces.run_msviper(adata, "kind", "a", network=network, n_permutations=0)
+    table = adata.uns["msviper"]["results"].set_index("regulator")
+    assert table.index[:2].tolist() == ["LARGE", "SMALL"]
+    assert table.loc["LARGE", "es"] < table.loc["SMALL", "es"]
+    assert table.loc["SMALL", "effect"] == pytest.approx(table.loc["SMALL", "es"])
+    # The tied targets share the places: the effect is the ES of all 20 of the strongest
+    strongest = network[(network["source"] == "LARGE") & (network["likelihood"] == 0.9)]
+    among = pd.concat([strongest, small.assign(mor=1.0), others.assign(mor=1.0), large.iloc[20:]])
+    among.loc[among["source"] == "LARGE", "source"] = np.where(
+        among.loc[among["source"] == "LARGE", "likelihood"] == 0.9, "LARGE", "REST"
+    )
+    among["mor"] = 1.0
+    pysces.run_msviper(adata, "kind", "a", network=among, n_permutations=0)
+    again = adata.uns["msviper"]["results"].set_index("regulator")
+    assert again.loc["LARGE", "es"] == pytest.approx(table.loc["LARGE", "effect"])
+
+
+def test_a_gene_that_tells_groups_apart_for_certain_keeps_leading_edges(adata: ad.AnnData) -> None:
+    """p-values below 1e-308, and genes without spread in either group, once emptied them."""
+    rng = np.random.default_rng(0)
+    inside = (adata.obs["kind"] == "one").to_numpy()
+    for scale in (1e-12, 0.0):
+        adata.X[:, 0] = np.where(inside, 5.0, 1.0) + scale * rng.normal(size=adata.n_obs)
+        adata.X[:, 1:20] += 2 * inside[:, None]
+        pysces.run_msviper(adata, "kind", "one", n_permutations=0)
+        found = adata.uns["msviper"]
+        assert np.isfinite(found["signature"]["z"]).all() == (scale > 0)
+        leading = found["leading_edge"].groupby("regulator")["target"].agg(set)
+        assert "g00" in leading["R0"]
+        assert len(leading["R0"]) > 5
 
 
 def test_the_effect_is_corrected_for_pleiotropy_where_the_nes_is(adata: ad.AnnData) -> None:

@@ -227,7 +227,6 @@ def counts_of(
         recovered.
     known
         Depth and batch of the samples.
-
     ranked
         Whether values that are no counts are ranked; few genes are then divided by their sum.
 
@@ -339,25 +338,33 @@ def _warn_lost(expression: Expression) -> None:
     if expression.zero_share() > _SPARSE:
         warnings.warn(
             "The values are sparse and not counts, and the counts behind them cannot be recovered, "
-            "so the depth of the samples may show as mutual information. Pass the layer that holds "
-            "counts (layer='counts'), or counts=False if they never were counts.",
+            "so the depth of the samples may show as regulation or activity. Pass the layer that "
+            "holds counts (layer='counts'), or counts=False if they never were counts.",
             PyscesWarning,
             stacklevel=5,
         )
     elif _looks_scaled(expression):
         warnings.warn(
             "Most genes have one most frequent lowest value below 0: scaled counts, it seems. "
-            "Scaling hides the depth of the samples, so it may show as mutual information. Pass "
-            "the layer that holds counts (layer='counts'), or counts=False if they never were.",
+            "Scaling hides the depth of the samples, so it may show as regulation or activity. "
+            "Pass the layer that holds counts (layer='counts'), or counts=False if they never "
+            "were.",
             PyscesWarning,
             stacklevel=5,
         )
 
 
+def _spaced(n: int, most: int) -> NDArray[np.intp]:
+    """So many places of n, evenly spaced; all of fewer."""
+    return np.unique(np.linspace(0, n - 1, min(n, most)).astype(np.intp))
+
+
 def _looks_scaled(expression: Expression) -> bool:
     """Whether in most genes the lowest value is below 0 and is that of a third of the samples."""
-    step = max(1, expression.n_genes // 200)
-    block = expression.gene_block(np.arange(0, expression.n_genes, step))
+    few = [
+        _spaced(n, most) for n, most in ((expression.n_samples, 1000), (expression.n_genes, 200))
+    ]
+    block = expression.take_samples(few[0]).gene_block(few[1])
     lowest = block.min(axis=1, keepdims=True)
     tied = (block == lowest).mean(axis=1) > 1 / 3
     return bool((tied & (lowest[:, 0] < 0)).mean() > 0.5)

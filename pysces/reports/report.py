@@ -271,20 +271,20 @@ def _master_section(adata: AnnData, key: str, network_key: str) -> list[Markup]:
                 lambda ax: plots.msviper_barcode(adata, key=key, network=str(used), ax=ax),
             )
         )
-    shown = ("regulator", "n_targets", "es", "nes", "pvalue", "qvalue")
+    shown = ("regulator", "n_targets", "effect", "nes", "pvalue", "qvalue")
     rows = [
-        (str(r), int(n), float(es), float(nes), float(p), float(q))
-        for r, n, es, nes, p, q in results[list(shown)].head(_ROWS).itertuples(index=False)
+        (str(r), int(n), float(effect), float(nes), float(p), float(q))
+        for r, n, effect, nes, p, q in results[list(shown)].head(_ROWS).itertuples(index=False)
     ]
     parts.append(
         element(
             "p",
-            "Significant regulators first, by the size of ES, the mean normal score of the "
-            "targets; then the others by p-value.",
+            "Significant regulators first, by the size of their effect, the mean normal score of "
+            "their strongest targets; then the others by p-value.",
             class_="note",
         )
     )
-    parts.append(table(("regulator", "targets", "ES", "NES", "p", "q"), rows))
+    parts.append(table(("regulator", "targets", "effect", "NES", "p", "q"), rows))
     return [section(title, *parts)]
 
 

@@ -70,6 +70,11 @@ class Plan:
             raise InputError(
                 f"compat={self.compat!r} can't be combined with n_bootstraps. Leave one out."
             )
+        if self.compat is not None and self.counts is not None:
+            raise InputError(
+                f"compat={self.compat!r} is of signatures that R has, so signature='counts' can't "
+                "be combined with it. Leave one out."
+            )
         if self.pleiotropy is not None and kind != "area":
             raise InputError("pleiotropy corrects aREA only; use enrichment='area'.")
         if self.n_permutations and kind == "score":

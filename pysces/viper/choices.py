@@ -30,7 +30,8 @@ def chosen_signature(
 ) -> tuple[Method, CountData | None]:
     """The signature that is computed; with the counts where they are judged given depth.
 
-    resampled: whether the run needs null signatures or bootstraps, which counts do not have.
+    resampled: whether the run needs null signatures or bootstraps, or the results of another
+    program, which scores given depth do not have.
     """
     check_one_of(argument, signature, get_args(Choice))
     data = None
@@ -40,8 +41,8 @@ def chosen_signature(
         )
     elif counts is True:
         raise InputError(
-            f"counts=True needs {argument}='counts' (or 'auto' without n_permutations and "
-            f"n_bootstraps). Got {argument}={signature!r}."
+            f"counts=True needs {argument}='counts' (or 'auto' without compat, n_permutations "
+            f"and n_bootstraps). Got {argument}={signature!r}."
         )
     if signature == "counts" and data is None:
         raise InputError(

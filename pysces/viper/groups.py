@@ -111,12 +111,14 @@ def run_msviper(
     ``None``, or the copy. Sets ``adata.uns[key_added]``:
 
     ``["results"]``
-        regulator, n_targets, n_leading_edge (targets that carry the score), es, nes, pvalue,
-        qvalue, significant (qvalue <= alpha), one row per regulator. Significant ones come first,
-        by decreasing ``|es|``; then the others by p-value. ``es`` is an effect size: the weighted
-        mean normal score of the targets, in the direction of their modes. ``nes`` grows with the
-        number of targets too, so that by it a broad regulon with a slight shift of everything
-        would lead specific ones with a large shift.
+        regulator, n_targets, n_leading_edge (targets that carry the score), effect, es, nes,
+        pvalue, qvalue, significant (qvalue <= alpha), one row per regulator. Significant ones come
+        first, by decreasing ``|effect|``; then the others by p-value. ``es`` is the weighted mean
+        normal score of the targets, in the direction of their modes; ``effect`` is the same of the
+        ``min_targets`` targets of largest likelihood (ties share the last places), so it compares
+        as many targets of every regulator. By ``es`` small regulons would lead, as networks hold
+        the strongest targets of each regulator and the average one is weaker the more there are;
+        by ``nes``, which grows with their number, broad ones with a slight shift of everything.
     ``["leading_edge"]``
         Which targets these are: regulator, target, in the order of the results and of names.
     ``["signature"]``
@@ -175,13 +177,13 @@ def run_msviper(
     with engines.use_engine(engine) as used:
         null = between.permuted(n_permutations, seed) if n_permutations else None
         signatures = between.bootstrapped(n_bootstraps, seed) if n_bootstraps else plain[None]
-        masters = master_regulators(signatures, regulons, null, combine=combine)
+        how: Any = {"combine": combine, "n_strongest": min_targets}
+        masters = master_regulators(signatures, regulons, null, **how)
         extra: dict[str, Any] = {}
         if shadow is not None:
             extra["shadow"] = shadow_pairs(plain, masters, regulators=shadow, seed=seed)
-            masters = master_regulators(
-                signatures, without_shadows(regulons, extra["shadow"]), null, combine=combine
-            )
+            left = without_shadows(regulons, extra["shadow"])
+            masters = master_regulators(signatures, left, null, **how)
         if corrected is not None:
             masters = _corrected(plain, masters, null, corrected)
         if synergy is not None:
@@ -249,7 +251,11 @@ def _corrected(
     es, nes = corrected_scores(
         signature[None], masters.es[None], masters.nes[None], masters.regulons, options, null=null
     )
-    return Masters(masters.regulons, es[0], nes[0], None, masters.standard_error)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        left = np.where(masters.es != 0, es[0] / masters.es, 1.0)
+    return Masters(
+        masters.regulons, es[0], nes[0], masters.effect * left, None, masters.standard_error
+    )
 
 
 def _synergy(
@@ -276,7 +282,7 @@ def _with_leading_edges(
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """The table of results with the size of each leading edge, and the leading edges apart."""
     regulons = masters.regulons
-    known = np.nan_to_num(signature, nan=0.0)
+    known = np.where(np.isnan(signature), 0.0, signature)
     leading = {}
     for number, regulator in enumerate(regulons.names):
         edges = regulons.edges(number)
@@ -296,6 +302,7 @@ def rank_regulators(
     *,
     group: str | None = None,
     n_top: int | None = None,
+    alpha: float = 0.05,
 ) -> pd.DataFrame:
     """Rank the regulators of every group of cells by how their activity differs from the rest.
 
@@ -310,20 +317,28 @@ def rank_regulators(
     group
         One group only.
     n_top
-        This many regulators of each group, those with the largest scores; ``None`` for all. The
-        q-values are those of the whole table.
+        This many regulators of each group, the first; ``None`` for all. The q-values are those of
+        the whole table.
+    alpha
+        Largest q-value of a regulator that counts as significant; it orders the table.
 
     Returns
     -------
     Tidy table, one row per group and regulator: group (categorical), regulator, score (t,
     two-sample with pooled variance), mean (activity in the group), difference (from the rest),
     fraction_active (cells of the group whose activity is above 0), pvalue, qvalue (within the
-    group). Sorted as ``sc.get.rank_genes_groups_df`` does: group by
-    group, in the order of the categories of the column (numbers by size, other labels by name),
-    and by decreasing score within each.
+    group), significant (qvalue <= alpha). Group by group, in the order of the categories of the
+    column (numbers by size, other labels by name); within each from the most increased regulator
+    to the most decreased one: significant ones by their difference, and between those above 0 and
+    those below it the others by score.
 
     Notes
     -----
+    With many cells nearly all regulators are significant, and t then says how alike the cells of a
+    group are rather than how much their activity differs: by t, regulators of the same activity
+    everywhere in a group lead. The difference is in units of the spread that activities have on
+    noise (1, for an NES). It is larger for regulators of more targets where all of these change.
+
     The ranking is relative: a regulator that leads a group is more active there than in the rest,
     but may be inactive in both. Keep rows with ``mean > 0`` for regulators that are active in the
     group.
@@ -359,6 +374,7 @@ def rank_regulators(
     """
     scores = activity(adata, key)
     values = np.asarray(scores.X)
+    check_number("alpha", alpha, 0, 1)
     if n_top is not None:
         check_whole("n_top", n_top, 1)
     # Cells without a label are in no group and in nobody's rest.
@@ -389,7 +405,10 @@ def rank_regulators(
                 "qvalue": benjamini_hochberg(p),
             }
         )
-        table = table.sort_values("score", ascending=False, kind="stable")
+        table["significant"] = table["qvalue"] <= alpha
+        effect = table["difference"].where(table["significant"], 0.0).where(table["score"].notna())
+        order = np.lexsort((-table["score"], -effect))  # missing ones last
+        table = table.iloc[order]
         tables.append(table if n_top is None else table.head(n_top))
     ranked = pd.concat(tables, ignore_index=True)
     return ranked.assign(group=pd.Categorical(ranked["group"], categories=names))

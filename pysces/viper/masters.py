@@ -30,11 +30,14 @@ class Masters:
     ----------
     es, nes
         [regulons], and ``bootstraps`` [bootstraps regulons] if the signature was bootstrapped.
+    effect
+        ES of the strongest targets of each regulator, as many of all [regulons].
     """
 
     regulons: Regulons
     es: NDArray[np.float64]
     nes: NDArray[np.float64]
+    effect: NDArray[np.float64]
     bootstraps: NDArray[np.float64] | None = None
     standard_error: NDArray[np.float64] | None = None
 
@@ -44,16 +47,16 @@ class Masters:
         return two_sided(self.nes)
 
     def to_dataframe(self, alpha: float = 0.05) -> pd.DataFrame:
-        """Tidy table: regulator, n_targets, es, nes, pvalue, qvalue, significant.
+        """Tidy table: regulator, n_targets, effect, es, nes, pvalue, qvalue, significant.
 
-        Regulators with a q-value of at most alpha come first, by the size of their ES, then the
-        others by p-value. The NES grows with the number of targets, so that a broad regulon with a
-        slight shift of everything would otherwise lead specific ones with a large shift.
+        Regulators with a q-value of at most alpha come first, by the size of their effect, then the
+        others by p-value.
         """
         table = pd.DataFrame(
             {
                 "regulator": self.regulons.names.to_numpy(),
                 "n_targets": self.regulons.sizes,
+                "effect": self.effect,
                 "es": self.es,
                 "nes": self.nes,
                 "pvalue": self.pvalues,
@@ -64,7 +67,7 @@ class Masters:
         table["significant"] = significant
         if self.standard_error is not None:
             table["nes_se"] = self.standard_error
-        effect = np.where(significant, np.abs(self.es), 0.0)
+        effect = np.where(significant, np.abs(self.effect), 0.0)
         names = table["regulator"].astype(str)
         order = np.lexsort((names, -np.abs(self.nes), -effect, ~significant))
         return table.iloc[order].reset_index(drop=True)
@@ -85,22 +88,43 @@ def master_regulators(
     null: NDArray[np.float64] | None = None,
     *,
     combine: Combine = "mean",
+    n_strongest: int = 10,
     compat: Literal["r"] | None = None,
 ) -> Masters:
     """Score regulons in a signature [genes], or in bootstraps of one [bootstraps genes].
 
     null: null signatures [nulls genes]; with them the NES is a normal score against the null
-    scores, otherwise aREA's own.
+    scores, otherwise aREA's own. n_strongest: targets behind the effect.
     """
     signatures = np.atleast_2d(signatures)
     es, nes = area_scores(signatures, regulons)
+    effect = area_scores(signatures, strongest_targets(regulons, n_strongest))[0].mean(axis=0)
     if null is not None:
         shuffled, _ = area_scores(null, regulons)
         nes = against_null(es, shuffled, always_empirical=True, compat=compat)
     if len(signatures) == 1:
-        return Masters(regulons, es[0], nes[0])
+        return Masters(regulons, es[0], nes[0], effect)
     error = np.sqrt(nes.var(axis=0, ddof=1) / len(nes))
-    return Masters(regulons, es.mean(axis=0), combine_bootstraps(nes, combine), nes, error)
+    joined = combine_bootstraps(nes, combine)
+    return Masters(regulons, es.mean(axis=0), joined, effect, nes, error)
+
+
+def strongest_targets(regulons: Regulons, number: int) -> Regulons:
+    """The regulons of the targets of largest likelihood, so many of each.
+
+    A network holds the strongest targets of every regulator, so the more targets, the weaker the
+    average one is. Scores over as many targets of each can be compared. Targets tied at the end
+    share the places that are left, so no order of genes matters.
+    """
+    owner, likelihood, sizes = regulons.owner, regulons.likelihood, regulons.sizes
+    ordered = likelihood[np.lexsort((-likelihood, owner))]
+    last = ordered[regulons.indptr[:-1] + np.minimum(number, sizes) - 1]
+    above, tied = likelihood > last[owner], likelihood == last[owner]
+    places = np.minimum(number, sizes) - np.bincount(owner, weights=above, minlength=len(sizes))
+    share = np.where(
+        tied, (places / np.bincount(owner, weights=tied, minlength=len(sizes)))[owner], 1.0
+    )
+    return regulons.take(above | tied, likelihood * share)
 
 
 def combine_bootstraps(nes: NDArray[np.float64], how: Combine) -> NDArray[np.float64]:
@@ -146,7 +170,9 @@ def leading_edge(
     order = _placed(signature, targets, mode)
     hit = np.zeros(len(signature), dtype=bool)
     hit[targets] = True
-    weight = np.abs(signature) * hit
+    weight = np.where(hit, np.abs(signature), 0.0)
+    if (infinite := np.isinf(weight)).any():  # no spread within either group
+        weight[infinite] = weight[~infinite].max(initial=0.0) or 1.0
     total = weight.sum()
     step = np.where(hit, weight / total if total else 0.0, -1 / max(1, (~hit).sum()))[order]
     running = np.cumsum(step)

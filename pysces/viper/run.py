@@ -94,7 +94,7 @@ def run_viper(
         depth alone do not differ in activity. ``"zscore"``, ``"mad"``, ``"rank"``, ``"ttest"`` or
         ``"mean"`` against the reference; ``"none"`` if the data are signatures already. See
         :func:`pysces.signature`. ``"auto"``: ``"counts"`` where there are counts or they can be
-        recovered, else ``"zscore"``; ``"zscore"``, too, with ``n_bootstraps``, or
+        recovered, else ``"zscore"``; ``"zscore"``, too, with ``compat``, ``n_bootstraps``, or
         ``n_permutations`` unless ``enrichment="gsea"``.
     reference
         Cells to compare with: a mask, positions, names, or a group of ``groupby``. All cells by
@@ -140,9 +140,10 @@ def run_viper(
     seed
         Fixes nulls, bootstraps, draws and zeros.
     compat
-        For ``"area"``. ``"r-matrix"``: take the largest one-tail rank over all cells, as the matrix
-        form of R's aREA does (and over all null samples, for their scores), instead of each cell's
-        own. A score then depends on the other cells, where the extreme genes of a cell are tied.
+        For ``"area"``, not of counts. ``"r-matrix"``: take the largest one-tail rank over all
+        cells, as the matrix form of R's aREA does (and over all null samples, for their scores),
+        instead of each cell's own. A score then depends on the other cells, where the extreme genes
+        of a cell are tied.
     engine
         ``"mlx"``, ``"numba"`` or ``"python"``; ``None`` for the best one here.
     key_added
@@ -206,7 +207,7 @@ def run_viper(
         counts=counts,
         size_factors=size_factors,
         batch_key=batch_key,
-        resampled=bool(n_bootstraps or (n_permutations and enrichment != "gsea")),
+        resampled=bool(compat or n_bootstraps or (n_permutations and enrichment != "gsea")),
     )
     if enrichment == "auto":
         enrichment = "score" if data is not None and not pleiotropy else "area"
