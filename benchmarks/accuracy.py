@@ -10,11 +10,12 @@
 ``metrics.py``). A pair is true if the regulator regulates the gene directly; of regulator ->
 regulator -> gene the outer pair is false. Mutual information and correlation know no direction.
 
-**How a run that calls edges is ranked.** Its edges first, in the order of the network's ``rank``;
-all other pairs after them, by mutual information over all samples (the same estimator). So every
-method ranks every pair, and a method that calls few edges isn't punished in ``aupr`` for where it
-stops: that is what ``edges``, ``precision`` and ``recall`` show. The other choice, that all pairs
-not called tie at the end, is in ``aupr_called``. Both are the same for all methods.
+**How a run that calls edges is ranked.** All edges that some resample has first, by support, then
+by mean mutual information (the network's ``rank`` with ``alpha=1, min_support=0``); all other pairs
+after them, by mutual information over all samples (the same estimator). So every method ranks every
+pair, and a method that calls few edges is not punished in ``aupr`` for where it stops: that is what
+``edges``, ``precision`` and ``recall`` show. The other choice, that all pairs not called tie at the
+end, is in ``aupr_called``. Both are the same for all methods.
 
 ``unrelated``: share of called pairs without a cause in common, so independent (but for the shared
 depth of ``counts``): this is what a q-value bounds. ``precision_top1``: share of true pairs among
@@ -33,6 +34,7 @@ from __future__ import annotations
 import argparse
 import ast
 import sys
+import tempfile
 import time
 import warnings
 from collections.abc import Callable, Iterator
@@ -97,21 +99,26 @@ OF_ESTIMATOR = ("estimator", "degree", "counts", "size_factors", "n_bins", "ties
 
 
 def run(data: pd.DataFrame, regulators: list[str], seed: int, options: dict[str, Any]) -> Ranking:
-    """The ranking of a run: its edges, then all other pairs."""
-    table = network_of(data, regulators, **{"seed": seed, **options})
-    chosen = {name: value for name, value in options.items() if name in OF_ESTIMATOR}
-    mi = mutual_information(data, regulators, **{"seed": seed, **chosen})
-    return called_first(table, mi, regulators, list(data.columns))
+    """The ranking of a run: all edges it saw by support, then all other pairs."""
+    given = {"seed": seed, **options}
+    with tempfile.TemporaryDirectory() as folder:  # the second run reads the resamples of the first
+        table = network_of(data, regulators, **given, checkpoint=folder)
+        whole = given | {"alpha": 1.0, "min_support": 0.0}
+        seen = network_of(data, regulators, **whole, checkpoint=folder)
+    chosen = {name: value for name, value in given.items() if name in OF_ESTIMATOR}
+    mi = mutual_information(data, regulators, **chosen)
+    called = called_first(table, mi, regulators, list(data.columns)).called
+    return Ranking(called_first(seen, mi, regulators, list(data.columns)).score, called)
 
 
 def called_first(
     table: pd.DataFrame, mi: np.ndarray, regulators: list[str], genes: list[str]
 ) -> Ranking:
-    """Called edges by rank (1 is the best); then all others by mutual information."""
+    """Edges of a table by rank (1 is the best); then all others by mutual information."""
     place = np.zeros(mi.shape)
     row = pd.Index(regulators).get_indexer(pd.Index(table["source"]))
     column = pd.Index(genes).get_indexer(pd.Index(table["target"]))
-    place[row, column] = len(table) + 1 - table["rank"].to_numpy(float)
+    place[row, column] = table["rank"].max() + 1 - table["rank"].to_numpy(float)
     return Ranking(np.where(place > 0, place, mi / (1 + mi.max(initial=0.0))), place > 0)
 
 

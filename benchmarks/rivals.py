@@ -20,6 +20,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import joblib
 import numpy as np
 import pandas as pd
 from metrics import Ranking
@@ -30,6 +31,7 @@ from sets import PUBLISHED, SIMULATED, KnownSet, all_sets
 
 FULL_FOREST = 1000  # trees, as in the paper
 TREES = 100  # trees for sets of many genes
+JOBS = 1  # processes
 FULL_FOREST_GENES = 150
 
 Importance = Callable[[np.ndarray, np.ndarray], np.ndarray]
@@ -92,10 +94,14 @@ def for_every_gene(known: KnownSet, importance: Importance) -> np.ndarray:
     values = known.data.to_numpy(float)
     values = (values - values.mean(axis=0)) / np.maximum(values.std(axis=0), 1e-12)
     n_regulators = len(known.truth)
+    others = [np.flatnonzero(np.arange(n_regulators) != gene) for gene in range(values.shape[1])]
+    found = joblib.Parallel(n_jobs=JOBS)(
+        joblib.delayed(importance)(values[:, own], values[:, gene])
+        for gene, own in enumerate(others)
+    )
     score = np.zeros((n_regulators, values.shape[1]))
-    for gene in range(values.shape[1]):
-        others = np.flatnonzero(np.arange(n_regulators) != gene)
-        score[others, gene] = importance(values[:, others], values[:, gene])
+    for gene, (own, one) in enumerate(zip(others, found, strict=True)):
+        score[own, gene] = one
     return score
 
 
@@ -170,7 +176,10 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--seeds", type=int, default=1, help="simulations of a set")
     parser.add_argument("--methods", nargs="+", choices=list(RIVALS), default=list(RIVALS))
     parser.add_argument("--trees", type=int, default=TREES, help="of GENIE3, for many genes")
+    parser.add_argument("--jobs", type=int, default=1, help="processes")
     given = parser.parse_args(arguments)
+    global JOBS
+    JOBS = given.jobs
     for known in all_sets(given.sets, given.sizes, range(given.seeds), given.data):
         for name in given.methods:
             found = scores_of(name, known, given.cache, given.trees)

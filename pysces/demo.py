@@ -212,7 +212,7 @@ def _activity_summary(adata: AnnData, ranked: pd.DataFrame, elapsed: float) -> s
         f"{'cell type':<32}regulators more active than in the rest (t)",
     ]
     for group, own in ranked.groupby("group", observed=True):
-        top = own.nlargest(4, "score")
+        top = own[own["score"] > 0].nlargest(4, "score")
         names = ", ".join(
             f"{name} {t:.1f}" for name, t in zip(top["regulator"], top["score"], strict=True)
         )

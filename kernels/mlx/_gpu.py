@@ -110,20 +110,32 @@ def edge_lists(
     asked: NDArray[np.int64],
     n_regulators: int,
 ) -> list[NDArray[Any]]:
-    """The arrays of the kernel: of each row its regulators by number, of each gene by strength."""
+    """The arrays of the kernel: of each row its regulators by number, of each gene its regulators.
+
+    Edges often come ordered by row and gene, and regulators by number: nothing is sorted then.
+    """
     legs = np.flatnonzero(partner[gene] >= 0)
-    legs = legs[np.lexsort((partner[gene[legs]], row[legs]))]
+    legs = legs[_ordering(row[legs].astype(np.int64) * n_regulators + partner[gene[legs]])]
     paths = np.flatnonzero(row < n_regulators)
-    paths = paths[np.lexsort((-mi[paths], gene[paths]))]
+    small = gene[paths].astype(np.uint16 if len(partner) <= 1 << 16 else gene.dtype)
+    paths = paths[np.argsort(small, kind="stable")]
     n_rows = int(row.max(initial=-1)) + 1
-    starts = [
-        np.searchsorted(row[legs], np.arange(n_rows + 1)).astype(np.int32),
-        np.searchsorted(gene[paths], np.arange(len(partner) + 1)).astype(np.int32),
-    ]
+    starts = [_starts(row[legs], n_rows), _starts(gene[paths], len(partner))]
     return [
         row, gene, mi, asked.astype(np.int32), partner[gene[legs]], mi[legs], starts[0],
         row[paths], mi[paths], starts[1],
     ]  # fmt: skip
+
+
+def _ordering(keys: NDArray[np.int64]) -> NDArray[np.int64] | slice:
+    """What puts keys in order; everything as it is where they are in order."""
+    return slice(None) if (keys[1:] >= keys[:-1]).all() else np.argsort(keys)
+
+
+def _starts(labels: NDArray[Any], groups: int) -> NDArray[np.int32]:
+    """Where each of the groups starts among ordered labels, and the end of the last."""
+    ends = np.cumsum(np.bincount(labels, minlength=groups))
+    return np.concatenate([[0], ends]).astype(np.int32)
 
 
 @functools.cache

@@ -215,8 +215,8 @@ PRUNE_INPUTS = ["row", "gene", "mi", "asked", "row_regulator", "row_mi", "row_st
                 "gene_regulator", "gene_mi", "gene_start", "dims", "fraction"]  # fmt: skip
 PRUNE_DIMS = 8
 
-# One thread is one edge: the regulators of its gene, strongest first, until one explains it. The
-# other leg is found by bisection among the regulators of its row.
+# One thread is one edge: the regulators of its gene, until one explains it. The other leg is found
+# by bisection among the regulators of its row.
 PRUNE_BODY = """
     const int k = (int)(GX);
     if (k >= dims[0] || (int)(GY) > 0) { return; }
@@ -226,7 +226,7 @@ PRUNE_BODY = """
     int stays = 1;
     for (int p = gene_start[g]; p < gene_start[g + 1] && stays; ++p) {
         const LONG strength = gene_mi[p];
-        if (strength <= own) { break; }
+        if (strength <= own) { continue; }
         const int j = gene_regulator[p];
         int low = row_start[i], high = row_start[i + 1];
         while (low < high) {

@@ -107,9 +107,11 @@ def copula_edges(
         x_terms = _terms(x_of, good_rows[r], n, degree)
         y_terms = _terms(y_of, good_genes[r], n, degree)
         row, gene, sums, squares = _candidates(x, y, own, x_terms, y_terms, n, limit, degree, short)
-        order = np.lexsort((gene, row))
-        row, gene = row[order], gene[order]
-        sums, squares = [s[order] for s in sums], [s[order] for s in squares]
+        keys = row.astype(np.int64) * genes.shape[0] + gene
+        if not (keys[1:] > keys[:-1]).all():
+            order = np.argsort(keys)
+            row, gene = row[order], gene[order]
+            sums, squares = [s[order] for s in sums], [s[order] for s in squares]
         mi = information(sums, x_of.at(row), y_of.at(gene), n, squares)
         kept = mi >= limits[r]
         counts[r] = np.count_nonzero(kept)

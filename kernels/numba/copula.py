@@ -1,9 +1,9 @@
 """Copula mutual information: matrix products by tiles, thresholded while they are in the cache.
 
-The work is cut into tiles of rows x genes. A thread of Python takes a tile through all resamples:
+The work is cut into tiles of rows x genes. One compiled call takes a tile through all resamples:
 it gathers the samples of a resample, multiplies (BLAS, one thread each), and looks for the pairs
-whose share of variance may reach the threshold. BLAS and the compiled loops release the GIL. Only
-the few pairs found are computed exactly, by the function that all engines share.
+whose share of variance may reach the threshold. It holds no lock, so threads of Python take tiles
+side by side. Only the few pairs found are computed exactly, by the function that all engines share.
 
 Products of whole scores are exact in float32 as long as no partial sum can pass 2^24. Where a
 resample is all samples that the one before it left out, its products are a subtraction.
@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numba
 import numpy as np
@@ -45,14 +45,14 @@ def copula_mi(
     everything = np.ones(n, dtype=np.uint8)
     x_of, y_of = moments(regulators, everything, degree), moments(genes, everything, degree)
     samples = np.arange(n)
-    short = _is_short(regulators, genes, everything)
+    step, zero = _exact_blocks(regulators, genes, everything[None])
 
     def tile(rows: slice, columns: slice) -> None:
         x, y = regulators[rows], genes[columns]
-        products = _products(x, y, samples, degree, short)
-        squares = []
+        products = _products(x, y, samples, 0, degree, step, zero)
+        squares = products[:0]
         if x.shape[1] == 2 * degree:
-            squares = _products(x[:, degree:], y[:, degree:], samples, degree, short)
+            squares = _products(x, y, samples, degree, degree, step, zero)
         wide = Moments(*(None if part is None else part[:, None] for part in x_of.at(rows)))
         mi[rows, columns] = information(
             [part.astype(np.int64) for part in products],
@@ -87,17 +87,6 @@ def copula_pairs(
     return information(list(sums), x.at(row), y.at(gene), n, list(squares))
 
 
-class _Resample(NamedTuple):
-    """One resample: its samples, and what a screen needs of rows and genes."""
-
-    samples: NDArray[np.int64]
-    x: Moments
-    y: Moments
-    x_terms: NDArray[np.float32]
-    y_terms: NDArray[np.float32]
-    limit: float
-
-
 def copula_edges(
     rows: NDArray[np.int8],
     genes: NDArray[np.int8],
@@ -114,54 +103,64 @@ def copula_edges(
     if len(rows) == 0 or len(genes) == 0 or len(weights) == 0:
         return counts, *nothing
     x_of, y_of = _all_moments(rows, weights, degree), _all_moments(genes, weights, degree)
-    resamples = [
-        _prepared(weight, x_of[r], y_of[r], usable_rows[r], usable_genes[r], thresholds[r], degree)
-        for r, weight in enumerate(weights)
-    ]
-    studentised = rows.shape[1] == 2 * degree
-    short = _is_short(rows, genes, weights)
-    everything = np.arange(weights.shape[1])
-    tiles = list(_tiles(len(rows), len(genes)))
-    found: list[list[tuple[NDArray[Any], ...]]] = [[] for _ in weights]
+    sizes = weights.sum(axis=1, dtype=np.int64)
+    of_rows = np.stack(
+        [_terms(*given, degree) for given in zip(x_of, usable_rows, sizes, strict=True)]
+    )
+    of_genes = np.stack(
+        [_terms(*given, degree) for given in zip(y_of, usable_genes, sizes, strict=True)]
+    )
+    limits = np.array([share_of(int(t)) * (1 - _SLACK) for t in thresholds], dtype=np.float32)
+    complements = np.zeros(len(weights), dtype=np.bool_)
+    complements[1:] = np.all(weights[1:].astype(np.int64) + weights[:-1] == 1, axis=1)
+    step, zero = _exact_blocks(rows, genes, weights)
+    found: list[tuple[NDArray[Any], ...]] = []
 
     def tile(r_slice: slice, g_slice: slice) -> None:
-        x, y = rows[r_slice], genes[g_slice]
-        total: list[NDArray[Any]] | None = None
-        own_here = own[r_slice] - g_slice.start
-        mine = []
-        products: list[NDArray[Any]] = []
-        for r, resample in enumerate(resamples):
-            if r and _is_complement(weights[r - 1], weights[r]):
-                if total is None:
-                    total = _products(x, y, everything, degree, short)
-                products = [a - p for a, p in zip(total, products, strict=True)]
-            else:
-                products = _products(x, y, resample.samples, degree, short)
-            row, gene, sums = _screen(
-                products, own_here, resample.x_terms[:, r_slice], resample.y_terms[:, g_slice],
-                len(resample.samples), resample.limit, degree,
-            )  # fmt: skip
-            squares = np.empty((0, len(row)), dtype=np.int64)
-            if studentised and len(row):
-                squares = _pair_products(x, y, row, gene, resample.samples, degree, degree)
-            mine.append((r, row + r_slice.start, gene + g_slice.start, sums, squares))
-        for r, *pairs in mine:
-            found[r].append(tuple(pairs))
+        resample, row, gene, sums, squares = _tile(
+            rows[r_slice], genes[g_slice], own[r_slice] - g_slice.start, weights, complements,
+            np.ascontiguousarray(of_rows[:, :, r_slice]),
+            np.ascontiguousarray(of_genes[:, :, g_slice]),
+            sizes, limits, degree, step, zero,
+        )  # fmt: skip
+        found.append((resample, row + r_slice.start, gene + g_slice.start, sums, squares))
 
-    _on_threads(tile, tiles)
-    edges = []
-    for r, (resample, parts) in enumerate(zip(resamples, found, strict=True)):
-        row, gene = (np.concatenate([part[i] for part in parts]) for i in (0, 1))
-        sums, squares = (np.concatenate([part[i] for part in parts], axis=1) for i in (2, 3))
-        order = np.lexsort((gene, row))
-        row, gene, sums, squares = row[order], gene[order], sums[:, order], squares[:, order]
-        n = len(resample.samples)
-        mi = information(list(sums), resample.x.at(row), resample.y.at(gene), n, list(squares))
-        kept = mi >= thresholds[r]
-        counts[r] = np.count_nonzero(kept)
-        edges.append((row[kept].astype(np.int32), gene[kept].astype(np.int32), mi[kept]))
+    _on_threads(tile, list(_tiles(len(rows), len(genes))))
+    of_resample = _by_resample(found, len(weights))
+    edges: list[tuple[NDArray[Any], ...]] = [nothing] * len(weights)
+
+    def exact(_: slice, which: slice) -> None:
+        for r in range(which.start, which.stop):
+            row, gene, sums, squares = of_resample(r)
+            order = np.argsort(row * np.int64(len(genes)) + gene)
+            row, gene, sums, squares = row[order], gene[order], sums[:, order], squares[:, order]
+            n = int(sizes[r])
+            mi = information(list(sums), x_of[r].at(row), y_of[r].at(gene), n, list(squares))
+            kept = mi >= thresholds[r]
+            edges[r] = row[kept].astype(np.int32), gene[kept].astype(np.int32), mi[kept]
+
+    _on_threads(exact, [(slice(0), slice(r, r + 1)) for r in range(len(weights))])
+    counts[:] = [len(part[0]) for part in edges]
     row, gene, mi = (np.concatenate(part) for part in zip(*edges, strict=True))
     return counts, row, gene, mi
+
+
+def _by_resample(
+    parts: list[tuple[NDArray[Any], ...]], n_resamples: int
+) -> Callable[[int], tuple[NDArray[Any], ...]]:
+    """What all tiles found for a resample; tiles list resamples in their order."""
+    starts = [np.searchsorted(part[0], np.arange(n_resamples + 1)) for part in parts]
+
+    def of(r: int) -> tuple[NDArray[Any], ...]:
+        some = [slice(start[r], start[r + 1]) for start in starts]
+        return tuple(
+            np.concatenate(
+                [part[k][..., one] for part, one in zip(parts, some, strict=True)], axis=-1
+            )
+            for k in (1, 2, 3, 4)
+        )
+
+    return of
 
 
 def _all_moments(
@@ -199,23 +198,6 @@ def _sums(scores, weights, degree, sums):
                 sums[r, 2 * t + 1, g] = square
 
 
-def _prepared(
-    weight: NDArray[np.uint8],
-    x: Moments,
-    y: Moments,
-    usable_rows: NDArray[np.bool_],
-    usable_genes: NDArray[np.bool_],
-    threshold: int,
-    degree: int,
-) -> _Resample:
-    samples = np.repeat(np.arange(len(weight)), weight)
-    limit = share_of(int(threshold)) * (1 - _SLACK)
-    n = len(samples)
-    return _Resample(
-        samples, x, y, _terms(x, usable_rows, n, degree), _terms(y, usable_genes, n, degree), limit
-    )
-
-
 def _terms(of: Moments, usable: NDArray[np.bool_], n: int, degree: int) -> NDArray[np.float32]:
     """For each score the mean and sqrt(n / spread), 0 where there is none: 2 degree x genes."""
     terms = np.zeros((2 * degree, len(usable)), dtype=np.float64)
@@ -247,12 +229,18 @@ def _on_threads(work: Callable[..., None], tiles: Sequence[tuple[slice, slice]])
                 done.result()
 
 
-def _is_short(x: NDArray[np.int8], y: NDArray[np.int8], weights: NDArray[np.uint8]) -> bool:
-    """Whether no sum over samples, however often drawn, passes 2^24: by Cauchy and Schwarz."""
+def _exact_blocks(
+    x: NDArray[np.int8], y: NDArray[np.int8], weights: NDArray[np.uint8]
+) -> tuple[int, NDArray[Any]]:
+    """Samples of a product that is exact in float32, and an array of the type of the sums.
+
+    All of them where no sum over samples, however often drawn, passes 2^24 (Cauchy and Schwarz).
+    """
     times = int(weights.max(initial=1))
-    if times * x.shape[2] <= _SAFE_SAMPLES:
-        return True
-    return times * max(_largest_square_sum(x), _largest_square_sum(y)) < _EXACT
+    n = times * x.shape[2]
+    if n <= _SAFE_SAMPLES or times * max(_largest_square_sum(x), _largest_square_sum(y)) < _EXACT:
+        return max(1, n), np.zeros(1, dtype=np.float32)
+    return _SAFE_SAMPLES, np.zeros(1, dtype=np.float64)
 
 
 @jit
@@ -267,70 +255,127 @@ def _largest_square_sum(scores):
     return largest
 
 
-def _is_complement(before: NDArray[np.uint8], now: NDArray[np.uint8]) -> bool:
-    return bool(np.all(before.astype(np.int64) + now == 1))
+@jit
+def _products(x, y, samples, term, degree, step, zero):
+    """Sums over samples of (h1, h1) and, for degree 2, of (h2, h1) and (h1, h2); exact.
 
-
-def _products(
-    x: NDArray[np.int8], y: NDArray[np.int8], samples: NDArray[np.int64], degree: int, short: bool
-) -> list[NDArray[Any]]:
-    """Sums over samples of (h1, h1) and, for degree 2, of (h2, h1) and (h1, h2); exact."""
-    step = max(1, len(samples)) if short else _SAFE_SAMPLES
-    total: list[NDArray[Any]] = []
-    for start in range(0, max(1, len(samples)), step):
+    h1 is the score number `term`, h2 the next. In the type of `zero`.
+    """
+    rows, genes = len(x), len(y)
+    total = np.empty((1 if degree == 1 else 3, rows, genes), dtype=zero.dtype)
+    if len(samples) == 0:
+        total[:] = 0
+    for start in range(0, len(samples), step):
         part = samples[start : start + step]
-        a, b = _gathered(x, part, degree), _gathered(y, part, degree)
-        if degree == 1:
-            found = [a[0] @ b[0].T]
+        a = _gathered(x, part, term, degree)
+        b = _gathered(y, part, term, degree)
+        found = np.dot(a.reshape(degree * rows, len(part)), b[0].T).reshape(degree, rows, genes)
+        if start == 0:
+            total[:degree] = found
         else:
-            both = a.reshape(2 * len(x), len(part)) @ b[0].T
-            found = [both[: len(x)], both[len(x) :], a[0] @ b[1].T]
-        if not short:
-            found = [product.astype(np.float64) for product in found]
-        total = found if not total else [t + p for t, p in zip(total, found, strict=True)]
+            total[:degree] += found
+        if degree == 2:
+            other = np.dot(a[0], b[1].T)
+            if start == 0:
+                total[2] = other
+            else:
+                total[2] += other
     return total
 
 
-def _gathered(
-    scores: NDArray[np.int8], samples: NDArray[np.int64], degree: int
-) -> NDArray[np.float32]:
+@jit
+def _gathered(scores, samples, term, degree):
     out = np.empty((degree, len(scores), len(samples)), dtype=np.float32)
-    _gather(scores, samples, out)
+    for t in range(degree):
+        for g in range(len(scores)):
+            for i in range(len(samples)):
+                out[t, g, i] = np.float32(scores[g, term + t, samples[i]])
     return out
 
 
 @jit
-def _gather(scores, samples, out):
-    for t in range(out.shape[0]):
-        for g in range(out.shape[1]):
-            for i in range(len(samples)):
-                out[t, g, i] = np.float32(scores[g, t, samples[i]])
-
-
-def _screen(
-    products: list[NDArray[Any]],
-    own: NDArray[np.int64],
-    x_terms: NDArray[np.float32],
-    y_terms: NDArray[np.float32],
-    n: int,
-    limit: float,
-    degree: int,
-) -> tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.int64]]:
-    """Pairs of a tile that may reach the limit, and their sums."""
-    first, second, third = products if degree == 2 else (products[0],) * 3
-    return _screened(
-        first, second, third, own, x_terms, np.ascontiguousarray(y_terms), np.float32(n),
-        np.float32(limit), degree,
+def _tile(
+    x, y, own, weights, complements, x_terms, y_terms, sizes, limits, degree, step, zero
+):  # fmt: skip
+    """Pairs of a tile that may reach the limit of each resample, with their sums."""
+    many = 1 if degree == 1 else 3
+    squared = x.shape[1] == 2 * degree
+    n = weights.shape[1]
+    resamples = np.empty(0, dtype=np.int64)
+    rows = np.empty(0, dtype=np.int64)
+    genes = np.empty(0, dtype=np.int64)
+    sums = np.empty((many, 0), dtype=np.int64)
+    squares = np.empty((many if squared else 0, 0), dtype=np.int64)
+    used = 0
+    products = np.empty((many, 0, 0), dtype=zero.dtype)
+    total = products
+    for r in range(len(weights)):
+        samples = np.empty(sizes[r], dtype=np.int64)
+        k = 0
+        for i in range(n):
+            for _ in range(weights[r, i]):
+                samples[k] = i
+                k += 1
+        if complements[r]:
+            if total.shape[1] == 0:
+                total = _products(x, y, np.arange(n), 0, degree, step, zero)
+            for term in range(many):
+                for i in range(len(x)):
+                    for g in range(len(y)):
+                        products[term, i, g] = total[term, i, g] - products[term, i, g]
+        else:
+            products = _products(x, y, samples, 0, degree, step, zero)
+        row, gene = _screen(
+            products, own, x_terms[r], y_terms[r], np.float32(sizes[r]), limits[r], degree
+        )
+        found = len(row)
+        if used + found > len(rows):
+            room = 2 * (used + found)
+            resamples = _longer(resamples, used, room)
+            rows = _longer(rows, used, room)
+            genes = _longer(genes, used, room)
+            sums = _wider(sums, used, room)
+            squares = _wider(squares, used, room)
+        if squared and found:
+            squares[:, used : used + found] = _pair_products(
+                x, y, row, gene, samples, degree, degree
+            )
+        for k in range(found):
+            resamples[used] = r
+            rows[used] = row[k]
+            genes[used] = gene[k]
+            for term in range(many):
+                sums[term, used] = np.int64(products[term, row[k], gene[k]])
+            used += 1
+    return (
+        resamples[:used].copy(), rows[:used].copy(), genes[:used].copy(), sums[:, :used].copy(),
+        squares[:, :used].copy(),
     )  # fmt: skip
 
 
 @jit
-def _screened(first, second, third, own, x_terms, y_terms, n, limit, degree):
+def _longer(values, used, room):
+    out = np.empty(room, dtype=values.dtype)
+    out[:used] = values[:used]
+    return out
+
+
+@jit
+def _wider(values, used, room):
+    out = np.empty((values.shape[0], room), dtype=values.dtype)
+    out[:, :used] = values[:, :used]
+    return out
+
+
+@jit
+def _screen(products, own, x_terms, y_terms, n, limit, degree):
+    """Pairs of a tile that may reach the limit."""
+    first, second, third = products[0], products[len(products) // 2], products[len(products) - 1]
     rows, genes = first.shape
     share = np.empty(genes, dtype=np.float32)
     room = 1024
-    row = np.empty(room, dtype=np.int32)
-    gene = np.empty(room, dtype=np.int32)
+    row = np.empty(room, dtype=np.int64)
+    gene = np.empty(room, dtype=np.int64)
     found = 0
     for i in range(rows):
         one = x_terms[0, i] * n
@@ -363,10 +408,10 @@ def _screened(first, second, third, own, x_terms, y_terms, n, limit, degree):
             continue
         if found + many > room:
             room = 2 * (found + many)
-            longer = np.empty(room, dtype=np.int32)
+            longer = np.empty(room, dtype=np.int64)
             longer[:found] = row[:found]
             row = longer
-            longer = np.empty(room, dtype=np.int32)
+            longer = np.empty(room, dtype=np.int64)
             longer[:found] = gene[:found]
             gene = longer
         for g in range(genes):
@@ -374,13 +419,7 @@ def _screened(first, second, third, own, x_terms, y_terms, n, limit, degree):
                 row[found] = i
                 gene[found] = g
                 found += 1
-    sums = np.empty((1 if degree == 1 else 3, found), dtype=np.int64)
-    for k in range(found):
-        sums[0, k] = np.int64(first[row[k], gene[k]])
-        if degree == 2:
-            sums[1, k] = np.int64(second[row[k], gene[k]])
-            sums[2, k] = np.int64(third[row[k], gene[k]])
-    return row[:found].copy(), gene[:found].copy(), sums
+    return row[:found].copy(), gene[:found].copy()
 
 
 @jit

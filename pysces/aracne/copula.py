@@ -189,6 +189,12 @@ def whole_scores(first: Floats, second: Floats, degree: int, studentised: bool) 
     return np.stack(whole, axis=1).astype(np.int8)
 
 
+def nats_of_pair(first: Floats, second: Floats, degree: int, studentised: bool) -> float:
+    """Mutual information of two genes in nats, from their scores h1 and h2, each [2 samples]."""
+    whole = whole_scores(first, second, degree, studentised)
+    return float(ops.copula_mi(whole[:1], whole[1:], degree)[0, 0]) / 2.0**FRACTION_BITS
+
+
 @dataclass(frozen=True, eq=False)
 class Scores:
     """Whole scores of all genes over all samples.
@@ -221,8 +227,7 @@ class Scores:
         """Scores of counts given their depth, or of the ranks of continuous values by batch."""
         check_one_of("degree", degree, DEGREES)
         sparse = (counts.expression if counts else expression).zero_share() > SPARSE
-        linear = sparse and counts is not None
-        chosen = (1 if linear else 2) if isinstance(degree, str) else degree
+        chosen = (1 if sparse else 2) if isinstance(degree, str) else degree
         n_genes, n = expression.n_genes, expression.n_samples
         terms = chosen * (2 if sparse else 1)
         values = np.empty((n_genes, terms, n), dtype=np.int8)

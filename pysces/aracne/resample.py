@@ -24,7 +24,6 @@ Batch = tuple[int, ...]  # numbers of resamples that are computed together
 _MOST_TOGETHER = 50
 _FEWEST_TOGETHER = 10
 _WORK_TOGETHER = 3e12  # multiplications and additions: some seconds or tens of them
-_EDGES_TOGETHER = 48  # bytes of an edge of a batch, more or less
 
 
 @dataclass(frozen=True, eq=False)

@@ -102,8 +102,8 @@ def run_aracne(
         ARACNe3. ``"binned"``: ``n_bins`` equal-frequency bins.
     degree
         Only used with ``estimator="copula"``. 1: linear in the normal scores. 2: also a parabola,
-        so that a gene may depend on the other's score without being monotone. ``"auto"``: 1 for
-        counts of which more than half are 0, else 2.
+        so that a gene may depend on the other's score without being monotone. ``"auto"``: 1 where
+        more than half of the values are 0, else 2.
     n_bins
         Number of bins, at least 2. Only used with ``estimator="binned"``.
     ties

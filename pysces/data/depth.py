@@ -118,7 +118,7 @@ def known_of(adata: AnnData, size_factors: Any, batch_key: Any, layer: str | Non
             depth, source = _column(adata, size_factors, "size_factors="), size_factors
         else:
             depth, source = _numbers(size_factors, adata.n_obs, "size_factors="), "size_factors"
-    elif (total := _total_counts(adata)) is not None:
+    elif (total := total_counts(adata)) is not None:
         depth, source = total, TOTAL
     elif adata.raw is not None and adata.raw.n_vars > adata.n_vars:
         total = _raw_totals(adata)
@@ -170,7 +170,7 @@ def known_of_arrays(n: int, size_factors: Any, batch_key: Any) -> Known:
     return Known(depth, "size_factors" if depth is not None else "", batch)
 
 
-def _total_counts(adata: AnnData) -> NDArray[np.float64] | None:
+def total_counts(adata: AnnData) -> NDArray[np.float64] | None:
     """The column that Scanpy's quality control writes, where it holds usable numbers."""
     if TOTAL not in adata.obs or not pd.api.types.is_numeric_dtype(adata.obs[TOTAL]):
         return None

@@ -8,12 +8,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from pysces.aracne.copula import DEGREES, FRACTION_BITS, SPARSE, ranked_scores, whole_scores
+from pysces.aracne.copula import DEGREES, SPARSE, nats_of_pair, ranked_scores
 from pysces.aracne.correlation import spearman
 from pysces.checks import check_one_of
 from pysces.data.depth import COUNTS, counts_of, known_of, known_of_arrays
 from pysces.data.expression import Expression, constant_genes
-from pysces.dispatch import operations as ops
 from pysces.errors import InputError
 from pysces.messages import listed
 from pysces.plots._style import FAINT, INK, VERMILION, axes_of, clean, label
@@ -178,9 +177,8 @@ def _pair(
     else:
         both = found.take_genes(at)
         first, second = both.model.scores(both.expression.gene_block(slice(0, 2)), slice(0, 2))
-    whole = whole_scores(first, second, chosen, sparse)
-    mi = ops.copula_mi(whole[:1], whole[1:], chosen)
-    return Pair(first, second, chosen, float(mi[0, 0]) / 2.0**FRACTION_BITS, found is not None)
+    nats = nats_of_pair(first, second, chosen, sparse)
+    return Pair(first, second, chosen, nats, found is not None)
 
 
 def _draw(ax: Axes, pair: Pair) -> None:

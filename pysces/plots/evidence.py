@@ -215,7 +215,9 @@ def support_histogram(
             xytext=(-3, -2) if asked > 0.5 else (3, -2), textcoords="offset points",
             ha="right" if asked > 0.5 else "left", va="top", fontsize=8,
         )  # fmt: skip
-    ax.xaxis.get_major_locator().set_params(integer=True)  # type: ignore[call-arg]
+    from matplotlib.ticker import MaxNLocator
+
+    ax.xaxis.set_major_locator(MaxNLocator(integer=True))
     ax.set(xlim=(0.4, most + 0.6), xlabel=f"support (of {most} resamples)", ylabel="edges")
     ax.legend(frameon=False, loc="lower left", bbox_to_anchor=(0, 1), ncols=3, fontsize=8)
     clean(ax)

@@ -98,7 +98,8 @@ def metacells(
             The sums (not for means).
         ``obs``
             ``n_cells``; the group under its own name; ``purity``, the share of the most frequent
-            label of ``purity_of``, and that label under its own name.
+            label of ``purity_of``, and that label under its own name. For sums also
+            ``total_counts``, where the cells have this column: the depth of the metacell.
         ``var``
             A copy of that of ``adata``.
         ``uns["metacells"]``

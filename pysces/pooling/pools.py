@@ -13,6 +13,7 @@ import scipy.sparse as sp
 from pysces import seeds
 from pysces._version import __version__
 from pysces.data._inputs import matrix_of
+from pysces.data.depth import TOTAL, total_counts
 from pysces.data.expression import Expression
 from pysces.data.storage import plain
 from pysces.dispatch import operations as ops
@@ -231,6 +232,11 @@ def pooled_anndata(
         exact = values.max(initial=0.0) <= _EXACT_IN_FLOAT32
         layers["counts"] = values.astype(np.float32) if exact else values
         values = normalised(values)
+        total = total_counts(adata)
+        if total is not None and TOTAL not in obs:
+            # Over all genes of the cells, whatever genes are left: the depth of the pool
+            own = pool >= 0
+            obs[TOTAL] = np.bincount(pool[own], weights=total[cells.order][own], minlength=len(obs))
     pooled = pool >= 0
     names = cells.expression.samples[cells.order[pooled]]
     by_pool = np.argsort(pool[pooled], kind="stable")
