@@ -87,9 +87,14 @@ class Counts:
 
     @cached_property
     def model(self) -> CountModel:
-        """Margins of the genes given depth."""
+        """Margins of the genes given depth.
+
+        Not calibrated: genes that cells of one type have and others lack, which no negative
+        binomial fits, are the targets that matter most, and their scores keep more of the
+        difference as they are.
+        """
         own = self.expression
-        return CountModel.fit(own.gene_block, own.n_genes, self.depth, self.batch)
+        return CountModel.fit(own.gene_block, own.n_genes, self.depth, self.batch, calibrate=False)
 
     def take_genes(self, genes: NDArray[Any]) -> Counts:
         """Counts of some of the genes; the depth stays."""
