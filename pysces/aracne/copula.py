@@ -195,6 +195,11 @@ def nats_of_pair(first: Floats, second: Floats, degree: int, studentised: bool) 
     return float(ops.copula_mi(whole[:1], whole[1:], degree)[0, 0]) / 2.0**FRACTION_BITS
 
 
+def degree_of(degree: int | str, sparse: bool) -> int:
+    """The degree asked for; ``"auto"`` is 1 for sparse values, else 2."""
+    return degree if not isinstance(degree, str) else 1 if sparse else 2
+
+
 @dataclass(frozen=True, eq=False)
 class Scores:
     """Whole scores of all genes over all samples.
@@ -227,7 +232,7 @@ class Scores:
         """Scores of counts given their depth, or of the ranks of continuous values by batch."""
         check_one_of("degree", degree, DEGREES)
         sparse = (counts.expression if counts else expression).zero_share() > SPARSE
-        chosen = (1 if sparse else 2) if isinstance(degree, str) else degree
+        chosen = degree_of(degree, sparse)
         n_genes, n = expression.n_genes, expression.n_samples
         terms = chosen * (2 if sparse else 1)
         values = np.empty((n_genes, terms, n), dtype=np.int8)

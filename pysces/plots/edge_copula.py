@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from pysces.aracne.copula import DEGREES, SPARSE, nats_of_pair, ranked_scores
+from pysces.aracne.copula import DEGREES, SPARSE, degree_of, nats_of_pair, ranked_scores
 from pysces.aracne.correlation import spearman
 from pysces.checks import check_one_of
 from pysces.data.depth import COUNTS, counts_of, known_of, known_of_arrays
@@ -169,8 +169,7 @@ def _pair(
 ) -> Pair:
     """Scores of both genes and their mutual information, as in a run of all genes."""
     sparse = (found.expression if found else values).zero_share() > SPARSE
-    linear = sparse and found is not None
-    chosen = (1 if linear else 2) if isinstance(degree, str) else degree
+    chosen = degree_of(degree, sparse)
     at = values.genes.get_indexer(pd.Index(list(names)))
     if found is None:
         first, second = ranked_scores(values.gene_block(at), known.batch)
