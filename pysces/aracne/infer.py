@@ -292,7 +292,7 @@ def _table(candidates: Candidates, measure: Estimator, found: Found) -> Network:
             "source": np.asarray(genes[source], dtype=object),
             "target": np.asarray(genes[target], dtype=object),
             "mi": mi,
-            "correlation": spearman(candidates.expression, source, target),
+            "correlation": _correlation(candidates, found.edges),
             "support": found.support,
             "pvalue": found.pvalues,
             "qvalue": found.qvalues,
@@ -303,6 +303,18 @@ def _table(candidates: Candidates, measure: Estimator, found: Found) -> Network:
         ["support", "order", "source", "target"], ascending=[False, False, True, True]
     )
     return Network(_ranked(table)).with_modes()
+
+
+def _correlation(candidates: Candidates, edges: Edges) -> NDArray[np.float64]:
+    """Spearman's correlation; of counts that of their scores given depth.
+
+    The order of raw counts is that of the depth as much as of the gene: repressed targets would
+    seem activated.
+    """
+    if isinstance(candidates, ScoredCandidates) and candidates.scores.nonzero is not None:
+        return candidates.correlation(edges.row, edges.gene)
+    source = candidates.regulators[edges.row]
+    return spearman(candidates.expression, source, edges.gene.astype(np.int64))
 
 
 def _ranked(table: pd.DataFrame) -> pd.DataFrame:

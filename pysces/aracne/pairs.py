@@ -216,6 +216,22 @@ class ScoredCandidates(Candidates):
             bits[row] = bits[row][self._permutation(row)]
         return np.packbits(bits, axis=1)
 
+    def correlation(
+        self, row: NDArray[np.integer], gene: NDArray[np.integer]
+    ) -> NDArray[np.float64]:
+        """Correlation of the first scores of rows and genes, pair by pair."""
+        found = np.empty(len(row))
+        n = self.scores.n_samples
+        for some in blocks(len(row), block_length(24 * n, len(row))):
+            x = self.rows[row[some], 0].astype(np.float64)
+            y = self.scores.values[gene[some], 0].astype(np.float64)
+            # Whole numbers: no order of the samples changes their sums
+            sums = [n * (a * b).sum(axis=1) - a.sum(axis=1) * b.sum(axis=1)
+                    for a, b in ((x, y), (x, x), (y, y))]  # fmt: skip
+            with np.errstate(divide="ignore", invalid="ignore"):
+                found[some] = sums[0] / np.sqrt(sums[1]) / np.sqrt(sums[2])
+        return np.clip(np.nan_to_num(found), -1.0, 1.0)
+
     def usable_rows(self, weights: NDArray[np.uint8]) -> NDArray[np.bool_]:
         """Regulators and decoys with enough counts in each resample, bool [resamples rows]."""
         return replace(self.scores, values=self.rows, nonzero=self._nonzero_rows).usable(weights)

@@ -125,7 +125,7 @@ def mutual_information(
         if layer is not None:
             raise InputError("layer= is for an AnnData. Pass the values themselves.")
         expression = Expression.from_matrix(expression, genes=genes)
-        known = known_of_arrays(expression.n_samples, size_factors, batch_key)
+        known = known_of_arrays(expression.n_samples, size_factors, batch_key, expression.samples)
     names = resolve_regulators(regulators, expression.genes, var)
     order = name_order(expression.samples)
     expression, known = expression.by_name(), known.take(order)

@@ -245,10 +245,14 @@ def run_aracne(
     target = adata.copy() if copy else adata
     options = Options.of(locals())
 
+    known = known_of(adata, size_factors, batch_key, layer)
+
     def prepared(part: AnnData) -> Prepared:
         expression = Expression.from_anndata(part, layer=layer, mask_var=mask_var)
-        known = known_of(part, size_factors, batch_key, layer)
-        return Prepared.of(expression, regulators, adata.var, options, known)
+        own = known
+        if part is not adata and adata.obs_names.is_unique:  # repeated names are refused below
+            own = known.take(adata.obs_names.get_indexer(part.obs_names))
+        return Prepared.of(expression, regulators, adata.var, options, own)
 
     mask = mask_var if isinstance(mask_var, str | None) else "given"
     given: dict[str, Any] = {

@@ -135,7 +135,7 @@ def infer_network(
     """
     options = Options.of(locals())
     table = Expression.from_matrix(expression, genes=genes)
-    known = known_of_arrays(table.n_samples, size_factors, batch_key)
+    known = known_of_arrays(table.n_samples, size_factors, batch_key, table.samples)
     prepared = Prepared.of(table, regulators, None, options, known)
     with use_engine(engine):
         network, params = network_of(prepared, options, Work(checkpoint, client))

@@ -122,6 +122,7 @@ def known_of(adata: AnnData, size_factors: Any, batch_key: Any, layer: str | Non
         if isinstance(size_factors, str):
             depth, source = _column(adata, size_factors, "size_factors="), size_factors
         else:
+            size_factors = _by_name(size_factors, adata.obs_names, "size_factors=")
             depth, source = _numbers(size_factors, adata.n_obs, "size_factors="), "size_factors"
     elif (total := total_counts(adata)) is not None:
         depth, source = total, TOTAL
@@ -129,9 +130,32 @@ def known_of(adata: AnnData, size_factors: Any, batch_key: Any, layer: str | Non
         total = _raw_totals(adata)
         if total is not None:
             depth, source = total, "raw"
+    base = _base(adata) if layer is None else None
+    return Known(depth, source, batches_of(adata, batch_key), base)
+
+
+def _base(adata: AnnData) -> float | None:
+    """Base of the logarithm that Scanpy noted; None where it noted none that can be one."""
     log1p = adata.uns.get("log1p")
-    base = log1p.get("base") if isinstance(log1p, dict) and layer is None else None
-    return Known(depth, source, batches_of(adata, batch_key), None if base is None else float(base))
+    base = log1p.get("base") if isinstance(log1p, dict) else None
+    if not isinstance(base, int | float | np.number) or isinstance(base, bool):
+        return None
+    return float(base) if np.isfinite(base) and base > 0 and base != 1 else None
+
+
+def _by_name(values: Any, names: pd.Index | None, what: str) -> Any:
+    """A Series in the order of the samples, by its index where that names them."""
+    if not isinstance(values, pd.Series) or names is None or values.index.equals(names):
+        return values
+    index = values.index.astype(str)
+    if index.is_unique and len(index) == len(names) and index.isin(names).all():
+        return values.set_axis(index).loc[names]
+    if isinstance(values.index, pd.RangeIndex):
+        return values.to_numpy()
+    raise InputError(
+        f"The index of the Series given as {what} does not name the samples. Pass one that does, "
+        "or an array in the order of the samples."
+    )
 
 
 def batches_of(adata: AnnData, batch_key: Any) -> NDArray[np.int64] | None:
@@ -145,14 +169,16 @@ def batches_of(adata: AnnData, batch_key: Any) -> NDArray[np.int64] | None:
                 ".obs that says which batch (donor, run) each sample is of."
             )
         batch_key = adata.obs[batch_key]
-    return batch_numbers(batch_key, adata.n_obs)
+    return batch_numbers(_by_name(batch_key, adata.obs_names, "batch_key="), adata.n_obs)
 
 
 def batch_numbers(labels: Any, n: int) -> NDArray[np.int64]:
     """Batches as numbers."""
-    labels = (
-        pd.Series(np.asarray(labels, dtype=object)) if not isinstance(labels, pd.Series) else labels
-    )
+    if not isinstance(labels, pd.Series):
+        values = np.asarray(labels, dtype=object)
+        if values.ndim != 1:
+            raise InputError("batch_key= must be one label per sample: text or numbers.")
+        labels = pd.Series(values)
     if len(labels) != n:
         raise InputError(f"batch_key= has {len(labels)} labels for {n} samples. Pass one each.")
     if labels.isna().any():
@@ -163,8 +189,12 @@ def batch_numbers(labels: Any, n: int) -> NDArray[np.int64]:
     return np.unique(labels.astype(str).to_numpy(), return_inverse=True)[1].astype(np.int64)
 
 
-def known_of_arrays(n: int, size_factors: Any, batch_key: Any) -> Known:
+def known_of_arrays(
+    n: int, size_factors: Any, batch_key: Any, names: pd.Index | None = None
+) -> Known:
     """What the caller of a function of arrays says of the samples."""
+    size_factors = _by_name(size_factors, names, "size_factors=")
+    batch_key = _by_name(batch_key, names, "batch_key=")
     if isinstance(size_factors, str) or isinstance(batch_key, str):
         raise InputError(
             "size_factors= and batch_key= name columns only where an AnnData is given. "
@@ -193,6 +223,9 @@ def _column(adata: AnnData, name: str, argument: str) -> NDArray[np.float64]:
 
 
 def _numbers(values: Any, n: int, what: str) -> NDArray[np.float64]:
+    kind = np.asarray(values).dtype.kind
+    if kind in "bcmM":
+        raise InputError(f"{what} must be numbers, one per sample. Got {np.asarray(values).dtype}.")
     try:
         found = np.asarray(values, dtype=np.float64)
     except (TypeError, ValueError) as error:
@@ -214,7 +247,8 @@ def _raw_totals(adata: AnnData) -> NDArray[np.float64] | None:
         return None
     if sample.dtype.kind not in "biuf" or (sample != np.floor(sample)).any() or (sample < 0).any():
         return None
-    return np.asarray(matrix.sum(axis=1), dtype=np.float64).ravel()
+    total = np.asarray(matrix.sum(axis=1), dtype=np.float64).ravel()
+    return total if np.isfinite(total).all() and total.any() else None
 
 
 def counts_of(
@@ -260,7 +294,12 @@ def counts_of(
             "Values are divided by it and ranked" if ranked else "Values are taken as they are",
         )
         return (normalised(expression, total) if ranked else expression), None
-    recovered = recover_counts(expression, known.base, depth)
+    recovered = recover_counts(expression, known.base)
+    if recovered is not None and _was_not_normalised(recovered):
+        # The logarithm (or a multiple) of counts: what holds for counts holds here
+        return counts_of(recovered.counts, counts, known, ranked=ranked)
+    if recovered is not None and depth is not None:
+        recovered = recover_counts(expression, known.base, depth)
     if recovered is not None and depth is None and counts == "auto" and _is_own_sum(recovered):
         log.warning(
             "values of %d genes were normalised by the sum over these genes alone: too few to tell "
@@ -285,6 +324,15 @@ def counts_of(
         )
     _warn_lost(expression)
     return expression, None
+
+
+def _was_not_normalised(recovered: Recovered) -> bool:
+    """Whether one count is the same in every sample, though their sums differ."""
+    some = recovered.unit > 0
+    unit, total = recovered.unit[some], _sums(recovered.counts)[some]
+    if len(unit) < 2:
+        return False
+    return bool(unit.max() <= unit.min() * (1 + 1e-6) and total.max() > total.min() * 1.01)
 
 
 def _plausible(expression: Expression, total: NDArray[np.float64]) -> NDArray[np.float64] | None:
