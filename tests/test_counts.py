@@ -5,7 +5,6 @@ from __future__ import annotations
 import anndata as ad
 import numpy as np
 import pytest
-import scanpy as sc
 from scipy import integrate, stats
 from scipy.special import ndtri
 
@@ -289,6 +288,7 @@ COUNTS = _RNG.poisson(DEPTH[:, None] * _RNG.dirichlet(np.full(300, 0.5))).astype
 
 def normalised(counts: np.ndarray, target: float | None = 1e4, base: float | None = None):  # type: ignore[no-untyped-def]
     adata = ad.AnnData(counts.copy())
+    sc = pytest.importorskip("scanpy", reason="scanpy is not installed")
     sc.pp.normalize_total(adata, target_sum=target)
     sc.pp.log1p(adata, base=base)
     return adata

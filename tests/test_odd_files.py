@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import bz2
 import gzip
+import importlib.util
 import logging
 import lzma
 import random
@@ -301,6 +302,8 @@ def test_a_format_by_name_changes_nothing_of_that(format: str, kind: str, tmp_pa
 def test_packed_files_cut_short(pack: object, tmp_path: Path) -> None:
     whole = pack.compress(b"MYC\tx\tMAX\tNCL\n" * 99)  # type: ignore[attr-defined]
     for name in ("n.gmt.gz", "n.tsv", "n.graphml"):
+        if name == "n.graphml" and importlib.util.find_spec("networkx") is None:
+            continue  # the reader asks for networkx first
         with pytest.raises(InputError, match=f"{name} can't be read as"):
             read_network(written(tmp_path, name, whole[: len(whole) // 2]))
 
