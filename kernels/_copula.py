@@ -67,6 +67,21 @@ def share_of(mutual_information: int) -> float:
     return float(-np.expm1(-2.0 * mutual_information / 2.0**FRACTION_BITS))
 
 
+def screen_terms(
+    of: Moments, usable: NDArray[np.bool_], n: int, degree: int
+) -> NDArray[np.float32]:
+    """For each score the mean and sqrt(n / spread), 0 where there is none: 2 degree x genes."""
+    terms = np.zeros((2 * degree, len(usable)), dtype=np.float64)
+    for term in range(degree):
+        total, spread = of[2 * term], of[2 * term + 1]
+        assert total is not None
+        assert spread is not None
+        terms[2 * term] = total / max(n, 1)
+        good = usable & (spread > 0)
+        terms[2 * term + 1, good] = np.sqrt(n / spread[good].astype(np.float64))
+    return terms.astype(np.float32)
+
+
 def information(
     products: Sequence[NDArray[np.int64]],
     x: Moments,

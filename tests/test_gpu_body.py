@@ -225,8 +225,8 @@ def test_the_screen_misses_no_edge_of_the_reference(copula, degree):
     threshold = int(np.sort(mi.ravel())[-200])
     everything = np.ones(n, dtype=np.uint8)
     good = np.ones(90, dtype=bool)
-    x_terms = engine._terms(moments(x, everything, degree), good[:10], n, degree)
-    y_terms = engine._terms(moments(scores, everything, degree), good, n, degree)
+    x_terms = engine.screen_terms(moments(x, everything, degree), good[:10], n, degree)
+    y_terms = engine.screen_terms(moments(scores, everything, degree), good, n, degree)
     pairs = [(0, 0), (0, 1), (1, 0)][: 1 if degree == 1 else 3]  # of gene and of row
     whole = scores.astype(np.float64)
     products = [(whole[:, i] @ whole[::9, j].T).astype(np.float32) for i, j in pairs]

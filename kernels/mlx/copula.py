@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import mlx.core as mx
 import numpy as np
 
-from .._copula import Moments, information, moments, share_of
+from .._copula import Moments, information, moments, screen_terms, share_of
 from . import _gpu
 from ._copula_arrays import screened
 
@@ -104,8 +104,8 @@ def copula_edges(
         x, y = mx.take(rows, chosen, axis=2), mx.take(genes, chosen, axis=2)
         x_of, y_of = _moments_of_all(x, degree), _moments_of_all(y, degree)
         limit = share_of(int(limits[r])) * (1 - _SLACK)
-        x_terms = _terms(x_of, good_rows[r], n, degree)
-        y_terms = _terms(y_of, good_genes[r], n, degree)
+        x_terms = screen_terms(x_of, good_rows[r], n, degree)
+        y_terms = screen_terms(y_of, good_genes[r], n, degree)
         row, gene, sums, squares = _candidates(x, y, own, x_terms, y_terms, n, limit, degree, short)
         keys = row.astype(np.int64) * genes.shape[0] + gene
         if not (keys[1:] > keys[:-1]).all():
@@ -165,19 +165,6 @@ def _candidates(
     parts = [np.concatenate(part) for part in zip(*found, strict=True)]
     many = 1 if degree == 1 else 3
     return parts[0], parts[1], parts[2 : 2 + many], parts[2 + many :]
-
-
-def _terms(of: Moments, usable: NDArray[np.bool_], n: int, degree: int) -> NDArray[np.float32]:
-    """For each score the mean and sqrt(n / spread), 0 where there is none: 2 degree x genes."""
-    terms = np.zeros((2 * degree, len(usable)), dtype=np.float64)
-    for term in range(degree):
-        total, spread = of[2 * term], of[2 * term + 1]
-        assert total is not None
-        assert spread is not None
-        terms[2 * term] = total / n
-        good = usable & (spread > 0)
-        terms[2 * term + 1, good] = np.sqrt(n / spread[good].astype(np.float64))
-    return terms.astype(np.float32)
 
 
 def _moments_of_all(scores: mx.array, degree: int) -> Moments:

@@ -19,7 +19,7 @@ import numba
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from .._copula import Moments, information, moments, share_of
+from .._copula import Moments, information, moments, screen_terms, share_of
 from ._jit import jit
 
 if TYPE_CHECKING:
@@ -105,10 +105,10 @@ def copula_edges(
     x_of, y_of = _all_moments(rows, weights, degree), _all_moments(genes, weights, degree)
     sizes = weights.sum(axis=1, dtype=np.int64)
     of_rows = np.stack(
-        [_terms(*given, degree) for given in zip(x_of, usable_rows, sizes, strict=True)]
+        [screen_terms(*given, degree) for given in zip(x_of, usable_rows, sizes, strict=True)]
     )
     of_genes = np.stack(
-        [_terms(*given, degree) for given in zip(y_of, usable_genes, sizes, strict=True)]
+        [screen_terms(*given, degree) for given in zip(y_of, usable_genes, sizes, strict=True)]
     )
     limits = np.array([share_of(int(t)) * (1 - _SLACK) for t in thresholds], dtype=np.float32)
     complements = np.zeros(len(weights), dtype=np.bool_)
@@ -196,19 +196,6 @@ def _sums(scores, weights, degree, sums):
                     square += weighted * value
                 sums[r, 2 * t, g] = total
                 sums[r, 2 * t + 1, g] = square
-
-
-def _terms(of: Moments, usable: NDArray[np.bool_], n: int, degree: int) -> NDArray[np.float32]:
-    """For each score the mean and sqrt(n / spread), 0 where there is none: 2 degree x genes."""
-    terms = np.zeros((2 * degree, len(usable)), dtype=np.float64)
-    for term in range(degree):
-        total, spread = of[2 * term], of[2 * term + 1]
-        assert total is not None
-        assert spread is not None
-        terms[2 * term] = total / max(n, 1)
-        good = usable & (spread > 0)
-        terms[2 * term + 1, good] = np.sqrt(n / spread[good].astype(np.float64))
-    return terms.astype(np.float32)
 
 
 def _tiles(n_rows: int, n_genes: int) -> Iterator[tuple[slice, slice]]:
