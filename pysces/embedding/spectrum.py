@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from pysces import seeds
+from pysces import _seeds
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -131,8 +131,8 @@ def _orientation(nodes: pd.Index, width: int) -> NDArray[np.float64]:
 
 def _uniform(nodes: pd.Index, width: int, seed: int, what: str) -> NDArray[np.float64]:
     """Numbers in [0, 1) keyed by name and column."""
-    named = seeds.keys(seed, nodes, what)
-    columns = [seeds.combine(named, number + 1) for number in range(width)]
+    named = _seeds.keys(seed, nodes, what)
+    columns = [_seeds.combine(named, number + 1) for number in range(width)]
     return np.asarray((np.stack(columns, axis=1) >> np.uint64(11)) * 2.0**-53, dtype=np.float64)
 
 

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import scipy.sparse as sp
 
-from pysces import seeds
-from pysces.dispatch.chunks import block_length, blocks
+from pysces import _seeds
+from pysces.dispatch.blocks import block_length, blocks
 from pysces.errors import InputError
 
 if TYPE_CHECKING:
@@ -213,7 +213,7 @@ def principal_components(values: Any, n_components: int, seed: int) -> NDArray[n
             matmat=lambda v: values @ v - mean @ v,
             rmatmat=lambda u: transposed @ u - np.outer(mean, u.sum(axis=0)),
         )
-        start = seeds.generator(seed, "principal components").standard_normal(min(values.shape))
+        start = _seeds.generator(seed, "principal components").standard_normal(min(values.shape))
         u, s, vt = svds(centred, k=n_components, v0=start)
         u, s, vt = u[:, ::-1], s[::-1], vt[::-1]
     u, s, vt = u[:, :n_components], s[:n_components], vt[:n_components]

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import scipy.sparse as sp
 
+from pysces._messages import listed
 from pysces.errors import InputError, PyscesWarning
-from pysces.messages import listed
 from pysces.pooling.neighbours import Neighbours, neighbours_in_graph, neighbours_in_space
 
 if TYPE_CHECKING:
