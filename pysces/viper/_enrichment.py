@@ -33,7 +33,7 @@ _LARGEST_Z = 1e6  # an infinite value of a signature counts as this
 
 
 @dataclass(frozen=True)
-class Options:
+class EnrichmentOptions:
     """How signatures are scored."""
 
     enrichment: Enrichment = "area"
@@ -52,7 +52,7 @@ class Options:
 def score_block(
     values: NDArray[np.float64],
     regulons: Regulons,
-    options: Options,
+    options: EnrichmentOptions,
     *,
     cell_names: pd.Index | None = None,
     peak: int = -1,
@@ -117,7 +117,7 @@ def _score(
         return mean * ((present @ sizes) / np.sqrt(present @ squares))
 
 
-def _gsea(values: NDArray[np.float64], regulons: Regulons, options: Options) -> Scores:
+def _gsea(values: NDArray[np.float64], regulons: Regulons, options: EnrichmentOptions) -> Scores:
     weight = _magnitudes(values)
     sets: dict[str, Any] = {"indptr": regulons.indptr, "targets": regulons.targets}
     if options.n_permutations == 0:

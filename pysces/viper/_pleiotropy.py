@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from scipy import special
 
-from pysces._checks import check_number, check_one_of, check_whole
+from pysces._checks import check_integer, check_number, check_one_of
 from pysces._messages import listed, nearest
 from pysces.dispatch import operations as ops
 from pysces.dispatch.blocks import blocks
@@ -57,7 +57,7 @@ class Pleiotropy:
             "regulators of pleiotropy", self.regulators, 0, np.inf, open_low=True, open_high=True
         )
         check_number("shadow of pleiotropy", self.shadow, 0, 1, open_low=True)
-        check_whole("targets of pleiotropy", self.targets, 1)
+        check_integer("targets of pleiotropy", self.targets, 1)
         check_number("penalty of pleiotropy", self.penalty, 1, np.inf, open_high=True)
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 import pandas as pd
 
-from pysces._checks import check_whole
+from pysces._checks import check_integer
 from pysces.dispatch import engines
 from pysces.dispatch.blocks import blocks, progress
 from pysces.errors import InputError
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 from pysces.viper._enrichment import (
     Compat,
     Enrichment,
-    Options,
+    EnrichmentOptions,
     by_blocks,
     cells_of_block,
     check_compat,
@@ -114,11 +114,11 @@ def enrich(
     >>> round(enrich(table, edges, min_targets=1, filter_genes=False).loc[0, "TF"], 4)
     np.float64(1.1902)
     """
-    check_whole("min_targets", min_targets, 0)
-    check_whole("n_permutations", n_permutations, 0)
-    check_whole("seed", seed, 0)
+    check_integer("min_targets", min_targets, 0)
+    check_integer("n_permutations", n_permutations, 0)
+    check_integer("seed", seed, 0)
     check_compat(compat, enrichment)
-    options = Options(enrichment, n_permutations, seed)
+    options = EnrichmentOptions(enrichment, n_permutations, seed)
     if gene_weights is not None and enrichment != "area":
         raise InputError(
             f"gene_weights are used by enrichment='area' alone. Got enrichment={enrichment!r}."
@@ -151,7 +151,7 @@ def enrich(
 def score_table(
     cells: Table,
     regulons: Regulons,
-    options: Options,
+    options: EnrichmentOptions,
     names: pd.Index,
     value: Value = "nes",
     *,
