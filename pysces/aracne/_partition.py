@@ -11,12 +11,12 @@ import numpy as np
 
 from pysces._checks import check_integer
 from pysces._logarithm import LN2, log
+from pysces.dispatch.operations.aracne import FRACTION_BITS
 from pysces.errors import InputError
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-FRACTION_BITS = 40
 ADAPTIVE = ("adaptive", "adaptive-dyadic")
 
 

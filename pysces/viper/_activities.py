@@ -15,7 +15,7 @@ from pysces.viper._depth_scores import activities_given_depth
 from pysces.viper._enrichment import (
     by_blocks,
     cells_of_block,
-    common_peak,
+    common_rank_deviation,
     score_block,
 )
 from pysces.viper._normal_scores import two_sided
@@ -98,13 +98,15 @@ def _by_blocks(
     fitted = fit(cells, method, reference)
     scoring, pleiotropy = options.scoring, options.pleiotropic
     kind = scoring.enrichment
-    null, null_scores, peak = None, None, -1
+    null, null_scores, max_rank_deviation = None, None, -1
     if options.compat == "r-matrix":
-        peak = common_peak(fitted.of(values) for values in by_blocks(cells))
+        max_rank_deviation = common_rank_deviation(fitted.of(values) for values in by_blocks(cells))
     if options.n_permutations and kind != "gsea":
         null = _null_signatures(cells, names, options, fitted, reference)
-        null_peak = -1 if options.compat is None else common_peak([null])
-        null_scores = _raw(score_block(null, regulons, scoring, peak=null_peak), kind)
+        null_deviation = -1 if options.compat is None else common_rank_deviation([null])
+        null_scores = _raw(
+            score_block(null, regulons, scoring, max_rank_deviation=null_deviation), kind
+        )
     wanted = _TABLES.get(kind)
     if wanted is None:
         wanted = ["nes", "pvalue"] if scoring.n_permutations else ["nes"]
@@ -118,7 +120,9 @@ def _by_blocks(
     step = cells_of_block(cells.n_cells, cells.n_genes, regulons)
     for part in progress(list(blocks(cells.n_cells, step)), "activity", unit="block"):
         values = fitted.of(cells.block(part))
-        scores = score_block(values, regulons, scoring, cell_names=names[part], peak=peak)
+        scores = score_block(
+            values, regulons, scoring, cell_names=names[part], max_rank_deviation=max_rank_deviation
+        )
         nes = scores["nes"]
         if null_scores is not None:
             nes = against_null(_raw(scores, kind), null_scores)

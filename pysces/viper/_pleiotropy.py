@@ -284,8 +284,12 @@ def _scored_again(
     null: NDArray[np.float64] | None,
     compat: Literal["r"] | None,
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    offset, quantiles = tables(values)
-    given: dict[str, Any] = {"offset": offset, "quantiles": quantiles, **found.regulons.arrays()}
+    table_start, quantiles = tables(values)
+    given: dict[str, Any] = {
+        "table_start": table_start,
+        "quantiles": quantiles,
+        **found.regulons.arrays(),
+    }
     es_again, again = ops.paired_area(
         values,
         np.full(len(values), -1, dtype=np.int32),
@@ -294,7 +298,7 @@ def _scored_again(
         **given,
     )
     if null is not None:
-        given["offset"], given["quantiles"] = tables(null)
+        given["table_start"], given["quantiles"] = tables(null)
         shuffled, _ = ops.area(null, np.full(len(null), -1, dtype=np.int32), **given)
         again = against_null(es_again[None], shuffled, always_empirical=True, compat=compat)[0]
     es, nes = es.copy(), nes.copy()

@@ -26,7 +26,7 @@ from pysces.viper._enrichment import (
     by_blocks,
     cells_of_block,
     check_compat,
-    common_peak,
+    common_rank_deviation,
     score_block,
 )
 
@@ -141,9 +141,15 @@ def enrich(
     weights = _weights(gene_weights, table, regulons)
     cells = Table(table.to_numpy(), regulons.columns)
     with engines.use_engine(engine):
-        peak = common_peak(by_blocks(cells)) if compat == "r-matrix" else -1
+        max_rank_deviation = common_rank_deviation(by_blocks(cells)) if compat == "r-matrix" else -1
         scores = score_table(
-            cells, regulons, options, table.index, value, weights=weights, peak=peak
+            cells,
+            regulons,
+            options,
+            table.index,
+            value,
+            weights=weights,
+            max_rank_deviation=max_rank_deviation,
         )
     return pd.DataFrame(scores, index=table.index, columns=regulons.names)
 
@@ -156,14 +162,20 @@ def score_table(
     value: Value = "nes",
     *,
     weights: NDArray[np.float64] | None = None,
-    peak: int = -1,
+    max_rank_deviation: int = -1,
 ) -> NDArray[np.float64]:
     """One kind of score of all cells of a signature in memory, by blocks."""
     result = np.empty((cells.n_cells, len(regulons.names)))
     step = cells_of_block(cells.n_cells, cells.n_genes, regulons)
     for part in progress(list(blocks(cells.n_cells, step)), "enrichment", unit="block"):
         own = options if weights is None else replace(options, gene_weights=weights[part])
-        found = score_block(cells.block(part), regulons, own, cell_names=names[part], peak=peak)
+        found = score_block(
+            cells.block(part),
+            regulons,
+            own,
+            cell_names=names[part],
+            max_rank_deviation=max_rank_deviation,
+        )
         if value == "pvalue" and value not in found:
             found["pvalue"] = two_sided(found["nes"])
         result[part] = found[value]
