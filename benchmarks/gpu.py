@@ -22,9 +22,9 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import mlx.core as mx
 import numpy as np
+from speed import inputs
 
 from pysces.aracne._partition import partition
-from pysces.benchmarking import inputs
 
 
 def reference(file):

@@ -1,7 +1,7 @@
 """Every declared kernel and every workflow, on every engine that is here, on growing data.
 
 ``pytest benchmarks/test_every_kernel.py --benchmark-enable --benchmark-group-by=param:name``
-What is timed, and on what, is that of ``pysces benchmark`` (pysces/benchmarking): nothing is
+What is timed, and on what, is that of ``pysces benchmark`` (benchmarks/speed): nothing is
 listed here. Sizes: ``PYSCES_BENCHMARK_SIZES=small`` (default), ``medium`` or ``large``. The Python
 engine stops where a call would take over two seconds. Results are compared before times.
 """
@@ -13,13 +13,13 @@ import time
 from functools import partial
 
 import pytest
+from speed.run import SIZES, SLOWEST_CALL
+from speed.series import all_series
 
 import pysces
-from pysces.benchmarking.run import SLOWEST_CALL
-from pysces.benchmarking.series import RUNGS, all_series
 
 SERIES = all_series()
-RUNG_NUMBERS = range(RUNGS[os.environ.get("PYSCES_BENCHMARK_SIZES", "small")])
+RUNG_NUMBERS = range(SIZES[os.environ.get("PYSCES_BENCHMARK_SIZES", "small")])
 ENGINES = [row.engine for row in pysces.status().engines if row.available]
 
 
@@ -43,7 +43,7 @@ def seconds(run) -> float:
 def test_speed(benchmark, name: str, engine: str, rung: int) -> None:
     series = SERIES[name]
     if engine in series.unsupported:
-        pytest.skip(f"{engine} doesn't have {name}")
+        pytest.skip(f"{engine} has no {name}")
     if rung:
         before = series.job(rung - 1)
         before.run(engine)

@@ -13,9 +13,9 @@ import numba
 import numpy as np
 import pytest
 from pysces.kernels.numba import dpi, mi, ranks
+from speed.inputs import dependent_ranks, edges, independent_ranks
 
 from pysces.aracne._partition import c_log_c, partition
-from pysces.benchmarking.inputs import dependent_ranks, edges, independent_ranks
 
 THREADS = sorted({1, numba.config.NUMBA_NUM_THREADS})
 

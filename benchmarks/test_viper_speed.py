@@ -2,26 +2,17 @@
 
 ``pip install 'pysces-grn[bench]'``, then
 ``OMP_NUM_THREADS=1 NUMBA_NUM_THREADS=1 pytest benchmarks/test_viper_speed.py --benchmark-enable``.
-Peers that aren't installed are skipped. ``test_speed_and_memory`` compares within one run, each
+Peers that are not installed are skipped. ``test_speed_and_memory`` compares within one run, each
 program in a process of its own, and fails below the promise: at least 8 times faster and at most a
 quarter of the peak memory beyond the input.
 """
 
 from __future__ import annotations
 
-import json
-import os
-import subprocess
-import sys
-from pathlib import Path
-
 import numpy as np
 import pytest
-
-from pysces.benchmarking.inputs import signature_and_network
-from pysces.benchmarking.measure import process_peak_bytes
-from pysces.benchmarking.peers import ONE_THREAD
-from pysces.benchmarking.programs import TASKS
+from speed.inputs import signature_and_network
+from speed.peers import ONE_THREAD, TASKS, Worker, first_call, next_call
 
 SMALL = (1_000, 5_000, 200, 100)
 LARGE = (10_000, 8_000, 500, 100)
@@ -32,16 +23,11 @@ def installed(name: str) -> bool:
     return PROGRAMS[name].version() is not None
 
 
-def simulated(shape: tuple[int, ...]):
-    """A signature (cells x genes) and a network of equal regulons."""
-    return signature_and_network(*shape)
-
-
 @pytest.mark.parametrize("name", PROGRAMS)
 def test_area(benchmark, name: str) -> None:
     if not installed(name):
-        pytest.skip(f"{name} isn't installed")
-    signature, edges = simulated(SMALL)
+        pytest.skip(f"{name} is not installed")
+    signature, edges = signature_and_network(*SMALL)
     few = (signature.iloc[:20], edges)
     right = PROGRAMS["PySCES"].run(few)
     PROGRAMS[name].run(few)  # compiles
@@ -51,13 +37,14 @@ def test_area(benchmark, name: str) -> None:
 
 def measured(name: str, shape: tuple[int, ...]) -> dict[str, float]:
     """Seconds (best of two) and peak bytes beyond the input, in a process of its own."""
-    done = subprocess.run(
-        [sys.executable, __file__, name, *map(str, shape)],
-        capture_output=True, text=True, check=False,
-        env=os.environ | ONE_THREAD | {"PYTHONPATH": str(Path(__file__).resolve().parents[1])},
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr[-2000:]
-    return json.loads(done.stdout.splitlines()[-1])
+    worker = Worker(ONE_THREAD)
+    try:
+        program, small = PROGRAMS[name], (20, *shape[1:])
+        first = worker.call(first_call, program, signature_and_network, shape, small)
+        seconds = min(first.seconds, worker.call(next_call, program))
+    finally:
+        worker.close()
+    return {"seconds": seconds, "bytes": first.bytes, "first": first.scores[0, 0]}
 
 
 @pytest.mark.slow
@@ -74,26 +61,3 @@ def test_speed_and_memory(shape: tuple[int, ...], record_property) -> None:
         assert peer["seconds"] > 8 * own["seconds"]
         assert own["bytes"] < peer["bytes"] / 4
         np.testing.assert_allclose(own["first"], peer["first"], atol=1e-8)
-
-
-def main(name: str, shape: tuple[int, ...]) -> None:
-    import time
-
-    signature, edges = simulated(shape)
-    PROGRAMS[name].run((signature.iloc[:20], edges))  # compiles
-    seconds, first = [], []
-
-    def timed() -> None:
-        begin = time.perf_counter()
-        found = PROGRAMS[name].run((signature, edges))
-        seconds.append(time.perf_counter() - begin)
-        first.append(found[0, 0])
-
-    peak = process_peak_bytes(timed)
-    timed()
-    facts = {"seconds": min(seconds), "bytes": peak, "first": first[0]}
-    print(json.dumps(facts))
-
-
-if __name__ == "__main__":
-    main(sys.argv[1], tuple(map(int, sys.argv[2:])))

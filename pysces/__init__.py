@@ -34,7 +34,6 @@ if TYPE_CHECKING:
     from pysces.aracne.mutual_information import mutual_information as mutual_information
     from pysces.aracne.prune_dpi import prune_dpi as prune_dpi
     from pysces.aracne.run_aracne import run_aracne as run_aracne
-    from pysces.benchmarking.run import benchmark as benchmark
     from pysces.data.read import read_expression as read_expression
     from pysces.data.read import read_network as read_network
     from pysces.data.regulators import regulators as regulators
@@ -68,7 +67,6 @@ _PUBLIC = {
     "PyscesError": "pysces.errors",
     "PyscesWarning": "pysces.errors",
     "activity": "pysces.viper.activity",
-    "benchmark": "pysces.benchmarking.run",
     "compute_signature": "pysces.viper.compute_signature",
     "consolidate": "pysces.aracne.consolidate",
     "embed_network": "pysces.embedding.embed",

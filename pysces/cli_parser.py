@@ -150,17 +150,16 @@ def parser(functions: Mapping[str, Command]) -> argparse.ArgumentParser:
     validate.add_argument("--quick", action="store_true", help="three small cases of each kernel")
     validate.add_argument("--json", action="store_true")
 
-    bench = command("benchmark", "Time every engine on every kernel and workflow.")
-    bench.add_argument("--kernels", nargs="*", metavar="NAME", help="these kernels (default: all)")
-    bench.add_argument("--workflows", nargs="*", metavar="NAME", help="these workflows")
-    bench.add_argument("--engines", nargs="+", choices=ENGINES, metavar="ENGINE")
-    amount = bench.add_mutually_exclusive_group()
-    amount.add_argument("--sizes", choices=["small", "medium", "large"], help="3, 4 or 6 sizes")
-    amount.add_argument("--seconds", type=float, metavar="S", help="as much as fits (default: 100)")
-    bench.add_argument("--threads", type=int, metavar="N", help="of Numba (default: all)")
-    bench.add_argument("--peers", action="store_true", help="other programs of PyPI side by side")
-    bench.add_argument("-o", "--output", default="pysces-benchmark", metavar="FOLDER")
-    bench.add_argument("--json", action="store_true", help="print JSON instead of tables")
+    # Its options are those of benchmarks/speed: nothing is an option here.
+    bench = commands.add_parser(
+        "benchmark",
+        usage="pysces benchmark [OPTION ...]",
+        help="Time every engine on every kernel and workflow (in a clone or sdist).",
+        prefix_chars="\0",
+        add_help=False,
+    )
+    bench.add_argument("arguments", nargs="*", help="`pysces benchmark --help` lists them")
+    bench.set_defaults(command=functions["benchmark"], quiet=False, verbose=False)
 
     doctor = command("doctor", "Check the installation, line by line, with remedies.")
     doctor.add_argument("--json", action="store_true")

@@ -18,6 +18,7 @@ IN_SDIST = (
     "LICENSE",
     "PKG-INFO",
     "README.md",
+    "benchmarks/speed/__main__.py",
     "pyproject.toml",
     "tests/conftest.py",
     "pysces/py.typed",

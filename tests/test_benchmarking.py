@@ -5,6 +5,9 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import json
+import os
+import time
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -12,12 +15,19 @@ import pandas as pd
 import pytest
 
 import pysces
-from pysces.benchmarking import inputs, measure, peers, programs, run, series
-from pysces.benchmarking.report import Row
-from pysces.benchmarking.workflows import Workflow, differences
-from pysces.benchmarking.workloads import workloads
+from pysces import cli
 from pysces.cli import main
 from pysces.dispatch.contracts import declared
+
+BENCHMARKS = Path(__file__).parent.parent / "benchmarks"
+if not BENCHMARKS.is_dir():
+    pytest.skip("benchmarks are not part of the wheel", allow_module_level=True)
+
+# pytest puts benchmarks/ on the path (pyproject.toml)
+from speed import inputs, measure, peers, run, series  # noqa: E402
+from speed.report import Row  # noqa: E402
+from speed.run import benchmark  # noqa: E402
+from speed.workloads import workloads  # noqa: E402
 
 HAS_MATPLOTLIB = importlib.util.find_spec("matplotlib") is not None
 
@@ -30,7 +40,7 @@ def need_numba() -> None:
 
 
 def test_every_declared_kernel_is_timed() -> None:
-    assert set(workloads()) == set(declared()), "see pysces/benchmarking/workloads.py"
+    assert set(workloads()) == set(declared()), "see benchmarks/speed/workloads.py"
     assert series.without_workload() == []
     assert set(declared()) < set(series.all_series())
 
@@ -61,9 +71,7 @@ def test_workloads_fit_their_contract_and_grow(name: str) -> None:
 
 
 def test_files_of_pytest_benchmark_take_the_same_series() -> None:
-    path = Path(__file__).resolve().parents[1] / "benchmarks" / "test_every_kernel.py"
-    if not path.exists():
-        pytest.skip("the tests lie apart from the benchmarks")
+    path = BENCHMARKS / "test_every_kernel.py"
     spec = importlib.util.spec_from_file_location("every_kernel", path)
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
@@ -111,7 +119,7 @@ def test_command_prints_json(tmp_path, capsys) -> None:
 
 
 def test_workflow_is_timed(tmp_path) -> None:
-    report = pysces.benchmark(workflows=["run_viper"], engines=["python"], seconds=0.1)
+    report = benchmark(workflows=["run_viper"], engines=["python"], seconds=0.1)
     (row,) = report.rows[:1]
     assert row.kind == "workflow"
     assert row.unit == "cells"
@@ -119,26 +127,34 @@ def test_workflow_is_timed(tmp_path) -> None:
 
 
 def test_sizes_fix_the_work() -> None:
-    report = pysces.benchmark(["standardise"], ["python"], sizes="small")
+    report = benchmark(["standardise"], ["python"], sizes="small")
     assert [row.units for row in report.rows] == [16, 64, 256]
     assert all(row.repeats >= measure.FEWEST_REPEATS for row in report.rows)
 
 
 def test_bad_arguments_are_refused() -> None:
     with pytest.raises(pysces.InputError, match="Pass one of them"):
-        pysces.benchmark(sizes="small", seconds=3)
+        benchmark(sizes="small", seconds=3)
     with pytest.raises(pysces.InputError, match="adaptive_mi"):
-        pysces.benchmark(["no_such_kernel"])
+        benchmark(["no_such_kernel"])
     with pytest.raises(pysces.InputError, match="no_such_engine"):
-        pysces.benchmark(engines=["no_such_engine"])
+        benchmark(engines=["no_such_engine"])
     with pytest.raises(pysces.InputError, match="'threads'"):
-        pysces.benchmark(threads=0)
+        benchmark(threads=0)
 
 
 def test_settings_are_as_before() -> None:
     before = repr(pysces.settings)
-    pysces.benchmark(["dpi"], ["python"], seconds=0.01, threads=1)
+    benchmark(["dpi"], ["python"], seconds=0.01, threads=1)
     assert repr(pysces.settings) == before
+
+
+def test_benchmarks_of_the_current_folder_are_found(monkeypatch, tmp_path, capsys) -> None:
+    monkeypatch.setattr(cli, "__file__", str(tmp_path / "site-packages" / "pysces" / "cli.py"))
+    monkeypatch.chdir(BENCHMARKS.parent)
+    with pytest.raises(SystemExit, match="0"):
+        main(["benchmark", "--help"])
+    assert "--peers" in capsys.readouterr().out
 
 
 # --- faults are seen ------------------------------------------------------------------------------
@@ -167,22 +183,22 @@ def test_an_engine_that_fails_is_named(monkeypatch) -> None:
         raise RuntimeError("planted")
 
     monkeypatch.setattr(module, "rank_products", broken)
-    report = pysces.benchmark(["rank_products"], ["python", "numba"], seconds=0.1)
+    report = benchmark(["rank_products"], ["python", "numba"], seconds=0.1)
     assert not report
     assert "raised RuntimeError: planted" in str(report)
     json.dumps(report.to_dict(), allow_nan=False)
 
 
 def test_differences_of_workflows() -> None:
-    flow = Workflow(lambda engine: None, 1, "cells", "", exact=False)
+    close, exact = (partial(series.differences, exact=exact) for exact in (False, True))
     table = pd.DataFrame({"name": ["a", "b"], "nes": [1.0, 2.0]})
-    assert differences(flow, table, table.copy()) == ("", 0.0)
-    assert differences(flow, table.assign(nes=[1.0, 2.0 + 1e-9]), table)[0] == ""
-    assert "1 of 2 values differ" in differences(flow, table.assign(nes=[1.0, 2.1]), table)[0]
-    assert "names" in differences(flow, table.assign(name=["a", "c"]), table)[0]
-    assert "rows" in differences(flow, table[:1], table)[0]
-    exact = Workflow(lambda engine: None, 1, "cells", "", exact=True)
-    assert differences(exact, table.assign(nes=[1.0, 2.0 + 1e-9]), table)[0] != ""
+    assert close(table, table.copy()) == ("", 0.0)
+    assert close(table.assign(nes=[1.0, 2.0 + 1e-9]), table)[0] == ""
+    assert "1 of 2 values differ" in close(table.assign(nes=[1.0, 2.1]), table)[0]
+    assert "names" in close(table.assign(name=["a", "c"]), table)[0]
+    assert "rows" in close(table[:1], table)[0]
+    assert exact(table.assign(nes=[1.0, 2.0 + 1e-9]), table)[0] != ""
+    assert "shape" in exact(np.ones(2), np.ones(3))[0]
 
 
 # --- time and memory ------------------------------------------------------------------------------
@@ -229,23 +245,43 @@ def test_next_size_is_predicted_from_the_last_two() -> None:
 
 
 def test_absent_programs_are_named_with_the_command(monkeypatch) -> None:
-    own = programs.Program.version
+    own = peers.Program.version
     monkeypatch.setattr(
-        programs.Program, "version", lambda self: None if self.distribution else own(self)
+        peers.Program, "version", lambda self: None if self.distribution else own(self)
     )
-    found = peers.compare_task(programs.TASKS[0], 2, 10.0)
+    found = peers.compare_task(peers.TASKS[0], 2, 10.0)
     said = str(found)
-    assert "decoupler isn't installed: pip install 'decoupler>=2.0'" in said
-    assert "viper-in-python isn't installed: pip install torch" in said
+    assert "decoupler is not installed: pip install 'decoupler>=2.0'" in said
+    assert "viper-in-python is not installed: pip install torch" in said
     assert [row.program for row in found.rows] == ["PySCES"]
     assert found.ok
     json.dumps(found.to_dict(), allow_nan=False)
 
 
+def test_workers_answer_and_their_failures_are_told() -> None:
+    worker = peers.Worker({"OMP_NUM_THREADS": "1"})
+    assert worker.call(os.getenv, "OMP_NUM_THREADS") == "1"
+    with pytest.raises(RuntimeError, match="ZeroDivisionError"):
+        worker.call(divmod, 1, 0)
+    assert worker.call(os.getpid) != os.getpid()  # it goes on after a failure
+    with pytest.raises(RuntimeError, match="exit code 3"):
+        worker.call(os._exit, 3)
+    worker.close()
+
+
+def test_a_worker_that_hangs_is_ended(monkeypatch) -> None:
+    monkeypatch.setattr(peers, "LONGEST_WAIT", 0.1)
+    worker = peers.Worker({})
+    with pytest.raises(RuntimeError, match=r"no answer within 0\.1 s"):
+        worker.call(time.sleep, 60)
+    worker.close()
+    assert not worker._process.is_alive()
+
+
 def _compared(theirs: np.ndarray) -> peers.Comparison:
     ours = np.random.default_rng(0).normal(size=(9, 4))
     row = peers.PeerRow("other", "other 1.0", "9 cells", 9, 1.0, 3, 0, None, None, None)
-    peers._compare_scores(row, programs.TASKS[0], ours, ours + theirs)
+    peers.compare_scores(row, peers.TASKS[0], ours, ours + theirs)
     return peers.Comparison("enrichment", "aREA", "cells", True, [row])
 
 
@@ -256,7 +292,7 @@ def test_other_scores_of_another_program_are_seen() -> None:
     found = _compared(wrong)
     assert not found.ok
     assert "differ by up to 0.01" in str(found)
-    assert "DIFFERS" in found.words()
+    assert "DIFFERS" in found.summary()
 
 
 def test_planted_edges_are_found_by_the_right_scores() -> None:
@@ -265,13 +301,13 @@ def test_planted_edges_are_found_by_the_right_scores() -> None:
     for source, target in planted.itertuples(index=False):
         truth.loc[source, target] = 1.0
     data = (table, regulators, planted)
-    assert programs.tell(data, truth.to_numpy()) == 1.0
-    assert programs.tell(data, np.zeros(truth.shape)) == 0.0
-    assert programs.tell(data, 1 - truth.to_numpy()) < 0.5
+    assert peers.planted_share(data, truth.to_numpy()) == 1.0
+    assert peers.planted_share(data, np.zeros(truth.shape)) == 0.0
+    assert peers.planted_share(data, 1 - truth.to_numpy()) < 0.5
 
 
 @pytest.mark.slow
 def test_boosting_finds_planted_edges() -> None:
-    pytest.importorskip("sklearn", reason="the peer isn't installed")
+    pytest.importorskip("sklearn", reason="the peer is not installed")
     data = inputs.expression(100, 12, 4)
-    assert programs.tell(data, programs.boosting(data)) > 0.6
+    assert peers.planted_share(data, peers.boosting(data)) > 0.6

@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 
 import pysces
-from pysces import _seeds
+from pysces import _seeds, cli
 from pysces.cli import main
 
 
@@ -178,6 +178,16 @@ def test_module_runs() -> None:
         [sys.executable, "-m", "pysces", "--version"], capture_output=True, text=True, check=True
     )
     assert pysces.__version__ in done.stdout
+
+
+def test_without_the_benchmarks_the_command_says_what_to_do(monkeypatch, tmp_path, capsys) -> None:
+    monkeypatch.setattr(cli, "__file__", str(tmp_path / "site-packages" / "pysces" / "cli.py"))
+    monkeypatch.chdir(tmp_path)
+    for arguments in ([], ["--help"], ["--kernels", "dpi", "--seconds", "1"]):
+        assert main(["benchmark", *arguments]) == 1
+        (line,) = capsys.readouterr().err.splitlines()
+        assert line.startswith("pysces: Did not find benchmarks/")
+        assert "clone or an unpacked sdist" in line
 
 
 def test_demo(tmp_path, capsys) -> None:

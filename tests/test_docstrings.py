@@ -27,7 +27,6 @@ DATA |= {"network", "path", "paths", "signature", "values"}
 # `pysces.__all__` name their sources.
 PLAIN = {
     "activity",
-    "benchmark",
     "pseudobulk",
     "read_expression",
     "read_network",

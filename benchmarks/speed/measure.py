@@ -20,7 +20,7 @@ _STATUS = Path("/proc/self/status")
 
 
 def seconds_of(call: Callable[[], Any]) -> float:
-    """Seconds of one call, without interruption by the collector of garbage."""
+    """Seconds of one call, with garbage collection switched off."""
     collecting = gc.isenabled()
     gc.disable()
     try:

@@ -1,4 +1,4 @@
-"""What a benchmark found: tables, one sentence, files, a picture."""
+"""What a benchmark found: tables, one sentence, files, a figure."""
 
 from __future__ import annotations
 
@@ -13,12 +13,18 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from pysces._atomic import atomic_write
-from pysces.benchmarking.words import aligned, duration, memory, number, rate, times
 
 if TYPE_CHECKING:
     import os
 
-    from pysces.benchmarking.peers import Comparison
+    from matplotlib.figure import Figure
+
+    from speed.peers import Comparison
+
+# Of the figure, in inches: a panel, the gaps between panels (names of lines stand right of each),
+# and the margins.
+PANEL, GAP = (2.7, 2.0), (1.8, 0.95)
+LEFT, RIGHT, TOP, BOTTOM = 0.8, 1.3, 0.9, 0.65
 
 
 @dataclass
@@ -104,7 +110,7 @@ class BenchmarkReport:
     series: list[SeriesResult] = field(default_factory=list)
     peers: list[Comparison] = field(default_factory=list)
     elapsed: float = 0.0
-    no_picture: str = ""
+    no_figure: str = ""
 
     @property
     def rows(self) -> list[Row]:
@@ -130,7 +136,7 @@ class BenchmarkReport:
         lines = [
             f"PySCES {system['pysces']}, Python {system['python']}, NumPy {system['numpy']}, "
             f"{system['machine']}, {system['cores']} cores",
-            *(f"  {name}: {words}" for name, words in system["engines"].items()),
+            *(f"  {name}: {facts}" for name, facts in system["engines"].items()),
             "time: median of repeats, engines in turn, compiling excluded",
             f"memory: {system['memory']}",
             "speed-up: over the python engine on the same data",
@@ -139,12 +145,12 @@ class BenchmarkReport:
         return "\n".join([*lines, ""])
 
     def footer(self, files: Sequence[Path] = ()) -> str:
-        """How long it took, what was written and left out, and what was found in words."""
+        """How long it took, what was written, and the result in one sentence."""
         first = f", {duration(self.warm_up)} of it first calls (compiling, loading)"
         lines = [f"took {duration(self.elapsed)}{first if self.rows else ''}"]
         if files:
             lines.append(f"written to {files[0].parent}/: {', '.join(file.name for file in files)}")
-        lines += [self.no_picture] if self.no_picture else []
+        lines += [self.no_figure] if self.no_figure else []
         return "\n".join([*lines, self.sentence])
 
     def __str__(self) -> str:
@@ -155,8 +161,8 @@ class BenchmarkReport:
 
     @property
     def sentence(self) -> str:
-        """What was found, in words."""
-        said = [self._engine_words(name) for name in self.system["engines"] if name != "python"]
+        """The result in one sentence."""
+        said = [self._engine_summary(name) for name in self.system["engines"] if name != "python"]
         compared = sum(row.verdict in ("agrees", "DIFFERS") for row in self.rows)
         wrong = [row for row in self.rows if row.problem]
         if wrong:
@@ -164,11 +170,11 @@ class BenchmarkReport:
             said.append(f"{len(wrong)} of {compared} results compared DIFFER: {names}")
         elif compared:
             said.append(f"all {compared} results compared agree")
-        said += [peer.words() for peer in self.peers]
+        said += [peer.summary() for peer in self.peers]
         text = "; ".join(word for word in said if word) or "nothing was compared: one engine ran"
         return text[:1].upper() + text[1:] + "."
 
-    def _engine_words(self, engine: str) -> str:
+    def _engine_summary(self, engine: str) -> str:
         """At the largest size that both this engine and the Python engine ran."""
         largest = {
             row.series: row.speedup
@@ -220,9 +226,70 @@ class BenchmarkReport:
         }
         for path, content in written.items():
             atomic_write(path, content)
-        from pysces.benchmarking.picture import draw
+        return [*written, *self._draw(folder / "benchmark.png")]
 
-        return [*written, *draw(self, folder / "benchmark.png")]
+    def _draw(self, path: Path) -> list[Path]:
+        """Write the figure, one panel for each series; without matplotlib the footer says why."""
+        panels = self._panels()
+        if not panels:
+            return []
+        try:
+            from matplotlib.backends.backend_agg import FigureCanvasAgg
+            from matplotlib.ticker import EngFormatter
+        except ImportError as error:
+            self.no_figure = (
+                f"no figure: it needs matplotlib ({error}). "
+                "Install it with: pip install 'pysces-grn[plot]'."
+            )
+            return []
+        from pysces import pl
+
+        columns = min(4, len(panels))
+        figure, axes = _grid(math.ceil(len(panels) / columns), columns)
+        FigureCanvasAgg(figure)
+        for ax, (title, unit, table) in zip(axes, panels, strict=False):
+            pl.benchmark_scaling(table, x="units", y="seconds", by="program", ax=ax)
+            ax.set_title(title, fontsize=10, loc="left")
+            ax.set(xlabel=unit, ylabel="")
+            ax.xaxis.set_major_formatter(EngFormatter())
+            ax.yaxis.set_major_formatter(EngFormatter(unit="s"))
+        for ax in axes[len(panels) :]:
+            ax.set_visible(False)
+        machine = f"{self.system['machine']}, {self.system['cores']} cores"
+        top = 1 - 0.3 / figure.get_figheight()
+        figure.text(LEFT / figure.get_figwidth(), top, machine, va="top")
+        figure.savefig(path, dpi=130)
+        return [path]
+
+    def _panels(self) -> list[tuple[str, str, pd.DataFrame]]:
+        """Title, unit and times of each panel."""
+        found = [
+            (
+                s.name,
+                [(row.units, row.seconds, row.engine, row.unit) for row in s.rows if row.repeats],
+            )
+            for s in self.series
+        ]
+        found += [
+            (f"{p.task}, one thread", [(r.units, r.seconds, r.program, p.unit) for r in p.rows])
+            for p in self.peers
+        ]
+        names = ["units", "seconds", "program", "unit"]
+        return [(t, rows[0][3], pd.DataFrame(rows, columns=names)) for t, rows in found if rows]
+
+
+def _grid(rows: int, columns: int) -> tuple[Figure, Any]:
+    """Panels at fixed positions: an automatic layout of thirty panels takes a minute."""
+    from matplotlib.figure import Figure
+
+    width = LEFT + columns * PANEL[0] + (columns - 1) * GAP[0] + RIGHT
+    height = TOP + rows * PANEL[1] + (rows - 1) * GAP[1] + BOTTOM
+    figure = Figure(figsize=(width, height))
+    figure.subplots_adjust(
+        left=LEFT / width, right=1 - RIGHT / width, wspace=GAP[0] / PANEL[0],
+        top=1 - TOP / height, bottom=BOTTOM / height, hspace=GAP[1] / PANEL[1],
+    )  # fmt: skip
+    return figure, figure.subplots(rows, columns, squeeze=False).ravel()
 
 
 def _plain(values: dict[str, Any]) -> dict[str, Any]:
@@ -231,3 +298,84 @@ def _plain(values: dict[str, Any]) -> dict[str, Any]:
         key: None if isinstance(value, float) and not math.isfinite(value) else value
         for key, value in values.items()
     }
+
+
+# --- numbers as text ------------------------------------------------------------------------------
+
+
+def number(value: float) -> str:
+    """Two significant digits.
+
+    >>> number(1234.5), number(12.34), number(0.123)
+    ('1,200', '12', '0.12')
+    """
+    if value == 0 or not math.isfinite(value):
+        return f"{value:g}"
+    digits = 1 - math.floor(math.log10(abs(value)))
+    return f"{round(value, digits):,.{max(0, digits)}f}"
+
+
+def duration(seconds: float) -> str:
+    """Seconds with their unit.
+
+    >>> duration(0.000123), duration(0.0456), duration(7.8), duration(125)
+    ('0.12 ms', '46 ms', '7.8 s', '2 min 5 s')
+    """
+    if math.isnan(seconds):
+        return "-"
+    if seconds >= 60:
+        return f"{int(seconds) // 60} min {int(seconds) % 60} s"
+    return f"{number(seconds)} s" if seconds >= 1 else f"{number(seconds * 1e3)} ms"
+
+
+def rate(value: float) -> str:
+    """Units per second.
+
+    >>> rate(950), rate(12_345_678)
+    ('950', '12 M')
+    """
+    if math.isnan(value):
+        return "-"
+    for size, letter in ((1e9, " G"), (1e6, " M"), (1e3, " k")):
+        if value >= 0.9995 * size:
+            return f"{number(value / size)}{letter}"
+    return number(value)
+
+
+def memory(size: int | None) -> str:
+    """Bytes in MiB.
+
+    >>> memory(None), memory(1000), memory(5_000_000)
+    ('-', '< 0.1 MiB', '4.8 MiB')
+    """
+    if size is None:
+        return "-"
+    return f"{number(size / 2**20)} MiB" if size >= 2**20 / 10 else "< 0.1 MiB"
+
+
+def times(speedup: float | None) -> str:
+    """A speed-up.
+
+    >>> times(12.3), times(None)
+    ('12 x', '-')
+    """
+    return "-" if speedup is None else f"{number(speedup)} x"
+
+
+def aligned(rows: Sequence[Sequence[str]], right: Sequence[int] = ()) -> list[str]:
+    """Rows of a table with columns of equal width, a line beneath the first.
+
+    >>> aligned([("a", "b"), ("10", "2")], right=[0])
+    [' a  b', '--  -', '10  2']
+    """
+    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
+    lines = [
+        "  ".join(
+            text.rjust(width) if i in right else text.ljust(width)
+            for i, (text, width) in enumerate(zip(row, widths, strict=True))
+        ).rstrip()
+        for row in rows
+    ]
+    widths[-1] = min(widths[-1], 20)  # the last column may be a message
+    rule = "  ".join("-" * width for width in widths)
+    return [lines[0], rule, *lines[1:]]

@@ -1,8 +1,8 @@
 """What each declared kernel is timed on: the function of the kernel's name makes the input.
 
-A workload grows with its ``rung`` 0, 1, 2, ...: each step is about four times the work (that of
-the data processing inequality eight times). A test compares the names here with the declarations,
-so no kernel can be left out.
+Sizes are numbered 0, 1, 2, ... (``rung``); each is about four times the work of the one before
+(eight times for the data processing inequality). A test compares the names here with the
+declarations, so that no kernel is left out.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 
 from pysces.aracne._partition import c_log_c, partition
-from pysces.benchmarking import inputs
 from pysces.viper._normal_scores import stacked_tables, tables
+from speed import inputs
 
 SAMPLES = 200
 GENES = 1000

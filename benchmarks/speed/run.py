@@ -16,21 +16,15 @@ import numpy as np
 
 from pysces._checks import check_integer, check_number, check_one_of
 from pysces._version import __version__
-from pysces.benchmarking import measure, peers
-from pysces.benchmarking.report import BenchmarkReport, Row, SeriesResult
-from pysces.benchmarking.series import (
-    RUNGS,
-    Job,
-    Series,
-    chosen_series,
-    usable_engines,
-    without_workload,
-)
-from pysces.benchmarking.words import duration
-from pysces.dispatch import engines as engine_room
+from pysces.dispatch import engines as dispatch_engines
 from pysces.errors import InputError
 from pysces.settings import settings
+from speed import measure
+from speed import peers as peer_programs
+from speed.report import BenchmarkReport, Row, SeriesResult, duration
+from speed.series import Job, Series, chosen_series, usable_engines, without_workload
 
+SIZES = {"small": 3, "medium": 4, "large": 6}  # how many sizes
 SECONDS = 100.0
 SLOWEST_CALL = 2.0  # seconds, where sizes are given and not the time
 LEAST_LIMIT = 0.05
@@ -93,8 +87,7 @@ def benchmark(
 
     Examples
     --------
-    >>> import pysces
-    >>> report = pysces.benchmark(["rank_products"], ["python"], seconds=0.1)
+    >>> report = benchmark(["rank_products"], ["python"], seconds=0.1)
     >>> report.to_dataframe()["size"][0]
     '1,000 genes x 200 samples x 256 pairs'
     >>> bool(report)
@@ -113,18 +106,12 @@ def benchmark(
             share = limits.share(begin + report.warm_up, series[number:])
             report.series.append(measured(one, used, limits.rungs, share))
             _show(show, report.series[-1])
-    if peers:
-        _compare_with_peers(report, limits, show)
+        if peers:
+            for comparison in peer_programs.compare(limits.rungs, limits.seconds):
+                report.peers.append(comparison)
+                _show(show, comparison)
     report.elapsed = time.perf_counter() - begin
     return report
-
-
-def _compare_with_peers(
-    report: BenchmarkReport, limits: _Limits, show: Callable[[Any], object] | None
-) -> None:
-    for comparison in peers.compare(limits.rungs, limits.seconds):
-        report.peers.append(comparison)
-        _show(show, comparison)
 
 
 def _show(show: Callable[[Any], object] | None, part: Any) -> None:
@@ -143,11 +130,11 @@ class _Limits:
         if sizes is not None and seconds is not None:
             raise InputError("sizes= fixes the work and seconds= the time. Pass one of them.")
         if sizes is not None:
-            check_one_of("sizes", sizes, RUNGS)
-            return cls(RUNGS[sizes], None)
+            check_one_of("sizes", sizes, SIZES)
+            return cls(SIZES[sizes], None)
         seconds = SECONDS if seconds is None else seconds
         check_number("seconds", seconds, 0, float("inf"), open_low=True)
-        return cls(RUNGS["large"], float(seconds))
+        return cls(SIZES["large"], float(seconds))
 
     def share(self, begin: float, left: Sequence[Series]) -> float | None:
         """Seconds for the next series of those left, or ``None`` for no limit."""
@@ -172,7 +159,7 @@ def _quietly(threads: int | None) -> Iterator[None]:
 
 
 def _system(engines: Sequence[str]) -> dict[str, Any]:
-    used = [engine_room.choose(name) for name in engines]
+    used = [dispatch_engines.choose(name) for name in engines]
     memory = "peak resident memory of one call beyond its input"
     if not measure.can_reset_peak():
         memory += ", of kernels at the largest size, in a process of its own"
@@ -186,14 +173,14 @@ def _system(engines: Sequence[str]) -> dict[str, Any]:
         "cores": len(os.sched_getaffinity(0))
         if hasattr(os, "sched_getaffinity")
         else os.cpu_count(),
-        "engines": {engine.name: _words(engine) for engine in used},
+        "engines": {engine.name: _facts(engine) for engine in used},
         "memory": memory,
         "warning": measure.load(),
     }
 
 
-def _words(engine: engine_room.Engine) -> str:
-    facts = engine_room.record(engine)
+def _facts(engine: dispatch_engines.Engine) -> str:
+    facts = dispatch_engines.record(engine)
     return f"{facts['version']}, {facts['device']}"
 
 
@@ -206,7 +193,7 @@ def measured(
     """One series on growing data, at most ``rungs`` sizes, in about ``share`` seconds."""
     found = SeriesResult(series.name, series.kind, series.agreement)
     able = [name for name in engines if name not in series.unsupported]
-    found.notes += [f"{name} doesn't have it" for name in engines if name not in able]
+    found.notes += [f"{name} has no such kernel" for name in engines if name not in able]
     limit = SLOWEST_CALL
     if share is not None:
         limit = max(LEAST_LIMIT, share / CALLS_A_SIZE / max(1, len(able)))
@@ -318,7 +305,7 @@ def _peak(engine: str, call: Callable[[], Any], seconds: list[float]) -> int | N
         found.append(measure.seconds_of(call))
 
     found: list[float] = []
-    gpu = engine == "mlx" and engine_room.choose("mlx").gpu
+    gpu = engine == "mlx" and dispatch_engines.choose("mlx").gpu
     peak = measure.gpu_peak_bytes(timed) if gpu else measure.peak_bytes(timed)
     if not seconds:
         if not found:
@@ -335,4 +322,4 @@ def _memory_of_largest(found: SeriesResult, series: Series) -> None:
         own = [row for row in found.rows if row.engine == engine and not row.problem]
         if own and own[-1].bytes is None:
             arguments = series.job(len(own) - 1).arguments or {}
-            own[-1].bytes = peers.kernel_peak(found.name, engine, arguments)
+            own[-1].bytes = peer_programs.kernel_peak(found.name, engine, arguments)
