@@ -61,7 +61,7 @@ def run(cells: Any, regulators: list[str] | None = None, **options: Any) -> dict
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         pysces.run_aracne(cells, regulators, **QUICK, **options)
-    params, edges = cells.uns["aracne"]["params"], cells.uns["aracne"]["network"]
+    params, edges = cells.uns["aracne"]["facts"], cells.uns["aracne"]["network"]
     found = {
         "edges": len(edges),
         "% of pairs": 100 * params["share_of_pairs"],

@@ -8,17 +8,17 @@ from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE / "_ext"), str(HERE.parent)]  # this checkout, not another installation
-# Pictures of notebooks are shown by the backend that their kernels choose where none is named.
+# Notebook kernels choose the inline backend only if none is set.
 os.environ.pop("MPLBACKEND", None)
 os.environ.setdefault("MPLCONFIGDIR", str(HERE / "_build" / "matplotlib"))
-# The notebooks are run by kernels of their own, which inherit this.
+# Inherited by the kernels that execute the notebooks.
 os.environ["PYTHONPATH"] = os.pathsep.join(
     filter(None, [str(HERE.parent), os.environ.get("PYTHONPATH")])
 )
 
 import pysces  # noqa: E402 - from this checkout
 
-# Autodoc imports by dotted name, and `pysces.pl` is an attribute.
+# Autodoc imports by dotted name, but `pysces.pl` is an attribute.
 sys.modules["pysces.pl"] = pysces.pl
 pysces.settings.verbosity = "silent"
 
@@ -36,12 +36,12 @@ extensions = [
     "matplotlib.sphinxext.plot_directive",
     "sphinx_copybutton",
     "sphinx_design",
-    # ours
+    # in _ext/
     "docstrings",
     "mathml",
     "generated_tables",
 ]
-# No intersphinx: the pages build where nothing but the package indexes can be reached.
+# No intersphinx: the build needs no network.
 
 source_suffix = {".rst": "restructuredtext", ".md": "myst-nb"}
 exclude_patterns = ["_build", "**.ipynb_checkpoints", "conda", "README.md"]
@@ -67,7 +67,7 @@ autodoc_default_options = {"members": True, "show-inheritance": True}
 napoleon_google_docstring = False
 napoleon_use_rtype = False
 napoleon_use_ivar = True
-# What a function returns is told in prose and lists: shown as written.
+# The section Returns holds prose and lists, shown as written.
 napoleon_custom_sections = ["Returns"]
 
 plot_html_show_formats = False
@@ -92,7 +92,7 @@ html_theme_options = {
     "footer_end": [],
     "article_header_start": ["breadcrumbs"],
 }
-# Pages without pages below them need no list of those.
+# Pages without subpages need no list of them.
 html_sidebars = {name: [] for name in ("install", "tour", "troubleshooting")}
 html_context = {"default_mode": "auto"}
 copybutton_prompt_text = r">>> |\.\.\. |\$ "

@@ -70,9 +70,9 @@ def test_every_public_name_has_a_page() -> None:
     assert sorted(listed) == sorted(set(pysces.__all__) - {"__version__", "pl", "settings"})
 
 
-def test_every_picture_has_a_page() -> None:
+def test_every_plot_has_a_page() -> None:
     pytest.importorskip("matplotlib")
-    assert sorted(_listed_names("pictures.md")) == sorted(pysces.pl.__all__)
+    assert sorted(_listed_names("plots.md")) == sorted(pysces.pl.__all__)
 
 
 def test_formulas_can_be_drawn() -> None:

@@ -1,4 +1,4 @@
-"""Docstrings as Sphinx wants them: single backticks are code, and bars are bars."""
+"""Prepare docstrings for Sphinx: single backticks are code, and bars are literal."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _TRAILING = re.compile(r"(?<=\w)_(?=\W|$)")
 
 
 def plain(line: str) -> str:
-    """A line whose bars and trailing underscores mean themselves, not substitutions and links."""
+    """Escape bars and trailing underscores, which are not substitutions and links."""
     line = _SINGLE.sub(r"``\1``", line)
     parts = _LITERAL.split(line)
     parts[::2] = [_TRAILING.sub(r"\\_", part.replace("|", r"\|")) for part in parts[::2]]
@@ -19,7 +19,7 @@ def plain(line: str) -> str:
 
 
 def plain_text(lines: list[str]) -> list[str]:
-    """Lines of a docstring; examples (from ``>>>`` to the next empty line) are left alone."""
+    """Convert a docstring; examples (from ``>>>`` to the next empty line) are unchanged."""
     found, example = [], False
     for line in lines:
         example = line.lstrip().startswith(">>>") or (example and bool(line.strip()))
@@ -30,7 +30,7 @@ def plain_text(lines: list[str]) -> list[str]:
 def of_autodoc(
     app: Any, what: str, name: str, obj: object, options: object, lines: list[str]
 ) -> None:
-    """Called by autodoc before napoleon reads the sections."""
+    """Convert the docstring before napoleon reads its sections (an autodoc event)."""
     lines[:] = plain_text(lines)
 
 

@@ -1,4 +1,4 @@
-"""Formulas as MathML, which browsers draw themselves: no script, no font, no network."""
+"""Render formulas as MathML, which browsers display without scripts, fonts or a network."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from sphinx.util import logging
 
 log = logging.getLogger(__name__)
 
-# What the converter doesn't know, in words that it does.
+# Commands that the converter does not know, and their replacements.
 _PLAIN = {
     r"\dfrac": r"\frac",
     r"\tfrac": r"\frac",
@@ -24,14 +24,14 @@ _PLAIN = {
 
 
 def mathml(tex: str, *, block: bool = False) -> str:
-    """The formula as a MathML element."""
+    """Return the formula as a MathML element."""
     for command, plain in _PLAIN.items():
         tex = re.sub(re.escape(command) + r"(?![A-Za-z])", lambda _, plain=plain: plain, tex)
     return str(tex2mathml(tex, as_block=block))
 
 
 def drawn(node: nodes.Element, *, block: bool) -> str:
-    """The formula of a node; a warning names one that can't be converted."""
+    """Convert the formula of a node; warn if it cannot be converted."""
     try:
         return mathml(node.astext(), block=block)
     except MathError as error:
@@ -40,13 +40,13 @@ def drawn(node: nodes.Element, *, block: bool) -> str:
 
 
 def visit_inline(self: Any, node: nodes.math) -> None:
-    """A formula within a line."""
+    """Write an inline formula."""
     self.body.append(drawn(node, block=False))
     raise nodes.SkipNode
 
 
 def visit_block(self: Any, node: nodes.math_block) -> None:
-    """A formula on its own."""
+    """Write a displayed formula."""
     self.body.append(f'<div class="formula">{drawn(node, block=True)}</div>')
     raise nodes.SkipNode
 

@@ -1,4 +1,4 @@
-"""The picture of the first page."""
+"""The plot of the first page."""
 
 import matplotlib.pyplot as plt
 import scanpy as sc
