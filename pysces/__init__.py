@@ -40,9 +40,9 @@ if TYPE_CHECKING:
     from pysces.data.regulators import regulators as regulators
     from pysces.dispatch.engines import status as status
     from pysces.dispatch.engines import use_engine as use_engine
-    from pysces.embedding.embed import embed_network as embed_network
-    from pysces.embedding.neighbours import regulator_neighbours as regulator_neighbours
-    from pysces.embedding.run import embed_regulators as embed_regulators
+    from pysces.embedding.embed_network import embed_network as embed_network
+    from pysces.embedding.embed_regulators import embed_regulators as embed_regulators
+    from pysces.embedding.regulator_neighbours import regulator_neighbours as regulator_neighbours
     from pysces.network import Network as Network
     from pysces.pooling.metacells import metacells as metacells
     from pysces.pooling.pseudobulk import pseudobulk as pseudobulk
@@ -71,8 +71,8 @@ _PUBLIC = {
     "benchmark": "pysces.benchmarking.run",
     "compute_signature": "pysces.viper.layers",
     "consolidate": "pysces.aracne.consolidate",
-    "embed_network": "pysces.embedding.embed",
-    "embed_regulators": "pysces.embedding.run",
+    "embed_network": "pysces.embedding.embed_network",
+    "embed_regulators": "pysces.embedding.embed_regulators",
     "enrich": "pysces.viper.enrichment",
     "infer_network": "pysces.aracne.single",
     "metacells": "pysces.pooling.metacells",
@@ -82,7 +82,7 @@ _PUBLIC = {
     "rank_regulators": "pysces.viper.groups",
     "read_expression": "pysces.data.files",
     "read_network": "pysces.data.files",
-    "regulator_neighbours": "pysces.embedding.neighbours",
+    "regulator_neighbours": "pysces.embedding.regulator_neighbours",
     "regulators": "pysces.data.regulators",
     "report": "pysces.reports.report",
     "run_aracne": "pysces.aracne.run",

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from pysces.embedding.neighbours import Stored, stored
+from pysces.embedding.regulator_neighbours import Stored, stored
 from pysces.errors import InputError
 from pysces.keys import EmbeddingKeys
 from pysces.messages import listed
