@@ -44,9 +44,9 @@ if TYPE_CHECKING:
     from pysces.embedding.embed_regulators import embed_regulators as embed_regulators
     from pysces.embedding.regulator_neighbours import regulator_neighbours as regulator_neighbours
     from pysces.network import Network as Network
-    from pysces.pooling.metacells import metacells as metacells
-    from pysces.pooling.pseudobulk import pseudobulk as pseudobulk
     from pysces.reports.report import report as report
+    from pysces.samples.metacells import metacells as metacells
+    from pysces.samples.pseudobulk import pseudobulk as pseudobulk
     from pysces.validation import validate as validate
     from pysces.viper.enrichment import enrich as enrich
     from pysces.viper.groups import rank_regulators as rank_regulators
@@ -75,10 +75,10 @@ _PUBLIC = {
     "embed_regulators": "pysces.embedding.embed_regulators",
     "enrich": "pysces.viper.enrichment",
     "infer_network": "pysces.aracne.single",
-    "metacells": "pysces.pooling.metacells",
+    "metacells": "pysces.samples.metacells",
     "mutual_information": "pysces.aracne.parts",
     "prune_dpi": "pysces.aracne.parts",
-    "pseudobulk": "pysces.pooling.pseudobulk",
+    "pseudobulk": "pysces.samples.pseudobulk",
     "rank_regulators": "pysces.viper.groups",
     "read_expression": "pysces.data.files",
     "read_network": "pysces.data.files",

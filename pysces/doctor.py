@@ -29,6 +29,7 @@ OPTIONAL = {
     "networkx": "plot",
     "igraph": "igraph",
     "mudata": "mudata",
+    "scikit-learn": "samples",
     "scanpy": "scanpy",
     "dask": "dask",
     "pyarrow": "parquet",

@@ -40,7 +40,7 @@ ARROWS = {
     "demo": {"aracne", "viper", "plots", "data", "network"},
     "aracne": {"data", "network", "dispatch", "regulon"},
     # It prepares samples for whoever wants them, and knows no algorithm.
-    "pooling": {"data", "dispatch"},
+    "samples": {"data", "dispatch"},
     "viper": {"data", "network", "dispatch", "regulon"},
     "embedding": {"data", "network", "dispatch"},
     # Pictures show what the others made, and how: the null, the partition, activities, verdicts.
@@ -48,7 +48,7 @@ ARROWS = {
     "reports": {"data", "network", "plots", "viper"},
     "doctor": {"aracne", "viper", "dispatch"},
     # It times what users call, and draws it.
-    "benchmarking": {"aracne", "viper", "pooling", "dispatch", "validation", "plots"},
+    "benchmarking": {"aracne", "viper", "samples", "dispatch", "validation", "plots"},
     "validation": {"dispatch"},
     "data": {"network", "regulon"},
     "network": {"regulon"},

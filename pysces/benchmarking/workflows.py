@@ -82,7 +82,7 @@ def metacells(rung: int) -> Workflow:
     """Sparse counts of 500 genes pooled by tens, principal components included."""
     from anndata import AnnData
 
-    from pysces.pooling.metacells import metacells as function
+    from pysces.samples.metacells import metacells as function
 
     cells = 200 * 4**rung
     rng = inputs.stream("metacells", cells)

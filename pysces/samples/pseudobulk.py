@@ -13,7 +13,7 @@ from pysces.checks import check_whole
 from pysces.data.labels import labels_of
 from pysces.errors import InputError
 from pysces.messages import listed
-from pysces.pooling.pools import Cells, pooled_anndata, refuse_own_names, sums_or_means
+from pysces.samples._pools import Cells, pooled_anndata, refuse_own_names, sums_or_means
 
 if TYPE_CHECKING:
     from anndata import AnnData
