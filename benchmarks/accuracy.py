@@ -49,7 +49,7 @@ from rivals import QUICK, RIVALS, TREES, scores_of
 from sets import N_GENES, N_REGULATORS, PUBLISHED, SIMULATED, SIZES, KnownSet, all_sets
 
 import pysces
-from pysces import seeds
+from pysces import _seeds
 from pysces.errors import PyscesWarning
 
 NOISE_SETS = ("linear", "counts")
@@ -124,7 +124,7 @@ def called_first(
 
 def halves(data: pd.DataFrame, seed: int) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Two halves of the samples, drawn at random, in the order of the data."""
-    order = seeds.generator(seed, "accuracy", "halves", *data.shape).permutation(len(data))
+    order = _seeds.generator(seed, "accuracy", "halves", *data.shape).permutation(len(data))
     middle = len(data) // 2
     return data.iloc[np.sort(order[:middle])], data.iloc[np.sort(order[middle:])]
 
@@ -151,7 +151,7 @@ def stability(data: pd.DataFrame, regulators: list[str], seed: int, first: Ranki
 
 def noise_edges(known: KnownSet, values: pd.DataFrame, seed: int, options: dict[str, Any]) -> int:
     """Edges called where every gene is permuted over the samples by itself."""
-    rng = seeds.generator(seed, "accuracy", "noise", *values.shape)
+    rng = _seeds.generator(seed, "accuracy", "noise", *values.shape)
     permuted = pd.DataFrame(rng.permuted(values.to_numpy(), axis=0), columns=values.columns)
     permuted.index = values.index
     return len(network_of(permuted, known.regulators, **{"seed": seed, **options}))
@@ -277,7 +277,7 @@ def noise_table(n_seeds: int, n_samples: int = 200, n_regulators: int = 100, n_g
     for rule, chosen in RUNS.items():
         edges = np.zeros(n_seeds)
         for seed in range(n_seeds):
-            rng = seeds.generator(seed, "accuracy", "pure noise")
+            rng = _seeds.generator(seed, "accuracy", "pure noise")
             data = pd.DataFrame(rng.normal(size=(n_samples, n_genes)), columns=names)
             edges[seed] = len(
                 network_of(data, names[:n_regulators], seed=seed, **{**chosen, **options})

@@ -16,11 +16,11 @@ import time
 import numpy as np
 import pandas as pd
 
-from pysces import seeds
-from pysces.aracne.copula import Copula, continuous_scores, whole_scores
-from pysces.aracne.measure import Measure
-from pysces.aracne.null import null_of
-from pysces.aracne.resampling import Resampling
+from pysces import _seeds
+from pysces.aracne._copula import Copula, continuous_scores, whole_scores
+from pysces.aracne._estimators import Measure
+from pysces.aracne._null import null_of
+from pysces.aracne._resampling import Resampling
 from pysces.dispatch import operations as ops
 from pysces.settings import settings
 
@@ -66,7 +66,7 @@ def realised(name: str, n: int, scheme: str | None, pairs: int) -> list[dict[str
     regulators, genes = BLOCK[scheme]
     n_blocks = -(-pairs // (regulators * genes))
     for block in range(n_blocks):
-        rng = seeds.generator(7, "calibration", name, n, scheme, block)
+        rng = _seeds.generator(7, "calibration", name, n, scheme, block)
         values = independent(rng, regulators + genes, n, counts)
         values = np.ascontiguousarray(values[:, resampling.indices(block)])
         marginals = measure.marginals(values, rng.integers(0, 2**63, len(values), dtype=np.uint64))
@@ -101,7 +101,7 @@ def realised_by_copula(
     regulators, genes = BLOCK["subsample"]
     n_blocks = -(-pairs // (regulators * genes))
     for block in range(n_blocks):
-        rng = seeds.generator(8, "calibration", name, n, scheme, block)
+        rng = _seeds.generator(8, "calibration", name, n, scheme, block)
         values = independent(rng, regulators + genes, n, kind == "counts")
         if kind == "rounded":
             values = np.round(values, 1)

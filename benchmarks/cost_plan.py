@@ -8,8 +8,8 @@ shared out; each part then ranks its own genes and all regulators and decoys.
 
 from __future__ import annotations
 
-from pysces.aracne.options import Options
-from pysces.aracne.resampling import Resampling
+from pysces.aracne._options import Options
+from pysces.aracne._resampling import Resampling
 
 # Seconds, of one core of a small virtual machine
 ADAPTIVE_PAIR = 85e-9  # at 640 samples; grows in proportion

@@ -38,7 +38,7 @@ from cells import (
 )
 
 import pysces
-from pysces import seeds
+from pysces import _seeds
 
 N_CELLS, N_GENES, N_REGULATORS = 500, 1500, 80
 STRATA = 20  # of depth, in which real counts are permuted
@@ -47,7 +47,7 @@ STRATA = 20  # of depth, in which real counts are permuted
 def noise(kind: str, seed: int, given: np.ndarray | None, *, batches: bool,
           n_cells: int = N_CELLS, n_genes: int = N_GENES) -> anndata.AnnData:  # fmt: skip
     """Counts that depend on the depth of the cell (and its batch) and on nothing else."""
-    rng = seeds.generator(seed, "depth noise", kind, batches, given is None, n_cells, n_genes)
+    rng = _seeds.generator(seed, "depth noise", kind, batches, given is None, n_cells, n_genes)
     depth, share = depths(n_cells, rng, given), levels(n_genes, rng)
     batch = np.zeros(n_cells, dtype=int)
     mean = depth[:, None] * share
@@ -61,7 +61,7 @@ def noise(kind: str, seed: int, given: np.ndarray | None, *, batches: bool,
 
 def permuted(cells: anndata.AnnData, seed: int) -> anndata.AnnData:
     """Each gene's counts permuted among cells of like depth; the depths stay."""
-    rng = seeds.generator(seed, "depth noise", "permuted", *cells.shape)
+    rng = _seeds.generator(seed, "depth noise", "permuted", *cells.shape)
     depth = cells.obs["total_counts"].to_numpy()
     counts = cells.X.toarray()
     for members in np.array_split(np.argsort(depth, kind="stable"), STRATA):
@@ -74,7 +74,7 @@ def cases(counts: anndata.AnnData | None, n_cells: int, n_genes: int, regulators
     """Name -> (seed -> cells, regulators)."""
 
     def some(cells: anndata.AnnData, seed: int) -> list[str]:
-        rng = seeds.generator(seed, "depth noise", "regulators")
+        rng = _seeds.generator(seed, "depth noise", "regulators")
         return sorted(map(str, rng.choice(cells.var_names, regulators, replace=False)))
 
     def simulated(kind: str, given: np.ndarray | None, batches: bool) -> Callable:

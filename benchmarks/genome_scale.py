@@ -24,7 +24,7 @@ from typing import Any
 import numpy as np
 
 import pysces
-from pysces import seeds
+from pysces import _seeds
 
 N_GENES, N_REGULATORS = 20_000, 1_800
 N_PROGRAMMES, N_FOLLOWERS = 40, 8_000
@@ -32,7 +32,7 @@ N_PROGRAMMES, N_FOLLOWERS = 40, 8_000
 
 def expression(n_samples: int) -> np.ndarray:
     """Samples x genes, float32."""
-    rng = seeds.generator(0, "genome scale")
+    rng = _seeds.generator(0, "genome scale")
     values = rng.normal(size=(n_samples, N_GENES)).astype(np.float32)
     programmes = rng.normal(size=(n_samples, N_PROGRAMMES)).astype(np.float32)
     values[:, :N_FOLLOWERS] += 0.7 * programmes[:, rng.integers(0, N_PROGRAMMES, N_FOLLOWERS)]

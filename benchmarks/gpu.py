@@ -23,7 +23,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 import mlx.core as mx
 import numpy as np
 
-from pysces.aracne.estimators import partition
+from pysces.aracne._partition import partition
 from pysces.benchmarking import inputs
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from pysces import seeds
+from pysces import _seeds
 
 SETS = ("linear", "sigmoid", "nonmonotone", "mixed", "correlated", "counts")
 
@@ -40,7 +40,7 @@ class Simulation:
 
     def noise(self, seed: int) -> pd.DataFrame:
         """The same values, every gene permuted over the samples by itself: all is independent."""
-        rng = seeds.generator(seed, "accuracy", "noise", *self.data.shape)
+        rng = _seeds.generator(seed, "accuracy", "noise", *self.data.shape)
         values = rng.permuted(self.data.to_numpy(), axis=0)
         return pd.DataFrame(values, columns=self.data.columns)
 
@@ -53,7 +53,7 @@ def parents(n_regulators: int, n_genes: int, seed: int) -> list[list[int]]:
     regulator together with that regulator's own (feed-forward loops, where the data processing
     inequality may err).
     """
-    rng = seeds.generator(seed, "accuracy", "network", n_regulators, n_genes)
+    rng = _seeds.generator(seed, "accuracy", "network", n_regulators, n_genes)
     found: list[list[int]] = []
     for gene in range(n_genes):
         if gene < n_regulators:
@@ -130,8 +130,8 @@ def simulate(
     """
     found = parents(n_regulators, n_genes, seed)
     # Weights and shapes don't depend on the number of samples; values do.
-    shapes = seeds.generator(seed, "accuracy", "shapes", kind, n_regulators, n_genes)
-    rng = seeds.generator(seed, "accuracy", "values", kind, n_samples, n_regulators, n_genes)
+    shapes = _seeds.generator(seed, "accuracy", "shapes", kind, n_regulators, n_genes)
+    rng = _seeds.generator(seed, "accuracy", "values", kind, n_samples, n_regulators, n_genes)
     noise = rng.normal(size=(n_samples, n_genes))
     group = np.arange(n_regulators)
     if kind == "correlated":

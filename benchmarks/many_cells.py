@@ -17,10 +17,10 @@ import numpy as np
 import scipy.sparse as sp
 
 import pysces
-from pysces import seeds
-from pysces.aracne.measure import Measure
-from pysces.aracne.null import null_of
-from pysces.aracne.resampling import Resampling
+from pysces import _seeds
+from pysces.aracne._estimators import Measure
+from pysces.aracne._null import null_of
+from pysces.aracne._resampling import Resampling
 
 N_PROGRAMMES = 30
 OPTIONS = {"estimator": "binned", "ties": "together", "miller_madow": True}
@@ -28,7 +28,7 @@ OPTIONS = {"estimator": "binned", "ties": "together", "miller_madow": True}
 
 def counts(n_cells: int, n_genes: int) -> sp.csr_matrix:
     """Sparse counts, cells x genes."""
-    rng = seeds.generator(0, "many cells", n_cells)
+    rng = _seeds.generator(0, "many cells", n_cells)
     programme = rng.integers(0, N_PROGRAMMES, n_genes)
     level = rng.normal(-1.0, 0.7, size=n_genes)
     parts = []

@@ -21,7 +21,7 @@ import pandas as pd
 from cells import as_cells, counted, depths, levels, log_normalised, network_of
 
 import pysces
-from pysces import seeds
+from pysces import _seeds
 
 SIZES = (100, 200, 500, 1000)
 N_GENES, N_REGULATORS, N_TARGETS = 1500, 60, 20
@@ -31,7 +31,7 @@ STRENGTHS = (0.3, 1.0)  # slope of a target's log mean on the regulator's normal
 def planted(kind: str, n_cells: int, seed: int, n_genes: int = N_GENES,
             n_regulators: int = N_REGULATORS) -> tuple[anndata.AnnData, np.ndarray]:  # fmt: skip
     """Cells, and the module of each gene of theirs (-1: none). The first genes are regulators."""
-    rng = seeds.generator(seed, "planted", kind, n_cells, n_genes, n_regulators)
+    rng = _seeds.generator(seed, "planted", kind, n_cells, n_genes, n_regulators)
     share = np.sort(levels(n_genes, rng))[::-1]
     # Regulators are expressed well enough to be seen: they are of the more abundant half.
     own = rng.choice(n_genes // 2, n_regulators, replace=False)

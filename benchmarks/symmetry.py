@@ -27,7 +27,7 @@ from metrics import Ranking, figures, pairs_of
 from scipy import stats
 
 import pysces
-from pysces import seeds
+from pysces import _seeds
 
 SIZES = (99, 127, 200, 333)
 N_REGULATORS, N_GENES = 50, 500
@@ -60,7 +60,7 @@ def all_orientations(x: pd.DataFrame, y: pd.DataFrame, regulators: list[str]) ->
 
 
 def _turned(values: pd.DataFrame) -> pd.DataFrame:
-    weight = seeds.generator(0, "symmetry", len(values)).normal(size=len(values))
+    weight = _seeds.generator(0, "symmetry", len(values)).normal(size=len(values))
     ranks = stats.rankdata(values.to_numpy(), axis=0) - (len(values) + 1) / 2
     return values * np.where(weight @ ranks < 0, -1.0, 1.0)
 

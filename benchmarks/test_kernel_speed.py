@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from pysces.kernels.numba import dpi, mi, ranks
 
-from pysces.aracne.estimators import c_log_c, partition
+from pysces.aracne._partition import c_log_c, partition
 from pysces.benchmarking.inputs import dependent_ranks, edges, independent_ranks
 
 THREADS = sorted({1, numba.config.NUMBA_NUM_THREADS})

@@ -28,36 +28,34 @@ if not (_source / "kernels").is_dir():  # a checkout: kernels/ lies beside pysce
 from pysces.settings import settings  # noqa: E402 - __path__ first
 
 if TYPE_CHECKING:
-    from pysces import plots as pl
+    from pysces import pl as pl
     from pysces.aracne.consolidate import consolidate as consolidate
-    from pysces.aracne.parts import mutual_information as mutual_information
-    from pysces.aracne.parts import prune_dpi as prune_dpi
-    from pysces.aracne.run import run_aracne as run_aracne
-    from pysces.aracne.single import infer_network as infer_network
+    from pysces.aracne.infer_network import infer_network as infer_network
+    from pysces.aracne.mutual_information import mutual_information as mutual_information
+    from pysces.aracne.prune_dpi import prune_dpi as prune_dpi
+    from pysces.aracne.run_aracne import run_aracne as run_aracne
     from pysces.benchmarking.run import benchmark as benchmark
-    from pysces.data.files import read_expression as read_expression
-    from pysces.data.files import read_network as read_network
+    from pysces.data.read import read_expression as read_expression
+    from pysces.data.read import read_network as read_network
     from pysces.data.regulators import regulators as regulators
     from pysces.dispatch.engines import status as status
     from pysces.dispatch.engines import use_engine as use_engine
+    from pysces.dispatch.validation import validate as validate
     from pysces.embedding.embed_network import embed_network as embed_network
     from pysces.embedding.embed_regulators import embed_regulators as embed_regulators
     from pysces.embedding.regulator_neighbours import regulator_neighbours as regulator_neighbours
     from pysces.network import Network as Network
     from pysces.reports.report import report as report
-    from pysces.samples.metacells import metacells as metacells
-    from pysces.samples.pseudobulk import pseudobulk as pseudobulk
-    from pysces.validation import validate as validate
-    from pysces.viper.enrichment import enrich as enrich
-    from pysces.viper.groups import rank_regulators as rank_regulators
-    from pysces.viper.groups import run_msviper as run_msviper
-    from pysces.viper.layers import compute_signature as compute_signature
-    from pysces.viper.modalities import to_mudata as to_mudata
-    from pysces.viper.results import activity as activity
-    from pysces.viper.run import run_viper as run_viper
-    from pysces.viper.signatures import signature as signature
-    from pysces.viper.similarity import signature_distance as signature_distance
-    from pysces.viper.similarity import viper_similarity as viper_similarity
+    from pysces.viper.activity import activity as activity
+    from pysces.viper.compute_signature import compute_signature as compute_signature
+    from pysces.viper.enrich import enrich as enrich
+    from pysces.viper.groups.rank_regulators import rank_regulators as rank_regulators
+    from pysces.viper.groups.run_msviper import run_msviper as run_msviper
+    from pysces.viper.run_viper import run_viper as run_viper
+    from pysces.viper.signature import signature as signature
+    from pysces.viper.signature_similarity import signature_distance as signature_distance
+    from pysces.viper.to_mudata import to_mudata as to_mudata
+    from pysces.viper.viper_similarity import viper_similarity as viper_similarity
 
 # Where each public name lives: imported when first used, so that `import pysces` is light.
 _PUBLIC = {
@@ -67,34 +65,34 @@ _PUBLIC = {
     "Network": "pysces.network",
     "PyscesError": "pysces.errors",
     "PyscesWarning": "pysces.errors",
-    "activity": "pysces.viper.results",
+    "activity": "pysces.viper.activity",
     "benchmark": "pysces.benchmarking.run",
-    "compute_signature": "pysces.viper.layers",
+    "compute_signature": "pysces.viper.compute_signature",
     "consolidate": "pysces.aracne.consolidate",
     "embed_network": "pysces.embedding.embed_network",
     "embed_regulators": "pysces.embedding.embed_regulators",
-    "enrich": "pysces.viper.enrichment",
-    "infer_network": "pysces.aracne.single",
+    "enrich": "pysces.viper.enrich",
+    "infer_network": "pysces.aracne.infer_network",
     "metacells": "pysces.samples.metacells",
-    "mutual_information": "pysces.aracne.parts",
-    "prune_dpi": "pysces.aracne.parts",
+    "mutual_information": "pysces.aracne.mutual_information",
+    "prune_dpi": "pysces.aracne.prune_dpi",
     "pseudobulk": "pysces.samples.pseudobulk",
-    "rank_regulators": "pysces.viper.groups",
-    "read_expression": "pysces.data.files",
-    "read_network": "pysces.data.files",
+    "rank_regulators": "pysces.viper.groups.rank_regulators",
+    "read_expression": "pysces.data.read",
+    "read_network": "pysces.data.read",
     "regulator_neighbours": "pysces.embedding.regulator_neighbours",
     "regulators": "pysces.data.regulators",
     "report": "pysces.reports.report",
-    "run_aracne": "pysces.aracne.run",
-    "run_msviper": "pysces.viper.groups",
-    "run_viper": "pysces.viper.run",
-    "signature": "pysces.viper.signatures",
-    "signature_distance": "pysces.viper.similarity",
+    "run_aracne": "pysces.aracne.run_aracne",
+    "run_msviper": "pysces.viper.groups.run_msviper",
+    "run_viper": "pysces.viper.run_viper",
+    "signature": "pysces.viper.signature",
+    "signature_distance": "pysces.viper.signature_similarity",
     "status": "pysces.dispatch.engines",
-    "to_mudata": "pysces.viper.modalities",
+    "to_mudata": "pysces.viper.to_mudata",
     "use_engine": "pysces.dispatch.engines",
-    "validate": "pysces.validation",
-    "viper_similarity": "pysces.viper.similarity",
+    "validate": "pysces.dispatch.validation",
+    "viper_similarity": "pysces.viper.viper_similarity",
 }
 
 __all__ = ["__version__", "pl", "settings", *_PUBLIC]
@@ -106,7 +104,7 @@ def __getattr__(name: str) -> Any:
         globals()[name] = value
         return value
     if name == "pl":
-        return importlib.import_module("pysces.plots")
+        return importlib.import_module("pysces.pl")
     raise AttributeError(f"module 'pysces' has no attribute {name!r}")
 
 

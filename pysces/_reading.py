@@ -23,8 +23,8 @@ from typing import IO, TYPE_CHECKING, Any
 
 import pandas as pd
 
+from pysces._messages import listed
 from pysces.errors import InputError, PyscesError
-from pysces.messages import listed
 from pysces.settings import settings
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pysces.atomic import atomic_write, check_writable
+from pysces._atomic import atomic_write, check_writable
 from pysces.cli_parser import Command, parser
 from pysces.errors import PyscesError, PyscesWarning
 from pysces.settings import settings
@@ -65,7 +65,7 @@ def _demo(options: argparse.Namespace) -> int:
 
 def _aracne(options: argparse.Namespace) -> int:
     import pysces
-    from pysces.data.files import read_expression, write_h5ad
+    from pysces.data.read import read_expression, write_h5ad
     from pysces.network.formats import format_by_name
 
     start = time.perf_counter()
@@ -97,7 +97,7 @@ def _aracne(options: argparse.Namespace) -> int:
 
 def _viper(options: argparse.Namespace) -> int:
     import pysces
-    from pysces.data.files import read_expression, write_h5ad
+    from pysces.data.read import read_expression, write_h5ad
 
     start = time.perf_counter()
     _check_output(options, ".tsv", ".csv", ".h5ad")
@@ -133,7 +133,7 @@ def _viper(options: argparse.Namespace) -> int:
 
 def _msviper(options: argparse.Namespace) -> int:
     import pysces
-    from pysces.data.files import read_expression
+    from pysces.data.read import read_expression
 
     _check_output(options, ".tsv", ".csv")
     adata = read_expression(options.expression)
@@ -236,7 +236,7 @@ def _doctor(options: argparse.Namespace) -> int:
 
 def _report(options: argparse.Namespace) -> int:
     import pysces
-    from pysces.data.files import open_h5ad
+    from pysces.data.read import open_h5ad
 
     _check_output(options)
     adata = open_h5ad(options.expression, backed="r")

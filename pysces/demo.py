@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 import pysces
-from pysces.atomic import atomic_write
+from pysces._atomic import atomic_write
 from pysces.errors import PyscesError
 
 if TYPE_CHECKING:
@@ -223,8 +223,8 @@ def _activity_summary(adata: AnnData, ranked: pd.DataFrame, elapsed: float) -> s
 def _write(folder: Path, adata: AnnData, network: Network, ranked: pd.DataFrame) -> None:
     from matplotlib import pyplot
 
-    from pysces.data.files import write_h5ad
-    from pysces.plots import activity_heatmap, network_graph
+    from pysces.data.read import write_h5ad
+    from pysces.pl import activity_heatmap, network_graph
 
     network.write(folder / "network.tsv")
     atomic_write(

@@ -14,7 +14,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pysces import seeds
+from pysces import _seeds
 from pysces._version import __version__
 from pysces.dispatch import engines
 from pysces.errors import EngineUnavailable
@@ -250,7 +250,8 @@ def _compared(
 
 def _small_network(engine: str) -> pd.DataFrame:
     """Mutual information after the DPI, regulators x genes."""
-    from pysces.aracne.parts import mutual_information, prune_dpi
+    from pysces.aracne.mutual_information import mutual_information
+    from pysces.aracne.prune_dpi import prune_dpi
 
     mi = mutual_information(_small_data(), ["A", "B"], engine=engine)
     return prune_dpi(mi.where(mi > 0.1, 0.0), engine=engine)
@@ -259,7 +260,7 @@ def _small_network(engine: str) -> pd.DataFrame:
 def _small_activity(engine: str) -> pd.DataFrame:
     import pandas as pd
 
-    from pysces.viper.enrichment import enrich
+    from pysces.viper.enrich import enrich
 
     genes = list("CDEFGHIJ")
     edges = pd.DataFrame({"source": ["A"] * 4 + ["B"] * 4, "target": genes, "mor": [0.9, -0.8] * 4})
@@ -270,7 +271,7 @@ def _small_data() -> pd.DataFrame:
     """60 samples of 12 genes; C to F follow A, G to J follow B."""
     import pandas as pd
 
-    values = seeds.generator(0, "doctor").normal(size=(60, 12))
+    values = _seeds.generator(0, "doctor").normal(size=(60, 12))
     values[:, 2:6] += 2 * values[:, [0]]
     values[:, 6:10] -= 2 * values[:, [1]]
     return pd.DataFrame(values, columns=list("ABCDEFGHIJKL"))

@@ -15,14 +15,13 @@ import pandas as pd
 import pytest
 
 import pysces
-from pysces import seeds
-from pysces.aracne.copula import Scores
-from pysces.aracne.measure import Measure
-from pysces.aracne.pairs import Candidates, ScoredCandidates
-from pysces.aracne.resample import CopulaResampler, Resampler
-from pysces.aracne.resampling import Resampling
-from pysces.atomic import atomic_create, atomic_write
-from pysces.data.expression import Expression
+from pysces import _seeds
+from pysces._atomic import atomic_create, atomic_write
+from pysces.aracne._candidates import Candidates, ScoredCandidates
+from pysces.aracne._copula import Scores
+from pysces.aracne._estimators import Measure
+from pysces.aracne._resampling import CopulaResampler, Resampler, Resampling
+from pysces.data._expression import Expression
 
 REGULATORS = ["g0", "g1", "g2"]
 OPTIONS = {"n_resamples": 6, "n_null": 20_000}
@@ -38,7 +37,7 @@ BOTH = pytest.mark.parametrize("rules", [{}, EARLIER], ids=["copula", "earlier"]
 
 @pytest.fixture(scope="module")
 def data() -> pd.DataFrame:
-    values = seeds.generator(0, "checkpoint").normal(size=(100, 30))
+    values = _seeds.generator(0, "checkpoint").normal(size=(100, 30))
     values[:, 10:20] += values[:, [0]]
     values[:, 20:25] -= 2 * values[:, [1]]
     return pd.DataFrame(values, columns=[f"g{i}" for i in range(30)])
@@ -117,8 +116,8 @@ def test_later_steps_reuse_what_is_there(data, tmp_path, changed, rules, monkeyp
     def forbidden(*_, **__):
         raise AssertionError("a resample was computed again")
 
-    monkeypatch.setattr("pysces.aracne.resample.edges_above", forbidden)
-    monkeypatch.setattr("pysces.aracne.resample.CopulaResampler.part", forbidden)
+    monkeypatch.setattr("pysces.aracne._resampling.edges_above", forbidden)
+    monkeypatch.setattr("pysces.aracne._resampling.CopulaResampler.part", forbidden)
     same(run(data, folder, **{**rules, **changed}), wanted)
 
 
@@ -142,7 +141,7 @@ def test_other_parameters_are_refused_by_name(data, tmp_path, changed, named) ->
 
 @pytest.mark.filterwarnings("ignore::pysces.PyscesWarning")  # networks of noise are empty
 def test_other_counts_depths_and_batches_are_refused(tmp_path) -> None:
-    rng = seeds.generator(0, "counts")
+    rng = _seeds.generator(0, "counts")
     depth = rng.lognormal(8, 0.5, size=120)
     counts = pd.DataFrame(rng.poisson(depth[:, None] * rng.lognormal(-6, 1, size=40)))
     counts.columns = [f"g{i}" for i in range(40)]
@@ -256,7 +255,7 @@ def test_kill_at_any_moment_loses_at_most_the_batch_in_work(data, tmp_path, rule
     np.save(tmp_path / "data.npy", data.to_numpy())
     code = f"""
 import numpy as np, time, pysces
-import pysces.aracne.resample as unit
+import pysces.aracne._resampling as unit
 slow = unit.Resampler.__call__
 def slowly(self, resample):
     result = slow(self, resample)
@@ -321,7 +320,7 @@ def test_a_cluster_changes_nothing_even_when_a_worker_dies(
     victim = next(iter(cluster.run(os.getpid).values()))
     more = {**OPTIONS, "n_resamples": 12}
     for name in ("_MOST_TOGETHER", "_FEWEST_TOGETHER"):  # several batches
-        monkeypatch.setattr(f"pysces.aracne.resample.{name}", 2)
+        monkeypatch.setattr(f"pysces.aracne._resampling.{name}", 2)
     killer = threading.Timer(0.1, lambda: os.kill(victim, signal.SIGKILL))
     submit = type(cluster).submit
 

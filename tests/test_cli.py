@@ -11,13 +11,13 @@ import pandas as pd
 import pytest
 
 import pysces
-from pysces import seeds
+from pysces import _seeds
 from pysces.cli import main
 
 
 @pytest.fixture
 def expression(tmp_path):
-    rng = seeds.generator(0, "cli")
+    rng = _seeds.generator(0, "cli")
     values = rng.normal(size=(12, 120))
     values[3:8] = values[0] + 0.4 * values[3:8]
     frame = pd.DataFrame(
@@ -117,7 +117,7 @@ def test_validate(capsys, monkeypatch) -> None:
     assert main([*arguments, "--json", "--quick"]) == 0
     quick = json.loads(capsys.readouterr().out)
     assert 0 < quick["verdicts"][0]["cases"] < whole["verdicts"][0]["cases"]
-    from pysces.validation import ValidationReport, Verdict
+    from pysces.dispatch.validation import ValidationReport, Verdict
 
     failed = ValidationReport((Verdict("x", "numba", "exact", 1, 1.0, ("case: wrong",)),))
     monkeypatch.setattr(pysces, "validate", lambda *_, **__: failed)
@@ -129,7 +129,7 @@ def cells(tmp_path):
     """Two groups of cells; the targets of g0 are high in group "b"."""
     import anndata
 
-    rng = seeds.generator(1, "cli")
+    rng = _seeds.generator(1, "cli")
     values = rng.normal(size=(40, 30))
     values[20:, 2:12] += 2.0
     groups = pd.DataFrame({"group": ["a"] * 20 + ["b"] * 20}, index=[f"c{i}" for i in range(40)])

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 import pysces
-from pysces import seeds
+from pysces import _seeds
 from pysces.cli import main
 
 
@@ -28,7 +28,7 @@ def _restore(monkeypatch: pytest.MonkeyPatch):
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Cells as h5ad and as a table, a network, regulators."""
     monkeypatch.chdir(tmp_path)
-    cells = anndata.AnnData(seeds.generator(0, "files").normal(size=(20, 8)))
+    cells = anndata.AnnData(_seeds.generator(0, "files").normal(size=(20, 8)))
     cells.var_names = [f"g{number}" for number in range(8)]
     cells.obs["arm"] = ["a", "b"] * 10
     cells.write_h5ad("cells.h5ad")

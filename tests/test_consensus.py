@@ -10,13 +10,13 @@ import pytest
 from scipy import stats
 
 import pysces
-from pysces.aracne.measure import Measure
-from pysces.aracne.null import null_of, simulate
-from pysces.aracne.options import Options
-from pysces.aracne.pairs import Candidates
-from pysces.aracne.resampling import Resampling
-from pysces.aracne.significance import decoy_qvalues, least_support
-from pysces.data.expression import Expression
+from pysces.aracne._candidates import Candidates
+from pysces.aracne._estimators import Measure
+from pysces.aracne._null import null_of, simulate
+from pysces.aracne._options import Options
+from pysces.aracne._resampling import Resampling
+from pysces.aracne._significance import decoy_qvalues, least_support
+from pysces.data._expression import Expression
 
 REGULATORS = [f"R{i}" for i in range(6)]
 GENES = [*REGULATORS, *(f"g{i}" for i in range(30))]
@@ -175,7 +175,8 @@ def test_auto_stops_early_and_is_the_run_of_that_many(data, rules) -> None:
 @pytest.mark.filterwarnings("ignore::pysces.PyscesWarning")  # weak edges, without min_support
 @BOTH
 def test_auto_goes_on_while_edges_come_and_go(data, monkeypatch, rules) -> None:
-    from pysces.aracne import options, support
+    from pysces.aracne import _options as options
+    from pysces.aracne import _support as support
 
     monkeypatch.setattr(support, "_ALIKE", 1.1)  # never alike
     monkeypatch.setattr(options, "AUTO_MOST", 30)

@@ -9,8 +9,8 @@ import pytest
 from scipy import stats
 
 import pysces
-from pysces.aracne.correlation import spearman
-from pysces.data.expression import Expression
+from pysces.aracne._correlation import spearman
+from pysces.data._expression import Expression
 
 
 def test_blocks_of_pairs_keep_to_the_memory(monkeypatch: pytest.MonkeyPatch) -> None:

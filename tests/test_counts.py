@@ -8,10 +8,10 @@ import pytest
 from scipy import integrate, stats
 from scipy.special import ndtri
 
-from pysces import seeds
+from pysces import _seeds
+from pysces.data._counts import CountModel, interval_scores, looks_like_counts, recover_counts
+from pysces.data._expression import Expression
 from pysces.data._margins import is_calibrated, score_variance, tails, variance_by_sum
-from pysces.data.counts import CountModel, interval_scores, looks_like_counts, recover_counts
-from pysces.data.expression import Expression
 from pysces.errors import InputError
 
 ALL = slice(None)
@@ -238,8 +238,8 @@ def test_order_and_blocks_change_no_bit(monkeypatch: pytest.MonkeyPatch) -> None
     scores = model.scores(counts)
     cells, genes = rng.permutation(211), rng.permutation(37)
     mixed = counts[np.ix_(genes, cells)]
-    monkeypatch.setattr("pysces.data.counts._BLOCK_VALUES", 700)
-    monkeypatch.setattr("pysces.data.counts._CACHED_VALUES", 500)
+    monkeypatch.setattr("pysces.data._counts._BLOCK_VALUES", 700)
+    monkeypatch.setattr("pysces.data._counts._CACHED_VALUES", 500)
     other = fitted(mixed, depth[cells], batch[cells])
     np.testing.assert_array_equal(other.share, model.share[:, genes])
     np.testing.assert_array_equal(other.size, model.size[genes])
@@ -254,8 +254,8 @@ def test_residuals_are_normal_given_the_depth_and_keyed_by_names() -> None:
     depth = np.exp(rng.normal(7.5, 0.8, 800))
     counts = noise(rng, np.exp(rng.normal(-7, 1.5, 40)), depth, 1.0)
     model = fitted(counts, depth)
-    genes = seeds.keys(0, [f"G{i}" for i in range(40)], "residuals", 0)
-    cells = seeds.keys(0, [f"c{i}" for i in range(800)])
+    genes = _seeds.keys(0, [f"G{i}" for i in range(40)], "residuals", 0)
+    cells = _seeds.keys(0, [f"c{i}" for i in range(800)])
     z = model.residuals(counts, ALL, genes, cells)
     shallow = depth < np.median(depth)
     for part in (shallow, ~shallow):
@@ -263,7 +263,7 @@ def test_residuals_are_normal_given_the_depth_and_keyed_by_names() -> None:
     few = np.array([9, 2])
     again = model.at(depth[:50]).residuals(counts[few, :50], few, genes[few], cells[:50])
     np.testing.assert_array_equal(again, z[few, :50])
-    other = model.residuals(counts, ALL, seeds.keys(0, range(40), "residuals", 1), cells)
+    other = model.residuals(counts, ALL, _seeds.keys(0, range(40), "residuals", 1), cells)
     assert (other != z).mean() > 0.9
 
 

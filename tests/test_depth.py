@@ -10,10 +10,10 @@ import pandas as pd
 import pytest
 
 import pysces
-from pysces import seeds
-from pysces.aracne.copula import Scores, continuous_scores
-from pysces.data.depth import Known, counts_of, known_of
-from pysces.data.expression import Expression
+from pysces import _seeds
+from pysces.aracne._copula import Scores, continuous_scores
+from pysces.data._depth import Known, counts_of, known_of
+from pysces.data._expression import Expression
 
 QUICK = {"n_resamples": 6, "n_null": 10_000}
 REGULATORS = ["g0", "g1", "g2"]
@@ -33,7 +33,7 @@ def same(one: pd.DataFrame, two: pd.DataFrame) -> None:
 @pytest.fixture(scope="module")
 def data() -> pd.DataFrame:
     """80 samples; g0 drives g5 ... g9, a parabola of g1 drives g10 ... g14."""
-    values = seeds.generator(0, "continuous").normal(size=(80, 24))
+    values = _seeds.generator(0, "continuous").normal(size=(80, 24))
     values[:, 5:10] += 1.5 * values[:, [0]]
     values[:, 10:15] += values[:, [1]] ** 2
     names = [f"g{i}" for i in range(24)]
@@ -43,7 +43,7 @@ def data() -> pd.DataFrame:
 @pytest.fixture(scope="module")
 def counts() -> pd.DataFrame:
     """Counts of 120 cells of unlike depth, g0 drives g5 ... g9; whole data of 1,200 genes."""
-    rng = seeds.generator(0, "counts")
+    rng = _seeds.generator(0, "counts")
     depth = rng.lognormal(6.7, 0.4, size=(120, 1))
     share = rng.lognormal(0, 1, size=1200)
     share[:10] = np.sort(share)[-10:]  # levels that can be seen
@@ -80,7 +80,7 @@ def test_orders_change_nothing_bit_for_bit(data, engine, resampling) -> None:
     rounded = data.round(1)
     options = {**QUICK, "resampling": resampling, "engine": engine}
     wanted = pysces.infer_network(rounded, REGULATORS, **options)
-    rng = seeds.generator(1, "orders")
+    rng = _seeds.generator(1, "orders")
     mixed = rounded.iloc[rng.permutation(80), rng.permutation(24)]
     found = pysces.infer_network(mixed, REGULATORS[::-1], **options)
     same(table(found), table(wanted))
@@ -94,7 +94,7 @@ def test_orders_of_batches_and_depths_change_nothing(counts) -> None:
     options = {**QUICK, "counts": True}
     wanted = pysces.infer_network(small, REGULATORS, size_factors=depth, batch_key=batch, **options)
     assert len(wanted) >= 5
-    rng = seeds.generator(2, "orders")
+    rng = _seeds.generator(2, "orders")
     order = rng.permutation(120)
     mixed = small.iloc[order, rng.permutation(30)]
     found = pysces.infer_network(
@@ -346,7 +346,7 @@ def test_what_cannot_be_recovered_is_warned_of(counts) -> None:
 @pytest.mark.parametrize("kind", ["continuous", "counts", "batches"])
 def test_few_samples_give_an_empty_network_or_a_clear_error(kind) -> None:
     """Of 2 ... 30 samples: no other exception, and no edge from halves of fewer than 12."""
-    rng = seeds.generator(4, "few")
+    rng = _seeds.generator(4, "few")
     for n in (2, 3, 4, 5, 8, 11, 12, 19, 20, 23, 24, 25, 30):
         values = rng.normal(size=(n, 8)) if kind != "counts" else rng.poisson(3.0, (n, 8))
         frame = pd.DataFrame(values, columns=[f"g{i}" for i in range(8)])

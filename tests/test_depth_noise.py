@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 import pysces
-from pysces import seeds
+from pysces import _seeds
 
 CELLS, GENES, REGULATORS = 300, 400, 40
 NAMES = [f"g{i}" for i in range(GENES)]
@@ -19,7 +19,7 @@ NOISES = ["poisson", "negative binomial", "two batches"]
 
 def noise(kind: str, seed: int) -> tuple[pd.DataFrame, np.ndarray, np.ndarray | None]:
     """Counts without regulation, depths over all genes (others included), and batches."""
-    rng = seeds.generator(seed, kind)
+    rng = _seeds.generator(seed, kind)
     depth = rng.lognormal(8.5, 0.5, size=CELLS)
     batch = None
     share = rng.lognormal(-9.0, 1.2, size=(1, GENES))
@@ -74,7 +74,7 @@ def test_the_same_noise_makes_many_edges_where_depth_is_ignored(kind, fast) -> N
 
 def test_a_planted_edge_is_found_among_noise(fast) -> None:
     counts, depth, batch = noise("two batches", 2)
-    rng = seeds.generator(9, "planted")
+    rng = _seeds.generator(9, "planted")
     levels = counts.mean()
     strong = [name for name in NAMES[REGULATORS:] if levels[name] > 1][:8]
     activity = rng.gamma(1.0, 1.0, size=CELLS)

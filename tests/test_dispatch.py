@@ -12,10 +12,10 @@ import numpy as np
 import pytest
 
 import pysces
-from pysces import seeds
+from pysces import _seeds
 from pysces.dispatch import engines
 from pysces.dispatch import operations as ops
-from pysces.dispatch.chunks import block_length, blocks
+from pysces.dispatch.blocks import block_length, blocks
 from pysces.dispatch.contracts import _DECLARED, EXACT, Case, Spec, kernel
 from pysces.settings import Settings
 
@@ -125,7 +125,7 @@ def test_order_keys_keep_the_order() -> None:
 
 def test_float64_crosses_as_two_float32() -> None:
     pytest.importorskip("mlx.core", reason="mlx isn't installed")
-    values = seeds.generator(0).normal(size=1000) * np.logspace(-20, 20, 1000)
+    values = _seeds.generator(0).normal(size=1000) * np.logspace(-20, 20, 1000)
     spec = Spec("float64", "values")
     pair = engines._to_mlx(values, spec)
     assert np.allclose(engines._from_mlx(pair, spec), values, rtol=2**-46, atol=0)
@@ -150,7 +150,7 @@ def test_arguments_are_checked_against_the_contract() -> None:
 
 
 def test_inputs_may_be_read_only_and_are_not_changed() -> None:
-    values = seeds.generator(0).normal(size=(3, 9))
+    values = _seeds.generator(0).normal(size=(3, 9))
     values.flags.writeable = False
     before = values.copy()
     ops.average_ranks(values)
@@ -257,16 +257,16 @@ def test_cache_folder_can_be_chosen(monkeypatch, tmp_path) -> None:
 
 
 def test_streams_depend_on_their_names_alone() -> None:
-    assert seeds.generator(0, "a", 1).random() == seeds.generator(0, "a", 1).random()
-    draws = {seeds.generator(s, *parts).random() for s in (0, 1) for parts in (("a", 1), ("a1",))}
+    assert _seeds.generator(0, "a", 1).random() == _seeds.generator(0, "a", 1).random()
+    draws = {_seeds.generator(s, *parts).random() for s in (0, 1) for parts in (("a", 1), ("a1",))}
     assert len(draws) == 4
-    keys = seeds.keys(0, ["x", "y"], "gene")
+    keys = _seeds.keys(0, ["x", "y"], "gene")
     assert keys.dtype == np.uint64
-    assert keys[1] == seeds.key(0, "gene", "y")
+    assert keys[1] == _seeds.key(0, "gene", "y")
 
 
 def test_combined_keys_spread() -> None:
-    combined = seeds.combine(np.arange(100_000, dtype=np.uint64), 2**63 + 11)
+    combined = _seeds.combine(np.arange(100_000, dtype=np.uint64), 2**63 + 11)
     assert len(set(combined.tolist())) == 100_000
     bits = (combined[:, None] >> np.arange(64, dtype=np.uint64)) & np.uint64(1)
     assert abs(bits.mean(axis=0) - 0.5).max() < 0.01

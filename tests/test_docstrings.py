@@ -17,8 +17,8 @@ import pytest
 import pysces
 from pysces import errors
 from pysces.dispatch.engines import Engine
-from pysces.dispatch.report import EngineStatus, Status
-from pysces.validation import ValidationReport, Verdict
+from pysces.dispatch.status import EngineStatus, Status
+from pysces.dispatch.validation import ValidationReport, Verdict
 
 # Parameters through which data come in: a function that has one says what it refuses.
 DATA = {"activity", "adata", "correlation", "data", "edges", "expression", "first", "graph", "mi"}
@@ -153,7 +153,7 @@ CLASSES = [n for n in pysces.__all__ if inspect.isclass(getattr(pysces, n))]
     ("function", "method"), [f[1:] for f in FUNCTIONS], ids=[f[0] for f in FUNCTIONS]
 )
 def test_function_is_documented(function: Callable[..., Any], method: bool) -> None:
-    picture = function.__module__.startswith("pysces.plots.")
+    picture = function.__module__.startswith("pysces.pl.")
     assert complaints(function, method=method, picture=picture) == []
 
 

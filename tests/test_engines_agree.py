@@ -11,8 +11,7 @@ import numpy as np
 import pytest
 
 import pysces
-from pysces import validation
-from pysces.dispatch import engines
+from pysces.dispatch import engines, validation
 from pysces.dispatch.contracts import EXACT, Case, Close, Kernel, Spec, declared
 from pysces.settings import ENGINES
 

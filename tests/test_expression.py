@@ -12,7 +12,7 @@ import pytest
 import scipy.sparse as sp
 
 from pysces.data import _sources
-from pysces.data.expression import Expression, constant_genes
+from pysces.data._expression import Expression, constant_genes
 from pysces.errors import InputError
 
 if TYPE_CHECKING:

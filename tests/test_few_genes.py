@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import pysces
-from pysces import seeds
+from pysces import _seeds
 
 sc = pytest.importorskip("scanpy")
 
@@ -15,7 +15,7 @@ sc = pytest.importorskip("scanpy")
 @pytest.fixture
 def cells() -> anndata.AnnData:
     """Two kinds of cells; of one of them half of the 60 genes have much higher counts."""
-    rng = seeds.generator(0, "few genes")
+    rng = _seeds.generator(0, "few genes")
     kind = np.arange(240) % 2
     level = 2.0 * np.exp(1.5 * kind[:, None] * (np.arange(60) < 30))
     adata = anndata.AnnData(rng.poisson(level).astype(float))
@@ -47,7 +47,7 @@ def test_values_divided_by_the_sum_of_few_genes_are_ranked(cells) -> None:
 
 @pytest.mark.filterwarnings("ignore::pysces.PyscesWarning")
 def test_values_divided_by_the_sum_of_more_genes_give_their_depth(cells) -> None:
-    depth = seeds.generator(1, "few genes").integers(2000, 9000, size=240)
+    depth = _seeds.generator(1, "few genes").integers(2000, 9000, size=240)
     normalised = cells.copy()
     normalised.X = np.log1p(cells.X / depth[:, None] * 1e4)
     _, params = network(normalised)

@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from pysces.data.files import read_expression, read_network, write_h5ad
+from pysces.data.read import read_expression, read_network, write_h5ad
 from pysces.errors import InputError, PyscesError
 from pysces.network import Network
 

@@ -11,7 +11,7 @@ import pytest
 from pysces.kernels.python import dpi as reference_dpi
 from pysces.kernels.python import mi as reference_mi
 
-from pysces.aracne.estimators import partition
+from pysces.aracne._partition import partition
 
 mx = pytest.importorskip("mlx.core", reason="the kernels' sources are in the MLX engine")
 

@@ -276,7 +276,9 @@ def test_regulators_that_no_file_can_hold_are_refused_before_any_work(
     pysces.run_viper(adata, edges, min_targets=3)  # a target may have any name
     small = pd.DataFrame({"source": "T/F", "target": adata.var_names[:2]})
     pysces.run_viper(adata, pd.concat([edges, small]), min_targets=3)  # and one that isn't scored
-    monkeypatch.setattr("pysces.viper.run.activities", lambda *_: pytest.fail("work was done"))
+    monkeypatch.setattr(
+        "pysces.viper.run_viper.activities", lambda *_: pytest.fail("work was done")
+    )
     with pytest.raises(InputError, match=r"'T/F'.*h5ad and zarr"):
         pysces.run_viper(adata, edges.assign(source="T/F"), min_targets=3)
 

@@ -8,14 +8,14 @@ import pandas as pd
 import pytest
 
 import pysces
-from pysces import seeds
+from pysces import _seeds
 
 QUICK = {"n_resamples": 3, "n_null": 20_000}
 
 
 @pytest.fixture
 def adata() -> anndata.AnnData:
-    values = seeds.generator(0, "keys").normal(size=(60, 16))
+    values = _seeds.generator(0, "keys").normal(size=(60, 16))
     values[:, 4:12] += 2 * values[:, [0]]
     obs = pd.DataFrame({"group": ["a", "b", None] * 20}, index=[f"c{i}" for i in range(60)])
     found = anndata.AnnData(values, obs=obs)

@@ -66,7 +66,7 @@ def test_scores_and_tiles_of_the_copula_take_little(values, monkeypatch, fast) -
 def test_more_resamples_take_no_more_memory(values, monkeypatch, rules, fast) -> None:
     monkeypatch.setattr(settings, "_memory", 8 * 2**20)
     for name in ("_MOST_TOGETHER", "_FEWEST_TOGETHER"):  # resamples of scores go by batches
-        monkeypatch.setattr(f"pysces.aracne.resample.{name}", 4)
+        monkeypatch.setattr(f"pysces.aracne._resampling.{name}", 4)
     _peak(values, 1, rules)
     monkeypatch.setattr(settings, "_threads", 1)
     few = _peak(values, 4, rules)

@@ -9,9 +9,9 @@ import pytest
 
 import pysces
 from pysces.network import Network
-from pysces.viper.masters import Masters, master_regulators
-from pysces.viper.regulons import align
-from pysces.viper.synergy import combinations, shadow_pairs, synergy_pvalues
+from pysces.viper._regulons import align
+from pysces.viper.groups._masters import Masters, master_regulators
+from pysces.viper.groups._synergy import combinations, shadow_pairs, synergy_pvalues
 
 GENES = [f"gene{i:03d}" for i in range(400)]
 CONSTANT = [f"silent{i:02d}" for i in range(10)]

@@ -13,10 +13,9 @@ import pandas as pd
 import pytest
 
 import pysces
-from pysces import regulon
 from pysces.errors import InputError
-from pysces.network import Network, likelihood, mode_of_regulation
-from pysces.regulon import ModeFit, fit_mixture, tail_mode
+from pysces.network import Network, _modes, likelihood, mode_of_regulation
+from pysces.network._modes import ModeFit, fit_mixture, tail_mode
 
 GOLDEN = np.load(Path(__file__).parent / "golden" / "viper" / "regulon.npz")
 EDGES = pd.DataFrame(
@@ -375,7 +374,7 @@ def test_degenerate_correlations_keep_themselves(values: np.ndarray) -> None:
 
 def test_many_edges_are_represented_by_order_statistics(monkeypatch: pytest.MonkeyPatch) -> None:
     whole = fit_mixture(GOLDEN["mix_cor"])
-    monkeypatch.setattr(regulon, "MOST_FITTED", 1000)
+    monkeypatch.setattr(_modes, "MOST_FITTED", 1000)
     part = fit_mixture(GOLDEN["mix_cor"])
     np.testing.assert_allclose(part.means, whole.means, atol=2e-3)
     assert fit_mixture(GOLDEN["mix_cor"][::-1]) == part

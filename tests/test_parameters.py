@@ -12,12 +12,12 @@ import pandas as pd
 import pytest
 
 import pysces
-from pysces.aracne import single
-from pysces.aracne.options import Options
+from pysces.aracne import infer_network as single
+from pysces.aracne._options import Options
 from pysces.cli import COMMANDS, main
 from pysces.cli_parser import parser
-from pysces.viper.enrichment import Compat, Enrichment
-from pysces.viper.signatures import Method
+from pysces.viper._enrichment import Compat, Enrichment
+from pysces.viper._signatures import Method
 
 RUN, INFER = (
     {
@@ -101,7 +101,7 @@ def test_the_command_line_of_viper_has_the_defaults_of_the_function(
 def test_choices_of_viper_are_handed_on(
     option: str, values: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("pysces.data.files.read_expression", lambda *_, **__: None)
+    monkeypatch.setattr("pysces.data.read.read_expression", lambda *_, **__: None)
     for value in get_args(values):
 
         def stop(*_: Any, value: str = value, **given: Any) -> None:
@@ -132,7 +132,7 @@ def test_the_command_line_hands_on_what_it_is_given(given, wanted, monkeypatch) 
         assert {name: options[name] for name in wanted} == wanted
         raise Stopped
 
-    monkeypatch.setattr("pysces.data.files.read_expression", lambda *_, **__: None)
+    monkeypatch.setattr("pysces.data.read.read_expression", lambda *_, **__: None)
     monkeypatch.setattr(pysces, "run_aracne", stop)
     with pytest.raises(Stopped):
         main(["aracne", "x.h5ad", "-o", "net.tsv", *given])

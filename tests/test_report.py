@@ -17,8 +17,8 @@ import pandas as pd
 import pytest
 
 import pysces
-from pysces import seeds
-from pysces.data import storage
+from pysces import _seeds
+from pysces.data import _results
 from pysces.errors import MissingKeyError
 from pysces.reports.checks import data_checks
 from pysces.reports.page import Markup, element, escaped, page, table
@@ -38,7 +38,7 @@ HOSTILE = [
 @pytest.fixture(scope="module")
 def adata() -> anndata.AnnData:
     """Every name is hostile: genes, groups, keys, columns."""
-    rng = seeds.generator(0, "report")
+    rng = _seeds.generator(0, "report")
     genes = [*HOSTILE, *(f"gene{i}" for i in range(36))]
     group = np.arange(60) % 3
     values = rng.normal(size=(60, 40)) + 2.0 * (group == 0)[:, None] * (np.arange(40) % 2)
@@ -62,7 +62,7 @@ def adata() -> anndata.AnnData:
         "n_constant_genes": 2,
     }  # fmt: skip
     network = pysces.Network(pd.DataFrame(edges, columns=columns))
-    storage.write_network(adata, "<em>net<", network, params)
+    _results.write_network(adata, "<em>net<", network, params)
     kind = {"groupby": "<i>kind</i>"}
     pysces.run_viper(adata, "<em>net<", min_targets=5, key_added="&act", **kind)
     pysces.run_msviper(
@@ -178,7 +178,7 @@ def test_report_of_a_file_on_disk(adata, tmp_path) -> None:
     only = anndata.AnnData(adata.X, var=pd.DataFrame(index=[f"g{i}" for i in range(40)]))
     only.obs_names = adata.obs_names
     edges = pd.DataFrame({"source": ["g0"] * 3, "target": ["g1", "g2", "gone"]})
-    storage.write_network(only, "aracne", pysces.Network(edges), {})
+    _results.write_network(only, "aracne", pysces.Network(edges), {})
     only.write_h5ad(tmp_path / "a.h5ad")
     backed = anndata.read_h5ad(tmp_path / "a.h5ad", backed="r")
     pysces.report(backed, tmp_path / "a.html")
@@ -198,7 +198,7 @@ def test_what_would_fail_late_fails_first(adata, tmp_path, monkeypatch) -> None:
 
 
 def test_checks_see_what_is_wrong() -> None:
-    counts = seeds.generator(0, "counts").poisson(5, size=(30, 6)).astype(float)
+    counts = _seeds.generator(0, "counts").poisson(5, size=(30, 6)).astype(float)
     counts[0, 0] = 30
     adata = anndata.AnnData(counts)
     adata.var_names = ["a", "b", "c", "d", "e", "f"]

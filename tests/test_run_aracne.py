@@ -11,7 +11,7 @@ import pytest
 from scipy import sparse
 
 import pysces
-from pysces import seeds
+from pysces import _seeds
 
 N_NULL = 100_000
 QUICK = {"n_resamples": 8, "n_null": N_NULL}
@@ -27,7 +27,7 @@ BOTH = pytest.mark.parametrize("rules", [{}, EARLIER], ids=["copula", "earlier"]
 
 def simulated(n_samples: int = 120, n_genes: int = 40, seed: int = 0) -> pd.DataFrame:
     """Regulators R0 ... R4; genes 10-19 follow R0, 20-29 are repressed by R1, others are noise."""
-    rng = seeds.generator(seed, "simulated")
+    rng = _seeds.generator(seed, "simulated")
     values = rng.normal(size=(n_samples, n_genes))
     names = [f"R{i}" for i in range(5)] + [f"g{i}" for i in range(5, n_genes)]
     values[:, 10:20] = values[:, [0]] + 0.5 * values[:, 10:20]
@@ -73,7 +73,7 @@ def test_finds_what_was_planted(data, rules) -> None:
 @BOTH
 def test_edges_go_by_support_then_by_strength(data, rules, caplog) -> None:
     """The order of all edges is the column rank; without resamples it is that of mi."""
-    weak = data + 0.7 * seeds.generator(8).normal(size=data.shape)
+    weak = data + 0.7 * _seeds.generator(8).normal(size=data.shape)
     options = {**QUICK, "min_support": 0.2, "n_resamples": 20, "alpha": 0.3, **rules}
     with caplog.at_level("INFO", logger="pysces"), warnings.catch_warnings():
         warnings.simplefilter("ignore", pysces.PyscesWarning)  # weak edges, on purpose
@@ -100,9 +100,9 @@ def test_edges_of_one_support_go_by_their_mean_over_resamples(data) -> None:
     table = pysces.infer_network(data, REGULATORS, **options).to_dataframe()
     assert len(table) > 15
     assert (table["support"] == 2).all()
-    from pysces.aracne.copula import Scores
-    from pysces.aracne.resampling import Resampling
-    from pysces.data.expression import Expression
+    from pysces.aracne._copula import Scores
+    from pysces.aracne._resampling import Resampling
+    from pysces.data._expression import Expression
     from pysces.dispatch import operations as ops
 
     expression = Expression.from_matrix(data)
@@ -138,8 +138,8 @@ def test_mi_is_that_of_all_samples(data) -> None:
 def test_order_of_genes_and_samples_changes_nothing(data, estimator, resampling) -> None:
     rounded = data.round(1)  # with ties: they're broken by name, not by place
     rounded.index = [f"cell{i}" for i in range(len(rounded))]
-    shuffled = rounded[rounded.columns[seeds.generator(1).permutation(rounded.shape[1])]]
-    shuffled = shuffled.iloc[seeds.generator(2).permutation(len(rounded))]
+    shuffled = rounded[rounded.columns[_seeds.generator(1).permutation(rounded.shape[1])]]
+    shuffled = shuffled.iloc[_seeds.generator(2).permutation(len(rounded))]
     options = {"estimator": estimator, "resampling": resampling, **QUICK}
     if estimator == "binned":
         options["n_bins"] = 5
@@ -200,7 +200,7 @@ def test_kinds_of_input_change_nothing(data, tmp_path) -> None:
 
 
 def test_seed_matters(data) -> None:
-    weak = data + seeds.generator(8).normal(size=data.shape)
+    weak = data + _seeds.generator(8).normal(size=data.shape)
     options = {**QUICK, "alpha": 1.0, "min_support": 0.2}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", pysces.PyscesWarning)  # weak edges, on purpose
@@ -245,7 +245,7 @@ def test_result_survives_the_disk(data, tmp_path, suffix) -> None:
 
 def test_layer_and_mask(data) -> None:
     adata = as_anndata(data)
-    adata.layers["noise"] = seeds.generator(2).normal(size=adata.shape)
+    adata.layers["noise"] = _seeds.generator(2).normal(size=adata.shape)
     with pytest.warns(pysces.PyscesWarning, match="No edge"):
         pysces.run_aracne(
             adata, REGULATORS, layer="noise", resampling=None, n_null=N_NULL, alpha=1e-6
@@ -256,7 +256,7 @@ def test_layer_and_mask(data) -> None:
 
 
 def test_empty_network_says_why(data) -> None:
-    noise = pd.DataFrame(seeds.generator(3).normal(size=(50, 8)), columns=list("ABCDEFGH"))
+    noise = pd.DataFrame(_seeds.generator(3).normal(size=(50, 8)), columns=list("ABCDEFGH"))
     with pytest.warns(pysces.PyscesWarning, match=r"50 samples.*threshold.*largest seen"):
         network = pysces.infer_network(noise, ["A"], resampling=None, alpha=1e-4, n_null=N_NULL)
     assert len(network) == 0
@@ -291,7 +291,7 @@ def test_constant_genes_are_dropped_and_reported(data, caplog) -> None:
 
 
 def test_dpi_removes_the_indirect_edge() -> None:
-    rng = seeds.generator(4)
+    rng = _seeds.generator(4)
     a = rng.normal(size=400)
     b = a + 0.4 * rng.normal(size=400)
     c = b + 0.4 * rng.normal(size=400)
@@ -308,7 +308,7 @@ def test_noise_keeps_the_promise_of_benjamini_hochberg(fast) -> None:
     names = [f"g{i}" for i in range(400)]
     counts = []
     for seed in range(20):
-        noise = pd.DataFrame(seeds.generator(seed, "noise").normal(size=(200, 400)), columns=names)
+        noise = pd.DataFrame(_seeds.generator(seed, "noise").normal(size=(200, 400)), columns=names)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", pysces.PyscesWarning)  # an empty network says so
             network = pysces.infer_network(noise, names[:100], resampling=None, dpi=False)

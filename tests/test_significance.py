@@ -7,11 +7,11 @@ import pytest
 from scipy import stats
 
 import pysces
-from pysces import seeds
-from pysces.aracne.copula import Copula, continuous_scores, whole_scores
-from pysces.aracne.measure import Measure
-from pysces.aracne.null import N_NULL, Null, _cached, null_of, simulate, summarise
-from pysces.aracne.significance import (
+from pysces import _seeds
+from pysces.aracne._copula import Copula, continuous_scores, whole_scores
+from pysces.aracne._estimators import Measure
+from pysces.aracne._null import N_NULL, Null, _cached, null_of, simulate, summarise
+from pysces.aracne._significance import (
     adjusted,
     binomial_log_pvalues,
     decoy_qvalues,
@@ -21,12 +21,12 @@ from pysces.dispatch import operations as ops
 
 
 def test_benjamini_hochberg_equals_scipy() -> None:
-    pvalues = seeds.generator(0, "bh").uniform(size=200) ** 3
+    pvalues = _seeds.generator(0, "bh").uniform(size=200) ** 3
     assert np.allclose(adjusted(pvalues, 200, "fdr_bh"), stats.false_discovery_control(pvalues))
 
 
 def test_benjamini_hochberg_of_the_smallest_only() -> None:
-    pvalues = seeds.generator(1, "bh").uniform(size=5000) ** 4
+    pvalues = _seeds.generator(1, "bh").uniform(size=5000) ** 4
     every = stats.false_discovery_control(pvalues)
     small = pvalues <= 0.05
     found = adjusted(pvalues[small], 5000, "fdr_bh")
@@ -54,7 +54,7 @@ def test_decoy_qvalues_by_hand() -> None:
 
 
 def test_decoy_qvalues_brute_force() -> None:
-    rng = seeds.generator(2, "decoys")
+    rng = _seeds.generator(2, "decoys")
     support, decoys = rng.integers(1, 6, 60), rng.integers(1, 4, 25)
     mi, decoy_mi = rng.integers(0, 3, 60), rng.integers(0, 3, 25)
     found = decoy_qvalues(support, mi, decoys, decoy_mi, 2)
@@ -68,7 +68,7 @@ def test_decoy_qvalues_brute_force() -> None:
 
 def test_decoys_control_noise() -> None:
     """Targets and decoys exchangeable: q <= 0.05 anywhere in at most about 5 % of runs."""
-    rng = seeds.generator(3, "noise")
+    rng = _seeds.generator(3, "noise")
     any_found = [
         (
             decoy_qvalues(*(rng.integers(0, 1 << 40, n) for n in (50, 50, 1000, 1000)), 20) <= 0.05
@@ -92,7 +92,7 @@ def test_poisson_and_binomial_rules() -> None:
 
 def _exponential_null(n: int = 200_000) -> tuple[Null, float]:
     scale = 1e9
-    values = np.round(seeds.generator(4, "null").exponential(scale, n)).astype(np.int64)
+    values = np.round(_seeds.generator(4, "null").exponential(scale, n)).astype(np.int64)
     return summarise(values), scale
 
 
@@ -161,7 +161,7 @@ def test_pvalues_of_few_values_follow_the_exact_law(n: int, fast) -> None:
 
 def _fresh_pairs(measure: Measure, scheme: str, seed: int) -> np.ndarray:
     """Mutual information of genes drawn by another generator than the null's own."""
-    rng = seeds.generator(seed, "fresh")
+    rng = _seeds.generator(seed, "fresh")
     found = []
     # A bootstrap's pairs share one draw of samples, so many draws of few pairs
     n_draws, n_genes = (400, 60) if scheme == "bootstrap" else (8, 300)
@@ -253,7 +253,7 @@ def test_tables_are_the_same_on_every_machine() -> None:
     import hashlib
 
     from pysces._logarithm import log as _log
-    from pysces.aracne.estimators import c_log_c, partition
+    from pysces.aracne._partition import c_log_c, partition
 
     counts = np.arange(1, 5001).astype(float)
     assert np.abs(_log(counts) - np.log(counts)).max() < 1e-14
@@ -313,7 +313,7 @@ def test_copula_pvalues_are_calibrated(n, degree, studentised, kind, fast) -> No
     half = n // 2 if n > 20 else n  # thresholds of halves, as networks use them
     measure = Copula(half, n, degree, studentised)
     null = null_of(measure, n_null=1_000_000)
-    rng = seeds.generator(n + degree, kind)
+    rng = _seeds.generator(n + degree, kind)
     below = np.zeros(3)
     levels = (1e-2, 1e-3, 1e-4)
     for _ in range(2 if n == 1000 else 4):

@@ -15,7 +15,7 @@ import pandas as pd
 import pytest
 import scipy.sparse as sp
 
-from pysces.data import storage
+from pysces.data import _results
 from pysces.errors import InputError, MissingKeyError
 from pysces.network import Network
 
@@ -97,14 +97,14 @@ def round_trip(adata: ad.AnnData, folder: Path, kind: str) -> ad.AnnData:
 @pytest.mark.parametrize("kind", ["h5ad", "zarr"])
 def test_network_and_params_survive_files(kind: str, tmp_path: Path) -> None:
     adata = new_adata()
-    storage.write_network(adata, "aracne", NETWORK, PARAMS)
-    storage.write_network(adata, "second", Network(NETWORK.to_dataframe()[:0]), {})
+    _results.write_network(adata, "aracne", NETWORK, PARAMS)
+    _results.write_network(adata, "second", Network(NETWORK.to_dataframe()[:0]), {})
     stored = round_trip(adata, tmp_path, kind)
-    assert storage.read_network_of(stored).equals(NETWORK)
+    assert _results.read_network_of(stored).equals(NETWORK)
     table = stored.uns["aracne"]["network"]
     assert isinstance(table["source"].dtype, pd.CategoricalDtype)
     assert list(table.columns) == ["source", "target", "mi", "support"]
-    assert len(storage.read_network_of(stored, "second")) == 0
+    assert len(_results.read_network_of(stored, "second")) == 0
     params = stored.uns["aracne"]["params"]
     assert list(params["tuple"]) == [1, 2]
     assert list(params["set"]) == ["a", "b"]
@@ -126,12 +126,12 @@ def test_network_and_params_survive_files(kind: str, tmp_path: Path) -> None:
     assert list(params["frame"]["mixed"]) == ["1", "a"]
     assert stored.uns["other"]["kept"] == 1
     again = round_trip(stored, tmp_path, kind)  # what was read can be written
-    assert storage.read_network_of(again).equals(NETWORK)
+    assert _results.read_network_of(again).equals(NETWORK)
 
 
 def test_plain_is_stable_and_copies() -> None:
-    once = storage.plain({"values": np.arange(3), "list": [1.5, 2], "b": [True]})
-    twice = storage.plain(once)
+    once = _results.plain({"values": np.arange(3), "list": [1.5, 2], "b": [True]})
+    twice = _results.plain(once)
     assert set(twice) == {"values", "list", "b"}
     assert twice["values"] is not once["values"]
     np.testing.assert_array_equal(twice["list"], [1.5, 2.0])
@@ -142,7 +142,7 @@ def test_plain_is_stable_and_copies() -> None:
 def test_impossible_keys_are_refused(key: Any) -> None:
     adata = new_adata()
     with pytest.raises(InputError, match="without '/'"):
-        storage.write_network(adata, key, NETWORK, {})
+        _results.write_network(adata, key, NETWORK, {})
     assert list(adata.uns) == ["other"]
 
 
@@ -159,12 +159,12 @@ def test_impossible_keys_are_refused(key: Any) -> None:
 )
 def test_impossible_params_leave_nothing_behind(params: Any, message: str) -> None:
     adata = new_adata()
-    storage.write_network(adata, "aracne", NETWORK, {"run": 1})
+    _results.write_network(adata, "aracne", NETWORK, {"run": 1})
     with pytest.raises(InputError, match=message):
-        storage.write_network(adata, "aracne", NETWORK, params)
+        _results.write_network(adata, "aracne", NETWORK, params)
     assert adata.uns["aracne"]["params"] == {"run": 1}
     with pytest.raises(InputError, match=message):
-        storage.write_network(adata, "new", NETWORK, params)
+        _results.write_network(adata, "new", NETWORK, params)
     assert sorted(adata.uns) == ["aracne", "other"]
 
 
@@ -172,7 +172,7 @@ def test_activity_is_written_whole_or_not_at_all(tmp_path: Path) -> None:
     adata = new_adata()
     activity = pd.DataFrame(np.ones((4, 2)), index=adata.obs_names, columns=["R1", "R2"])
     regulators = pd.DataFrame({"n_targets": [3, 4]}, index=["R1", "R2"])
-    storage.write_activity(
+    _results.write_activity(
         adata,
         "viper",
         activity,
@@ -188,50 +188,50 @@ def test_activity_is_written_whole_or_not_at_all(tmp_path: Path) -> None:
 
     too_short = activity.iloc[:2]
     with pytest.raises(ValueError, match=r"shape|index"):
-        storage.write_activity(adata, "viper", activity * 2, {"a": 2}, pvalues=too_short)
+        _results.write_activity(adata, "viper", activity * 2, {"a": 2}, pvalues=too_short)
     assert adata.uns["viper"]["params"] == {"a": 1}
     pd.testing.assert_frame_equal(adata.obsm["viper"], activity)
     with pytest.raises(ValueError, match=r"shape|index"):
-        storage.write_activity(adata, "fresh", too_short, {})
+        _results.write_activity(adata, "fresh", too_short, {})
     assert "fresh" not in adata.uns
 
-    storage.write_activity(adata, "viper", activity, {"a": 3})
+    _results.write_activity(adata, "viper", activity, {"a": 3})
     assert sorted(adata.obsm) == ["viper"]
     with pytest.raises(InputError, match="The name of a column"):
-        storage.write_activity(adata, "viper", activity.rename(columns={"R1": "R/1"}), {})
+        _results.write_activity(adata, "viper", activity.rename(columns={"R1": "R/1"}), {})
 
 
 def test_missing_network_says_what_to_run() -> None:
     adata = new_adata()
     with pytest.raises(MissingKeyError) as error:
-        storage.read_network_of(adata)
+        _results.read_network_of(adata)
     assert str(error.value) == (
         "Did not find .uns['aracne']. Run `pysces.run_aracne(adata)` first."
     )
-    storage.write_network(adata, "tcells", NETWORK, {})
+    _results.write_network(adata, "tcells", NETWORK, {})
     with pytest.raises(MissingKeyError, match=r"key_added='x'\)` first. Networks .* 'tcells'"):
-        storage.read_network_of(adata, "x")
+        _results.read_network_of(adata, "x")
     adata.uns["colours"] = np.array(["red", "network"])
     for key in ("other", "colours"):
         with pytest.raises(MissingKeyError, match=key):
-            storage.read_network_of(adata, key)
+            _results.read_network_of(adata, key)
     view = adata[:2]
-    assert storage.read_network_of(view, "tcells").equals(NETWORK)
+    assert _results.read_network_of(view, "tcells").equals(NETWORK)
     assert Network.from_anndata(adata, "tcells").equals(NETWORK)
 
 
 def test_how_a_network_was_made_stays_with_it() -> None:
     adata = new_adata()
-    storage.write_network(adata, "aracne", NETWORK, {"alpha": 0.05})
-    network = storage.read_network_of(adata)
+    _results.write_network(adata, "aracne", NETWORK, {"alpha": 0.05})
+    network = _results.read_network_of(adata)
     assert network.params == {"alpha": 0.05}
     assert network.prune(1).params == network.filter(1).params == {"alpha": 0.05}
     adata.uns["bare"] = {"network": NETWORK.to_dataframe()}
-    assert storage.read_network_of(adata, "bare").params == {}
+    assert _results.read_network_of(adata, "bare").params == {}
 
 
 def test_stored_network_can_be_read_and_changed_without_effect_on_the_original() -> None:
     adata = new_adata()
-    storage.write_network(adata, "aracne", NETWORK, {})
+    _results.write_network(adata, "aracne", NETWORK, {})
     adata.uns["aracne"]["network"].loc[0, "mi"] = 5.0
     assert NETWORK.to_dataframe()["mi"][0] == 0.1

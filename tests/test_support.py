@@ -9,16 +9,15 @@ import pandas as pd
 import pytest
 
 import pysces
-from pysces import seeds
-from pysces.aracne import judgement
-from pysces.aracne.copula import Scores, strata
-from pysces.aracne.options import Options
-from pysces.aracne.pairs import Edges, ScoredCandidates
-from pysces.aracne.resample import CopulaResampler, ResampleResult
-from pysces.aracne.resampling import Resampling
-from pysces.aracne.significance import decoy_qvalues
-from pysces.aracne.support import Seen
-from pysces.data.expression import Expression
+from pysces import _seeds
+from pysces.aracne import _quality
+from pysces.aracne._candidates import Edges, ScoredCandidates
+from pysces.aracne._copula import Scores, strata
+from pysces.aracne._options import Options
+from pysces.aracne._resampling import CopulaResampler, ResampleResult, Resampling
+from pysces.aracne._significance import decoy_qvalues
+from pysces.aracne._support import Seen
+from pysces.data._expression import Expression
 from pysces.network import Network
 
 REGULATORS = [f"g{i}" for i in range(4)]
@@ -29,7 +28,7 @@ weak = pytest.mark.filterwarnings("ignore::pysces.PyscesWarning")  # weak edges,
 @pytest.fixture(scope="module")
 def data() -> pd.DataFrame:
     """100 samples; each of four regulators drives five genes, from strongly to hardly."""
-    values = seeds.generator(0, "support").normal(size=(100, 60))
+    values = _seeds.generator(0, "support").normal(size=(100, 60))
     for i in range(4):
         for j, strength in enumerate((2.0, 0.8, 0.5, 0.35, 0.25)):
             values[:, 10 + 5 * i + j] += strength * values[:, i]
@@ -59,8 +58,8 @@ def test_halves_are_complements_and_unlike_from_pair_to_pair(n) -> None:
 
 def test_each_half_has_its_own_threshold() -> None:
     """Of 25 samples, 12 and 13: the smaller half needs more."""
-    from pysces.aracne.copula import Copula
-    from pysces.aracne.null import null_of
+    from pysces.aracne._copula import Copula
+    from pysces.aracne._null import null_of
 
     small, large = (
         null_of(Copula(n, 25, 1, False), n_null=50_000).threshold(1e-2) for n in (12, 13)
@@ -79,7 +78,7 @@ def test_weights_of_a_bootstrap_are_its_draws() -> None:
 
 @pytest.mark.parametrize("n", [20, 39, 40, 119, 205, 1000])
 def test_strata_are_of_like_depth_and_hold_20_samples(n) -> None:
-    depth = seeds.generator(n, "depth").lognormal(8, 1, size=n)
+    depth = _seeds.generator(n, "depth").lognormal(8, 1, size=n)
     found = strata(depth, None, n)
     sizes = np.bincount(found)
     assert sizes.min() >= 20
@@ -90,7 +89,7 @@ def test_strata_are_of_like_depth_and_hold_20_samples(n) -> None:
 
 
 def test_strata_stay_within_batches() -> None:
-    rng = seeds.generator(0, "batches")
+    rng = _seeds.generator(0, "batches")
     batch = np.repeat([0, 1, 2], [70, 20, 310])
     depth = rng.lognormal(8, 1, size=400)
     found = strata(depth, batch, 400)
@@ -272,7 +271,7 @@ def _judged(monkeypatch, **changed) -> list[str]:
         "stability": 0.9, **changed,
     }  # fmt: skip
     share = params.pop("share", 0.01)
-    return judgement._problems(params, Options(), 100, share)
+    return _quality._problems(params, Options(), 100, share)
 
 
 @pytest.mark.parametrize(
@@ -304,7 +303,7 @@ def test_a_good_network_is_not_warned_of(monkeypatch, data) -> None:
 
 def test_a_network_of_what_all_genes_share_is_warned_of() -> None:
     """As depth does where it is not accounted for."""
-    rng = seeds.generator(1, "shared")
+    rng = _seeds.generator(1, "shared")
     values = rng.normal(size=(100, 200)) + 1.5 * rng.normal(size=(100, 1))
     names = [f"g{i}" for i in range(200)]
     shared = pd.DataFrame(values, columns=names)

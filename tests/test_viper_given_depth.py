@@ -14,11 +14,11 @@ from scipy import stats
 
 import pysces
 from pysces.cli import main
+from pysces.data._count_data import count_data
 from pysces.data._margins import variance_by_sum
-from pysces.data.count_data import count_data
 from pysces.errors import PyscesWarning
-from pysces.viper.count_signatures import LIMIT
-from pysces.viper.ttests import group_z, permutation_orders, permuted_group_z
+from pysces.viper._count_signatures import LIMIT
+from pysces.viper._t_tests import group_z, permutation_orders, permuted_group_z
 
 N_CELLS, N_GENES = 400, 1100
 GENES = [f"G{i:04d}" for i in range(N_GENES)]
@@ -234,7 +234,7 @@ def test_a_cell_depends_on_the_reference_and_itself_alone(monkeypatch: pytest.Mo
         few = few[::-1, np.random.default_rng(0).permutation(N_GENES)].copy()
         few.obs["total_counts"] = np.asarray(few.X).sum(axis=1)
         with monkeypatch.context() as patch:
-            patch.setattr("pysces.viper.given_depth.cells_of_block", lambda *_: 7)
+            patch.setattr("pysces.viper._depth_scores.cells_of_block", lambda *_: 7)
             pysces.run_viper(few, network, **deep, **options)
         whole = adata.obsm["viper"].loc[few.obs_names, few.obsm["viper"].columns]
         np.testing.assert_allclose(few.obsm["viper"], whole, rtol=0, atol=1e-9, err_msg=method)

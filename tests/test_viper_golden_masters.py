@@ -11,33 +11,33 @@ import pandas as pd
 import pytest
 
 import pysces
-from pysces.viper.masters import (
-    Masters,
-    combine_bootstraps,
-    leading_edge,
-    master_regulators,
-)
-from pysces.viper.nulls import (
+from pysces.viper._normal_scores import benjamini_hochberg, two_sided
+from pysces.viper._nulls import (
     Resample,
     against_null,
     approximate_cdf,
     null_signature,
 )
-from pysces.viper.pleiotropy import Pleiotropy, correct
-from pysces.viper.quantiles import benjamini_hochberg, two_sided
-from pysces.viper.regulons import Regulons, align
-from pysces.viper.synergy import (
+from pysces.viper._pleiotropy import Pleiotropy, correct
+from pysces.viper._regulons import Regulons, align
+from pysces.viper._t_tests import (
+    bootstrapped_group_z,
+    group_z,
+    permuted_group_z,
+    row_t_test,
+)
+from pysces.viper.groups._masters import (
+    Masters,
+    combine_bootstraps,
+    leading_edge,
+    master_regulators,
+)
+from pysces.viper.groups._synergy import (
     Together,
     combinations,
     shadow_pairs,
     synergy_pvalues,
     without_shadows,
-)
-from pysces.viper.ttests import (
-    bootstrapped_group_z,
-    group_z,
-    permuted_group_z,
-    row_t_test,
 )
 
 FOLDER = Path(__file__).parent / "golden" / "viper"

@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 
 import pysces
-from pysces.data.expression import Expression
+from pysces.data._expression import Expression
 
 
 @pytest.fixture

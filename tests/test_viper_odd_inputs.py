@@ -13,8 +13,8 @@ import scipy.sparse as sp
 from scipy import stats
 
 import pysces
-from pysces.viper.metaviper import combine_networks
-from pysces.viper.nulls import against_null
+from pysces.viper._metaviper import combine_networks
+from pysces.viper._nulls import against_null
 
 GENES = [f"g{k:02d}" for k in range(40)]
 

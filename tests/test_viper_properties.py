@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 import pysces
-from pysces.viper import activities, enrichment, signatures
+from pysces.viper import _activities, _enrichment, _signatures
 
 ENGINES = [row.engine for row in pysces.status().engines if row.available]
 KINDS = ("area", "narnea", "gsea", "mean")
@@ -88,8 +88,8 @@ def test_blocks_of_any_size_give_the_same(signature: Any, monkeypatch: Any) -> N
     network = edges(data.columns)
     right = run(data, network, signature=signature)
     for size in (1, 7):
-        monkeypatch.setattr(activities, "cells_of_block", lambda *_, n=size: n)
-        monkeypatch.setattr(enrichment, "cells_of_block", lambda *_, n=size: n)
+        monkeypatch.setattr(_activities, "cells_of_block", lambda *_, n=size: n)
+        monkeypatch.setattr(_enrichment, "cells_of_block", lambda *_, n=size: n)
         found = run(data, network, signature=signature)
         pd.testing.assert_frame_equal(found, right, check_exact=True)
 
@@ -97,11 +97,11 @@ def test_blocks_of_any_size_give_the_same(signature: Any, monkeypatch: Any) -> N
 def test_the_reference_of_a_rank_signature_is_sorted_once(monkeypatch: Any) -> None:
     data = counts(20, 30)
     sorted_genes = []
-    sort = signatures.Levels.of
+    sort = _signatures.Levels.of
     monkeypatch.setattr(
-        signatures.Levels, "of", lambda column: sorted_genes.append(1) or sort(column)
+        _signatures.Levels, "of", lambda column: sorted_genes.append(1) or sort(column)
     )
-    monkeypatch.setattr(activities, "cells_of_block", lambda *_: 3)
+    monkeypatch.setattr(_activities, "cells_of_block", lambda *_: 3)
     run(data, edges(data.columns), signature="rank", filter_genes=False)
     assert len(sorted_genes) == 30
 

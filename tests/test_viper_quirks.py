@@ -11,13 +11,13 @@ import pandas as pd
 import pytest
 
 import pysces
-from pysces.viper import activities, enrichment
-from pysces.viper.metaviper import best_network, combine_networks
-from pysces.viper.nulls import approximate_cdf
-from pysces.viper.pleiotropy import Pleiotropy, penalised_regulons
-from pysces.viper.quantiles import benjamini_hochberg
-from pysces.viper.regulons import align
-from pysces.viper.ttests import permutation_orders
+from pysces.viper import _activities, _enrichment
+from pysces.viper._metaviper import best_network, combine_networks
+from pysces.viper._normal_scores import benjamini_hochberg
+from pysces.viper._nulls import approximate_cdf
+from pysces.viper._pleiotropy import Pleiotropy, penalised_regulons
+from pysces.viper._regulons import align
+from pysces.viper._t_tests import permutation_orders
 
 
 def simulated(cells: int = 40, genes: int = 90, seed: int = 0) -> tuple[ad.AnnData, pd.DataFrame]:
@@ -125,8 +125,8 @@ def test_the_largest_rank_of_a_call_is_that_of_all_its_blocks(
     alone = adata[:9].copy()
     pysces.run_viper(alone, network, **options)
     assert not alone.obsm["viper"].equals(right.iloc[:9])
-    monkeypatch.setattr(activities, "cells_of_block", lambda *_: 3)
-    monkeypatch.setattr(enrichment, "block_length", lambda *_: 3)
+    monkeypatch.setattr(_activities, "cells_of_block", lambda *_: 3)
+    monkeypatch.setattr(_enrichment, "block_length", lambda *_: 3)
     pysces.run_viper(adata, network, **options)
     pd.testing.assert_frame_equal(adata.obsm["viper"], right, check_exact=True)
 
@@ -137,11 +137,11 @@ def test_null_samples_have_their_own_largest_rank(monkeypatch: pytest.MonkeyPatc
     peaks = []
 
     def scored(values: Any, *arguments: Any, peak: int = -1, **options: Any) -> Any:
-        own = {enrichment.common_peak([row[None]]) for row in values}
+        own = {_enrichment.common_peak([row[None]]) for row in values}
         peaks.append((peak, max(own), len(own)))
-        return enrichment.score_block(values, *arguments, peak=peak, **options)
+        return _enrichment.score_block(values, *arguments, peak=peak, **options)
 
-    monkeypatch.setattr(activities, "score_block", scored)
+    monkeypatch.setattr(_activities, "score_block", scored)
     options = {"groupby": "kind", "reference": "b", "n_permutations": 12, "compat": "r-matrix"}
     pysces.run_viper(adata, network, **options)
     assert len(peaks) == 2  # the null, the cells

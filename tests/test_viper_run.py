@@ -13,8 +13,8 @@ import scipy.sparse as sp
 from scipy import stats
 
 import pysces
-from pysces.viper.blocks import Table
-from pysces.viper.moments import gene_moments
+from pysces.viper._cells import Table
+from pysces.viper._moments import gene_moments
 
 
 @pytest.fixture

@@ -12,17 +12,17 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from pysces._checks import check_number, check_one_of, check_whole
+from pysces._messages import listed
 from pysces._reading import lines, reading
-from pysces.aracne.significance import (
+from pysces.aracne._significance import (
     CORRECTIONS,
     adjusted,
     binomial_log_pvalues,
     poisson_pvalues,
 )
-from pysces.checks import check_number, check_one_of, check_whole
-from pysces.dispatch.chunks import progress
+from pysces.dispatch.blocks import progress
 from pysces.errors import InputError
-from pysces.messages import listed
 from pysces.network import Network
 
 if TYPE_CHECKING:
@@ -270,7 +270,7 @@ def _files_of(folder: Path) -> list[Path]:
 def _table(item: Any) -> pd.DataFrame:
     """The edges of one network, checked."""
     if isinstance(item, str | os.PathLike):
-        from pysces.data.files import read_network
+        from pysces.data.read import read_network
 
         return read_network(item).to_dataframe()
     network = item if isinstance(item, Network) else Network.from_dataframe(item)

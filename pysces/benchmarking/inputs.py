@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from pysces import seeds
+from pysces import _seeds
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 def stream(*parts: object) -> np.random.Generator:
     """Random numbers that are the same on every machine and in every order of calls."""
-    return seeds.generator(0, "benchmark", *parts)
+    return _seeds.generator(0, "benchmark", *parts)
 
 
 def independent_ranks(rng: np.random.Generator, rows: int, samples: int) -> NDArray[np.int32]:

@@ -33,7 +33,7 @@ def draw(report: BenchmarkReport, path: Path) -> list[Path]:
             "Install it with: pip install 'pysces-grn[plot]'."
         )
         return []
-    from pysces.plots import benchmark_scaling
+    from pysces.pl import benchmark_scaling
 
     columns = min(4, len(panels))
     rows = math.ceil(len(panels) / columns)

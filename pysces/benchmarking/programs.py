@@ -98,7 +98,7 @@ def _enrichment_data(rung: int) -> tuple[pd.DataFrame, pd.DataFrame]:
 
 def enrich(data: tuple[pd.DataFrame, pd.DataFrame]) -> np.ndarray:
     """Scores of PySCES [cells regulators]."""
-    from pysces.viper.enrichment import enrich as function
+    from pysces.viper.enrich import enrich as function
 
     return function(*data, filter_genes=False, engine=_engine()).to_numpy()
 
@@ -142,7 +142,7 @@ def _network_data(rung: int) -> Expression:
 
 def mutual_information(data: Expression) -> np.ndarray:
     """PySCES: mutual information of all pairs [regulators genes]."""
-    from pysces.aracne.parts import mutual_information as function
+    from pysces.aracne.mutual_information import mutual_information as function
 
     table, regulators, _ = data
     found = function(table, regulators, engine=_engine())
@@ -151,7 +151,7 @@ def mutual_information(data: Expression) -> np.ndarray:
 
 def network(data: Expression) -> np.ndarray:
     """PySCES: mutual information of the edges that are found, 0 for others [regulators genes]."""
-    from pysces.aracne.single import infer_network
+    from pysces.aracne.infer_network import infer_network
 
     table, regulators, _ = data
     edges = infer_network(table, regulators, n_null=100_000, engine=_engine()).to_dataframe()

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from pysces.atomic import atomic_write
+from pysces._atomic import atomic_write
 from pysces.benchmarking.words import aligned, duration, memory, number, rate, times
 
 if TYPE_CHECKING:

@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from pysces._checks import check_number, check_one_of, check_whole
 from pysces._version import __version__
 from pysces.benchmarking import measure, peers
 from pysces.benchmarking.report import BenchmarkReport, Row, SeriesResult
@@ -26,7 +27,6 @@ from pysces.benchmarking.series import (
     without_workload,
 )
 from pysces.benchmarking.words import duration
-from pysces.checks import check_number, check_one_of, check_whole
 from pysces.dispatch import engines as engine_room
 from pysces.errors import InputError
 from pysces.settings import settings

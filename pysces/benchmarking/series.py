@@ -6,14 +6,14 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from pysces import validation
+from pysces._messages import listed
 from pysces.benchmarking import workflows
 from pysces.benchmarking.workflows import workflows as all_workflows
 from pysces.benchmarking.workloads import workloads
 from pysces.dispatch import engines as engine_room
+from pysces.dispatch import validation
 from pysces.dispatch.contracts import Kernel, Spec, declared
 from pysces.errors import InputError
-from pysces.messages import listed
 
 RUNGS = {"small": 3, "medium": 4, "large": 6}
 

@@ -37,7 +37,7 @@ def infer_network(rung: int) -> Workflow:
 
     The null of 10,000 pairs is simulated before the clock starts: it is kept in a folder.
     """
-    from pysces.aracne.single import infer_network as function
+    from pysces.aracne.infer_network import infer_network as function
 
     genes = 60 * 2**rung
     table, regulators, _ = inputs.expression(200, genes, genes // 10)
@@ -52,7 +52,7 @@ def infer_network(rung: int) -> Workflow:
 
 def run_viper(rung: int) -> Workflow:
     """z-scores and aREA of 100 regulons of 50 targets among 1,000 genes."""
-    from pysces.viper.run import run_viper as function
+    from pysces.viper.run_viper import run_viper as function
 
     adata, network = _cells(64 * 4**rung)
 
@@ -65,7 +65,7 @@ def run_viper(rung: int) -> Workflow:
 
 def run_msviper(rung: int) -> Workflow:
     """One half of the cells against the other, 100 permutations of the cells."""
-    from pysces.viper.groups import run_msviper as function
+    from pysces.viper.groups.run_msviper import run_msviper as function
 
     adata, network = _cells(64 * 4**rung)
     adata.obs["half"] = pd.Categorical(np.where(np.arange(adata.n_obs) % 2, "a", "b"))

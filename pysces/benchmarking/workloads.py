@@ -13,9 +13,9 @@ from typing import Any
 
 import numpy as np
 
-from pysces.aracne.estimators import c_log_c, partition
+from pysces.aracne._partition import c_log_c, partition
 from pysces.benchmarking import inputs
-from pysces.viper.quantiles import stacked_tables, tables
+from pysces.viper._normal_scores import stacked_tables, tables
 
 SAMPLES = 200
 GENES = 1000

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from pysces.checks import check_unique_genes
+from pysces._checks import check_unique_genes
+from pysces._messages import listed
 from pysces.data._sources import ALL, as_positions
 from pysces.errors import InputError
-from pysces.messages import listed
 
 if TYPE_CHECKING:
     from anndata import AnnData

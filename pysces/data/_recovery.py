@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from pysces.data._expression import Expression
 from pysces.data._sources import rows_per_pass
-from pysces.data.expression import Expression
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray

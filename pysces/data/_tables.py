@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from pysces._messages import listed
 from pysces._reading import (
     MISSING,
     Body,
@@ -20,7 +21,6 @@ from pysces._reading import (
     split_fields,
 )
 from pysces.errors import InputError
-from pysces.messages import listed
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from pysces._messages import listed
 from pysces._reading import lines, reading
 from pysces.errors import InputError, PyscesWarning
-from pysces.messages import listed
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

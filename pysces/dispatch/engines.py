@@ -16,10 +16,10 @@ from typing import Any
 
 import numpy as np
 
+from pysces._messages import nearest
 from pysces.dispatch.contracts import Kernel, Spec
-from pysces.dispatch.report import EngineStatus, Status
+from pysces.dispatch.status import EngineStatus, Status
 from pysces.errors import EngineUnavailable, InputError
-from pysces.messages import nearest
 from pysces.settings import ENGINES, settings
 
 log = logging.getLogger("pysces")

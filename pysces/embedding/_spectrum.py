@@ -15,7 +15,7 @@ from scipy.sparse.csgraph import connected_components
 from scipy.sparse.linalg import LinearOperator, eigsh
 from threadpoolctl import threadpool_limits
 
-from pysces import seeds
+from pysces import _seeds
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -102,7 +102,7 @@ def _lanczos(
     in the space of a multiple eigenvalue. So what was found is taken out of P and the search
     repeated from another start, until the largest value left is smaller than those wanted.
     """
-    named = seeds.keys(seed, graph.nodes, "embedding")
+    named = _seeds.keys(seed, graph.nodes, "embedding")
     values, vectors = np.empty(0), np.empty((len(named), 0))
 
     def product(x: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -113,8 +113,8 @@ def _lanczos(
     # Vectors for restarts: ARPACK would draw them from the operating system
     drawn = "rng" in inspect.signature(eigsh).parameters
     while True:
-        options: dict[str, Any] = {"rng": seeds.generator(seed, "restarts")} if drawn else {}
-        start = 2 * _uniform(seeds.combine(named, len(values) + 1)) - 1
+        options: dict[str, Any] = {"rng": _seeds.generator(seed, "restarts")} if drawn else {}
+        start = 2 * _uniform(_seeds.combine(named, len(values) + 1)) - 1
         more, space = eigsh(
             LinearOperator((len(named), len(named)), matvec=product, dtype=np.float64),
             k=wanted,
@@ -147,10 +147,10 @@ def _oriented(
     the products of the vectors and as many references and C = Q R (R with a positive diagonal),
     V Q is the same whatever V was.
     """
-    named = seeds.keys(0, nodes, "orientation")
+    named = _seeds.keys(0, nodes, "orientation")
     values, vectors = values.copy(), vectors.copy()
     for group in _groups(values):
-        noise = [_uniform(seeds.combine(named, number + 1)) for number in range(len(group))]
+        noise = [_uniform(_seeds.combine(named, number + 1)) for number in range(len(group))]
         reference = np.stack([0.5 + noise[0], *(2 * other - 1 for other in noise[1:])], axis=1)
         turn, corner = np.linalg.qr(vectors[:, group].T @ reference)
         sign = np.where(np.diag(corner) < 0, -1.0, 1.0)

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from pysces.checks import check_number, check_whole
+from pysces._checks import check_number, check_whole
+from pysces._messages import listed
 from pysces.dispatch import engines
 from pysces.embedding._graph import SignedGraph, signed_graph
 from pysces.embedding._spectrum import NOTHING, Spectrum, largest
 from pysces.errors import InputError
-from pysces.messages import listed
 from pysces.network import Network
 
 if TYPE_CHECKING:

@@ -9,12 +9,12 @@ import numpy as np
 import pandas as pd
 
 from pysces import _version
-from pysces.checks import check_one_of
-from pysces.data import storage
+from pysces._checks import check_one_of
+from pysces._keys import EmbeddingKeys
+from pysces._messages import listed
+from pysces.data import _results
 from pysces.embedding.embed_network import Embedding, as_network, embed
 from pysces.errors import InputError
-from pysces.keys import EmbeddingKeys
-from pysces.messages import listed
 from pysces.network import Network
 
 if TYPE_CHECKING:
@@ -128,14 +128,14 @@ def embed_regulators(
     }
     target = adata.copy() if copy else adata
     coordinates = _of_genes(found, adata.var_names)
-    storage.write_entries(target, {("varm", keys.key): coordinates, ("uns", keys.key): record})
+    _results.write_entries(target, {("varm", keys.key): coordinates, ("uns", keys.key): record})
     return target if copy else None
 
 
 def _free(adata: AnnData, key: str) -> str:
     """A key under which nothing else would be lost."""
-    storage.check_target(adata)
-    storage.check_free(adata, key, EmbeddingKeys.eigenvalues)
+    _results.check_target(adata)
+    _results.check_free(adata, key, EmbeddingKeys.eigenvalues)
     if key in adata.varm and key not in adata.uns:
         raise InputError(
             f".varm[{key!r}] holds something else, which would be lost. "

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 import pandas as pd
 
-from pysces.checks import check_one_of, check_whole
+from pysces._checks import check_one_of, check_whole
+from pysces._keys import EmbeddingKeys
+from pysces._messages import listed
 from pysces.errors import InputError, MissingKeyError
-from pysces.keys import EmbeddingKeys
-from pysces.messages import listed
 
 if TYPE_CHECKING:
     from anndata import AnnData

@@ -8,9 +8,9 @@ import warnings
 import numpy as np
 import pandas as pd
 
+from pysces._messages import listed
 from pysces._reading import numbers_of
 from pysces.errors import PyscesWarning
-from pysces.messages import listed
 from pysces.network._edges import COLUMNS, RANGES
 from pysces.network._signs import flags_of, signs_of
 

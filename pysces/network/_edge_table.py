@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 import pandas as pd
 
+from pysces._keys import NetworkKeys
+from pysces._messages import listed
 from pysces.errors import InputError, MissingKeyError
-from pysces.keys import NetworkKeys
-from pysces.messages import listed
 from pysces.network._columns import known_columns, named_columns
 from pysces.network._edges import checked_edges
 

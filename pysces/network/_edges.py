@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from pysces._messages import listed
 from pysces.errors import InputError
-from pysces.messages import listed
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 import pandas as pd
 
+from pysces._messages import listed
 from pysces.errors import InputError
-from pysces.messages import listed
 from pysces.network._edge_table import EdgeTable
-from pysces.regulon import (
+from pysces.network._modes import (
     mode_and_likelihood,
     mode_of_regulation,
     prune_order,
@@ -191,7 +191,7 @@ class Network(EdgeTable):
 
         Notes
         -----
-        See `pysces.regulon.mode_of_regulation`.
+        See `pysces.network._modes.mode_of_regulation`.
 
         References
         ----------

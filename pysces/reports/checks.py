@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from pysces.keys import NetworkKeys
-from pysces.messages import listed
+from pysces._keys import NetworkKeys
+from pysces._messages import listed
 
 if TYPE_CHECKING:
     from anndata import AnnData

@@ -9,16 +9,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from pysces import plots
+from pysces import pl
+from pysces._atomic import atomic_write, check_writable
+from pysces._checks import check_column
+from pysces._keys import ActivityKeys, NetworkKeys
 from pysces._version import __version__
-from pysces.atomic import atomic_write, check_writable
-from pysces.checks import check_column
 from pysces.errors import MissingKeyError
-from pysces.keys import ActivityKeys, NetworkKeys
 from pysces.network import Network
 from pysces.reports.checks import data_checks
 from pysces.reports.page import Markup, element, facts, figure, page, section, table
-from pysces.viper.groups import rank_regulators
+from pysces.viper.groups.rank_regulators import rank_regulators
 
 if TYPE_CHECKING:
     import os
@@ -151,7 +151,7 @@ def _network_section(adata: AnnData, key: str) -> list[Markup]:
     if len(network) == 0:
         return [section("Network", *parts, element("p", "The network has no edges."))]
     drawn = "The largest regulons with their strongest targets."
-    parts.append(_picture((10, 8), drawn, lambda ax: plots.network_graph(network, ax=ax)))
+    parts.append(_picture((10, 8), drawn, lambda ax: pl.network_graph(network, ax=ax)))
     parts += _evidence(network)
     parts += [element("h3", "Largest regulons"), _regulon_table(network)]
     return [section("Network", *parts)]
@@ -161,14 +161,14 @@ def _evidence(network: Network) -> list[Markup]:
     parts = []
     if "support" in network.columns and network.params.get("resampling") is not None:
         caption = "In how many resamples the edges were found."
-        draw: Callable[[Axes], object] = lambda ax: plots.support_histogram(network, ax=ax)  # noqa: E731
+        draw: Callable[[Axes], object] = lambda ax: pl.support_histogram(network, ax=ax)  # noqa: E731
         parts.append(_picture((6.5, 4), caption, draw))
     known = {"estimator", "n_samples", "n_bins", "n_null"} <= set(network.params)
     if "mi" in network.columns and known:
         coarse = {"n_null": min(_N_NULL, int(network.params["n_null"]))}
         small = Network(network.to_dataframe(), {**network.params, **coarse})
         caption = "Mutual information of the edges, and of independent genes."
-        parts.append(_picture((6.5, 4), caption, lambda ax: plots.mi_null(small, ax=ax)))
+        parts.append(_picture((6.5, 4), caption, lambda ax: pl.mi_null(small, ax=ax)))
     return parts
 
 
@@ -219,7 +219,7 @@ def _activity_section(adata: AnnData, key: str, groupby: str | None) -> list[Mar
         _picture(
             (max(5.0, wide), max(4.6, height)),
             caption,
-            lambda ax: plots.activity_heatmap(adata, groupby, key=key, ax=ax),
+            lambda ax: pl.activity_heatmap(adata, groupby, key=key, ax=ax),
         )
     )
     parts += [
@@ -259,7 +259,7 @@ def _master_section(adata: AnnData, key: str, network_key: str) -> list[Markup]:
     if len(results) == 0:
         return [section(title, element("p", "No regulon was large enough."))]
     parts: list[Markup] = [
-        _picture((6.5, 5), "NES and p-value.", lambda ax: plots.volcano(results, ax=ax))
+        _picture((6.5, 5), "NES and p-value.", lambda ax: pl.volcano(results, ax=ax))
     ]
     used = params.get("network", network_key)
     stored = adata.uns.get(used) if isinstance(used, str) else None
@@ -268,7 +268,7 @@ def _master_section(adata: AnnData, key: str, network_key: str) -> list[Markup]:
             _picture(
                 (8, 5.8),
                 "Targets of the first regulators of the table in the signature.",
-                lambda ax: plots.msviper_barcode(adata, key=key, network=str(used), ax=ax),
+                lambda ax: pl.msviper_barcode(adata, key=key, network=str(used), ax=ax),
             )
         )
     shown = ("regulator", "n_targets", "effect", "nes", "pvalue", "qvalue")

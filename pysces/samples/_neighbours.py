@@ -12,9 +12,9 @@ import numpy as np
 import scipy.sparse as sp
 from threadpoolctl import threadpool_limits
 
-from pysces import seeds
+from pysces import _seeds
+from pysces._messages import listed
 from pysces.errors import InputError, PyscesError, PyscesWarning
-from pysces.messages import listed
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -316,7 +316,7 @@ def principal_components(values: Any, n_components: int, seed: int) -> NDArray[n
         solver = PCA(
             n_components,
             svd_solver="full" if small else "arpack",
-            random_state=seeds.key(seed, "principal components") % 2**32,
+            random_state=_seeds.key(seed, "principal components") % 2**32,
         )
         components = solver.fit_transform(values.toarray() if small else values)
     exponent = np.frexp(np.abs(components).max(initial=0.0))[1] - _KEPT_BITS

@@ -10,17 +10,17 @@ import numpy as np
 import pandas as pd
 import scipy.sparse as sp
 
-from pysces import seeds
+from pysces import _seeds
+from pysces._messages import listed
 from pysces._version import __version__
+from pysces.data._depth import TOTAL, total_counts
+from pysces.data._expression import Expression
 from pysces.data._inputs import matrix_of
-from pysces.data.depth import TOTAL, total_counts
-from pysces.data.expression import Expression
-from pysces.data.storage import plain
+from pysces.data._results import plain
 from pysces.dispatch import operations as ops
-from pysces.dispatch.chunks import block_length, blocks, progress
+from pysces.dispatch.blocks import block_length, blocks, progress
 from pysces.dispatch.engines import record, use_engine
 from pysces.errors import InputError, PyscesWarning
-from pysces.messages import listed
 from pysces.samples._neighbours import principal_components
 
 if TYPE_CHECKING:
@@ -68,7 +68,7 @@ class Cells:
                 "Make them unique first, with `adata.obs_names_make_unique()`."
             )
         positions = np.flatnonzero(chosen)
-        keys = seeds.keys(seed, names[positions], "cells")
+        keys = _seeds.keys(seed, names[positions], "cells")
         order = positions[np.lexsort((names[positions].to_numpy(dtype=str), keys))]
         matrix, _, _ = matrix_of(adata, layer)
         return cls(expression, order, isinstance(matrix, np.ndarray) or sp.issparse(matrix))

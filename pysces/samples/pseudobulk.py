@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from pysces.checks import check_whole
-from pysces.data.labels import labels_of
+from pysces._checks import check_whole
+from pysces._messages import listed
+from pysces.data._labels import labels_of
 from pysces.errors import InputError
-from pysces.messages import listed
 from pysces.samples._pools import Cells, pooled_anndata, refuse_own_names, sums_or_means
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ import scipy.sparse as sp
 from scipy.sparse.linalg import eigsh
 
 import pysces
-from pysces import seeds
+from pysces import _seeds
 from pysces.errors import InputError
 from pysces.settings import ENGINES
 
@@ -25,7 +25,7 @@ def need(engine: str) -> None:
 
 def random_edges(n_regulators: int, n_genes: int, n_targets: int, name: str = "") -> pd.DataFrame:
     """Targets by chance, with modes and likelihoods; regulators are targets of each other too."""
-    rng = seeds.generator(0, "embedding", name, n_regulators)
+    rng = _seeds.generator(0, "embedding", name, n_regulators)
     rows = []
     for regulator in range(n_regulators):
         for target in rng.choice(n_genes, size=n_targets, replace=False):
@@ -206,7 +206,7 @@ def test_a_part_without_a_share_in_the_components_is_at_the_origin() -> None:
 
 def communities(n_regulators: int = 24, n_genes: int = 400, n_targets: int = 40) -> pd.DataFrame:
     """Four groups of regulators; three targets in four are of the group's own genes."""
-    rng = seeds.generator(0, "communities")
+    rng = _seeds.generator(0, "communities")
     rows = []
     for regulator in range(n_regulators):
         own = np.arange(n_genes) % 4 == regulator % 4
@@ -343,7 +343,7 @@ def test_a_network_without_edges_is_refused(mor: list[float]) -> None:
 @pytest.mark.slow
 def test_half_a_million_edges_fit_in_little_memory(fast) -> None:
     n_regulators, n_genes, n_edges = 1800, 20_000, 500_000
-    rng = seeds.generator(0, "large")
+    rng = _seeds.generator(0, "large")
     source = rng.integers(0, n_regulators, size=2 * n_edges)
     own = rng.random(2 * n_edges) < 0.5  # half of the targets are of one of 20 communities
     target = rng.integers(0, n_genes // 20, size=2 * n_edges) * 20 + source % 20

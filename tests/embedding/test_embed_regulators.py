@@ -12,8 +12,8 @@ import pandas as pd
 import pytest
 
 import pysces
-from pysces import seeds
-from pysces.data.storage import write_network, write_networks
+from pysces import _seeds
+from pysces.data._results import write_network, write_networks
 from pysces.errors import InputError, MissingKeyError
 
 KEY = "regulon_embedding"
@@ -21,7 +21,7 @@ KEY = "regulon_embedding"
 
 def table() -> pd.DataFrame:
     """Eight regulators in two communities; R1 does the opposite of R0."""
-    rng = seeds.generator(0, "embed")
+    rng = _seeds.generator(0, "embed")
     rows = []
     for regulator in range(8):
         own = [f"gene{number}" for number in range(40) if number % 2 == regulator % 2]
@@ -84,7 +84,7 @@ def test_a_copy_leaves_the_original_alone_and_two_keys_stand_side_by_side(adata)
 def test_the_order_of_genes_and_of_edges_changes_no_bit(adata) -> None:
     pysces.embed_regulators(adata, n_components=5)
     right = pd.DataFrame(adata.varm[KEY], index=adata.var_names)
-    order = seeds.generator(1, "order").permutation(adata.n_vars)
+    order = _seeds.generator(1, "order").permutation(adata.n_vars)
     shuffled = adata[:, order].copy()
     del shuffled.varm[KEY]
     network = table().sample(frac=1, random_state=1)
@@ -131,7 +131,7 @@ def test_the_network_of_a_group(adata) -> None:
 
 
 def test_a_run_by_groups_is_embedded_group_by_group() -> None:
-    rng = seeds.generator(0, "cells")
+    rng = _seeds.generator(0, "cells")
     hidden = rng.normal(size=(120, 2))
     values = np.repeat(hidden, 5, axis=1) + 0.3 * rng.normal(size=(120, 10))
     adata = ad.AnnData(

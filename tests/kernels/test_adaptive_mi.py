@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pysces.aracne.estimators import _fixed, _median_splits, partition, to_nats
+from pysces.aracne._partition import _fixed, _median_splits, partition, to_nats
 from pysces.errors import InputError
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "aracne"

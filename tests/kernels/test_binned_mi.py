@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import scipy.stats
 
-from pysces.aracne.estimators import bins, c_log_c, to_nats
+from pysces.aracne._partition import bins, c_log_c, to_nats
 from pysces.errors import InputError
 
 

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 import pysces
-from pysces.aracne.copula import continuous_scores, untied_scores, whole_scores
+from pysces.aracne._copula import continuous_scores, untied_scores, whole_scores
 
 UNIT = 2.0**40
 FORMS = [(1, False), (2, False), (1, True), (2, True)]

@@ -9,7 +9,7 @@ import threading
 import numpy as np
 import pytest
 
-from pysces.aracne.estimators import partition
+from pysces.aracne._partition import partition
 
 
 def test_serial_twin_and_threads_agree(dependent):

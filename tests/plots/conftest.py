@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 import pysces
-from pysces import seeds
+from pysces import _seeds
 
 N_CELLS = 90
 REGULATORS = ["MYC", "SPI1", "GATA3_with_a_name_longer_than_any_label"]
@@ -18,7 +18,7 @@ GROUPS = ["B", "CD4+/CD45RA+/CD25- Naive T with a long name", "NK"]
 
 def sample() -> anndata.AnnData:
     """Three regulators with targets of both signs, three groups of cells, all results."""
-    rng = seeds.generator(0, "plots")
+    rng = _seeds.generator(0, "plots")
     names = [*REGULATORS, *HOSTILE, *(f"gene{i}" for i in range(30))]
     group = np.arange(N_CELLS) % 3
     drivers = rng.normal(size=(N_CELLS, 3)) + 2.0 * (group[:, None] == np.arange(3))
@@ -53,7 +53,7 @@ def sample() -> anndata.AnnData:
         "samples_per_resample": 57,
         "threshold_mi": 0.08,
     }
-    from pysces.data.storage import write_network
+    from pysces.data._results import write_network
 
     write_network(adata, "aracne", pysces.Network(table), record)
     pysces.compute_signature(adata)

@@ -7,15 +7,15 @@ import pandas as pd
 import pytest
 
 import pysces
-from pysces import seeds
+from pysces import _seeds
 from pysces.errors import InputError, MissingKeyError
 
 matplotlib = pytest.importorskip("matplotlib", reason="the extra `plot` isn't installed")
 matplotlib.use("Agg")
 from matplotlib.colors import LogNorm, to_hex  # noqa: E402
 
-from pysces.plots._labels import box_of, overlaps  # noqa: E402
-from pysces.plots._style import FAINT, PALE, SERIES  # noqa: E402
+from pysces.pl._labels import box_of, overlaps  # noqa: E402
+from pysces.pl._style import FAINT, PALE, SERIES  # noqa: E402
 
 N_REGULATORS = 60
 
@@ -25,7 +25,7 @@ def many():
     """Sixty regulators of three communities, of 5 to 150 targets."""
     import anndata
 
-    rng = seeds.generator(0, "picture")
+    rng = _seeds.generator(0, "picture")
     names = [f"REG{number}" for number in range(N_REGULATORS)]
     genes = np.array([f"gene{number}" for number in range(300)])
     rows = []

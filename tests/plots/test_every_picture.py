@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 import pysces
-from pysces import seeds
+from pysces import _seeds
 
 matplotlib = pytest.importorskip("matplotlib", reason="the extra `plot` isn't installed")
 pytest.importorskip("networkx", reason="the extra `plot` isn't installed")
@@ -18,8 +18,8 @@ matplotlib.use("Agg")
 from matplotlib import pyplot  # noqa: E402
 from matplotlib.text import Text  # noqa: E402
 
-from pysces.plots._labels import box_of, overlaps, place_labels  # noqa: E402
-from pysces.plots._style import label  # noqa: E402
+from pysces.pl._labels import box_of, overlaps, place_labels  # noqa: E402
+from pysces.pl._style import label  # noqa: E402
 
 REGULATORS = ["MYC", "SPI1", "GATA3_with_a_name_longer_than_any_label"]
 HOSTILE = [r"$\frac{1$", "<b>&amp;</b>", "HLA-DRB1"]
@@ -32,7 +32,7 @@ def network(adata) -> pysces.Network:
 
 def two_networks(adata) -> tuple[pd.DataFrame, pd.DataFrame]:
     genes = [*REGULATORS, *HOSTILE]
-    strength = seeds.generator(0, "dpi").uniform(0.1, 0.9, size=(6, 6))
+    strength = _seeds.generator(0, "dpi").uniform(0.1, 0.9, size=(6, 6))
     mi = pd.DataFrame((strength + strength.T)[:3] / 2, index=REGULATORS, columns=genes)
     return mi, pysces.prune_dpi(mi)
 
@@ -223,7 +223,7 @@ def same(a, b) -> bool:
 
 
 def test_labels_of_a_crowd_neither_overlap_nor_leave_the_frame() -> None:
-    points = seeds.generator(0, "crowd").normal(size=(150, 2)) ** 3
+    points = _seeds.generator(0, "crowd").normal(size=(150, 2)) ** 3
     figure, ax = pyplot.subplots()
     ax.scatter(*points.T)
     placed = place_labels(ax, points, [f"regulator {i}" for i in range(150)], fontsize=8)

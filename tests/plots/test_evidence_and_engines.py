@@ -7,15 +7,15 @@ import pandas as pd
 import pytest
 
 import pysces
-from pysces import seeds
+from pysces import _seeds
 from pysces.errors import InputError
 
 matplotlib = pytest.importorskip("matplotlib", reason="the extra `plot` isn't installed")
 pytest.importorskip("networkx", reason="the extra `plot` isn't installed")
 matplotlib.use("Agg")
 
-from pysces.plots import partition  # noqa: E402
-from pysces.plots._style import VERMILION  # noqa: E402
+from pysces.pl._style import VERMILION  # noqa: E402
+from pysces.pl.edge_partition import _ranks, leaves_of  # noqa: E402
 
 
 def network(adata) -> pysces.Network:
@@ -55,7 +55,7 @@ def timings() -> pd.DataFrame:
 
 
 def test_mi_null_curves_are_shares_of_pairs(adata) -> None:
-    rng = seeds.generator(0, "null")
+    rng = _seeds.generator(0, "null")
     ax = pysces.pl.mi_null(adata, null=rng.exponential(0.02, size=5000))
     edges = network(adata).to_dataframe()["mi"]
     (curve,) = [line for line in ax.lines if len(line.get_xdata()) > 2]
@@ -93,15 +93,15 @@ def test_support_histogram_counts_edges_and_scales_decoys(adata) -> None:
 @pytest.mark.parametrize("estimator", ["adaptive", "adaptive-dyadic"])
 @pytest.mark.parametrize("n", [5, 64, 201])
 def test_cells_of_the_partition_tile_the_plane_and_add_up(estimator, n) -> None:
-    rng = seeds.generator(0, "partition", n)
+    rng = _seeds.generator(0, "partition", n)
     data = pd.DataFrame({"R": rng.normal(size=n)})
     data["T"] = (data["R"] ** 2 + 0.3 * rng.normal(size=n)).round(1)  # with ties
     ax = pysces.pl.edge_partition(data, "R", "T", estimator=estimator)
-    from pysces.aracne.estimators import partition as table_of
-    from pysces.data.expression import Expression
+    from pysces.aracne._partition import partition as table_of
+    from pysces.data._expression import Expression
 
-    x, y = partition._ranks(Expression.from_matrix(data), np.array([0, 1]), estimator, 0)
-    leaves = partition.leaves_of(x, y, table_of(estimator, n))
+    x, y = _ranks(Expression.from_matrix(data), np.array([0, 1]), estimator, 0)
+    leaves = leaves_of(x, y, table_of(estimator, n))
     area = np.zeros((n, n), dtype=int)
     for leaf in leaves:
         area[leaf.left : leaf.right, leaf.bottom : leaf.top] += 1
@@ -135,7 +135,7 @@ def test_support_histogram_marks_the_least_support(adata) -> None:
 
 def of_copula(counts: bool) -> pd.DataFrame:
     """A gene that another one follows, straight or by a parabola, and others; or counts of them."""
-    rng = seeds.generator(0, "copula")
+    rng = _seeds.generator(0, "copula")
     z = rng.normal(size=(200, 3))
     data = pd.DataFrame({"R": z[:, 0], "line": z[:, 0] + 0.5 * z[:, 1]})
     data["bow"] = z[:, 0] ** 2 + 0.3 * z[:, 2]
@@ -205,7 +205,7 @@ def test_edge_copula_refuses_what_it_cannot_draw() -> None:
 
 
 def test_plots_of_a_run_of_the_copula_estimator() -> None:
-    rng = seeds.generator(0, "a run")
+    rng = _seeds.generator(0, "a run")
     data = pd.DataFrame(rng.normal(size=(80, 12))).add_prefix("gene")
     data["gene1"] += 2 * data["gene0"]
     network = pysces.infer_network(data, ["gene0"], n_resamples=10, n_null=20_000)

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import pysces
-from pysces import seeds
+from pysces import _seeds
 from pysces.errors import InputError, MissingKeyError
 
 matplotlib = pytest.importorskip("matplotlib", reason="the extra `plot` isn't installed")
@@ -18,9 +18,9 @@ pytest.importorskip("networkx", reason="the extra `plot` isn't installed")
 matplotlib.use("Agg")
 from matplotlib.collections import LineCollection, PathCollection  # noqa: E402
 
-from pysces.plots import _layout, barcodes  # noqa: E402
-from pysces.plots._labels import overlaps  # noqa: E402
-from pysces.plots._style import DOWN, UP, label  # noqa: E402
+from pysces.pl import _layout  # noqa: E402
+from pysces.pl._labels import overlaps  # noqa: E402
+from pysces.pl._style import DOWN, UP, label  # noqa: E402
 
 REGULATORS = ["MYC", "SPI1", "GATA3_with_a_name_longer_than_any_label"]
 HOSTILE = [r"$\frac{1$", "<b>&amp;</b>", "HLA-DRB1"]
@@ -97,7 +97,7 @@ def test_components_fill_the_plane_not_a_row() -> None:
 
 
 def test_nodes_are_moved_apart() -> None:
-    places = seeds.generator(0, "apart").normal(size=(40, 2))
+    places = _seeds.generator(0, "apart").normal(size=(40, 2))
     moved = _layout.apart(places, np.ones(40))
     gaps = np.hypot(*(moved[:, None] - moved[None]).transpose(2, 0, 1))[np.triu_indices(40, 1)]
     assert gaps.min() > 0.9
@@ -177,7 +177,7 @@ def test_heatmap_shows_means_in_the_order_of_the_trees(adata) -> None:
 def test_rows_of_the_heatmap_stand_at_their_leaves() -> None:
     from scipy.cluster import hierarchy
 
-    rng = seeds.generator(0, "tree")
+    rng = _seeds.generator(0, "tree")
     adata = anndata.AnnData(
         obs=pd.DataFrame({"kind": [f"k{i % 4}" for i in range(40)]}, [f"c{i}" for i in range(40)])
     )
@@ -248,4 +248,3 @@ def test_scores_without_a_value_are_drawn(adata) -> None:
     scores = pd.Series({"MYC": np.nan, "SPI1": 1.0})
     ax = pysces.pl.barcode(adata.to_df().iloc[0], network(adata), ["MYC", "SPI1"], scores=scores)
     assert "–" in texts_of(ax)
-    assert barcodes.barcode is pysces.pl.barcode

@@ -10,10 +10,10 @@ import logging
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
+from pysces._atomic import atomic_write
+from pysces._messages import listed
 from pysces._reading import first_lines, is_number, separator_of, split_fields
-from pysces.atomic import atomic_write
 from pysces.errors import InputError
-from pysces.messages import listed
 from pysces.network.formats import (
     adj,
     aracne3,

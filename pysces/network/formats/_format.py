@@ -10,7 +10,7 @@ from typing import IO, TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from pysces.regulon import mode_and_likelihood
+from pysces.network._modes import mode_and_likelihood
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -8,9 +8,9 @@ import re
 import numpy as np
 import pandas as pd
 
+from pysces._messages import listed
 from pysces._reading import LINE_BREAK, MISSING, has_decimal_comma, is_number
 from pysces.errors import InputError
-from pysces.messages import listed
 from pysces.network._columns import named_columns
 
 logger = logging.getLogger("pysces")

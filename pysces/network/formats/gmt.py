@@ -12,9 +12,9 @@ from typing import IO, TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from pysces._messages import listed
 from pysces._reading import lines, unquoted
 from pysces.errors import InputError
-from pysces.messages import listed
 from pysces.network.formats._format import (
     BLANKS,
     COMMENT,

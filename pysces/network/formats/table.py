@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
+from pysces._messages import listed
 from pysces._reading import Body, first_lines, header_fields, is_number, separator_of, split_fields
 from pysces.errors import InputError
-from pysces.messages import listed
 from pysces.network._columns import end_names, known_columns
 from pysces.network.formats._format import Format
 

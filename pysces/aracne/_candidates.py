@@ -1,0 +1,319 @@
+"""Candidates (regulators and decoys), their edges, and mutual information by blocks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from pysces import _seeds
+from pysces.dispatch.blocks import block_length, blocks
+from pysces.settings import settings
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from pysces.aracne._copula import Scores
+    from pysces.aracne._estimators import Measure
+    from pysces.data._expression import Expression
+
+
+@dataclass(frozen=True, eq=False)
+class Edges:
+    """Pairs of rows (regulators, then decoys) and genes with their mutual information.
+
+    Attributes
+    ----------
+    row, gene
+        Positions, int32 [edges].
+    mi
+        Fixed point, int64 [edges].
+    """
+
+    row: NDArray[np.int32]
+    gene: NDArray[np.int32]
+    mi: NDArray[np.int64]
+
+    def __len__(self) -> int:
+        return len(self.row)
+
+    def take(self, chosen: NDArray[Any]) -> Edges:
+        """Some of the edges, by mask or position."""
+        return Edges(self.row[chosen], self.gene[chosen], self.mi[chosen])
+
+    @classmethod
+    def joined(cls, parts: list[Edges]) -> Edges:
+        """All edges of several parts, in their order."""
+        if not parts:
+            return cls(np.empty(0, np.int32), np.empty(0, np.int32), np.empty(0, np.int64))
+        return cls(
+            np.concatenate([part.row for part in parts]),
+            np.concatenate([part.gene for part in parts]),
+            np.concatenate([part.mi for part in parts]),
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class Candidates:
+    """Who may regulate whom: genes of an expression matrix, regulators among them, decoys.
+
+    Rows are the regulators, then the decoys: regulators with their values permuted over samples,
+    once, by the seed. So decoys have the same marginals and the same resamples, and regulate
+    nothing. Regulators take turns in lending their values, in an order that depends on the seed
+    and their names: the first decoys are the same, however many there are.
+
+    Attributes
+    ----------
+    expression
+        Genes x samples, no constant genes.
+    regulators
+        Positions of the regulators among the genes, int64 [regulators].
+    n_decoys
+        Number of decoys.
+    seed
+        Of the decoys and of the ties.
+    """
+
+    expression: Expression
+    regulators: NDArray[np.int64]
+    n_decoys: int
+    seed: int
+
+    @cached_property
+    def _gene_keys(self) -> NDArray[np.uint64]:
+        return _seeds.keys(self.seed, self.expression.genes, "gene")
+
+    @cached_property
+    def lenders(self) -> NDArray[np.int64]:
+        """The regulator whose values each row has, int64 [rows]."""
+        own = np.arange(self.n_regulators)
+        turns = np.argsort(_seeds.combine(self._gene_keys[self.regulators], 1), kind="stable")
+        return np.concatenate([own, np.resize(turns, self.n_decoys)])
+
+    @cached_property
+    def _row_keys(self) -> NDArray[np.uint64]:
+        own = self._gene_keys[self.regulators]
+        turn = np.arange(self.n_decoys) // max(1, self.n_regulators)
+        names = self.expression.genes[self.regulators[self.lenders[self.n_regulators :]]]
+        decoys = [
+            _seeds.key(self.seed, "decoy", turn, name)
+            for turn, name in zip(turn.tolist(), names, strict=True)
+        ]
+        return np.concatenate([own, np.array(decoys, dtype=np.uint64)])
+
+    @cached_property
+    def _held(self) -> NDArray[np.float64] | None:
+        """All values, if they fit a quarter of the memory; else they're read block by block."""
+        size = self.expression.n_genes * self.expression.n_samples * 8
+        return self.expression.gene_block() if size <= settings.memory // 4 else None
+
+    @property
+    def n_regulators(self) -> int:
+        """Number of real regulators: the first rows."""
+        return len(self.regulators)
+
+    @property
+    def n_rows(self) -> int:
+        """Regulators and decoys."""
+        return self.n_regulators + self.n_decoys
+
+    @property
+    def n_genes(self) -> int:
+        """Number of genes, regulators included."""
+        return self.expression.n_genes
+
+    @property
+    def n_pairs(self) -> int:
+        """Tests: unordered pairs, a pair of two regulators counts once."""
+        regulators = self.n_regulators
+        return regulators * (self.n_genes - regulators) + regulators * (regulators - 1) // 2
+
+    def in_memory(self) -> Candidates:
+        """The same with the expression as one array."""
+        own = self.expression
+        loaded = type(own).from_matrix(own.gene_block().T, own.genes, own.samples)
+        return replace(self, expression=loaded)
+
+    def regulator_of_gene(self) -> NDArray[np.int64]:
+        """For each gene its place among the regulators, or -1."""
+        found = np.full(self.n_genes, -1, dtype=np.int64)
+        found[self.regulators] = np.arange(self.n_regulators)
+        return found
+
+    def _values(self, genes: NDArray[np.int64]) -> NDArray[np.float64]:
+        return self.expression.gene_block(genes) if self._held is None else self._held[genes]
+
+    def gene_marginals(
+        self, measure: Measure, genes: slice, samples: NDArray[np.int64], tie_key: int
+    ) -> NDArray[Any]:
+        """Ranks or bins of some genes over some samples."""
+        chosen = np.arange(genes.start, genes.stop)
+        values = np.ascontiguousarray(self._values(chosen)[:, samples])
+        return measure.marginals(values, _seeds.combine(self._gene_keys[genes], tie_key))
+
+    def row_marginals(
+        self, measure: Measure, rows: slice, samples: NDArray[np.int64], tie_key: int
+    ) -> NDArray[Any]:
+        """Ranks or bins of some regulators and decoys over some samples."""
+        chosen = np.arange(rows.start, rows.stop)
+        values = self._values(self.regulators[self.lenders[chosen]])
+        values = np.stack(
+            [
+                own if row < self.n_regulators else own[self._permutation(int(row))]
+                for row, own in zip(chosen, values, strict=True)
+            ]
+        )
+        keys = self._row_keys[rows]
+        return measure.marginals(
+            np.ascontiguousarray(values[:, samples]), _seeds.combine(keys, tie_key)
+        )
+
+    def _permutation(self, row: int) -> NDArray[np.int64]:
+        key = int(self._row_keys[row])
+        return _seeds.generator(key, "permutation").permutation(self.expression.n_samples)
+
+
+@dataclass(frozen=True, eq=False)
+class ScoredCandidates(Candidates):
+    """Candidates with whole scores in place of values; decoys are permuted within strata.
+
+    Attributes
+    ----------
+    scores
+        Scores of all genes.
+    strata
+        Stratum of each sample, int64 [samples].
+    """
+
+    scores: Scores
+    strata: NDArray[np.int64]
+
+    @cached_property
+    def own_gene(self) -> NDArray[np.int64]:
+        """The gene that is never a target of a row: itself, or the one it is a decoy of."""
+        return self.regulators[self.lenders]
+
+    @cached_property
+    def rows(self) -> NDArray[np.int8]:
+        """Scores of regulators and decoys, int8 [rows terms samples]."""
+        found = self.scores.values[self.own_gene]
+        for row in range(self.n_regulators, self.n_rows):
+            found[row] = found[row][:, self._permutation(row)]
+        return found
+
+    @cached_property
+    def _nonzero_rows(self) -> NDArray[np.uint8] | None:
+        if self.scores.nonzero is None:
+            return None
+        n = self.expression.n_samples
+        bits = np.unpackbits(self.scores.nonzero[self.own_gene], axis=1, count=n)
+        for row in range(self.n_regulators, self.n_rows):
+            bits[row] = bits[row][self._permutation(row)]
+        return np.packbits(bits, axis=1)
+
+    def correlation(
+        self, row: NDArray[np.integer], gene: NDArray[np.integer]
+    ) -> NDArray[np.float64]:
+        """Correlation of the first scores of rows and genes, pair by pair."""
+        found = np.empty(len(row))
+        n = self.scores.n_samples
+        for some in blocks(len(row), block_length(24 * n, len(row))):
+            x = self.rows[row[some], 0].astype(np.float64)
+            y = self.scores.values[gene[some], 0].astype(np.float64)
+            # Whole numbers: no order of the samples changes their sums
+            sums = [n * (a * b).sum(axis=1) - a.sum(axis=1) * b.sum(axis=1)
+                    for a, b in ((x, y), (x, x), (y, y))]  # fmt: skip
+            with np.errstate(divide="ignore", invalid="ignore"):
+                found[some] = sums[0] / np.sqrt(sums[1]) / np.sqrt(sums[2])
+        return np.clip(np.nan_to_num(found), -1.0, 1.0)
+
+    def usable_rows(self, weights: NDArray[np.uint8]) -> NDArray[np.bool_]:
+        """Regulators and decoys with enough counts in each resample, bool [resamples rows]."""
+        return replace(self.scores, values=self.rows, nonzero=self._nonzero_rows).usable(weights)
+
+    def in_memory(self) -> ScoredCandidates:
+        """The same without values, which scores have replaced."""
+        return replace(self, expression=self.expression.names_only())
+
+    def _permutation(self, row: int) -> NDArray[np.int64]:
+        """Samples in a random order within their strata."""
+        stream = _seeds.generator(int(self._row_keys[row]), "permutation")
+        drawn = stream.random(len(self.strata))
+        order = np.empty(len(self.strata), dtype=np.int64)
+        order[np.argsort(self.strata, kind="stable")] = np.lexsort((drawn, self.strata))
+        return order
+
+
+def mi_blocks(
+    candidates: Candidates,
+    measure: Measure,
+    samples: NDArray[np.int64],
+    tie_key: int,
+    wanted: slice | None = None,
+) -> Iterator[tuple[slice, slice, NDArray[np.int64]]]:
+    """(rows, genes, mutual information) blocks that cover all pairs; self pairs are 0.
+
+    A block takes at most a quarter of ``settings.memory``. `wanted` are the genes; None for all.
+    """
+    wanted = wanted or slice(0, candidates.n_genes)
+    n = len(samples)
+    per_gene = n * (8 + measure.bytes_per_value) + 8
+    gene_length = block_length(2 * per_gene, candidates.n_genes)
+    row_length = block_length(8 * gene_length + 2 * per_gene, candidates.n_rows, share=1 / 8)
+    row_length = min(row_length, 256)  # launches of a GPU stay short
+    rows = list(blocks(candidates.n_rows, row_length))
+    row_bytes = candidates.n_rows * n * measure.bytes_per_value
+    kept = (
+        [candidates.row_marginals(measure, r, samples, tie_key) for r in rows]
+        if (row_bytes <= settings.memory // 8)
+        else None
+    )
+    for place in blocks(wanted.stop - wanted.start, gene_length):
+        genes = slice(wanted.start + place.start, wanted.start + place.stop)
+        gene_marginals = candidates.gene_marginals(measure, genes, samples, tie_key)
+        for i, block in enumerate(rows):
+            own = kept[i] if kept else candidates.row_marginals(measure, block, samples, tie_key)
+            mi = measure.mi(own, gene_marginals)
+            _clear_self_pairs(candidates, block, genes, mi)
+            yield block, genes, mi
+
+
+def _clear_self_pairs(
+    candidates: Candidates, rows: slice, genes: slice, mi: NDArray[np.int64]
+) -> None:
+    """A regulator isn't its own target; nor is it a target of its own decoy."""
+    gene = candidates.regulators[candidates.lenders[rows]]
+    inside = (gene >= genes.start) & (gene < genes.stop)
+    mi[np.flatnonzero(inside), gene[inside] - genes.start] = 0
+
+
+def edges_above(
+    candidates: Candidates,
+    measure: Measure,
+    samples: NDArray[np.int64],
+    tie_key: int,
+    threshold: int,
+    wanted: slice | None = None,
+) -> tuple[Edges, int]:
+    """Pairs with at least this mutual information, and the largest value seen of a regulator.
+
+    `wanted` are the genes; None for all.
+    """
+    parts, largest = [], 0
+    threshold = max(threshold, 1)  # 0 is the absence of an edge
+    for rows, genes, mi in mi_blocks(candidates, measure, samples, tie_key, wanted):
+        real = mi[: max(0, candidates.n_regulators - rows.start)]
+        largest = max(largest, int(real.max(initial=0)))
+        found = np.flatnonzero(mi >= threshold)  # much faster than nonzero of a matrix
+        row, gene = np.divmod(found, mi.shape[1])
+        parts.append(
+            Edges(
+                (row + rows.start).astype(np.int32),
+                (gene + genes.start).astype(np.int32),
+                mi.ravel()[found],
+            )
+        )
+    return Edges.joined(parts), largest

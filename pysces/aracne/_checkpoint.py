@@ -1,0 +1,166 @@
+"""Resamples on disk: interrupted work goes on where it stopped, to the same bit.
+
+A folder holds ``fingerprint.json`` (what the resamples depend on) and one file for each resample,
+written whole or not at all, with the digest of the fingerprint. Edges are stored as they are before
+pruning and testing, so other values of ``alpha``, ``correction``, ``consensus`` or ``dpi`` reuse
+them.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from pysces._atomic import atomic_create, atomic_write
+from pysces.aracne._candidates import Edges
+from pysces.aracne._resampling import Resampler, ResampleResult
+from pysces.errors import InputError, PyscesError
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Mapping
+
+    from numpy.typing import NDArray
+
+log = logging.getLogger("pysces")
+
+FORMAT = 3
+
+
+class _Stored(NamedTuple):
+    """The content of one file."""
+
+    edges: Edges
+    kept: NDArray[np.bool_]
+    largest: int
+    n_rows: int
+    pruning: str
+
+
+class Checkpoint:
+    """A folder of finished resamples.
+
+    Parameters
+    ----------
+    folder
+        Made if it isn't there.
+    fingerprint
+        Everything that the mutual information of a resample depends on.
+
+    Raises
+    ------
+    InputError
+        If the folder can't be one, or holds resamples of other data or parameters; the items are
+        named.
+    """
+
+    def __init__(self, folder: str | os.PathLike[str], fingerprint: Mapping[str, Any]) -> None:
+        self.folder = Path(folder)
+        if self.folder.exists() and not self.folder.is_dir():
+            raise InputError(f"checkpoint={str(folder)!r} is a file. Pass the path of a folder.")
+        text = json.dumps({"format": FORMAT, **fingerprint}, indent=1)
+        self._run = hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            self._claim(text)
+        except OSError as error:
+            raise InputError(
+                f"checkpoint={str(folder)!r} can't be used ({error}). Pass the path of a folder "
+                "that can be written to."
+            ) from error
+
+    def _claim(self, text: str) -> None:
+        """The folder is ours if it's empty or has the same fingerprint."""
+        path = self.folder / "fingerprint.json"
+        if not path.exists():
+            names = sorted(p.name for p in self.folder.iterdir() if p.suffix != ".tmp")
+            if names:
+                raise InputError(
+                    f"{self.folder} isn't empty and isn't a checkpoint (it holds "
+                    f"{', '.join(names[:5])}). Pass a new or an empty folder."
+                )
+            atomic_create(path, text.encode())  # unless another process was faster
+        try:
+            found, wanted = json.loads(path.read_text()), json.loads(text)
+            names = sorted(set(found) | set(wanted))
+            differing = [name for name in names if found.get(name) != wanted.get(name)]
+        except (ValueError, TypeError, AttributeError) as error:
+            raise InputError(
+                f"{path} can't be read ({error}). Delete the folder to start anew."
+            ) from error
+        if differing:
+            items = (f"{n} (stored {found.get(n)!r}, now {wanted.get(n)!r})" for n in differing)
+            raise InputError(
+                f"{self.folder} holds resamples of another run: {'; '.join(items)}. "
+                "Pass another folder, or delete this one."
+            )
+
+    def _path(self, resample: int) -> Path:
+        return self.folder / f"resample-{resample:05d}.npz"
+
+    def write(self, resample: int, result: ResampleResult, resampler: Resampler) -> None:
+        """Store one resample; a reader sees all of it or nothing."""
+        atomic_write(
+            self._path(resample),
+            lambda file: np.savez(
+                file,
+                row=result.edges.row,
+                gene=result.edges.gene,
+                mi=result.edges.mi,
+                kept=result.kept,
+                largest=np.int64(result.largest),
+                n_rows=np.int64(resampler.candidates.n_rows),
+                pruning=np.array(_pruning(resampler)),
+                run=np.array(self._run),
+                resample=np.int64(resample),
+            ),
+        )
+
+    def holds(self, resample: int, resampler: Resampler) -> bool:
+        """Whether a resample is there, sound, of this run and with enough decoys."""
+        stored = self._load(resample)
+        return stored is not None and stored.n_rows >= resampler.candidates.n_rows
+
+    def read(self, resample: int, resampler: Resampler) -> ResampleResult:
+        """A resample that is there, pruned as wanted."""
+        stored = self._load(resample)
+        if stored is None:
+            raise PyscesError(
+                f"{self._path(resample)} was changed while it was in use. Run again, with nothing "
+                "else at work in that folder."
+            )
+        wanted = stored.edges.row < resampler.candidates.n_rows  # more decoys do no harm
+        edges = stored.edges.take(wanted)
+        if stored.pruning == _pruning(resampler):
+            return ResampleResult(edges, stored.kept[wanted], stored.largest)
+        return resampler.pruned(edges, stored.largest)
+
+    def _load(self, resample: int) -> _Stored | None:
+        """The content of a file; None if it's absent, damaged or of another run."""
+        path = self._path(resample)
+        try:
+            with path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
+                if (str(stored["run"]), int(stored["resample"])) != (self._run, resample):
+                    log.warning("%s is of another run and is computed anew", path)
+                    return None
+                return _Stored(
+                    Edges(stored["row"], stored["gene"], stored["mi"]),
+                    stored["kept"],
+                    int(stored["largest"]),
+                    int(stored["n_rows"]),
+                    str(stored["pruning"]),
+                )
+        except FileNotFoundError:
+            return None
+        except Exception as error:  # whatever a damaged or foreign file makes NumPy raise
+            log.warning("%s is damaged (%s) and is computed anew", path, error)
+            return None
+
+
+def _pruning(resampler: Resampler) -> str:
+    return f"{resampler.dpi} {resampler.dpi_tolerance!r}"

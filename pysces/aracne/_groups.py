@@ -1,0 +1,103 @@
+"""Networks of groups of samples, one by one: which groups, and their results as one table."""
+
+from __future__ import annotations
+
+import hashlib
+import warnings
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+import numpy as np
+
+from pysces._checks import check_whole
+from pysces._messages import listed
+from pysces.data._labels import labels_of
+from pysces.errors import InputError, PyscesWarning
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Callable
+
+    from anndata import AnnData
+
+T = TypeVar("T")
+
+
+def groups_of(adata: AnnData, groupby: str, min_samples: int) -> dict[str, AnnData]:
+    """The samples of each group, as views.
+
+    Parameters
+    ----------
+    adata
+        Samples x genes.
+    groupby
+        Column of ``adata.obs``; samples without a group (missing value) are in none.
+    min_samples
+        Groups with fewer samples are left out with a warning that names them.
+
+    Raises
+    ------
+    InputError
+        If there is no such column, or all groups are too small.
+    """
+    check_whole("min_samples", min_samples, 2)
+    labels = labels_of(adata, groupby, "groupby=")
+    sizes = labels.value_counts()
+    small = [f"{name} ({size})" for name, size in sizes.items() if size < min_samples]
+    remedy = "Lower min_samples=, or join groups; under about 100 samples few edges can be found."
+    if len(small) == len(sizes):
+        raise InputError(
+            f"All groups of .obs[{groupby!r}] have fewer than {min_samples} samples: "
+            f"{listed(small)}. {remedy}"
+        )
+    if small:
+        warnings.warn(
+            f"{len(small)} of {len(sizes)} groups have fewer than {min_samples} samples and get no "
+            f"network: {', '.join(small)}. {remedy}",
+            PyscesWarning,
+            stacklevel=3,
+        )
+    numbers = np.asarray(labels.codes)
+    return {
+        str(name): adata[numbers == number]
+        for number, name in enumerate(labels.categories)
+        if sizes[name] >= min_samples
+    }
+
+
+def usable(groups: dict[str, AnnData], prepare: Callable[[AnnData], T]) -> dict[str, T]:
+    """Each group prepared; those that can't be are left out with a warning that says why.
+
+    Raises
+    ------
+    InputError
+        If no group can be used: why the first can't.
+    """
+    prepared: dict[str, T] = {}
+    unusable: dict[str, InputError] = {}
+    for name, part in groups.items():
+        try:
+            prepared[name] = prepare(part)
+        except InputError as error:
+            unusable[name] = error
+    if not prepared:
+        name, why = next(iter(unusable.items()))
+        raise InputError(f"Group {name!r}: {why}") from why
+    for name, why in unusable.items():
+        warnings.warn(
+            f"Group {name!r} can't be used and gets no network: {why}",
+            PyscesWarning,
+            stacklevel=3,
+        )
+    return prepared
+
+
+def checkpoint_of(
+    checkpoint: str | os.PathLike[str] | None, group: str
+) -> str | os.PathLike[str] | None:
+    """A folder for each group; its name tells which, whatever characters a group has."""
+    if checkpoint is None:
+        return None
+    plain = "".join(c if c.isalnum() else "_" for c in group)[:40]
+    digest = hashlib.blake2b(group.encode(), digest_size=4).hexdigest()
+    return Path(checkpoint) / f"{plain}-{digest}"

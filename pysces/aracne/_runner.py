@@ -1,0 +1,101 @@
+"""Resamples in order: computed here or on a cluster, or read from a checkpoint."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Generator, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from pysces.aracne._candidates import Candidates, ScoredCandidates
+from pysces.aracne._checkpoint import Checkpoint
+from pysces.dispatch.blocks import progress
+from pysces.dispatch.cluster import connected, in_order
+
+if TYPE_CHECKING:
+    import os
+
+    from pysces.aracne._options import Options
+    from pysces.aracne._resampling import Resampler, ResampleResult
+
+
+@dataclass(frozen=True)
+class Work:
+    """Where resamples are computed and kept.
+
+    Attributes
+    ----------
+    checkpoint
+        Folder of finished resamples, or None.
+    client
+        Dask client, ``"local"``, or None for this process.
+    """
+
+    checkpoint: str | os.PathLike[str] | None = None
+    client: Any = None
+
+    def results(
+        self, resampler: Resampler, options: Options
+    ) -> Generator[ResampleResult, None, None]:
+        """Resamples in order; what the checkpoint holds isn't computed again."""
+        wanted = range(options.most_resamples)
+        store = None
+        if self.checkpoint is not None:
+            store = Checkpoint(self.checkpoint, _fingerprint(resampler, options))
+        missing = [r for r in wanted if store is None or not store.holds(r, resampler)]
+        absent = set(missing)
+        batches = resampler.batches(missing)
+        with connected(self.client) as client:
+            work = resampler if client is None else resampler.portable()
+            computed = in_order(client, work, batches)
+            waiting: Iterator[ResampleResult] = iter(())
+            for resample in progress(wanted, "resamples", total=len(wanted), unit="resample"):
+                if resample not in absent:
+                    assert store is not None
+                    yield store.read(resample, resampler)
+                    continue
+                result = next(waiting, None)
+                if result is None:
+                    results = next(computed)
+                    if store is not None:
+                        first = missing.index(resample)
+                        for number, done in zip(missing[first:], results, strict=False):
+                            store.write(number, done, resampler)
+                    waiting = iter(results)
+                    result = next(waiting)
+                yield result
+
+
+def _data_hash(candidates: Candidates) -> str:
+    """Digest of all that the mutual information of candidates depends on, but for the seed."""
+    if not isinstance(candidates, ScoredCandidates):
+        return candidates.expression.data_hash()
+    digest = hashlib.blake2b(candidates.scores.digest.encode(), digest_size=16)
+    digest.update("\0".join(candidates.expression.genes).encode())
+    return digest.hexdigest()
+
+
+def _strata_hash(candidates: Candidates) -> str:
+    """Digest of the strata of depth and batch within which decoys are permuted."""
+    if not isinstance(candidates, ScoredCandidates):
+        return "none"
+    return hashlib.blake2b(candidates.strata.tobytes(), digest_size=16).hexdigest()
+
+
+def _fingerprint(resampler: Resampler, options: Options) -> dict[str, Any]:
+    """Everything that the mutual information of a resample depends on."""
+    candidates = resampler.candidates
+    names = candidates.expression.genes[candidates.regulators]
+    return {
+        "data": _data_hash(candidates),
+        "strata": _strata_hash(candidates),
+        "regulators": hashlib.blake2b("\0".join(names).encode(), digest_size=16).hexdigest(),
+        "n_regulators": candidates.n_regulators,
+        "measure": resampler.measure.name,
+        "ties": resampler.measure.ties,
+        "resampling": options.resampling,
+        "resample_pvalue": options.pvalue_of_resample(candidates.n_pairs),
+        "thresholds": {str(n): value for n, value in sorted(resampler.thresholds.items())},
+        "n_null": options.n_null,
+        "seed": options.seed,
+    }

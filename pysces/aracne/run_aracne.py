@@ -1,0 +1,280 @@
+"""What users of Scanpy call: a network from an AnnData, or one of each group of its cells."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from pysces.aracne._groups import checkpoint_of, groups_of, usable
+from pysces.aracne._null import N_NULL
+from pysces.aracne._options import Options
+from pysces.aracne._runner import Work
+from pysces.aracne.infer_network import Prepared, network_of, origin
+from pysces.data import _results
+from pysces.data._depth import known_of
+from pysces.data._expression import Expression
+from pysces.dispatch.blocks import progress
+from pysces.dispatch.engines import use_engine
+
+if TYPE_CHECKING:
+    import os
+
+    from anndata import AnnData
+
+# What a run record says of every group alike; the rest are facts about the data and the result.
+_PARAMETERS = (*Options().record(), "engine", "pysces_version")
+
+
+def run_aracne(
+    adata: AnnData,
+    regulators: Any = None,
+    *,
+    layer: str | None = None,
+    mask_var: str | Any | None = None,
+    counts: bool | str = "auto",
+    size_factors: Any = None,
+    batch_key: Any = None,
+    min_cells: int = 10,
+    estimator: str = "copula",
+    degree: int | str = "auto",
+    n_bins: int = 10,
+    ties: str = "random",
+    miller_madow: bool = False,
+    groupby: str | None = None,
+    min_samples: int = 50,
+    resampling: str | None = "halves",
+    n_resamples: int | str = 100,
+    alpha: float = 0.05,
+    correction: str | None = "fdr_bh",
+    consensus: str = "decoy",
+    min_support: float = 0.5,
+    resample_pvalue: float | str = "auto",
+    n_decoys: int | None = None,
+    dpi: bool | str = True,
+    dpi_tolerance: float = 0.0,
+    n_null: int = N_NULL,
+    seed: int = 0,
+    checkpoint: str | os.PathLike[str] | None = None,
+    client: Any = None,
+    engine: str | None = None,
+    key_added: str = "aracne",
+    copy: bool = False,
+) -> AnnData | None:
+    """Infer a gene regulatory network with ARACNe.
+
+    The mutual information of every regulator with every gene is measured in many resamples of the
+    samples, and compared with its distribution under independence. In each resample indirect
+    edges are removed by the data processing inequality. Edges are kept that enough resamples
+    have, and more often than decoy regulators have theirs.
+
+    Parameters
+    ----------
+    adata
+        Samples (cells, metacells, patients) x genes: counts, or normalised values. From values as
+        ``scanpy.pp.normalize_total`` and ``scanpy.pp.log1p`` leave them the counts are recovered.
+    regulators
+        Names of regulators, the path of a text file with one name per line, or ``None``:
+        ``adata.var["regulator"]`` if present, else the transcription factors of the organism
+        whose symbols match best (:func:`pysces.regulators`).
+    layer
+        Layer to use instead of ``adata.X``. Pass the layer of raw counts if there is one.
+    mask_var
+        Genes to use: a boolean mask, or the name of a boolean column of ``adata.var``.
+    counts
+        Whether the values are counts, whose scores are computed given the depth of their sample.
+        ``"auto"``: whole numbers are counts, and counts behind normalised values are recovered
+        (the log and ``counts_recovered`` say so). ``True``: the same, but an error if there are
+        none. ``False``: values are ranked as they are.
+    size_factors
+        Depth of each sample (its total count, in any unit): a column of ``adata.obs``, or one
+        number per sample. ``None``: ``obs["total_counts"]``, else the sums of ``adata.raw`` where
+        it has more genes and holds counts, else the unit of recovered counts, else the sum over
+        the genes. The sum of fewer than 1,000 genes is not used, unless ``counts=True``: such
+        counts are divided by their sum and ranked.
+    batch_key
+        Batch (donor, run) of each sample: a column of ``adata.obs``, or one label per sample.
+        Levels of genes are fitted, or values ranked, within batches, and decoys are permuted
+        within them, so that differences between batches make no edges.
+    min_cells
+        Genes with counts in fewer samples are left out. Only used with counts.
+    estimator
+        ``"copula"``: Gaussian copula, on normal scores and their squares (Ince et al. 2017).
+        ``"adaptive"``: adaptive partitioning, as in ARACNe-AP; ``"adaptive-dyadic"``: as in
+        ARACNe3. ``"binned"``: ``n_bins`` equal-frequency bins.
+    degree
+        Only used with ``estimator="copula"``. 1: linear in the normal scores. 2: also a parabola,
+        so that a gene may depend on the other's score without being monotone. ``"auto"``: 1 where
+        more than half of the values are 0, else 2.
+    n_bins
+        Number of bins, at least 2. Only used with ``estimator="binned"``.
+    ties
+        Only used with ``estimator="binned"``. ``"random"``: equal values are put in random order,
+        anew in each resample. ``"together"``: equal values share a bin, so that zeros have no
+        invented order; p-values are then conservative.
+    miller_madow
+        Only used with ``estimator="binned"``: subtract the bias of Miller and Madow, so that genes
+        with few occupied bins compare with others.
+    groupby
+        Column of ``adata.obs``: one network for each of its groups (cell types, say), from its
+        samples alone. :func:`run_viper` can use all of them together.
+    min_samples
+        Groups with fewer samples get no network; a warning names them and their sizes.
+    resampling
+        ``"halves"``: complementary halves of the samples, two resamples per random split (Shah
+        and Samworth 2013). ``"subsample"``: about 63.2 % of the samples, without replacement.
+        ``"bootstrap"``: as many samples as there are, with replacement. ``None``: all samples
+        once.
+    n_resamples
+        Number of resamples (each half counts as one). ``"auto"``: until ten more change at most
+        2 % of the edges, 200 at most.
+    alpha
+        Largest q-value of an edge, in (0, 1].
+    correction
+        Correction of the p-values over all pairs, only used with ``resampling=None``:
+        ``"fdr_bh"``, ``"bonferroni"`` or ``None``.
+    consensus
+        How edges are chosen from resamples. ``"decoy"``: q-values by comparison with decoy
+        regulators. ``"poisson"`` (ARACNe-AP) and ``"binomial"`` (ARACNe3): p-values of the support
+        with the correction of Bonferroni; these take resamples for independent and do not hold on
+        noise.
+    min_support
+        Smallest share of the resamples that must have an edge, in [0, 1]. Only used with
+        ``consensus="decoy"``. Below 0.5 the error bounds of stability selection do not hold
+        (Meinshausen and Buehlmann 2010).
+    resample_pvalue
+        p-value of an edge within one resample. ``"auto"``: with ``estimator="copula"`` 500 divided
+        by the number of pairs, but between 5e-4 and 1e-2; else 1e-3. The run record has the value
+        used.
+    n_decoys
+        Number of decoys; ``None`` for as many as regulators, but between 200 and 500.
+    dpi
+        Whether indirect edges are removed; ``"maxent"`` for the rule of ARACNe3.
+    dpi_tolerance
+        An edge is removed if it is weaker than ``(1 - dpi_tolerance)`` times both others of a
+        triangle. In [0, 1).
+    n_null
+        Number of simulated pairs of independent genes that p-values are computed from. Each new
+        number of samples (of a resample, of all, of each group) costs one simulation, which is kept
+        in ``settings.cache_dir``. 100,000 is enough for a quick look.
+    seed
+        Seed of resamples, ties and decoys. Random numbers belong to the names of samples and
+        genes, so the order of either changes nothing.
+    checkpoint
+        Folder where each resample is kept when it is done. An interrupted run continues from
+        there; a run with another ``alpha``, ``correction``, ``consensus``, ``min_support`` or
+        ``dpi`` reuses what is there.
+    client
+        A ``dask.distributed.Client``, or ``"local"`` for one on this machine: resamples are
+        computed on its workers, with bit-identical results. The kernels use all cores without it,
+        and the workers of ``"local"`` take seconds to start: runs of a few minutes or less are
+        slower with it.
+    engine
+        ``"mlx"``, ``"numba"`` or ``"python"``; ``None`` for the fastest that is available. The
+        network is bit-identical on every engine.
+    key_added
+        Key of the result in ``adata.uns``.
+    copy
+        Return a copy of ``adata`` with the result instead of changing it.
+
+    Returns
+    -------
+    ``None``, or the copy. Sets ``adata.uns[key_added]``:
+
+    ``["network"]``
+        A DataFrame, one row per edge: ``source``, ``target``, ``mi`` (nats, from all samples; for
+        counts a score in nats that grows with the dependence), ``correlation`` (Spearman),
+        ``mor`` (mode of regulation, -1 to 1), ``likelihood`` (0 to 1), ``support`` (number of
+        resamples that have the edge), ``pvalue`` (of ``mi``, not adjusted for the choice of
+        edges), ``qvalue`` (by ``support``; without resampling by ``correction``) and ``rank``. The
+        most certain edges come first: by decreasing support, then by decreasing mean mutual
+        information over the resamples that have the edge. ``rank`` is that order from 1; edges
+        that tie share it. Do not order edges by ``likelihood``, which is relative to the regulon,
+        nor by ``qvalue``, which many edges share.
+    ``["params"]``
+        The run record: arguments, engine, version, what was left out, and facts. Arguments that
+        are ``None`` are left out, since files hold no None. Facts of the data: ``scores``
+        (``"continuous"`` or ``"counts given depth"``), ``degree`` and ``studentised`` as used,
+        ``counts_recovered``, ``depth_source``, ``n_strata`` (within which decoys are permuted),
+        ``n_rare_genes``, ``resample_pvalue_used``. Facts to judge the network by:
+        ``share_of_pairs`` (edges per possible pair), ``n_regulators_kept``, ``median_regulon``,
+        ``median_support``, ``least_support``, ``decoy_share`` (edges of decoys for each edge at
+        the least support, scaled to the number of regulators) and ``stability`` (edges that the
+        odd and the even resamples have in common, divided by those of either).
+    ``["groups"]``
+        With ``groupby``: these facts for each group, a DataFrame indexed by group; the edges then
+        have a column ``group``, and ranks within it. ``pysces.Network.from_anndata(adata,
+        group="B")`` is the network of one group.
+
+    Raises
+    ------
+    InputError
+        Bad data or arguments; nothing is written then.
+    EngineUnavailable
+        An engine asked for by name cannot run here.
+
+    Warns
+    -----
+    PyscesWarning
+        If no edge is significant, or groups are too small; if values are sparse or scaled and no
+        counts can be recovered from them; and if the network is not to be trusted: it has more
+        than 10 % of all pairs, decoys have more than 0.3 edges for each edge, half of the edges
+        have a support below half of the resamples, or its ``stability`` is below 0.5.
+
+    References
+    ----------
+    Margolin et al. 2006, BMC Bioinformatics 7(S1):S7 (ARACNe); Lachmann et al. 2016,
+    Bioinformatics 32:2233 (adaptive partitioning); Ince et al. 2017, Hum Brain Mapp 38:1541
+    (Gaussian copula); Lancaster 1957, Biometrika 44:289 (expansion in Hermite polynomials);
+    DiCiccio and Romano 2017, JASA 112:1211 (studentised correlation); Shah and Samworth 2013,
+    J R Stat Soc B 75:55 (complementary halves); Meinshausen and Buehlmann 2010, J R Stat Soc B
+    72:417 (stability selection); Elias and Gygi 2007, Nat Methods 4:207 (decoys).
+
+    Examples
+    --------
+    >>> import numpy as np, anndata, pysces
+    >>> rng = np.random.default_rng(0)
+    >>> x = rng.normal(size=(150, 20))
+    >>> x[:, 3] = x[:, 0] + 0.3 * rng.normal(size=150)
+    >>> adata = anndata.AnnData(x)
+    >>> adata.var_names = [f"gene{i}" for i in range(20)]
+    >>> pysces.run_aracne(adata, ["gene0", "gene1"], n_resamples=10, n_null=100_000)
+    >>> adata.uns["aracne"]["network"][["source", "target", "support", "rank"]].values.tolist()
+    [['gene0', 'gene3', 10, 1]]
+    """
+    _results.check_target(adata, copy)
+    _results.check_free(adata, key_added, "network")
+    target = adata.copy() if copy else adata
+    options = Options.of(locals())
+
+    known = known_of(adata, size_factors, batch_key, layer)
+
+    def prepared(part: AnnData) -> Prepared:
+        expression = Expression.from_anndata(part, layer=layer, mask_var=mask_var)
+        own = known
+        if part is not adata and adata.obs_names.is_unique:  # repeated names are refused below
+            own = known.take(adata.obs_names.get_indexer(part.obs_names))
+        return Prepared.of(expression, regulators, adata.var, options, own)
+
+    mask = mask_var if isinstance(mask_var, str | None) else "given"
+    given: dict[str, Any] = {
+        "regulators": origin(regulators, adata.var),
+        "layer": layer,
+        "mask_var": mask,
+        "groupby": groupby,
+        "size_factors": size_factors if isinstance(size_factors, str | None) else "given",
+        "batch_key": batch_key if isinstance(batch_key, str | None) else "given",
+    }
+    with use_engine(engine):
+        if groupby is None:
+            network, params = network_of(prepared(adata), options, Work(checkpoint, client))
+            _results.write_network(target, key_added, network, {**params, **given})
+        else:
+            parts = usable(groups_of(adata, groupby, min_samples), prepared)
+            networks = {
+                name: network_of(part, options, Work(checkpoint_of(checkpoint, name), client), name)
+                for name, part in progress(parts.items(), "groups", total=len(parts), unit="group")
+            }
+            _, first = next(iter(networks.values()))
+            asked = {name: first[name] for name in _PARAMETERS}
+            given |= {"min_samples": min_samples}
+            _results.write_networks(target, key_added, networks, {**asked, **given})
+    return target if copy else None

@@ -1,0 +1,423 @@
+"""Whether values are counts, whose depth they share, and what is known of it."""
+
+from __future__ import annotations
+
+import logging
+import warnings
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from pysces._checks import check_one_of
+from pysces.data._counts import CountModel, Recovered, looks_like_counts, recover_counts
+from pysces.errors import InputError, PyscesWarning
+
+if TYPE_CHECKING:
+    from anndata import AnnData
+    from numpy.typing import NDArray
+
+    from pysces.data._expression import Expression
+    from pysces.data._sources import Positions
+
+log = logging.getLogger("pysces")
+
+COUNTS = ("auto", True, False)
+# With fewer genes the sum over them is biology as much as depth.
+FEWEST_GENES = 1000
+_SPARSE = 0.5
+TOTAL = "total_counts"  # the column of .obs that Scanpy's quality control writes
+
+
+@dataclass(frozen=True, eq=False)
+class Known:
+    """What the caller says of the samples.
+
+    Attributes
+    ----------
+    depth
+        Depth of each sample, float64 [samples], or None.
+    source
+        Where the depth comes from, in words.
+    batch
+        Batch of each sample, int64 [samples], or None.
+    base
+        Base of the logarithm, or None where it is not known.
+    """
+
+    depth: NDArray[np.float64] | None = None
+    source: str = ""
+    batch: NDArray[np.int64] | None = None
+    base: float | None = None
+
+    def take(self, samples: NDArray[np.intp]) -> Known:
+        """What is known of some samples."""
+        depth = None if self.depth is None else self.depth[samples]
+        batch = (
+            None if self.batch is None else np.unique(self.batch[samples], return_inverse=True)[1]
+        )
+        return Known(depth, self.source, batch, self.base)
+
+
+@dataclass(frozen=True, eq=False)
+class Counts:
+    """Counts of samples of known depth.
+
+    Attributes
+    ----------
+    expression
+        The counts.
+    depth
+        Depth of each sample, float64 [samples].
+    batch
+        Batch of each sample, int64 [samples], or None.
+    recovered
+        Whether they were recovered from normalised values.
+    source
+        Where the depth comes from, in words.
+    """
+
+    expression: Expression
+    depth: NDArray[np.float64]
+    batch: NDArray[np.int64] | None
+    recovered: bool
+    source: str
+
+    @cached_property
+    def model(self) -> CountModel:
+        """Margins of the genes given depth.
+
+        Not calibrated: genes that cells of one type have and others lack, which no negative
+        binomial fits, are the targets that matter most, and their scores keep more of the
+        difference as they are.
+        """
+        own = self.expression
+        return CountModel.fit(own.gene_block, own.n_genes, self.depth, self.batch, calibrate=False)
+
+    def take_genes(self, genes: NDArray[Any]) -> Counts:
+        """Counts of some of the genes; the depth stays."""
+        return replace(self, expression=self.expression.take_genes(genes))
+
+    def facts(self) -> dict[str, Any]:
+        """What the run record says of them."""
+        return {
+            "counts_recovered": self.recovered,
+            "depth_source": self.source,
+            "depth_median": float(np.median(self.depth)),
+            "depth_least": float(self.depth.min()),
+            "depth_largest": float(self.depth.max()),
+        }
+
+
+def known_of(adata: AnnData, size_factors: Any, batch_key: Any, layer: str | None = None) -> Known:
+    """What an AnnData says of the depth and batch of its samples.
+
+    Depth is `size_factors` (a column of ``obs`` or numbers), else ``obs["total_counts"]``, else
+    the sums of ``raw`` where that has more genes and holds counts.
+    """
+    depth, source = None, ""
+    if size_factors is not None:
+        if isinstance(size_factors, str):
+            depth, source = _column(adata, size_factors, "size_factors="), size_factors
+        else:
+            size_factors = _by_name(size_factors, adata.obs_names, "size_factors=")
+            depth, source = _numbers(size_factors, adata.n_obs, "size_factors="), "size_factors"
+    elif (total := total_counts(adata)) is not None:
+        depth, source = total, TOTAL
+    elif adata.raw is not None and adata.raw.n_vars > adata.n_vars:
+        total = _raw_totals(adata)
+        if total is not None:
+            depth, source = total, "raw"
+    base = _base(adata) if layer is None else None
+    return Known(depth, source, batches_of(adata, batch_key), base)
+
+
+def _base(adata: AnnData) -> float | None:
+    """Base of the logarithm that Scanpy noted; None where it noted none that can be one."""
+    log1p = adata.uns.get("log1p")
+    base = log1p.get("base") if isinstance(log1p, dict) else None
+    if not isinstance(base, int | float | np.number) or isinstance(base, bool):
+        return None
+    return float(base) if np.isfinite(base) and base > 0 and base != 1 else None
+
+
+def _by_name(values: Any, names: pd.Index | None, what: str) -> Any:
+    """A Series in the order of the samples, by its index where that names them."""
+    if not isinstance(values, pd.Series) or names is None or values.index.equals(names):
+        return values
+    index = values.index.astype(str)
+    if index.is_unique and len(index) == len(names) and index.isin(names).all():
+        return values.set_axis(index).loc[names]
+    if isinstance(values.index, pd.RangeIndex):
+        return values.to_numpy()
+    raise InputError(
+        f"The index of the Series given as {what} does not name the samples. Pass one that does, "
+        "or an array in the order of the samples."
+    )
+
+
+def batches_of(adata: AnnData, batch_key: Any) -> NDArray[np.int64] | None:
+    """Batch of each sample, numbered in the order of the names of batches."""
+    if batch_key is None:
+        return None
+    if isinstance(batch_key, str):
+        if batch_key not in adata.obs:
+            raise InputError(
+                f"Did not find .obs[{batch_key!r}]. Pass batch_key= with the name of a column of "
+                ".obs that says which batch (donor, run) each sample is of."
+            )
+        batch_key = adata.obs[batch_key]
+    return batch_numbers(_by_name(batch_key, adata.obs_names, "batch_key="), adata.n_obs)
+
+
+def batch_numbers(labels: Any, n: int) -> NDArray[np.int64]:
+    """Batches as numbers."""
+    if not isinstance(labels, pd.Series):
+        values = np.asarray(labels, dtype=object)
+        if values.ndim != 1:
+            raise InputError("batch_key= must be one label per sample: text or numbers.")
+        labels = pd.Series(values)
+    if len(labels) != n:
+        raise InputError(f"batch_key= has {len(labels)} labels for {n} samples. Pass one each.")
+    if labels.isna().any():
+        raise InputError(
+            f"batch_key= has no label (missing value) for {int(labels.isna().sum())} samples. "
+            "Name their batch or remove them."
+        )
+    return np.unique(labels.astype(str).to_numpy(), return_inverse=True)[1].astype(np.int64)
+
+
+def known_of_arrays(
+    n: int, size_factors: Any, batch_key: Any, names: pd.Index | None = None
+) -> Known:
+    """What the caller of a function of arrays says of the samples."""
+    size_factors = _by_name(size_factors, names, "size_factors=")
+    batch_key = _by_name(batch_key, names, "batch_key=")
+    if isinstance(size_factors, str) or isinstance(batch_key, str):
+        raise InputError(
+            "size_factors= and batch_key= name columns only where an AnnData is given. "
+            "Pass one value per sample."
+        )
+    depth = None if size_factors is None else _numbers(size_factors, n, "size_factors=")
+    batch = None if batch_key is None else batch_numbers(batch_key, n)
+    return Known(depth, "size_factors" if depth is not None else "", batch)
+
+
+def total_counts(adata: AnnData) -> NDArray[np.float64] | None:
+    """The column that Scanpy's quality control writes, where it holds usable numbers."""
+    if TOTAL not in adata.obs or not pd.api.types.is_numeric_dtype(adata.obs[TOTAL]):
+        return None
+    total = np.asarray(adata.obs[TOTAL], dtype=np.float64)
+    return total if np.isfinite(total).all() and (total >= 0).all() else None
+
+
+def _column(adata: AnnData, name: str, argument: str) -> NDArray[np.float64]:
+    if name not in adata.obs:
+        raise InputError(
+            f"Did not find .obs[{name!r}] of {argument}. Pass the name of a column with the total "
+            "counts of each sample, or the numbers themselves."
+        )
+    return _numbers(adata.obs[name], adata.n_obs, f".obs[{name!r}]")
+
+
+def _numbers(values: Any, n: int, what: str) -> NDArray[np.float64]:
+    kind = np.asarray(values).dtype.kind
+    if kind in "bcmM":
+        raise InputError(f"{what} must be numbers, one per sample. Got {np.asarray(values).dtype}.")
+    try:
+        found = np.asarray(values, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise InputError(f"{what} must be numbers, one per sample ({error}).") from error
+    if found.shape != (n,):
+        raise InputError(f"{what} has the shape {found.shape}; {n} samples need one number each.")
+    if not np.isfinite(found).all() or (found < 0).any():
+        raise InputError(f"{what} must be finite and not negative. Correct those samples.")
+    return found
+
+
+def _raw_totals(adata: AnnData) -> NDArray[np.float64] | None:
+    """Sums over all genes of ``raw``, if it holds counts."""
+    matrix = adata.raw.X
+    values = getattr(matrix, "data", matrix) if hasattr(matrix, "indptr") else matrix
+    try:
+        sample = np.asarray(values[: 2**20] if getattr(values, "ndim", 2) == 1 else values[:100])
+    except (TypeError, ValueError):
+        return None
+    if sample.dtype.kind not in "biuf" or (sample != np.floor(sample)).any() or (sample < 0).any():
+        return None
+    total = np.asarray(matrix.sum(axis=1), dtype=np.float64).ravel()
+    return total if np.isfinite(total).all() and total.any() else None
+
+
+def counts_of(
+    expression: Expression, counts: Any, known: Known, *, ranked: bool = True
+) -> tuple[Expression, Counts | None]:
+    """The counts that values are or were made of, or None and the values that are to be ranked.
+
+    Parameters
+    ----------
+    expression
+        Values.
+    counts
+        ``True``: they are counts, or an InputError. ``False``: they are not. ``"auto"``: whole
+        numbers are counts; counts behind values that were normalised and logarithmised are
+        recovered.
+    known
+        Depth and batch of the samples.
+    ranked
+        Whether values that are no counts are ranked; few genes are then divided by their sum.
+
+    Warns
+    -----
+    PyscesWarning
+        If values look normalised and sparse, but no counts can be recovered.
+    """
+    check_one_of("counts", counts, COUNTS)
+    if counts is False:
+        return expression, None
+    depth = known.depth
+    if looks_like_counts(expression):
+        if depth is not None and known.source == TOTAL:
+            depth = _plausible(expression, depth)
+        if depth is not None:
+            return expression, Counts(expression, depth, known.batch, False, known.source)
+        total = _sums(expression)
+        if counts is True or expression.n_genes >= FEWEST_GENES:
+            source = "sum over the genes"
+            return expression, Counts(expression, total, known.batch, False, source)
+        log.warning(
+            "counts of %d genes: too few to tell the depth of a sample by their sum. %s; pass "
+            "size_factors= with the total counts of each sample for scores given depth.",
+            expression.n_genes,
+            "Values are divided by it and ranked" if ranked else "Values are taken as they are",
+        )
+        return (normalised(expression, total) if ranked else expression), None
+    recovered = recover_counts(expression, known.base)
+    if recovered is not None and _was_not_normalised(recovered):
+        # The logarithm (or a multiple) of counts: what holds for counts holds here
+        return counts_of(recovered.counts, counts, known, ranked=ranked)
+    if recovered is not None and depth is not None:
+        recovered = recover_counts(expression, known.base, depth)
+    if recovered is not None and depth is None and counts == "auto" and _is_own_sum(recovered):
+        log.warning(
+            "values of %d genes were normalised by the sum over these genes alone: too few to tell "
+            "the depth of a sample. They are taken as they are; pass size_factors= with the total "
+            "counts of each sample for scores given depth.",
+            expression.n_genes,
+        )
+        return expression, None
+    if recovered is not None:
+        words = "exactly" if recovered.exact else "to the nearest whole number"
+        log.warning(
+            "counts were recovered (%s) from normalised values. Pass layer= to use your own, or "
+            "counts=False for the values as they are.",
+            words,
+        )
+        source = known.source or "unit of the recovered counts"
+        return expression, Counts(recovered.counts, recovered.depth, known.batch, True, source)
+    if counts is True:
+        raise InputError(
+            "counts=True, but the values are not whole numbers, and counts cannot be recovered "
+            "from them. Pass the layer that holds counts (layer='counts')."
+        )
+    _warn_lost(expression)
+    return expression, None
+
+
+def _was_not_normalised(recovered: Recovered) -> bool:
+    """Whether one count is the same in every sample, though their sums differ."""
+    some = recovered.unit > 0
+    unit, total = recovered.unit[some], _sums(recovered.counts)[some]
+    if len(unit) < 2:
+        return False
+    return bool(unit.max() <= unit.min() * (1 + 1e-6) and total.max() > total.min() * 1.01)
+
+
+def _plausible(expression: Expression, total: NDArray[np.float64]) -> NDArray[np.float64] | None:
+    """The totals, unless samples have more counts than that."""
+    if (_sums(expression) > total * (1 + 1e-6)).any():
+        log.warning(
+            "Samples have more counts than obs[%r] says; the column is not used as their depth.",
+            TOTAL,
+        )
+        return None
+    return total
+
+
+def _is_own_sum(recovered: Recovered) -> bool:
+    """Whether the depth is nothing but the sum over the few genes that are there."""
+    if recovered.counts.n_genes >= FEWEST_GENES:
+        return False
+    total = _sums(recovered.counts)
+    some = total > 0
+    ratio = recovered.depth[some] / total[some]
+    return bool(len(ratio) == 0 or ratio.max() <= ratio.min() * (1 + 1e-3))
+
+
+def _sums(expression: Expression) -> NDArray[np.float64]:
+    total = np.zeros(expression.n_samples)
+    for samples, _, block in expression._cheap_blocks():
+        total[samples] += block.sum(axis=1)
+    return total
+
+
+class _Divided:
+    """Values divided by a number for each sample, block by block (a `Source`)."""
+
+    def __init__(self, expression: Expression, by: NDArray[np.float64]) -> None:
+        self._expression = expression
+        self._by = np.where(by > 0, by, 1.0)
+        self.shape, self.dtype = expression.shape, np.dtype(np.float64)
+        self.by_samples = expression._source.by_samples
+
+    def read(self, samples: Positions, genes: Positions, order: Any) -> NDArray[np.float64]:
+        block = self._expression._read(samples, genes, order)
+        return np.array(block / self._by[samples][:, None], order=order)
+
+    def is_finite(self) -> bool:
+        return True
+
+
+def normalised(expression: Expression, by: NDArray[np.float64]) -> Expression:
+    """Each sample divided by its number (0 counts as 1)."""
+    found = type(expression)(_Divided(expression, by), expression.genes, expression.samples)
+    found._values_checked = True
+    return found
+
+
+def _warn_lost(expression: Expression) -> None:
+    if expression.zero_share() > _SPARSE:
+        warnings.warn(
+            "The values are sparse and not counts, and the counts behind them cannot be recovered, "
+            "so the depth of the samples may show as regulation or activity. Pass the layer that "
+            "holds counts (layer='counts'), or counts=False if they never were counts.",
+            PyscesWarning,
+            stacklevel=5,
+        )
+    elif _looks_scaled(expression):
+        warnings.warn(
+            "Most genes have one most frequent lowest value below 0: scaled counts, it seems. "
+            "Scaling hides the depth of the samples, so it may show as regulation or activity. "
+            "Pass the layer that holds counts (layer='counts'), or counts=False if they never "
+            "were.",
+            PyscesWarning,
+            stacklevel=5,
+        )
+
+
+def _spaced(n: int, most: int) -> NDArray[np.intp]:
+    """So many places of n, evenly spaced; all of fewer."""
+    return np.unique(np.linspace(0, n - 1, min(n, most)).astype(np.intp))
+
+
+def _looks_scaled(expression: Expression) -> bool:
+    """Whether in most genes the lowest value is below 0 and is that of a third of the samples."""
+    few = [
+        _spaced(n, most) for n, most in ((expression.n_samples, 1000), (expression.n_genes, 200))
+    ]
+    block = expression.take_samples(few[0]).gene_block(few[1])
+    lowest = block.min(axis=1, keepdims=True)
+    tied = (block == lowest).mean(axis=1) > 1 / 3
+    return bool((tied & (lowest[:, 0] < 0)).mean() > 0.5)

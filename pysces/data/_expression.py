@@ -1,0 +1,389 @@
+"""Expression matrices as PySCES reads them: checked once, read by blocks, never copied whole."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+import scipy.sparse as sp
+
+from pysces._messages import listed
+from pysces.data._inputs import check_names, frame_values, gene_mask, matrix_of, name_order
+from pysces.data._sources import (
+    ALL,
+    as_positions,
+    compose,
+    make_source,
+    rows_per_pass,
+)
+from pysces.errors import InputError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from anndata import AnnData
+    from numpy.typing import ArrayLike, NDArray
+
+    from pysces.data._sources import Positions, Source
+
+
+class Expression:
+    """A checked view of an expression matrix, read by blocks of genes or of samples.
+
+    Make one with `Expression.from_anndata` or `Expression.from_matrix`. Values of a matrix in
+    memory are checked at once; those of a matrix on disk or of a Dask array as they are read.
+
+    Attributes
+    ----------
+    genes
+        Gene names, unique, ``pd.Index`` of str.
+    samples
+        Sample (cell) names, ``pd.Index`` of str.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> expression = Expression.from_matrix(np.array([[1, 0], [2, 5]]), genes=["MYC", "MAX"])
+    >>> expression.gene_block([1])
+    array([[0., 5.]])
+    """
+
+    def __init__(
+        self,
+        source: Source,
+        genes: pd.Index,
+        samples: pd.Index,
+        *,
+        gene_positions: Positions = ALL,
+        sample_positions: Positions = ALL,
+        allow_missing: bool = False,
+    ) -> None:
+        self._source = source
+        self.genes = genes
+        self.samples = samples
+        self._genes_at = gene_positions
+        self._samples_at = sample_positions
+        self._allow_missing = allow_missing
+        self._values_checked = source.dtype.kind in "biu"
+
+    @classmethod
+    def from_anndata(
+        cls,
+        adata: AnnData,
+        *,
+        layer: str | None = None,
+        mask_var: str | ArrayLike | None = None,
+        allow_missing: bool = False,
+    ) -> Expression:
+        """Expression matrix of an AnnData: in memory, backed, lazy, or a view of one.
+
+        Parameters
+        ----------
+        adata
+            Annotated matrix, samples (cells) x genes.
+        layer
+            Name of the layer to read; ``None`` reads ``adata.X``.
+        mask_var
+            Genes to use: a boolean mask [genes], or the name of a boolean column of ``adata.var``.
+        allow_missing
+            Accept NaN (a signature may lack values; expression may not).
+
+        Raises
+        ------
+        InputError
+            If the layer or the mask is unknown, names repeat, or values can't be used.
+        """
+        if not all(hasattr(adata, name) for name in ("var_names", "obs_names", "layers")):
+            raise InputError(
+                f"Expected an AnnData, got {type(adata).__name__}. "
+                "For arrays and DataFrames use `pysces.infer_network` or `Expression.from_matrix`."
+            )
+        if layer is not None and layer not in adata.layers:
+            raise InputError(
+                f"Did not find .layers[{layer!r}]. Layers there: {listed(adata.layers)}. "
+                "Pass one of them, or layer=None to read .X."
+            )
+        matrix, samples_at, genes_at = matrix_of(adata, layer)
+        if matrix is None:
+            raise InputError(
+                "adata.X is empty (None). Pass layer= with the name of a layer to read. "
+                f"Layers there: {listed(adata.layers)}."
+            )
+        return cls._checked(
+            make_source(matrix),
+            adata.var_names,
+            adata.obs_names,
+            gene_positions=genes_at,
+            sample_positions=samples_at,
+            mask=None if mask_var is None else gene_mask(adata, mask_var),
+            allow_missing=allow_missing,
+        )
+
+    @classmethod
+    def from_matrix(
+        cls,
+        data: Any,
+        genes: Sequence[str] | pd.Index | None = None,
+        samples: Sequence[str] | pd.Index | None = None,
+        *,
+        allow_missing: bool = False,
+    ) -> Expression:
+        """Expression matrix of a table or an array, samples x genes.
+
+        Parameters
+        ----------
+        data
+            DataFrame (its columns name the genes), NumPy array, SciPy sparse matrix or array,
+            Dask array, or a dataset on disk; samples x genes.
+        genes
+            Gene names; needed unless ``data`` is a DataFrame.
+        samples
+            Sample names; ``0``, ``1``, ... by default.
+        allow_missing
+            Accept NaN.
+
+        Raises
+        ------
+        InputError
+            If names are missing, repeat or don't fit the shape, or values can't be used.
+        """
+        if isinstance(data, pd.DataFrame):
+            genes = data.columns if genes is None else genes
+            samples = data.index if samples is None else samples
+            data = frame_values(data)
+        source = make_source(data)
+        if genes is None:
+            raise InputError(
+                f"A matrix of type {type(data).__name__} doesn't name its genes. "
+                "Pass genes= with one name per column."
+            )
+        for names, axis, what in ((genes, 1, "genes"), (samples, 0, "samples")):
+            if names is not None and len(names) != source.shape[axis]:
+                raise InputError(
+                    f"{len(names)} names of {what} for a matrix of {source.shape[0]} samples x "
+                    f"{source.shape[1]} genes. Pass one name each"
+                    + (", or transpose the matrix." if len(names) in source.shape else ".")
+                )
+        names = pd.RangeIndex(source.shape[0]) if samples is None else pd.Index(samples)
+        return cls._checked(source, pd.Index(genes), names, allow_missing=allow_missing)
+
+    @classmethod
+    def _checked(
+        cls,
+        source: Source,
+        genes: pd.Index,
+        samples: pd.Index,
+        *,
+        mask: NDArray[np.bool_] | None = None,
+        gene_positions: Positions = ALL,
+        sample_positions: Positions = ALL,
+        allow_missing: bool,
+    ) -> Expression:
+        expression = cls(
+            source,
+            genes.astype(str),
+            samples.astype(str),
+            gene_positions=gene_positions,
+            sample_positions=sample_positions,
+            allow_missing=allow_missing,
+        )
+        if mask is not None:
+            expression = expression.take_genes(mask)
+        check_names(expression.genes, expression.n_samples)
+        expression._check_values_in_memory()
+        return expression
+
+    @property
+    def n_genes(self) -> int:
+        """Number of genes."""
+        return len(self.genes)
+
+    @property
+    def n_samples(self) -> int:
+        """Number of samples (cells)."""
+        return len(self.samples)
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Samples, genes."""
+        return self.n_samples, self.n_genes
+
+    def gene_block(self, genes: slice | ArrayLike = ALL) -> NDArray[np.float64]:
+        """Values of some genes (slice, positions or mask) over all samples.
+
+        Returns float64 [genes samples], C-contiguous, that shares no memory with the data.
+        """
+        chosen = as_positions(genes, self.n_genes, "Genes")
+        return self._read(ALL, chosen, "F").T
+
+    def sample_block(self, samples: slice | ArrayLike = ALL) -> NDArray[np.float64]:
+        """Values of some samples (slice, positions or mask) over all genes.
+
+        Returns float64 [samples genes], C-contiguous, that shares no memory with the data.
+        """
+        chosen = as_positions(samples, self.n_samples, "Samples")
+        return self._read(chosen, ALL, "C")
+
+    def take_genes(self, genes: slice | ArrayLike) -> Expression:
+        """The same data restricted to some genes (slice, positions or mask), not copied."""
+        return self._restricted(ALL, as_positions(genes, self.n_genes, "Genes"))
+
+    def take_samples(self, samples: slice | ArrayLike) -> Expression:
+        """The same data restricted to some samples (slice, positions or mask), not copied."""
+        return self._restricted(as_positions(samples, self.n_samples, "Samples"), ALL)
+
+    def _restricted(self, samples: Positions, genes: Positions) -> Expression:
+        taken = Expression(
+            self._source,
+            self.genes[genes],
+            self.samples[samples],
+            gene_positions=compose(self._genes_at, genes, self._source.shape[1]),
+            sample_positions=compose(self._samples_at, samples, self._source.shape[0]),
+            allow_missing=self._allow_missing,
+        )
+        taken._values_checked = self._values_checked
+        return taken
+
+    def names_only(self) -> Expression:
+        """The same genes and samples without their values, to travel to other processes."""
+        empty = sp.csr_array(self.shape)
+        return type(self)(make_source(empty), self.genes, self.samples)
+
+    def zero_share(self) -> float:
+        """Share of values that are 0."""
+        zeros = sum(int(np.count_nonzero(block == 0)) for _, _, block in self._cheap_blocks())
+        return zeros / max(1, self.n_genes * self.n_samples)
+
+    def by_name(self) -> Expression:
+        """The same data with the samples in the order of their names.
+
+        Whole numbers as names (the default of AnnData and arrays) are in their numerical order.
+        What is made of it does not depend on the order in which the samples came.
+
+        Raises
+        ------
+        InputError
+            If names of samples repeat.
+        """
+        if not self.samples.is_unique:
+            repeated = self.samples[self.samples.duplicated()].unique()
+            raise InputError(
+                f"Names of samples repeat: {listed(repeated)}. Make them unique first, with "
+                "`adata.obs_names_make_unique()`."
+            )
+        order = name_order(self.samples)
+        return self if (np.diff(order) == 1).all() else self.take_samples(order)
+
+    def data_hash(self) -> str:
+        """Hexadecimal BLAKE2b of values and names.
+
+        Values are hashed as float64, sample by sample, so the hash doesn't depend on how the
+        matrix is stored (dense, sparse, backed, number type) nor on the size of blocks.
+        """
+        digest = hashlib.blake2b(digest_size=16)
+        for names in (self.genes, self.samples):
+            digest.update("\0".join([str(len(names)), *names]).encode())
+        step = rows_per_pass(self.n_genes)
+        for start in range(0, self.n_samples, step):
+            block = self.sample_block(slice(start, start + step))
+            block += 0.0  # -0.0 equals 0.0 and must hash the same
+            block[np.isnan(block)] = np.nan
+            digest.update(block.data)
+        return digest.hexdigest()
+
+    def __repr__(self) -> str:
+        return f"Expression of {self.n_genes} genes in {self.n_samples} samples"
+
+    def _read(self, samples: Positions, genes: Positions, order: Any) -> NDArray[np.float64]:
+        block = self._read_unchecked(samples, genes, order)
+        if not self._values_checked:
+            self._refuse_unusable(block)
+        return block
+
+    def _read_unchecked(self, samples: Positions, genes: Positions, order: Any) -> Any:
+        n_samples, n_genes = self._source.shape
+        return self._source.read(
+            compose(self._samples_at, samples, n_samples),
+            compose(self._genes_at, genes, n_genes),
+            order,
+        )
+
+    def _check_values_in_memory(self) -> None:
+        if self._values_checked:
+            return
+        finite = self._source.is_finite()
+        if finite is False:
+            # Bad values may lie outside the chosen genes and samples
+            for _, _, block in self._cheap_blocks():
+                self._refuse_unusable(block)
+        self._values_checked = finite is not None
+
+    def _refuse_unusable(self, block: NDArray[np.float64]) -> None:
+        fine = ~np.isinf(block) if self._allow_missing else np.isfinite(block)
+        if not fine.all():
+            raise InputError(self._describe_unusable())
+
+    def _describe_unusable(self) -> str:
+        """Which values of the whole matrix can't be used, and what to do about them."""
+        missing, infinite = (np.zeros(self.n_genes, dtype=np.int64) for _ in range(2))
+        first = None
+        for samples, genes, block in self._cheap_blocks():
+            not_numbers = np.isnan(block) & (not self._allow_missing)
+            infinities = np.isinf(block)
+            missing[genes] += not_numbers.sum(axis=0)
+            infinite[genes] += infinities.sum(axis=0)
+            bad = np.argwhere(not_numbers | infinities)
+            if first is None and bad.size:
+                first = self.samples[samples][bad[0, 0]], self.genes[genes][bad[0, 1]]
+        affected = (missing + infinite) > 0
+        kinds = [
+            f"{total} {word}"
+            for total, word in ((missing.sum(), "missing (NaN)"), (infinite.sum(), "infinite"))
+            if total
+        ]
+        where = f" First: sample {first[0]!r}, gene {first[1]!r}." if first else ""
+        return (
+            f"The expression matrix has {' and '.join(kinds)} values in {affected.sum()} of "
+            f"{self.n_genes} genes: {listed(self.genes[affected])}.{where} "
+            "Remove those genes (mask_var=) or fill the values first."
+        )
+
+    def _cheap_blocks(self) -> Iterator[tuple[slice, slice, NDArray[np.float64]]]:
+        """All values once, as (samples, genes, block [samples genes]), not checked."""
+        by_samples = self._source.by_samples
+        length, width = self.shape if by_samples else self.shape[::-1]
+        step = rows_per_pass(width)
+        for start in range(0, length, step):
+            part = slice(start, min(start + step, length))
+            samples, genes = (part, ALL) if by_samples else (ALL, part)
+            yield samples, genes, self._read_unchecked(samples, genes, "C" if by_samples else "F")
+
+
+def nonzero_samples(expression: Expression) -> NDArray[np.int64]:
+    """Number of samples in which each gene is not 0, int64 [genes]."""
+    found = np.zeros(expression.n_genes, dtype=np.int64)
+    for _, genes, block in expression._cheap_blocks():
+        found[genes] += np.count_nonzero(block, axis=0)
+    return found
+
+
+def constant_genes(expression: Expression) -> NDArray[np.bool_]:
+    """Genes whose values are all equal, as a mask [genes]; missing values don't count.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> values = np.array([[1.0, 0.0], [1.0, 5.0]])
+    >>> constant_genes(Expression.from_matrix(values, genes=["ACTB", "MYC"]))
+    array([ True, False])
+    """
+    lowest = np.full(expression.n_genes, np.inf)
+    highest = np.full(expression.n_genes, -np.inf)
+    for _, genes, block in expression._cheap_blocks():
+        if not expression._values_checked:
+            expression._refuse_unusable(block)
+        lowest[genes] = np.fmin(lowest[genes], np.fmin.reduce(block, axis=0, initial=np.inf))
+        highest[genes] = np.fmax(highest[genes], np.fmax.reduce(block, axis=0, initial=-np.inf))
+    return lowest >= highest

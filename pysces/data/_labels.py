@@ -1,0 +1,48 @@
+"""Groups of samples, as a column of ``adata.obs`` names them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from pysces._checks import check_column
+from pysces._messages import listed, nearest
+from pysces.errors import InputError
+
+if TYPE_CHECKING:
+    from anndata import AnnData
+    from numpy.typing import NDArray
+
+
+def labels_of(adata: AnnData, column: str | None, argument: str = "groupby") -> pd.Categorical:
+    """A column of ``obs`` as text; a missing label stays missing.
+
+    Its categories are the groups that occur: in the order of the column's categories, else
+    numbers by size and other labels by name. Without a column there is one nameless group.
+    """
+    if not hasattr(adata, "obs"):
+        raise InputError(f"Expected an AnnData, got {type(adata).__name__}.")
+    if column is not None:
+        check_column(adata, column, argument)
+    values: Any = [""] * adata.n_obs if column is None else adata.obs[column]
+    labels = pd.Categorical(values).remove_unused_categories()
+    texts = pd.Index([str(label) for label in labels.categories])
+    if not texts.is_unique:
+        raise InputError(
+            f"Labels of .obs[{column!r}] are the same as text: "
+            f"{listed(texts[texts.duplicated()].unique())}. Rename them, or convert the column "
+            "with `.astype(str)` to make them one group."
+        )
+    return labels.rename_categories(dict(zip(labels.categories, texts, strict=True)))
+
+
+def group_mask(labels: pd.Categorical, groupby: str, group: Any) -> NDArray[np.bool_]:
+    """Samples of one group, by the labels of a column."""
+    if str(group) not in labels.categories:
+        known = labels.categories
+        raise InputError(
+            f"{group!r} isn't in .obs[{groupby!r}]{nearest(group, known)}. Groups: {listed(known)}."
+        )
+    return np.asarray(labels == str(group))

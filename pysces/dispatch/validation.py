@@ -1,0 +1,393 @@
+"""The harness: every declared kernel, on every engine, on every case.
+
+Nothing here is listed by hand: kernels, engines and cases come from the declarations.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from pysces.dispatch import engines as engine_room
+from pysces.dispatch.blocks import progress
+from pysces.dispatch.contracts import EXACT, Agreement, Case, Kernel, Spec, declared
+from pysces.errors import InputError
+from pysces.settings import ENGINES
+
+LONG_AXIS = 65_536
+NAMED_CASES = ("ties", "constant row", "unlike the rest")
+_HEADER: tuple[str, ...] = ("kernel", "engine", "cases", "required")
+_HEADER += ("largest difference", "of the tolerance", "verdict")
+
+
+@dataclass(frozen=True)
+class Gap:
+    """How far an answer is from the right one, at most.
+
+    Attributes
+    ----------
+    difference
+        Absolute difference.
+    share
+        Of the tolerance ``atol + rtol |right|`` of that value; more than 1 isn't tolerated.
+    """
+
+    difference: float = 0.0
+    share: float = 0.0
+
+    def joined(self, other: Gap) -> Gap:
+        """The larger of each."""
+        return Gap(max(self.difference, other.difference), max(self.share, other.share))
+
+
+UNLIKE = Gap(float("inf"), float("inf"))
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """How one engine did on all cases of one kernel.
+
+    Attributes
+    ----------
+    kernel, engine
+        Their names.
+    agreement
+        What the kernel's declaration asks for.
+    cases
+        How many inputs were tried.
+    difference
+        Largest absolute difference from the Python engine.
+    problems
+        One line for each case that failed; empty if the engine agrees.
+    skipped
+        Why nothing was compared, or empty.
+    tolerance_used
+        Largest difference as a share of what is tolerated, ``atol + rtol |value|``: at most 1 where
+        the engine agrees, whatever the size of the values.
+    """
+
+    kernel: str
+    engine: str
+    agreement: str
+    cases: int
+    difference: float
+    problems: tuple[str, ...] = ()
+    skipped: str = ""
+    tolerance_used: float = 0.0
+
+    @property
+    def ok(self) -> bool:
+        """Whether nothing failed."""
+        return not self.problems
+
+    @property
+    def verdict(self) -> str:
+        """``agrees``, ``DIFFERS`` or ``not run``."""
+        if self.problems:
+            return "DIFFERS"
+        return "not run" if self.skipped else "agrees"
+
+
+@dataclass(frozen=True)
+class ValidationReport:
+    """All verdicts; prints as one table, true if every engine agrees.
+
+    Attributes
+    ----------
+    verdicts
+        One for each kernel on each engine.
+    """
+
+    verdicts: tuple[Verdict, ...]
+
+    @property
+    def ok(self) -> bool:
+        """Whether every engine that could run agrees on every kernel."""
+        return all(verdict.ok for verdict in self.verdicts)
+
+    def __bool__(self) -> bool:
+        return self.ok
+
+    def to_dict(self) -> dict[str, Any]:
+        """Everything as plain values."""
+        return {
+            "ok": self.ok,
+            "verdicts": [asdict(v) | {"verdict": v.verdict} for v in self.verdicts],
+        }
+
+    def __str__(self) -> str:
+        rows = [_HEADER]
+        for v in self.verdicts:
+            sizes = (f"{v.difference:.3g}", _percent(v))
+            rows.append((v.kernel, v.engine, str(v.cases), v.agreement, *sizes, v.verdict))
+        widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
+        lines = [
+            "  ".join(text.ljust(width) for text, width in zip(row, widths, strict=True)).rstrip()
+            for row in rows
+        ]
+        lines.insert(1, "  ".join("-" * width for width in widths))
+        for verdict in self.verdicts:
+            lines += [f"{verdict.kernel} on {verdict.engine}: {p}" for p in verdict.problems]
+        reasons = {f"{v.engine}: {v.skipped}" for v in self.verdicts if v.skipped}
+        lines += [f"not run, {reason}" for reason in sorted(reasons)]
+        return "\n".join(lines)
+
+    __repr__ = __str__
+
+
+def _percent(verdict: Verdict) -> str:
+    """The share of the tolerance that was used, short."""
+    if verdict.skipped or verdict.agreement == str(EXACT):
+        return "-"
+    used = 100 * verdict.tolerance_used
+    return "< 0.01 %" if 0 < used < 0.01 else f"{used:.2g} %"
+
+
+def validate(
+    engines: Sequence[str] | None = None,
+    kernels: Sequence[str] | None = None,
+    *,
+    quick: bool = False,
+) -> ValidationReport:
+    """Compare the engines of this machine on every kernel and every case.
+
+    Parameters
+    ----------
+    engines
+        Names of engines; all by default. Absent ones are reported with the reason.
+    kernels
+        Names of kernels; all by default.
+    quick
+        Only the small cases that every kernel has (all ties, a constant row, a row unlike the
+        rest): seconds instead of minutes, once the kernels are compiled. Empty, long and extreme
+        inputs are not tried then.
+
+    Returns
+    -------
+    ValidationReport
+        Prints as a table (kernel, engine, cases, agreement required, largest absolute difference
+        and its share of the tolerance, verdict); its truth value says whether all is well.
+
+    Raises
+    ------
+    InputError
+        If an engine or a kernel isn't known.
+
+    Examples
+    --------
+    >>> import pysces
+    >>> print(bool(pysces.validate(engines=["python"], kernels=["rank_products"])))
+    True
+    """
+    contracts = declared()
+    names = list(kernels or contracts)
+    unknown = sorted(set(names) - set(contracts)) + sorted(set(engines or ()) - set(ENGINES))
+    if unknown:
+        raise InputError(
+            f"unknown: {', '.join(unknown)}. Kernels: {', '.join(contracts)}; "
+            f"engines: {', '.join(ENGINES)}."
+        )
+    verdicts: list[Verdict] = []
+    for name in progress(names, "validating", unit="kernel"):
+        verdicts += compare(contracts[name], engines or tuple(reversed(ENGINES)), quick=quick)
+    return ValidationReport(tuple(verdicts))
+
+
+def compare(contract: Kernel, engines: Iterable[str], *, quick: bool = False) -> list[Verdict]:
+    """Verdicts of these engines on one kernel."""
+    cases = list(contract.cases())
+    if quick:
+        cases = [case for case in cases if any(named in case.name for named in NAMED_CASES)]
+    reference = engine_room.choose("python")
+    expected = [
+        reference.compute(contract, contract.bind(copy.deepcopy(dict(c.arguments)))) for c in cases
+    ]
+    found = []
+    for name in engines:
+        skipped = _why_not(contract, name)
+        if skipped:
+            found.append(
+                Verdict(contract.name, name, str(contract.agreement), 0, 0.0, skipped=skipped)
+            )
+            continue
+        engine = engine_room.choose(name)
+        problems: list[str] = []
+        largest = Gap()
+        for case, right in zip(cases, expected, strict=True):
+            faults, gap = check_case(contract, engine, case, right)
+            problems += [f"{case.name}: {fault}" for fault in faults]
+            largest = largest.joined(gap)
+        found.append(
+            Verdict(
+                contract.name,
+                name,
+                str(contract.agreement),
+                len(cases),
+                largest.difference,
+                tuple(problems),
+                tolerance_used=largest.share,
+            )
+        )
+    return found
+
+
+def _why_not(contract: Kernel, name: str) -> str:
+    if name in contract.unsupported:
+        return contract.unsupported[name]
+    try:
+        engine_room.choose(name)
+    except engine_room.EngineUnavailable as error:
+        return str(error)
+    return ""
+
+
+def check_case(
+    contract: Kernel, engine: engine_room.Engine, case: Case, expected: Any
+) -> tuple[list[str], Gap]:
+    """What is wrong with this engine's answer to this case, and how far off it is."""
+    arguments = contract.bind(copy.deepcopy(dict(case.arguments)))
+    before = copy.deepcopy(arguments)
+    try:
+        # The reference has answered already: what is right is its own answer.
+        result = expected if engine.name == "python" else engine.compute(contract, arguments)
+        again = engine.compute(contract, arguments)
+        halves = _in_two(contract, engine, case.arguments)
+    except Exception as error:
+        return [f"raised {type(error).__name__}: {error}"], UNLIKE
+    faults, largest = differences(contract, result, expected, arguments)
+    if not _same_values(before, arguments):
+        faults.append("the inputs were modified")
+    if not _identical(result, again):
+        faults.append("a second call gave another answer")
+    if halves is not None:
+        # Blocks of an exact kernel are the same to the bit; others within the tolerance.
+        cut = differences(contract, halves, result, arguments)[0]
+        faults += [f"cut along '{contract.cut}': {fault}" for fault in cut]
+    return faults, largest
+
+
+def _in_two(contract: Kernel, engine: engine_room.Engine, arguments: Mapping[str, Any]) -> Any:
+    """The answer computed in two blocks, or None where there is nothing to cut."""
+    length = contract.cut_length(arguments)
+    if length < 2:
+        return None
+    middle = length // 2
+    parts = [
+        engine.compute(
+            contract,
+            contract.bind(copy.deepcopy(contract.cut_arguments(arguments, start, stop))),
+        )
+        for start, stop in ((0, middle), (middle, length))
+    ]
+    return contract.joined(parts)
+
+
+def _parts(contract: Kernel, result: Any) -> tuple[Any, ...]:
+    return (result,) if len(contract.results) == 1 else tuple(result)
+
+
+def differences(
+    contract: Kernel, result: Any, expected: Any, arguments: Mapping[str, Any]
+) -> tuple[list[str], Gap]:
+    """What is wrong with a result of a kernel, and how far it is from the right one."""
+    faults, largest = [], Gap()
+    got, right = _parts(contract, result), _parts(contract, expected)
+    if len(got) != len(contract.results):
+        return [f"{len(got)} results instead of {len(contract.results)}"], UNLIKE
+    sizes = _sizes(contract, arguments)
+    for spec, ours, theirs in zip(contract.results, got, right, strict=True):
+        fault, gap = _difference(contract, spec, sizes, ours, theirs)
+        largest = largest.joined(gap)
+        if fault:
+            faults.append(fault)
+    return faults, largest
+
+
+def _difference(
+    contract: Kernel, spec: Spec, sizes: Mapping[str, int], ours: Any, theirs: Any
+) -> tuple[str, Gap]:
+    if not isinstance(ours, np.ndarray) or ours.dtype != spec.numpy_dtype:
+        return f"type {getattr(ours, 'dtype', type(ours))} instead of {spec.dtype}", UNLIKE
+    declared_shape = tuple(sizes.get(axis, length) for axis, length in zip(spec.names, ours.shape))  # noqa: B905
+    if ours.shape != theirs.shape or ours.shape != declared_shape:
+        return f"shape {ours.shape} instead of {theirs.shape} ({spec.axes})", UNLIKE
+    if ours.size == 0:
+        return "", Gap()
+    agreement = contract.agreement
+    if agreement.exact:
+        if np.array_equal(ours, theirs, equal_nan=spec.dtype == "float64"):
+            return "", Gap()
+        wrong = ours != theirs
+        size = float(np.max(np.abs(ours.astype(float) - theirs.astype(float))))
+        fault = f"{int(wrong.sum())} of {ours.size} values differ, by up to {size:.3g}"
+        return fault, Gap(size, float("inf"))
+    gap = _gap(ours, theirs, agreement)
+    close = np.isclose(ours, theirs, rtol=agreement.rtol, atol=agreement.atol, equal_nan=True)
+    if close.all():
+        return "", gap
+    amount = f"by up to {gap.difference:.3g} ({gap.share:.3g} times the tolerance)"
+    return f"{int((~close).sum())} of {ours.size} values differ, {amount}", gap
+
+
+def _gap(ours: np.ndarray, theirs: np.ndarray, agreement: Agreement) -> Gap:
+    """Largest gaps of finite values; infinite where one is finite and the other isn't."""
+    same = (ours == theirs) | (np.isnan(ours) & np.isnan(theirs))
+    if same.all():
+        return Gap()
+    with np.errstate(invalid="ignore", over="ignore"):
+        gaps = np.abs(ours - theirs)[~same]
+        shares = gaps / (agreement.atol + agreement.rtol * np.abs(theirs[~same]))
+    return Gap(*(float(np.max(np.where(np.isnan(x), np.inf, x))) for x in (gaps, shares)))
+
+
+def _sizes(contract: Kernel, arguments: Mapping[str, Any]) -> dict[str, int]:
+    return {
+        axis: length
+        for name, spec in contract.parameters.items()
+        if isinstance(spec, Spec)
+        for axis, length in zip(spec.names, np.shape(arguments[name]), strict=True)
+    }
+
+
+def _identical(first: Any, second: Any) -> bool:
+    if isinstance(first, tuple):
+        return all(map(_identical, first, second))
+    return first.tobytes() == second.tobytes()
+
+
+def _same_values(before: Mapping[str, Any], after: Mapping[str, Any]) -> bool:
+    return all(
+        _identical(value, after[name])
+        for name, value in before.items()
+        if hasattr(value, "tobytes")
+    )
+
+
+def missing_cases(contract: Kernel) -> list[str]:
+    """Which of the situations that every kernel must be tried in have no case."""
+    cases = list(contract.cases())
+    names = " | ".join(case.name for case in cases)
+    missing = [f"a case named '{needed}'" for needed in NAMED_CASES if needed not in names]
+    sizes = [_sizes(contract, case.arguments) for case in cases]
+    axes = sorted(
+        {
+            a
+            for s in contract.parameters.values()
+            if isinstance(s, Spec) and not s.table
+            for a in s.names
+            if a not in s.fixed.split()
+        }
+    )
+    for axis in axes:
+        lengths = {found[axis] for found in sizes}
+        missing += [f"length {n} of axis '{axis}'" for n in (0, 1) if n not in lengths]
+    if not any(length > LONG_AXIS for found in sizes for length in found.values()):
+        missing.append(f"an axis longer than {LONG_AXIS}")
+    arrays = [v for case in cases for v in case.arguments.values() if isinstance(v, np.ndarray)]
+    if all(array.flags.c_contiguous for array in arrays):
+        missing.append("an array that isn't contiguous")
+    return missing

@@ -1,0 +1,133 @@
+"""Dot plot of activities of groups."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from pysces._keys import ActivityKeys
+from pysces.pl._labels import fit, settle
+from pysces.pl._style import DIVERGING, FAINT, PALE, axes_of, label
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from anndata import AnnData
+    from matplotlib.axes import Axes
+from pysces.pl._activities import _means, _order, _scores
+
+_DOT = 190.0  # area of the largest dot, square points
+
+
+def activity_dotplot(
+    adata: AnnData,
+    groupby: str,
+    regulators: str | Sequence[str] | None = None,
+    *,
+    key: str = ActivityKeys.key,
+    n_regulators: int = 20,
+    active: float = 1.96,
+    ax: Axes | None = None,
+) -> Axes:
+    """Draw mean activity (colour) and share of cells with clear activity (size) of groups.
+
+    The size counts both signs: ``scanpy.pl.dotplot(pysces.activity(adata), ...)`` would show
+    repressed regulators as absent.
+
+    Parameters
+    ----------
+    adata
+        What `pysces.run_viper` ran on.
+    groupby
+        Column of ``adata.obs``.
+    regulators
+        Which; by default those that differ most between the groups.
+    key
+        Where the activities are.
+    n_regulators
+        How many, where they aren't named.
+    active
+        Size of the NES from which on a regulator counts as active or repressed in a cell.
+    ax
+        Axes to draw on; new ones by default.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+        Groups x regulators, ordered by similarity.
+
+    Raises
+    ------
+    MissingKeyError
+        If there is no activity under the key.
+    InputError
+        If the column, or a regulator named, isn't there.
+    PyscesError
+        If matplotlib isn't installed.
+
+    Examples
+    --------
+    >>> import anndata, numpy as np, pandas as pd, pysces
+    >>> adata = anndata.AnnData(np.random.default_rng(0).normal(size=(20, 12)))
+    >>> adata.var_names = [f"gene{number}" for number in range(12)]
+    >>> adata.obs["arm"] = ["treated", "control"] * 10
+    >>> edges = pd.DataFrame({"source": "gene0", "target": adata.var_names[1:]})
+    >>> pysces.run_viper(adata, edges)
+    >>> ax = pysces.pl.activity_dotplot(adata, "arm", ["gene0"])
+    >>> [text.get_text() for text in ax.get_yticklabels()]
+    ['control', 'treated']
+    """
+    means = _means(adata, key, groupby, regulators, n_regulators)
+    means = means.iloc[_order(means.to_numpy())[0], _order(means.to_numpy().T)[0]].T
+    scores = _scores(adata, key, groupby, list(means.columns))
+    groups = scores.obs[groupby].astype(str).to_numpy()
+    share = (scores.to_df().abs() > active).groupby(groups).mean().loc[means.index]
+    ax = axes_of(ax, 4.8 + 0.32 * means.shape[1], max(4.4, 1.6 + 0.34 * len(means)))
+    largest = float(np.abs(means.to_numpy()).max(initial=0.0)) or 1.0
+    row, column = np.indices(means.shape)
+    dots = ax.scatter(
+        column.ravel(),
+        row.ravel(),
+        s=_DOT * share.to_numpy().ravel(),
+        c=means.to_numpy().ravel(),
+        cmap=DIVERGING,
+        vmin=-largest,
+        vmax=largest,
+        edgecolors="#777777",
+        linewidths=0.5,
+    )
+    ax.set_xticks(range(means.shape[1]), [label(n) for n in means.columns], rotation=90)
+    ax.set_yticks(range(len(means)), [label(n, 30) for n in means.index])
+    ax.set(xlim=(-0.7, means.shape[1] - 0.3), ylim=(len(means) - 0.3, -0.7))
+    ax.tick_params(length=0)
+    ax.spines[:].set_color(PALE)
+    settle(ax)
+    wide, high = ax.bbox.width / ax.figure.dpi, ax.bbox.height / ax.figure.dpi
+    bar = ax.inset_axes((1 + 0.2 / wide, 0, 0.12 / wide, min(0.55, 1.6 / high)))
+    ax.figure.colorbar(dots, cax=bar, label="mean NES")
+    _size_legend(ax, _DOT, active)
+    settle(ax)
+    fit(ax)
+    # Where the cells of the table are small, so are the dots: they mustn't touch.
+    side = 72 / ax.figure.dpi * min(ax.bbox.width / means.shape[1], ax.bbox.height / len(means))
+    largest_dot = min(_DOT, np.pi / 4 * (0.9 * side) ** 2)
+    dots.set_sizes(largest_dot * share.to_numpy().ravel())
+    _size_legend(ax, largest_dot, active)
+    return ax
+
+
+def _size_legend(ax: Axes, largest: float, active: float) -> None:
+    """Shares of cells by the area of a dot."""
+    ax.legend(
+        handles=[
+            ax.scatter([], [], s=largest * part, c=FAINT, label=f"{part:.0%}")
+            for part in (0.25, 0.5, 1.0)
+        ],
+        title=f"cells with\n|NES| > {active:g}",
+        frameon=False,
+        loc="upper left",
+        bbox_to_anchor=(1.0, 1.02),
+        fontsize=8,
+        title_fontsize=8,
+    )

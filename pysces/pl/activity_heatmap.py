@@ -1,0 +1,116 @@
+"""Heat map of mean activities of groups."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from pysces._keys import ActivityKeys
+from pysces.pl._labels import fit, settle
+from pysces.pl._style import DIVERGING, INK, axes_of, label
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from anndata import AnnData
+    from matplotlib.axes import Axes
+from pysces.pl._activities import _means, _order
+
+
+def activity_heatmap(
+    adata: AnnData,
+    groupby: str,
+    regulators: str | Sequence[str] | None = None,
+    *,
+    key: str = ActivityKeys.key,
+    n_regulators: int = 30,
+    ax: Axes | None = None,
+) -> Axes:
+    """Draw the mean activity of regulators in groups of cells, both ordered by similarity.
+
+    Parameters
+    ----------
+    adata
+        What `pysces.run_viper` ran on.
+    groupby
+        Column of ``adata.obs``.
+    regulators
+        Which; by default those that differ most between the groups.
+    key
+        Where the activities are.
+    n_regulators
+        How many, where they aren't named.
+    ax
+        Axes to draw on; new ones by default.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+        Regulators x groups, with trees (average linkage of Euclidean distances) at both sides.
+
+    Raises
+    ------
+    MissingKeyError
+        If there is no activity under the key.
+    InputError
+        If the column, or a regulator named, isn't there.
+    PyscesError
+        If matplotlib isn't installed.
+
+    Examples
+    --------
+    >>> import anndata, numpy as np, pandas as pd, pysces
+    >>> adata = anndata.AnnData(np.random.default_rng(0).normal(size=(20, 12)))
+    >>> adata.var_names = [f"gene{number}" for number in range(12)]
+    >>> adata.obs["arm"] = ["treated", "control"] * 10
+    >>> edges = pd.DataFrame({"source": "gene0", "target": adata.var_names[1:]})
+    >>> pysces.run_viper(adata, edges)
+    >>> ax = pysces.pl.activity_heatmap(adata, "arm")
+    >>> [text.get_text() for text in ax.get_xticklabels()]
+    ['control', 'treated']
+    """
+    means = _means(adata, key, groupby, regulators, n_regulators)
+    ax = axes_of(ax, max(5.0, 2.6 + 0.42 * means.shape[1]), max(4.4, 1.8 + 0.24 * len(means)))
+    rows, row_tree = _order(means.to_numpy())
+    columns, column_tree = _order(means.to_numpy().T)
+    means = means.iloc[rows, columns]
+    largest = float(np.abs(means.to_numpy()).max(initial=0.0)) or 1.0
+    image = ax.imshow(means, cmap=DIVERGING, vmin=-largest, vmax=largest, aspect="auto")
+    small = min(9.0, 260.0 / max(1, len(means)))
+    ax.set_yticks(range(len(means)), [label(n) for n in means.index], fontsize=max(4.0, small))
+    ax.set_xticks(
+        range(means.shape[1]),
+        [label(n, 30) for n in means.columns],
+        rotation=45,
+        ha="right",
+        rotation_mode="anchor",
+    )
+    ax.tick_params(length=0)
+    ax.spines[:].set_visible(False)
+    settle(ax)
+    wide, high = ax.bbox.width / ax.figure.dpi, ax.bbox.height / ax.figure.dpi
+    # Inset axes count when the figure is laid out, so nothing is cut off.
+    above = ax.inset_axes((0, 1 + 0.03 / high, 1, 0.45 / high))
+    beside = ax.inset_axes((1 + 0.03 / wide, 0, 0.45 / wide, 1))
+    bar = ax.inset_axes((1 + 0.65 / wide, 0, 0.12 / wide, min(1.0, 2.2 / high)))
+    _tree(above, column_tree, means.shape[1], "top")
+    _tree(beside, row_tree, len(means), "right")
+    ax.figure.colorbar(image, cax=bar, label="mean NES")
+    settle(ax)  # with what stands beside
+    fit(ax)
+    return ax
+
+
+def _tree(ax: Axes, tree: dict[str, Any] | None, leaves: int, side: str) -> None:
+    """A tree whose leaves stand at 0, 1, ... beside the heat map."""
+    ax.set_axis_off()
+    for across, up in zip(*(tree[k] for k in ("icoord", "dcoord")), strict=True) if tree else ():
+        # SciPy puts leaf i at 5 + 10 i.
+        at = (np.array(across) - 5.0) / 10.0
+        ax.plot(*((at, up) if side == "top" else (up, at)), color=INK, linewidth=0.8)
+    ends = (-0.5, leaves - 0.5)
+    if side == "top":
+        ax.set(xlim=ends, ylim=(0.0, None))
+    else:
+        ax.set(ylim=ends[::-1], xlim=(0.0, None))

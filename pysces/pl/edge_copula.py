@@ -1,0 +1,192 @@
+"""The edge of two genes as the copula estimator sees it: their scores and the fitted curve."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from pysces._checks import check_one_of
+from pysces._messages import listed
+from pysces.aracne._copula import DEGREES, SPARSE, degree_of, nats_of_pair, ranked_scores
+from pysces.aracne._correlation import spearman
+from pysces.data._depth import COUNTS, counts_of, known_of, known_of_arrays
+from pysces.data._expression import Expression, constant_genes
+from pysces.errors import InputError
+from pysces.pl._style import FAINT, INK, VERMILION, axes_of, clean, label
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from numpy.typing import NDArray
+
+    from pysces.data._depth import Counts, Known
+
+    Floats = NDArray[np.float64]
+
+_STEPS = 200  # of the curve
+
+
+@dataclass(frozen=True, eq=False)
+class Pair:
+    """Two genes as the estimator sees them.
+
+    Attributes
+    ----------
+    first, second
+        Scores h1 and h2, float64 [genes samples]; the regulator is gene 0.
+    degree
+        1 or 2.
+    nats
+        Mutual information.
+    given_depth
+        Whether the scores are those of counts given the depth.
+    """
+
+    first: Floats
+    second: Floats
+    degree: int
+    nats: float
+    given_depth: bool
+
+    def curve(self) -> tuple[Floats, Floats]:
+        """Points of the fitted line or parabola: scores of the regulator and of the target.
+
+        With degree 2 one gene is fitted by ``a h1 + b h2`` of the other one, the way round that
+        explains more; h2 is ``z^2 - 1`` of a score z.
+        """
+        shares = [self._fit(by, 1 - by) for by in ((0, 1) if self.degree == 2 else (0,))]
+        by = int(np.argmax([share for share, _ in shares]))
+        weights = shares[by][1]
+        z = np.linspace(self.first[by].min(), self.first[by].max(), _STEPS)
+        fitted = weights[0] + weights[1] * z
+        if self.degree == 2:
+            fitted = fitted + weights[2] * (z * z - 1)
+        return (z, fitted) if by == 0 else (fitted, z)
+
+    def _fit(self, by: int, of: int) -> tuple[float, Floats]:
+        """Share of the variance of one gene's score that the other one explains; the weights."""
+        terms = [np.ones(self.first.shape[1]), self.first[by]]
+        terms += [self.second[by]] * (self.degree == 2)
+        design = np.stack(terms, axis=1)
+        weights, *_ = np.linalg.lstsq(design, self.first[of], rcond=None)
+        left = float(np.var(self.first[of] - design @ weights))
+        return 1 - left / max(1e-300, float(np.var(self.first[of]))), weights
+
+
+def edge_copula(
+    expression: Any,
+    regulator: str,
+    target: str,
+    *,
+    layer: str | None = None,
+    counts: bool | str = "auto",
+    size_factors: Any = None,
+    batch_key: Any = None,
+    degree: int | str = "auto",
+    ax: Axes | None = None,
+) -> Axes:
+    """Draw two genes by their scores, with the curve that the copula estimator fits.
+
+    Parameters
+    ----------
+    expression
+        An AnnData, or a DataFrame samples x genes. Pass all genes: the depth of a sample may be
+        read from them.
+    regulator, target
+        Names of the genes.
+    layer
+        Layer of the AnnData.
+    counts, size_factors, batch_key, degree
+        As in `pysces.run_aracne`.
+    ax
+        Axes to draw on; new ones by default.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+        A point per sample: the normal scores of both genes, of counts the expected normal scores
+        given the depth. The line, or with degree 2 the parabola, is fitted the way round that
+        explains more. In the title: mutual information and its R2 (of sparse data the lesser of
+        the plain and the studentised one), and Spearman's correlation of the values.
+
+    Raises
+    ------
+    InputError
+        If a gene is not there or is constant, or an argument is not known.
+
+    References
+    ----------
+    Ince et al. 2017, Hum Brain Mapp 38:1541; Lancaster 1957, Biometrika 44:289.
+
+    Examples
+    --------
+    >>> import numpy as np, pandas as pd, pysces
+    >>> data = pd.DataFrame(np.random.default_rng(0).normal(size=(64, 2)), columns=["MYC", "NCL"])
+    >>> pysces.pl.edge_copula(data, "MYC", "NCL").get_xlabel()
+    'MYC: normal score'
+    """
+    check_one_of("counts", counts, COUNTS)
+    check_one_of("degree", degree, DEGREES)
+    if hasattr(expression, "var_names"):
+        known = known_of(expression, size_factors, batch_key, layer)
+        data = Expression.from_anndata(expression, layer=layer)
+    else:
+        if layer is not None:
+            raise InputError("layer= is for an AnnData. Pass the values themselves.")
+        data = Expression.from_matrix(expression)
+        known = known_of_arrays(data.n_samples, size_factors, batch_key)
+    absent = [name for name in (regulator, target) if name not in data.genes]
+    if absent:
+        raise InputError(f"Not among the genes: {listed(absent)}. Genes: {listed(data.genes)}.")
+    constant = constant_genes(data)
+    places = data.genes.get_indexer(pd.Index([regulator, target]))
+    if constant[places].any():
+        flat = [name for name, at in zip((regulator, target), places, strict=True) if constant[at]]
+        raise InputError(f"Constant over the samples: {listed(flat)}. Draw genes that vary.")
+    data = data.take_genes(~constant)
+    values, found = counts_of(data, counts, known)
+    pair = _pair(values, found, known, (regulator, target), degree)
+    ax = axes_of(ax, 5.4, 5.0)
+    _draw(ax, pair)
+    kind = "score given depth" if pair.given_depth else "normal score"
+    ax.set_xlabel(f"{label(regulator, 30)}: {kind}")
+    ax.set_ylabel(f"{label(target, 30)}: {kind}")
+    at = values.genes.get_indexer(pd.Index([regulator, target]))
+    rho = float(spearman(values, at[:1], at[1:])[0])
+    share = -np.expm1(-2 * pair.nats)
+    ax.set_title(f"{pair.nats:.3f} nats, R² {share:.2f}, Spearman {rho:.2f}", fontsize=11)
+    return ax
+
+
+def _pair(
+    values: Expression,
+    found: Counts | None,
+    known: Known,
+    names: tuple[str, str],
+    degree: int | str,
+) -> Pair:
+    """Scores of both genes and their mutual information, as in a run of all genes."""
+    sparse = (found.expression if found else values).zero_share() > SPARSE
+    chosen = degree_of(degree, sparse)
+    at = values.genes.get_indexer(pd.Index(list(names)))
+    if found is None:
+        first, second = ranked_scores(values.gene_block(at), known.batch)
+    else:
+        both = found.take_genes(at)
+        first, second = both.model.scores(both.expression.gene_block(slice(0, 2)), slice(0, 2))
+    nats = nats_of_pair(first, second, chosen, sparse)
+    return Pair(first, second, chosen, nats, found is not None)
+
+
+def _draw(ax: Axes, pair: Pair) -> None:
+    x, y = pair.first
+    size = float(np.clip(6000.0 / max(1, len(x)), 3.0, 14.0))
+    ax.axhline(0, color=FAINT, linewidth=0.6, zorder=0)
+    ax.axvline(0, color=FAINT, linewidth=0.6, zorder=0)
+    ax.scatter(x, y, s=size, c=INK, linewidths=0, alpha=0.45, rasterized=len(x) > 5000)
+    limits = ax.get_xlim(), ax.get_ylim()
+    ax.plot(*pair.curve(), color=VERMILION, linewidth=2)
+    ax.set(xlim=limits[0], ylim=limits[1])  # the curve may leave the cloud
+    clean(ax)

@@ -1,0 +1,135 @@
+"""Mutual information of edges against that of independent genes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from pysces._keys import NetworkKeys
+from pysces.aracne._null import null_of
+from pysces.aracne._options import measure_of
+from pysces.errors import InputError
+from pysces.pl._style import BLUE, INK, VERMILION, axes_of, clean, network_of
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from anndata import AnnData
+    from matplotlib.axes import Axes
+    from numpy.typing import ArrayLike, NDArray
+
+    from pysces.network import Network
+
+
+def mi_null(
+    network: Network | pd.DataFrame | AnnData,
+    mi: pd.DataFrame | None = None,
+    *,
+    null: ArrayLike | None = None,
+    key: str = NetworkKeys.key,
+    ax: Axes | None = None,
+) -> Axes:
+    """Draw the mutual information of the edges against that of independent genes.
+
+    Parameters
+    ----------
+    network
+        A network of `pysces.run_aracne`, a table of its edges, or an AnnData that has one.
+    mi
+        Mutual information of all pairs (`pysces.mutual_information`), to draw that too.
+    null
+        Mutual information of independent pairs, nats; by default what the run compared with, from
+        its cache (or simulated anew).
+    key
+        Where the network is in ``adata.uns``.
+    ax
+        Axes to draw on; new ones by default.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+        Share of pairs with at least so much mutual information, all samples; the scale of the
+        mutual information is that of its square root. With resampling a dotted line marks the
+        threshold within one resample, which has fewer samples.
+
+    Raises
+    ------
+    InputError
+        If the network doesn't record how it was made and ``null`` isn't given.
+
+    Examples
+    --------
+    >>> import numpy as np, pandas as pd, pysces
+    >>> edges = {"source": ["MYC", "MYC"], "target": ["MAX", "NCL"], "mi": [0.2, 0.4]}
+    >>> chance = np.random.default_rng(0).exponential(0.01, size=1000)
+    >>> ax = pysces.pl.mi_null(pysces.Network(pd.DataFrame(edges)), null=chance)
+    >>> ax.get_xlabel()
+    'mutual information (nats)'
+    """
+    network = network_of(network, key)
+    table, params = network.to_dataframe(), network.params
+    if "mi" not in table:
+        raise InputError("The network has no column 'mi'. Draw one of pysces.run_aracne.")
+    found = np.sort(table["mi"].to_numpy())
+    pairs = None if mi is None else np.sort(mi.to_numpy()[np.isfinite(mi.to_numpy())])
+    longest = max(float(part.max(initial=0.0)) for part in (found, pairs) if part is not None)
+    # Mutual information grows with the square of a correlation: chance is at the very left.
+    grid = (1.04 * longest or 1.0) * np.linspace(0.0, 1.0, 400) ** 2
+    ax = axes_of(ax, 6.5, 4.5)
+    ax.fill_between(grid, _chance(params, null, grid), color="#cccccc", lw=0, label="independent")
+    if pairs is not None:
+        ax.plot(
+            grid, _share(pairs, grid, len(pairs)), color=BLUE, label=f"all {len(pairs):,} pairs"
+        )
+    total = len(pairs) if pairs is not None else _n_pairs(params, len(found))
+    name = f"{len(found):,} edges of the network"
+    ax.plot(grid, _share(found, grid, total), color=VERMILION, linestyle="--", label=name)
+    threshold = params.get("threshold_mi")
+    if isinstance(threshold, float) and np.isfinite(threshold):
+        resampled = params.get("resampling") is not None
+        place = f"threshold in a resample\nof {params['samples_per_resample']} samples"
+        ax.axvline(threshold, color=INK, linewidth=1, linestyle=":")
+        ax.annotate(
+            place if resampled else "threshold", (threshold, 1), xycoords=("data", "axes fraction"),
+            xytext=(3, -2), textcoords="offset points", va="top", fontsize=8,
+        )  # fmt: skip
+    ax.set_yscale("log")
+    ax.set_xscale("function", functions=(_root, np.square))
+    ax.set(xlim=(0, grid[-1]), ylim=(0.3 / max(1, total), 1.5))
+    ax.set(xlabel="mutual information (nats)", ylabel="share of pairs at or above")
+    ax.legend(frameon=False, loc="upper right")
+    clean(ax)
+    return ax
+
+
+def _root(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    return np.sqrt(np.maximum(values, 0.0))
+
+
+def _share(values: NDArray[np.float64], grid: NDArray[np.float64], total: int) -> NDArray[Any]:
+    """Share of `total` with at least each value of the grid; NaN where there are none."""
+    above = len(values) - np.searchsorted(values, grid, side="left")
+    return np.where(above > 0, above / max(1, total), np.nan)
+
+
+def _n_pairs(params: dict[str, Any], fewest: int) -> int:
+    regulators, genes = params.get("n_regulators", 0), params.get("n_genes", 0)
+    return max(fewest, int(regulators) * (int(genes) - 1))
+
+
+def _chance(
+    params: dict[str, Any], null: ArrayLike | None, grid: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """P(mutual information of independent genes >= grid)."""
+    if null is not None:
+        values = np.sort(np.asarray(null, dtype=float))
+        above = len(values) - np.searchsorted(values, grid)
+        return np.asarray((1.0 + above) / (1.0 + len(values)))
+    measure = measure_of(params)
+    if measure is None or "n_null" not in params:
+        raise InputError(
+            "The network does not record how it was made, so the null distribution is unknown. "
+            "Pass null=, mutual information of independent pairs."
+        )
+    fixed = np.ceil(grid * measure.per_nat).astype(np.int64)
+    return null_of(measure, "permutation", int(params["n_null"])).pvalues(fixed)

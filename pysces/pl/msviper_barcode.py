@@ -1,0 +1,88 @@
+"""Barcode plot of the results of msVIPER."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pysces._keys import NetworkKeys
+from pysces.errors import MissingKeyError
+from pysces.pl._style import (
+    label,
+    network_of,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from anndata import AnnData
+    from matplotlib.axes import Axes
+
+    from pysces.network import Network
+from pysces.pl.barcode import barcode
+
+
+def msviper_barcode(
+    adata: AnnData,
+    regulators: str | Sequence[str] | None = None,
+    *,
+    key: str = "msviper",
+    network: Network | str | None = None,
+    n_regulators: int = 10,
+    ax: Axes | None = None,
+) -> Axes:
+    """Draw the master regulators of a difference between groups in its signature.
+
+    Parameters
+    ----------
+    adata
+        What `pysces.run_msviper` ran on.
+    regulators
+        Which, from top to bottom; by default the first ones of the results.
+    key
+        Its ``key_added``.
+    network
+        The network that it used, or its key; ``None`` takes the key from the record of the run.
+    n_regulators, ax
+        As in `pysces.pl.barcode`.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+
+    Raises
+    ------
+    MissingKeyError
+        If there are no master regulators under the key, or their network is gone.
+    InputError
+        If a regulator isn't in the network.
+
+    Examples
+    --------
+    >>> import anndata, numpy as np, pandas as pd, pysces
+    >>> adata = anndata.AnnData(np.random.default_rng(0).normal(size=(20, 12)))
+    >>> adata.var_names = [f"gene{number}" for number in range(12)]
+    >>> adata.obs["arm"] = ["treated", "control"] * 10
+    >>> edges = pd.DataFrame({"source": "gene0", "target": adata.var_names[1:]})
+    >>> pysces.run_msviper(adata, "arm", "treated", network=edges, n_permutations=0)
+    >>> pysces.pl.msviper_barcode(adata, network=pysces.Network(edges)).get_title()
+    'treated against rest'
+    """
+    record = adata.uns.get(key, {})
+    if "results" not in record or "signature" not in record:
+        raise MissingKeyError(
+            f"Did not find the results of master regulators in .uns[{key!r}]. "
+            "Run `pysces.run_msviper(adata, groupby, group)` first."
+        )
+    params = record["params"]
+    signature = record["signature"].set_index("gene")["z"]
+    scores = record["results"].set_index("regulator")["nes"]
+    scores.index = scores.index.astype(str)
+    used = params.get("network", NetworkKeys.key) if network is None else network
+    network = network_of(adata if isinstance(used, str) else used, str(used))
+    if regulators is None:  # the results are ordered by significance
+        order = scores.iloc[:n_regulators].sort_values(ascending=False)
+        regulators = order.index.tolist()
+    ax = barcode(signature, network, regulators, scores=scores, ax=ax)
+    title = f"{label(params['group'], 30)} against {label(params['reference'], 30)}"
+    ax.set_title(title, fontsize=11)
+    return ax

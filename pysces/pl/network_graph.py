@@ -1,0 +1,256 @@
+"""The strongest regulons of a network as a graph."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from pysces._keys import NetworkKeys
+from pysces._messages import listed
+from pysces.errors import InputError, PyscesError
+from pysces.pl._labels import box_of, place_labels, settle
+from pysces.pl._layout import layout
+from pysces.pl._style import (
+    DOWN,
+    FAINT,
+    UP,
+    axes_of,
+    label,
+    names_of,
+    network_of,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from anndata import AnnData
+    from matplotlib.axes import Axes
+    from numpy.typing import NDArray
+
+    from pysces.network import Network
+
+REGULATOR, TARGET = "#fddbc7", "#e4e4e4"
+_TARGET_AREA = 46.0  # square points
+
+
+def network_graph(
+    network: Network | pd.DataFrame | AnnData,
+    regulators: str | Sequence[str] | None = None,
+    *,
+    n_regulators: int = 8,
+    n_targets: int = 12,
+    key: str = NetworkKeys.key,
+    seed: int = 0,
+    ax: Axes | None = None,
+) -> Axes:
+    """Draw the strongest regulons as a graph.
+
+    Parameters
+    ----------
+    network
+        A network, a table of its edges, or an AnnData that has one.
+    regulators
+        Regulators to draw; by default those with the most targets.
+    n_regulators
+        How many, where they aren't named.
+    n_targets
+        Strongest targets of each.
+    key
+        Where the network is in ``adata.uns``.
+    seed
+        Of the layout.
+    ax
+        Axes to draw on; new ones by default.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+        Red edges activate, blue dashed ones repress; wider is stronger; regulators are large.
+        A target whose name has no room is drawn without it.
+
+    Raises
+    ------
+    InputError
+        If a regulator isn't in the network.
+    MissingKeyError
+        If the AnnData has no network under the key.
+    PyscesError
+        If matplotlib or networkx isn't installed.
+
+    Examples
+    --------
+    >>> import pandas as pd, pysces
+    >>> edges = {"source": ["MYC", "MYC"], "target": ["MAX", "NCL"], "mor": [-0.4, 0.9]}
+    >>> ax = pysces.pl.network_graph(pysces.Network(pd.DataFrame(edges)))  # with networkx
+    >>> ax.get_title()
+    '1 regulon, up to 12 strongest targets each'
+    """
+    shown, sizes = _strongest(network_of(network, key), regulators, n_regulators, n_targets)
+    graph = graph_of(shown)
+    place = layout(graph, seed, 1.4 if ax is None else aspect_of(ax))
+    ax = axes_of(ax, 10, _height_of(place, 10))
+    hubs = [name for name in sizes.index if name in place]
+    leaves = [node for node in graph if node not in set(hubs)]
+    _edges(ax, graph, place)
+    area = 240.0 + 460.0 * np.sqrt(sizes[hubs].to_numpy() / max(1, sizes.max()))
+    draw_nodes(ax, place, leaves, np.full(len(leaves), _TARGET_AREA), TARGET, FAINT)
+    draw_nodes(ax, place, hubs, area, REGULATOR, UP)
+    _finish(ax)
+    _network_legend(ax, graph)
+    if not len(shown):
+        ax.text(0.5, 0.5, "no edges", ha="center", transform=ax.transAxes, color=FAINT)
+    most = f"{n_targets} strongest targets each"
+    ax.set_title(f"{len(hubs)} regulon{'s' * (len(hubs) != 1)}, up to {most}", fontsize=11)
+    _name_nodes(ax, place, hubs, leaves, area)
+    return ax
+
+
+def _strongest(
+    network: Network, regulators: str | Sequence[str] | None, n_regulators: int, n_targets: int
+) -> tuple[pd.DataFrame, pd.Series[int]]:
+    """Edges to draw with a weight in (0, 1], and the number of targets of each regulator."""
+    table = network.to_dataframe()
+    table["sign"] = np.sign(table["mor"]) if "mor" in table else 0.0
+    _, strength = network.mode_and_likelihood()
+    table["strength"] = table.get("mi", strength)
+    sizes = table.groupby("source", observed=True).size()
+    sizes = sizes.sort_values(ascending=False, kind="stable")
+    if regulators is not None:
+        regulators = names_of(regulators)
+        absent = [name for name in regulators if name not in sizes.index]
+        if absent:
+            raise InputError(
+                f"Not regulators of this network: {listed(absent)}. "
+                f"Regulators: {listed(network.regulators)}."
+            )
+        sizes = sizes[list(dict.fromkeys(regulators))]
+    else:
+        sizes = sizes.iloc[:n_regulators]
+    shown = table[table["source"].isin(sizes.index)]
+    shown = shown.sort_values("strength", ascending=False, kind="stable")
+    shown = shown.groupby("source", observed=True).head(n_targets)
+    return shown.assign(weight=shown["strength"] / (shown["strength"].max() or 1.0)), sizes
+
+
+def graph_of(edges: pd.DataFrame) -> Any:
+    """A graph of edges with the columns source, target, weight, sign."""
+    try:
+        import networkx as nx
+    except ImportError as error:
+        raise PyscesError(
+            f"Pictures of networks need the package networkx ({error}). "
+            "Install it with: pip install 'pysces-grn[plot]'."
+        ) from error
+    graph = nx.Graph()
+    columns = ("source", "target", "weight", "sign")
+    for source, target, weight, sign in edges[list(columns)].itertuples(index=False):
+        graph.add_edge(str(source), str(target), weight=float(weight), sign=float(sign))
+    return graph
+
+
+def _height_of(place: dict[str, NDArray[np.float64]], width: float) -> float:
+    """Height (inches) of a figure of this width that a layout fills, with title and legend."""
+    if len(place) < 2:
+        return 4.0
+    across, up = np.ptp(list(place.values()), axis=0) + 1.0
+    return float(np.clip(width * up / across + 1.0, 4.0, 0.8 * width))
+
+
+def aspect_of(ax: Axes) -> float:
+    """Width of the axes over their height."""
+    settle(ax)
+    return max(0.2, ax.bbox.width / max(1.0, ax.bbox.height))
+
+
+def _edges(ax: Axes, graph: Any, place: dict[str, NDArray[np.float64]]) -> None:
+    """Lines, the weak beneath the strong."""
+    from matplotlib.collections import LineCollection
+
+    styles = {1.0: (UP, "solid"), -1.0: (DOWN, (0, (4, 1.6))), 0.0: (FAINT, "solid")}
+    for sign, (color, style) in styles.items():
+        chosen = [
+            (a, b, w) for a, b, w in graph.edges(data="weight") if graph[a][b]["sign"] == sign
+        ]
+        chosen.sort(key=lambda edge: edge[2])
+        lines = LineCollection(
+            [(place[a], place[b]) for a, b, _ in chosen],
+            linewidths=[0.7 + 2.3 * w for *_, w in chosen],
+            colors=color,
+            linestyles=style,
+            alpha=0.6,
+            zorder=1,
+        )
+        ax.add_collection(lines)
+
+
+def draw_nodes(
+    ax: Axes,
+    place: dict[str, NDArray[np.float64]],
+    nodes: Sequence[str],
+    area: NDArray[np.float64],
+    face: str,
+    edge: str,
+) -> None:
+    """Circles of these areas (square points) at the places of the nodes."""
+    points = np.array([place[node] for node in nodes]).reshape(-1, 2)
+    ax.scatter(
+        points[:, 0], points[:, 1], s=area, c=face, edgecolors=edge, linewidths=0.8, zorder=2
+    )
+
+
+def _finish(ax: Axes) -> None:
+    ax.set_aspect("equal", adjustable="datalim")
+    ax.margins(0.06)
+    ax.autoscale_view()
+    ax.set_axis_off()
+
+
+def _network_legend(ax: Axes, graph: Any) -> None:
+    signed = any(sign != 0 for *_, sign in graph.edges(data="sign"))
+    lines = {"activates": (UP, "solid"), "represses": (DOWN, (0, (4, 1.6)))}
+    legend_below(ax, lines if signed else {})
+
+
+def legend_below(ax: Axes, lines: Mapping[str, tuple[str, Any]]) -> None:
+    """Under the axes: lines by name (colour, style), a regulator and a target."""
+    from matplotlib.lines import Line2D
+
+    handles = [
+        Line2D([], [], color=color, linewidth=2, linestyle=style, label=name)
+        for name, (color, style) in lines.items()
+    ]
+    nodes = (("regulator", REGULATOR, UP, 13), ("target", TARGET, FAINT, 7))
+    handles += [
+        Line2D([], [], marker="o", linestyle="", color=face, mec=rim, mew=0.8, ms=size, label=name)
+        for name, face, rim, size in nodes
+    ]
+    ax.legend(
+        handles=handles, frameon=False, loc="upper center", bbox_to_anchor=(0.5, 0.0), ncols=4
+    )
+
+
+def _name_nodes(
+    ax: Axes,
+    place: dict[str, NDArray[np.float64]],
+    hubs: Sequence[str],
+    leaves: Sequence[str],
+    area: NDArray[np.float64],
+) -> None:
+    """Regulators on their nodes, then targets beside theirs."""
+    points = np.array([place[node] for node in [*hubs, *leaves]]).reshape(-1, 2)
+    radius = np.concatenate([np.sqrt(area / np.pi), np.full(len(leaves), 3.8)])
+    named = place_labels(
+        ax, points, [label(n) for n in hubs], radius=radius, centred=True, fontsize=9,
+        fontweight="bold",
+    )  # fmt: skip
+    place_labels(
+        ax,
+        points[len(hubs) :],
+        [label(n, 14) for n in leaves],
+        radius=radius[len(hubs) :],
+        taken=[box_of(text) for text in named],
+        rings=(0.5, 4.0),
+        fontsize=7,
+    )

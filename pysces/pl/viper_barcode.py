@@ -1,0 +1,98 @@
+"""Barcode plot of the regulators of one cell."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from pysces._keys import NetworkKeys
+from pysces._messages import listed
+from pysces.errors import InputError, MissingKeyError
+from pysces.pl._style import (
+    label,
+    network_of,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from anndata import AnnData
+    from matplotlib.axes import Axes
+
+    from pysces.network import Network
+from pysces.pl.barcode import barcode
+
+
+def viper_barcode(
+    adata: AnnData,
+    cell: str,
+    regulators: str | Sequence[str] | None = None,
+    *,
+    key: str = "viper",
+    layer: str = "signature",
+    network: Network | str | None = None,
+    n_regulators: int = 10,
+    ax: Axes | None = None,
+) -> Axes:
+    """Draw the regulators of one cell in the cell's signature.
+
+    Parameters
+    ----------
+    adata
+        What `pysces.run_viper` and `pysces.compute_signature` ran on.
+    cell
+        Name of the cell.
+    regulators
+        Which, from top to bottom; by default those of the largest activities of either sign.
+    key
+        Where the activities are.
+    layer
+        Where the signature is.
+    network
+        The network used, or its key; ``None`` takes the key from the record of the run.
+    n_regulators, ax
+        As in `pysces.pl.barcode`.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+
+    Raises
+    ------
+    MissingKeyError
+        If the activities, the signature or the network isn't there.
+    InputError
+        If the cell, or a regulator named, isn't there.
+
+    Examples
+    --------
+    >>> import anndata, numpy as np, pandas as pd, pysces
+    >>> adata = anndata.AnnData(np.random.default_rng(0).normal(size=(20, 12)))
+    >>> adata.var_names = [f"gene{number}" for number in range(12)]
+    >>> edges = pd.DataFrame({"source": "gene0", "target": adata.var_names[1:]})
+    >>> pysces.run_viper(adata, edges)
+    >>> pysces.compute_signature(adata)
+    >>> pysces.pl.viper_barcode(adata, "7", network=pysces.Network(edges)).get_title()
+    'cell 7'
+    """
+    for slot, name, remedy in (
+        ("layers", layer, f"pysces.compute_signature(adata, key_added={layer!r})"),
+        ("obsm", key, f"pysces.run_viper(adata, key_added={key!r})"),
+    ):
+        if name not in getattr(adata, slot):
+            raise MissingKeyError(f"Did not find .{slot}[{name!r}]. Run `{remedy}` first.")
+    if cell not in adata.obs_names:
+        raise InputError(f"{cell!r} isn't a cell. Cells: {listed(adata.obs_names, most=3)}.")
+    row = adata.obs_names.get_loc(cell)
+    values = adata.layers[layer][[row]]
+    values = values.toarray() if hasattr(values, "toarray") else np.asarray(values)
+    signature = pd.Series(values.ravel(), index=adata.var_names.astype(str))
+    scores = adata.obsm[key].iloc[row]
+    params: dict[str, Any] = adata.uns.get(key, {}).get("params", {})
+    used = params.get("network", NetworkKeys.key) if network is None else network
+    network = network_of(used if not isinstance(used, str) else adata, str(used))
+    ax = barcode(signature, network, regulators, scores=scores, n_regulators=n_regulators, ax=ax)
+    ax.set_title(f"cell {label(cell, 40)}", fontsize=11)
+    return ax

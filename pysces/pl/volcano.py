@@ -1,0 +1,135 @@
+"""Effect against significance of regulators."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from pysces._messages import listed
+from pysces.errors import InputError
+from pysces.pl._labels import place_labels
+from pysces.pl._style import DOWN, FAINT, INK, UP, axes_of, clean, label
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+_EFFECTS = ("difference", "nes", "score")
+
+
+def volcano(
+    table: pd.DataFrame,
+    *,
+    group: str | None = None,
+    effect: str | None = None,
+    alpha: float = 0.05,
+    n_labels: int = 15,
+    ax: Axes | None = None,
+) -> Axes:
+    """Draw the effect of each regulator against its significance.
+
+    Parameters
+    ----------
+    table
+        Rows of `pysces.rank_regulators`, or ``adata.uns["msviper"]["results"]``: the columns
+        ``regulator``, ``pvalue``, ``qvalue`` and one of ``difference``, ``nes``, ``score``.
+    group
+        Which group, where the table has several.
+    effect
+        Column of the effect; by default the first there of those above.
+    alpha
+        Largest q-value of a significant regulator.
+    n_labels
+        Names to write, the most significant ones, as far as there is room.
+    ax
+        Axes to draw on; new ones by default.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+        Significant regulators in red (more active in the group than in the reference or the rest)
+        and blue (less active). p-values too small to be told
+        from zero are triangles at the top.
+
+    Examples
+    --------
+    >>> import pandas as pd, pysces
+    >>> table = pd.DataFrame({"regulator": ["MYC", "SPI1"], "nes": [4.2, -0.3]})
+    >>> table = table.assign(pvalue=[3e-5, 0.76], qvalue=[6e-5, 0.76])
+    >>> pysces.pl.volcano(table).get_title()
+    '1 of 2 regulators significant'
+    """
+    table, effect = _checked(table, group, effect)
+    ax = axes_of(ax, 6.5, 5)
+    pvalues = table["pvalue"].to_numpy(dtype=float)
+    positive = pvalues[pvalues > 0]
+    floor = float(positive.min()) if len(positive) else 1e-16
+    height = -np.log10(np.maximum(pvalues, floor))
+    top = float(height.max(initial=1.0)) * 1.06
+    height = np.where(pvalues > 0, height, top)
+    x = table[effect].to_numpy(dtype=float)
+    significant = table["qvalue"].to_numpy(dtype=float) <= alpha
+    colors = np.where(significant, np.where(x >= 0, UP, DOWN), "#bbbbbb")
+    sized: dict[str, Any] = {"s": 22 if len(table) < 500 else 9, "alpha": 0.8, "linewidths": 0}
+    for zero, marker in ((False, "o"), (True, "^")):
+        chosen = (pvalues == 0) == zero
+        ax.scatter(x[chosen], height[chosen], c=colors[chosen], marker=marker, **sized)
+    ax.axvline(0.0, color=FAINT, linewidth=0.6, zorder=0)
+    if significant.any():
+        # The line lies between the last significant p-value and the first that isn't.
+        limit = height[significant].min()
+        limit = (limit + height[~significant & (height < limit)].max(initial=0.0)) / 2
+        ax.axhline(limit, color=FAINT, linewidth=0.8, linestyle=(0, (4, 2)), zorder=0)
+        ax.annotate(
+            f"q ≤ {alpha:g}", (1, limit), xycoords=("axes fraction", "data"), xytext=(-2, 3),
+            textcoords="offset points", ha="right", fontsize=8, color=INK,
+        )  # fmt: skip
+    ax.margins(0.12, 0.08)
+    ax.set_ylim(bottom=0)
+    names = {"difference": "difference of mean NES", "nes": "NES", "score": "t statistic"}
+    ax.set_xlabel(names.get(effect, label(effect, 40)))
+    ax.set_ylabel(r"$-\log_{10}$ p-value")
+    clean(ax)
+    ax.set_title(_title(table, group, int(significant.sum())), fontsize=11)
+    order = np.lexsort((-np.abs(x), -height))
+    shown = order[: min(n_labels, int(significant.sum()))]
+    place_labels(
+        ax,
+        np.stack([x, height], axis=1)[np.concatenate([shown, np.setdiff1d(order, shown)])],
+        [label(name) for name in table["regulator"].iloc[shown]],
+        colors=list(colors[shown]),
+        radius=2.6,
+        fontsize=8,
+    )
+    return ax
+
+
+def _checked(
+    table: pd.DataFrame, group: str | None, effect: str | None
+) -> tuple[pd.DataFrame, str]:
+    """Rows of one group without missing numbers, and the column of the effect."""
+    effect = effect or next((name for name in _EFFECTS if name in table), _EFFECTS[0])
+    wanted = ("regulator", "pvalue", "qvalue", effect)
+    if absent := [name for name in wanted if name not in table]:
+        raise InputError(
+            f"The table has no column {listed(absent)}. Columns: {listed(table.columns)}. "
+            "Pass what pysces.rank_regulators returns, or the results of pysces.run_msviper."
+        )
+    if "group" in table:
+        groups = [str(name) for name in table["group"].unique()]
+        if group is None and len(groups) > 1:
+            raise InputError(f"The table has several groups: {listed(groups)}. Pass group=.")
+        if group is not None:
+            if group not in groups:
+                raise InputError(f"{group!r} isn't a group of the table. Groups: {listed(groups)}.")
+            table = table[table["group"].astype(str) == group]
+    return table.dropna(subset=["pvalue", "qvalue", effect]).reset_index(drop=True), effect
+
+
+def _title(table: pd.DataFrame, group: str | None, significant: int) -> str:
+    named = group
+    if named is None and "group" in table and len(table):
+        named = str(table["group"].iloc[0])
+    text = f"{significant} of {len(table)} regulators significant"
+    return text if named is None else f"{label(named, 30)}: {text}"

@@ -1,0 +1,221 @@
+"""Activities given depth: scores of counts with their own variance, or ranks of residuals."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import scipy.sparse as sp
+
+from pysces import _seeds
+from pysces.data._counts import CountModel
+from pysces.data._margins import ends_of, mean_scores, score_variance, zero_scores
+from pysces.dispatch import operations as ops
+from pysces.dispatch.blocks import blocks, progress
+from pysces.errors import InputError
+from pysces.viper._count_signatures import LIMIT
+from pysces.viper._enrichment import Options, cells_of_block, score_block
+from pysces.viper._normal_scores import two_sided
+from pysces.viper._pleiotropy import Pleiotropy, correct, shared_pairs
+from pysces.viper._regulons import Regulons, align
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from numpy.typing import NDArray
+
+    from pysces.data._count_data import CountData
+    from pysces.network import Network
+
+    Floats = NDArray[np.float64]
+
+log = logging.getLogger("pysces")
+
+_STEP = 0.02  # of the logarithm of the depth, between nodes of the tables
+_COARSE = 4  # steps between nodes of the variance, which is smooth
+_FIXED = 2.0**20
+_LEAST_PART = 1e-6  # of the variance must be left without the shift
+
+
+class DepthScores:
+    """Activities of cells from their counts: tables over depth for zeros, sums over nonzeros.
+
+    With w = mode x likelihood, h1 the score of a count (`CountModel.scores`), v its variance given
+    the depth d, and c the shift that all genes of the cell share,
+
+        c = sum_g h1_g / sum_g v_g(d)
+        NES = sum_g w_g (h1_g - c v_g(d)) / sqrt(sum w^2 v - (sum w v)^2 / sum v)
+
+    A depth that is off by a factor shifts h1 of every gene in proportion to v, and so changes
+    nothing. A cell starts from its regulon's sum over zeros and adds what each nonzero differs by.
+    Tables lie on a grid that is fixed in the logarithm of the depth, so that a cell's score depends
+    on no other cell beyond the margins.
+    """
+
+    def __init__(self, model: CountModel, regulons: Regulons) -> None:
+        """Lay out the tables. model: margins of the genes of ``regulons``, which are all genes."""
+        self.model = model
+        n, genes = len(regulons.names), len(regulons.genes)
+        weight = regulons.mode * regulons.likelihood
+        largest = np.zeros(n)
+        np.maximum.at(largest, regulons.owner, np.abs(weight))
+        share = weight / np.where(largest > 0, largest, 1.0)[regulons.owner]
+        # One more regulon, of every gene: its sums are those of the shift
+        self.weight = np.rint(np.append(share, np.ones(genes)) * _FIXED).astype(np.int64)
+        self.targets = np.append(regulons.targets, np.arange(genes, dtype=np.int32))
+        self.indptr = np.append(regulons.indptr, regulons.indptr[-1] + genes)
+        edges = (self.weight / _FIXED, self.targets, self.indptr)
+        weights = sp.csr_array(edges, shape=(n + 1, genes))
+        position = np.log(model.depth[model.depth > 0]) / _STEP
+        low = int(np.floor(position.min() / _COARSE)) * _COARSE
+        high = (int(np.floor(position.max() / _COARSE)) + 1) * _COARSE
+        self.first = low
+        fine = np.exp(_STEP * np.arange(low, high + 1))
+        zeros, linear, squared = [], [], []
+        for share_of_batch in model.share:
+            mean = share_of_batch[:, None] * fine
+            zeros.append(weights @ self._zero(mean, model.size[:, None]))
+            variance = score_variance(mean[:, ::_COARSE], model.size[:, None])
+            linear.append(weights @ variance)
+            squared.append((weights * weights)[:-1] @ variance)
+        self.zeros, self.linear, self.squared = map(np.array, (zeros, linear, squared))
+
+    @staticmethod
+    def _zero(mean: Floats, size: Floats) -> Floats:
+        """Score of the count 0; 0 for a gene that is not expected."""
+        return np.where(mean > 0, np.clip(zero_scores(mean, size)[0], -LIMIT, LIMIT), 0.0)
+
+    def nes(self, counts: Floats, cells: slice) -> Floats:
+        """NES of a block of cells, float64 [cells regulons]; NaN where there is no variance.
+
+        counts: [cells genes].
+        """
+        depth, batch = self.model.depth[cells], self.model.batch[cells]
+        known = depth > 0
+        position = np.log(np.where(known, depth, np.exp(_STEP * self.first))) / _STEP
+        node = np.floor(position).astype(np.int64)
+        cell, gene = np.nonzero(counts)
+        value = self._excess(
+            counts[cell, gene], gene, depth[cell], batch[cell], node[cell], (position - node)[cell]
+        )
+        sums = ops.target_sums(
+            cell.astype(np.int32),
+            gene.astype(np.int32),
+            np.rint(value * _FIXED).astype(np.int64),
+            len(counts),
+            counts.shape[1],
+            self.indptr,
+            self.targets,
+            self.weight,
+        )
+        place = position - self.first
+        total = sums / _FIXED**2 + _between(self.zeros, batch, place)
+        linear = _between(self.linear, batch, place / _COARSE)
+        squared = _between(self.squared, batch, place / _COARSE)
+        with np.errstate(invalid="ignore", divide="ignore"):
+            part = linear[:, :-1] / linear[:, -1:]
+            total = total[:, :-1] - total[:, -1:] * part
+            variance = squared - linear[:, :-1] * part
+        usable = (variance > _LEAST_PART * squared) & (squared > 0) & known[:, None]
+        return np.where(usable, total, np.nan) / np.sqrt(np.where(usable, variance, 1.0))
+
+    def _excess(
+        self,
+        count: Floats,
+        gene: NDArray[np.intp],
+        depth: Floats,
+        batch: NDArray[np.int64],
+        node: NDArray[np.int64],
+        part: Floats,
+    ) -> Floats:
+        """What the score of each nonzero differs by from what the table says of a zero."""
+        share, size = self.model.share[batch, gene], self.model.size[gene]
+        score, _ = mean_scores(*ends_of(count, share * depth, size))
+        zero = (1 - part) * self._zero(share * np.exp(_STEP * node), size)
+        zero += part * self._zero(share * np.exp(_STEP * (node + 1)), size)
+        return np.where(share > 0, np.clip(score, -LIMIT, LIMIT) - zero, 0.0)
+
+
+def _between(tables: Floats, batch: NDArray[np.int64], position: Floats) -> Floats:
+    """Tables [batches regulons nodes] at a place between nodes of each cell [cells regulons]."""
+    node = np.clip(np.floor(position).astype(np.int64), 0, tables.shape[2] - 2)
+    part = (position - node)[:, None]
+    return tables[batch, :, node] * (1 - part) + tables[batch, :, node + 1] * part
+
+
+def activities_given_depth(
+    data: CountData,
+    names: pd.Index,
+    network: Network,
+    options: Options,
+    *,
+    reference: NDArray[np.intp] | None,
+    min_targets: int,
+    filter_genes: bool,
+    pleiotropy: Pleiotropy | None,
+    n_draws: int,
+    seed: int,
+) -> tuple[Regulons, dict[str, Floats]]:
+    """Regulons over the genes that vary, and tables cells x regulators by name.
+
+    names: of the cells. reference: cells whose shares the others are compared with.
+    """
+    scored = options.enrichment == "score"  # less what all genes share, so all genes take part
+    sizes = {"min_targets": min_targets, "filter_genes": filter_genes and not scored}
+    regulons = align(network, data.expression.genes, **sizes)  # type: ignore[arg-type]
+    model = data.fit(regulons.columns, reference).at(data.depth, data.batch, limit=LIMIT)
+    source = data.expression.take_genes(regulons.columns)
+    varying = np.asarray((model.share > 0).any(axis=0))
+    if not varying.all():
+        log.info("%d genes have no counts to judge by; they are left out.", (~varying).sum())
+        source, model = source.take_genes(varying), model.take(varying)
+        regulons = align(network, source.genes, **sizes)  # type: ignore[arg-type]
+    if empty := int((data.depth == 0).sum()):
+        log.warning("%d of %d cells are empty; they have no activity.", empty, len(names))
+    step = cells_of_block(source.n_samples, source.n_genes, regulons)
+    parts = progress(list(blocks(source.n_samples, step)), "activity", unit="block")
+    if scored:
+        scores = DepthScores(model, regulons)
+        nes = [scores.nes(source.sample_block(part), part) for part in parts]
+        return regulons, {"nes": np.concatenate(nes)}
+    if not names.is_unique:
+        raise InputError(
+            "Names of cells occur more than once, but residuals are drawn by name. "
+            "Make them unique with `adata.obs_names_make_unique()`."
+        )
+    cells = _seeds.keys(seed, names)
+    draws = [_seeds.keys(seed, regulons.genes, "residual", draw) for draw in range(n_draws)]
+    pairs = None if pleiotropy is None else shared_pairs(regulons, pleiotropy.targets)
+    found: dict[str, list[Floats]] = {}
+    for part in parts:
+        counts = source.sample_block(part).T
+        own = model.at(model.depth[part], model.batch[part])
+        drawn = []
+        for genes in draws:
+            values = np.ascontiguousarray(own.residuals(counts, slice(None), genes, cells[part]).T)
+            scores_of_draw = score_block(values, regulons, options, cell_names=names[part])
+            if pleiotropy is not None:
+                nes_of_draw = scores_of_draw["nes"]
+                scores_of_draw["nes"] = correct(
+                    values, nes_of_draw, regulons, pleiotropy, pairs=pairs
+                )
+            drawn.append(scores_of_draw)
+        joined = _mean_of_draws(drawn, options)
+        for name, table in joined.items():
+            table[own.depth == 0] = np.nan
+            found.setdefault(name, []).append(table)
+    return regulons, {name: np.concatenate(tables) for name, tables in found.items()}
+
+
+def _mean_of_draws(drawn: list[dict[str, Any]], options: Options) -> dict[str, Floats]:
+    """Means over the draws, and the standard deviation of the NES."""
+    nes = np.array([scores["nes"] for scores in drawn])
+    joined = {"nes": nes.mean(axis=0)}
+    if len(drawn) > 1:
+        joined["sd"] = nes.std(axis=0, ddof=1)
+    if options.enrichment == "narnea":
+        joined["pes"] = np.mean([scores["pes"] for scores in drawn], axis=0)
+        joined["pvalue"] = two_sided(joined["nes"])
+    if options.enrichment == "gsea" and options.n_permutations:
+        joined["pvalue"] = np.mean([scores["pvalue"] for scores in drawn], axis=0)
+    return joined

@@ -1,0 +1,190 @@
+"""Enrichment of regulons in blocks of signatures, by every method."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal, get_args
+
+import numpy as np
+import pandas as pd
+import scipy.sparse as sp
+
+from pysces import _seeds
+from pysces._checks import check_one_of
+from pysces.dispatch import engines
+from pysces.dispatch import operations as ops
+from pysces.dispatch.blocks import block_length, blocks
+from pysces.errors import InputError
+from pysces.viper._cells import Cells
+from pysces.viper._narnea import narnea_scores
+from pysces.viper._normal_scores import tables
+from pysces.viper._regulons import Regulons
+from pysces.viper._units import from_units, in_units, largest_magnitude, unit_exponents
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+
+Enrichment = Literal["score", "area", "narnea", "gsea", "mean"]
+Compat = Literal["r-matrix"]
+Scores = dict[str, "NDArray[np.float64]"]
+_LARGEST_Z = 1e6  # an infinite value of a signature counts as this
+
+
+@dataclass(frozen=True)
+class Options:
+    """How signatures are scored."""
+
+    enrichment: Enrichment = "area"
+    n_permutations: int = 1000
+    seed: int = 0
+    gene_weights: NDArray[np.float64] | None = None
+    permutations: NDArray[np.int32] | None = None
+
+    def __post_init__(self) -> None:
+        if self.enrichment not in get_args(Enrichment):
+            raise InputError(
+                f"enrichment must be one of {get_args(Enrichment)}. Got {self.enrichment!r}."
+            )
+
+
+def score_block(
+    values: NDArray[np.float64],
+    regulons: Regulons,
+    options: Options,
+    *,
+    cell_names: pd.Index | None = None,
+    peak: int = -1,
+) -> Scores:
+    """Scores of a block of cells: each is cells x regulons.
+
+    values: signature [cells genes], genes as in `regulons`. peak: the largest deviation of a rank
+    from the middle, where it isn't each cell's own.
+    """
+    if options.enrichment == "area":
+        return _area(values, regulons, options.gene_weights, peak)
+    if options.enrichment == "narnea":
+        names = pd.RangeIndex(len(values)) if cell_names is None else cell_names
+        return narnea_scores(values, regulons, names, options.seed)
+    if options.enrichment == "gsea":
+        return _gsea(values, regulons, options)
+    weights = regulons.mode * regulons.likelihood
+    if options.enrichment == "score":
+        return {"nes": _score(values, regulons, weights)}
+    exponent = unit_exponents(largest_magnitude(values, axis=1))[:, None]
+    means = ops.weighted_mean(
+        in_units(values, exponent), regulons.indptr, regulons.targets, weights
+    )
+    return {"nes": from_units(means, exponent)}
+
+
+def _area(
+    values: NDArray[np.float64],
+    regulons: Regulons,
+    weights: NDArray[np.float64] | None,
+    peak: int,
+) -> Scores:
+    offset, quantiles = tables(values)
+    given = {
+        "signature": values,
+        "peak": np.full(len(values), peak, dtype=np.int32),
+        "offset": offset,
+        "quantiles": quantiles,
+        **regulons.arrays(),
+    }
+    if weights is None:
+        es, nes = ops.area(**given)
+    else:
+        lighter = bool((weights < 1).any() or np.isnan(values).any())
+        es, nes = ops.weighted_area(**given, weights=weights, weighted_norm=lighter)
+    return {"nes": nes, "es": es}
+
+
+def _score(
+    values: NDArray[np.float64], regulons: Regulons, weights: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """``sum w z / sqrt(sum w^2)`` over the targets that have a value; values are limited to 1e6."""
+    shape = (len(regulons.names), values.shape[1])
+    sizes, squares = (
+        sp.csr_array((part, regulons.targets, regulons.indptr), shape=shape).T
+        for part in (np.abs(weights), weights**2)
+    )
+    present = (~np.isnan(values)).astype(np.float64)
+    limited = np.clip(values, -_LARGEST_Z, _LARGEST_Z)
+    mean = ops.weighted_mean(limited, regulons.indptr, regulons.targets, weights)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return mean * ((present @ sizes) / np.sqrt(present @ squares))
+
+
+def _gsea(values: NDArray[np.float64], regulons: Regulons, options: Options) -> Scores:
+    weight = _magnitudes(values)
+    sets: dict[str, Any] = {"indptr": regulons.indptr, "targets": regulons.targets}
+    if options.n_permutations == 0:
+        es = ops.running_sum(values, weight, **sets)
+        return {"nes": es, "es": es}
+    shuffled = options.permutations
+    if shuffled is None:
+        shuffled = gene_permutations(values.shape[1], options.n_permutations, options.seed)
+    es, mean, same, extreme = ops.permuted_running_sum(values, weight, shuffled, **sets)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        nes = np.where((same > 0) & (mean != 0), es / np.abs(mean), 0.0)
+    return {"nes": nes, "es": es, "pvalue": (extreme + 1) / (same + 1)}
+
+
+def _magnitudes(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Weights of the running sum, in units of each cell.
+
+    Missing values have none, infinite ones that of the cell's largest finite value.
+    """
+    largest = largest_magnitude(values, axis=1)
+    exponent = unit_exponents(largest)[:, None]
+    largest = np.where(largest > 0, largest, 1.0)[:, None]
+    weight = np.where(np.isnan(values), 0.0, np.minimum(np.abs(values), largest))
+    return in_units(weight, exponent)
+
+
+def gene_permutations(genes: int, number: int, seed: int) -> NDArray[np.int32]:
+    """Permutations of the places of a signature: the same for every cell and regulon."""
+    table = np.empty((number, genes), dtype=np.int32)
+    for index in range(number):
+        table[index] = _seeds.generator(seed, "gene permutation", index).permutation(genes)
+    return table
+
+
+_CACHED = 1 << 23  # bytes of a block that a CPU works through without waiting for the memory
+
+
+def cells_of_block(n_cells: int, genes: int, regulons: Regulons) -> int:
+    """Cells of a block: as many as the memory allows a GPU, fewer on a CPU."""
+    allowed = block_length(8.0 * (6 * genes + 10 * len(regulons.names)), n_cells)
+    if engines.choose().gpu:
+        return allowed
+    return max(1, min(allowed, max(64, _CACHED // max(1, 8 * genes))))
+
+
+def check_compat(compat: str | None, enrichment: Enrichment) -> None:
+    """Refuse a form that isn't known, and one for another score than aREA."""
+    check_one_of("compat", compat, (None, *get_args(Compat)))
+    if compat is not None and enrichment != "area":
+        raise InputError(
+            f"compat={compat!r} is a form of enrichment='area' alone. Got "
+            f"enrichment={enrichment!r}."
+        )
+
+
+def by_blocks(cells: Cells) -> Iterable[NDArray[np.float64]]:
+    """Values of some cells at a time, so many that their ranks fit the memory."""
+    step = block_length(24.0 * cells.n_genes, cells.n_cells)
+    return (cells.block(part) for part in blocks(cells.n_cells, step))
+
+
+def common_peak(signatures: Iterable[NDArray[np.float64]]) -> int:
+    """Largest deviation of a rank from the middle, over all samples [samples genes]."""
+    largest = 0
+    for values in signatures:
+        ranks = ops.average_ranks(values)
+        middle = np.count_nonzero(ranks, axis=1)[:, None] + 1
+        deviation = np.abs(np.where(ranks > 0, ranks - middle, 0))
+        largest = max(largest, int(deviation.max(initial=0)))
+    return largest

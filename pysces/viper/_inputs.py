@@ -1,0 +1,107 @@
+"""Inputs of runs of VIPER: expression or counts, the reference, the kind of signature."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Any, get_args
+
+import pandas as pd
+
+from pysces._checks import check_one_of
+from pysces._messages import listed, nearest
+from pysces.data._count_data import CountData, Counts, count_data
+from pysces.data._expression import Expression
+from pysces.data._labels import group_mask, labels_of
+from pysces.errors import InputError
+from pysces.viper._cells import finite, frame
+from pysces.viper._signatures import Choice, Method, reference_rows
+
+if TYPE_CHECKING:
+    import numpy as np
+    from anndata import AnnData
+    from numpy.typing import ArrayLike, NDArray
+
+log = logging.getLogger("pysces")
+
+
+def chosen_signature(
+    adata: AnnData,
+    signature: Choice,
+    *,
+    layer: str | None,
+    counts: Counts,
+    size_factors: str | ArrayLike | None,
+    batch_key: str | None,
+    argument: str = "signature",
+    resampled: bool = False,
+) -> tuple[Method, CountData | None]:
+    """The signature that is computed; with the counts where they are judged given depth.
+
+    resampled: whether the run needs null signatures or bootstraps, or the results of another
+    program, which scores given depth do not have.
+    """
+    check_one_of(argument, signature, get_args(Choice))
+    data = None
+    if signature == "counts" or (signature == "auto" and not resampled):
+        data = count_data(
+            adata, layer=layer, counts=counts, size_factors=size_factors, batch_key=batch_key
+        )
+    elif counts is True:
+        raise InputError(
+            f"counts=True needs {argument}='counts' (or 'auto' without compat, n_permutations "
+            f"and n_bootstraps). Got {argument}={signature!r}."
+        )
+    if signature == "counts" and data is None:
+        raise InputError(
+            f"{argument}='counts' needs counts: whole numbers of known depth, or values from which "
+            "counts can be recovered. Pass the layer of raw counts, and size_factors= or "
+            "counts=True where there are fewer than 1,000 genes."
+        )
+    if data is None and (size_factors is not None or batch_key is not None):
+        log.warning("size_factors and batch_key are used with counts alone; they have no effect.")
+    if signature in ("auto", "counts"):
+        return "zscore", data
+    return signature, data  # type: ignore[return-value]
+
+
+def record_of_counts(
+    data: CountData | None, size_factors: str | ArrayLike | None, batch_key: str | None
+) -> dict[str, Any]:
+    """What the run record says of counts."""
+    named = size_factors is None or isinstance(size_factors, str)
+    return {
+        "counts": None if data is None else data.facts,
+        "size_factors": size_factors if named else "given",
+        "batch_key": batch_key,
+    }
+
+
+def source_of(adata: AnnData, layer: str | None) -> Expression | pd.DataFrame:
+    """Expression by blocks; a single cell as a table."""
+    if getattr(adata, "n_obs", 2) >= 2:
+        return Expression.from_anndata(adata, layer=layer, allow_missing=True)
+    if layer is not None and layer not in adata.layers:
+        raise InputError(
+            f"Did not find .layers[{layer!r}]{nearest(layer, adata.layers)}. "
+            f"Layers there: {listed(adata.layers)}."
+        )
+    if layer is None and adata.X is None:
+        raise InputError("adata.X is empty (None). Pass layer= with the name of a layer to read.")
+    values = adata.X if layer is None else adata.layers[layer]
+    return finite(frame(values, adata.var_names, adata.obs_names))
+
+
+def reference_of(
+    adata: AnnData, reference: ArrayLike | str | None, groupby: str | None
+) -> NDArray[np.intp] | None:
+    """Positions of the cells to compare with; None for all."""
+    if not isinstance(reference, str):
+        return reference_rows(reference, adata.obs_names)
+    if groupby is None:
+        raise InputError(
+            f"reference={reference!r} must be a group of groupby=, a column of adata.obs: "
+            f"{listed(adata.obs.columns)}. Pass groupby= too, or a mask of cells as reference."
+        )
+    return reference_rows(
+        group_mask(labels_of(adata, groupby), groupby, reference), adata.obs_names
+    )

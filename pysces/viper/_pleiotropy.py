@@ -1,0 +1,304 @@
+"""Pleiotropy: regulators that look active because they share targets with an active one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+from scipy import special
+
+from pysces._checks import check_number, check_one_of, check_whole
+from pysces._messages import listed, nearest
+from pysces.dispatch import operations as ops
+from pysces.dispatch.blocks import blocks
+from pysces.errors import InputError
+from pysces.viper._normal_scores import stacked_tables, tables, two_sided
+from pysces.viper._nulls import against_null
+from pysces.viper._regulons import Regulons
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+_LEAST_TARGETS = 5  # of a regulon that is scored again
+_MOST_TESTS = 4_000_000  # of one call
+
+
+@dataclass(frozen=True)
+class Pleiotropy:
+    """Which regulators are compared, and how hard shared targets are penalised.
+
+    Attributes
+    ----------
+    regulators
+        Compare regulators with a p-value below this, or this many of the most significant
+        ones (from 1 on).
+    shadow
+        Significance of shared targets, for ``method="absolute"``.
+    targets
+        Fewest shared targets of a pair.
+    penalty
+        Strength of the penalty.
+    method
+        ``"adaptive"``: a penalty that grows with the difference of the p-values. ``"absolute"``:
+        one penalty for the regulator that alone is not significant.
+    """
+
+    regulators: float = 0.05
+    shadow: float = 0.05
+    targets: int = 10
+    penalty: float = 20.0
+    method: Literal["adaptive", "absolute"] = "adaptive"
+
+    def __post_init__(self) -> None:
+        check_one_of("method of pleiotropy", self.method, ("adaptive", "absolute"))
+        check_number(
+            "regulators of pleiotropy", self.regulators, 0, np.inf, open_low=True, open_high=True
+        )
+        check_number("shadow of pleiotropy", self.shadow, 0, 1, open_low=True)
+        check_whole("targets of pleiotropy", self.targets, 1)
+        check_number("penalty of pleiotropy", self.penalty, 1, np.inf, open_high=True)
+
+
+def pleiotropy_of(value: bool | Mapping[str, Any]) -> Pleiotropy | None:
+    """What ``pleiotropy=`` of a run means: nothing, the defaults, or options by name."""
+    if isinstance(value, Mapping):
+        known = list(Pleiotropy.__dataclass_fields__)
+        if unknown := [name for name in value if name not in known]:
+            raise InputError(
+                f"pleiotropy has no {listed(unknown)}{nearest(unknown[0], known)}. "
+                f"It has {listed(known)}."
+            )
+        return Pleiotropy(**value)
+    if not isinstance(value, bool | np.bool_):
+        raise InputError(f"pleiotropy must be True, False or a dict. Got {value!r:.80}.")
+    return Pleiotropy() if value else None
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """Ordered pairs of regulons with enough targets in common.
+
+    ``shared[indptr[p] : indptr[p + 1]]``: places, within the first regulon, of its targets that
+    the second has too. ``reverse[p]`` is the pair the other way round.
+    """
+
+    first: NDArray[np.int32]
+    second: NDArray[np.int32]
+    reverse: NDArray[np.intp]
+    indptr: NDArray[np.int64]
+    shared: NDArray[np.int32]
+
+
+def shared_pairs(regulons: Regulons, least: int, among: NDArray[np.bool_] | None = None) -> Pairs:
+    """Ordered pairs of regulons (of those marked, or all) that share at least so many targets."""
+    n = len(regulons.names)
+    marked = np.ones(n, dtype=bool) if among is None else among
+    edges = np.flatnonzero(marked[regulons.owner])
+    edges = edges[np.argsort(regulons.targets[edges], kind="stable")]
+    # Every edge with every edge to the same target.
+    genes = regulons.targets[edges]
+    degree = np.bincount(genes, minlength=len(regulons.genes))
+    start = np.cumsum(degree) - degree
+    own = np.repeat(edges, degree[genes])
+    other = edges[_ranges(start[genes], degree[genes])]
+    apart = regulons.owner[own] != regulons.owner[other]
+    own, other = own[apart], other[apart]
+    code = regulons.owner[own] * n + regulons.owner[other]
+    order = np.lexsort((own, code))
+    pair, sizes = np.unique(code[order], return_counts=True)
+    enough = sizes >= least
+    places = (own - regulons.indptr[regulons.owner[own]])[order][np.repeat(enough, sizes)]
+    pair, sizes = pair[enough], sizes[enough]
+    first, second = pair // n, pair % n
+    return Pairs(
+        first=first.astype(np.int32),
+        second=second.astype(np.int32),
+        reverse=np.searchsorted(pair, second * n + first),
+        indptr=np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64),
+        shared=places.astype(np.int32),
+    )
+
+
+@dataclass(frozen=True)
+class Penalised:
+    """Regulons with the likelihoods that one cell gives them.
+
+    Task t is regulon ``regulon[t]`` in cell ``cell[t]``, with its own edges in ``regulons``.
+    """
+
+    cell: NDArray[np.int32]
+    regulon: NDArray[np.int32]
+    regulons: Regulons
+
+
+def penalised_regulons(
+    values: NDArray[np.float64],
+    nes: NDArray[np.float64],
+    regulons: Regulons,
+    options: Pleiotropy,
+    pairs: Pairs | None = None,
+) -> Penalised | None:
+    """Which regulons lose weight on shared targets, in which cells, and what weight is left.
+
+    values: signature [cells genes]. nes: [cells regulons]. pairs: :func:`shared_pairs`, if known.
+    """
+    chosen = _candidates(nes, options.regulators)
+    pairs = shared_pairs(regulons, options.targets) if pairs is None else pairs
+    if len(pairs.first) == 0:
+        return None
+    cell, pair = np.nonzero(chosen[:, pairs.first] & chosen[:, pairs.second])
+    if len(cell) == 0:
+        return None
+    owner = pairs.first[pair]
+    direction = np.where(nes[cell, owner] < 0, -1, 1)
+    score = ops.shared_target_scores(
+        values,
+        direction.astype(np.int32),
+        cell.astype(np.int32),
+        pair.astype(np.int32),
+        pairs.first,
+        pairs.indptr,
+        pairs.shared,
+        stacked_tables(int(regulons.sizes.max())),
+        **regulons.arrays(),
+    )
+    # Tests are sorted by cell, then pair, and every pair is tested both ways.
+    code = cell * len(pairs.first) + pair
+    mirrored = np.searchsorted(code, cell * len(pairs.first) + pairs.reverse[pair])
+    log_p = special.log_ndtr(-score) / np.log(10)
+    difference = log_p[mirrored] - log_p
+    partners = np.bincount(cell * len(regulons.names) + owner)
+    share = partners[cell * len(regulons.names) + owner]
+    if options.method == "adaptive":
+        hit = difference > 0
+        log_factor = np.log1p(np.where(hit, difference, 0.0)) * (options.penalty / share)
+    else:
+        limit = np.log10(options.shadow)
+        hit = (log_p < limit) & (log_p[mirrored] > limit)
+        log_factor = np.log(options.penalty) / share
+    return _laid_out(cell[hit], pair[hit], log_factor[hit], pairs, regulons)
+
+
+def _candidates(nes: NDArray[np.float64], regulators: float) -> NDArray[np.bool_]:
+    """Regulators to compare in each cell; none where there are fewer than two."""
+    p = np.where(np.isnan(nes), 1.0, two_sided(nes))
+    if regulators < 1:
+        chosen = p < regulators
+    else:
+        order = np.argsort(p, axis=1, kind="stable")[:, : int(regulators)]
+        chosen = np.zeros(p.shape, dtype=bool)
+        np.put_along_axis(chosen, order, True, axis=1)
+    return np.asarray(chosen & (chosen.sum(axis=1, keepdims=True) > 1))
+
+
+def _laid_out(
+    cell: NDArray[np.intp],
+    pair: NDArray[np.intp],
+    log_factor: NDArray[np.float64],
+    pairs: Pairs,
+    regulons: Regulons,
+) -> Penalised | None:
+    """Edges of each penalised regulon of each cell, with what is left of their likelihoods."""
+    n = len(regulons.names)
+    task_code, task = np.unique(cell * n + pairs.first[pair], return_inverse=True)
+    if len(task_code) == 0:
+        return None
+    own = (task_code % n).astype(np.int32)
+    sizes = regulons.sizes[own]
+    indptr = np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64)
+    edges = _ranges(regulons.indptr[own], sizes)
+    # Every penalty spreads over the shared targets of its pair; several on a target multiply.
+    width = np.diff(pairs.indptr)[pair]
+    places = pairs.shared[_ranges(pairs.indptr[pair], width)]
+    at = np.repeat(indptr[task], width) + places
+    total = np.bincount(at, weights=np.repeat(log_factor, width), minlength=len(edges))
+    laid = replace(
+        regulons,
+        names=regulons.names[own],
+        indptr=indptr,
+        targets=regulons.targets[edges],
+        mode=regulons.mode[edges],
+        likelihood=regulons.likelihood[edges] * np.exp(-total),
+        missing=regulons.missing[own],
+    )
+    return Penalised((task_code // n).astype(np.int32), own, laid)
+
+
+def _ranges(starts: NDArray[np.integer], sizes: NDArray[np.integer]) -> NDArray[np.int64]:
+    """start, start + 1, ... of each range, one behind the other."""
+    ends = np.cumsum(sizes)
+    return np.arange(ends[-1] if len(ends) else 0) + np.repeat(starts - (ends - sizes), sizes)
+
+
+def correct(
+    values: NDArray[np.float64],
+    nes: NDArray[np.float64],
+    regulons: Regulons,
+    options: Pleiotropy,
+    *,
+    null: NDArray[np.float64] | None = None,
+    compat: Literal["r"] | None = None,
+    pairs: Pairs | None = None,
+) -> NDArray[np.float64]:
+    """NES corrected for pleiotropy (Alvarez et al. 2016).
+
+    values: signature [cells genes]. nes: [cells regulons]. null: null signatures [nulls genes];
+    with them, the corrected scores are judged against corrected null scores. compat: of
+    :func:`pysces.viper._nulls.approximate_cdf`. pairs: :func:`shared_pairs`, if known.
+    """
+    nothing = np.zeros(nes.shape)
+    return corrected_scores(
+        values, nothing, nes, regulons, options, null=null, compat=compat, pairs=pairs
+    )[1]
+
+
+def corrected_scores(
+    values: NDArray[np.float64],
+    es: NDArray[np.float64],
+    nes: NDArray[np.float64],
+    regulons: Regulons,
+    options: Pleiotropy,
+    *,
+    null: NDArray[np.float64] | None = None,
+    compat: Literal["r"] | None = None,
+    pairs: Pairs | None = None,
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Enrichment scores and NES as :func:`correct` corrects the NES [cells regulons]."""
+    es, corrected = es.copy(), nes.copy()
+    pairs = shared_pairs(regulons, options.targets) if pairs is None else pairs
+    for part in blocks(len(values), max(1, _MOST_TESTS // max(1, len(pairs.first)))):
+        found = penalised_regulons(values[part], nes[part], regulons, options, pairs)
+        if found is not None:
+            scores = _scored_again(values[part], es[part], nes[part], found, null, compat)
+            es[part], corrected[part] = scores
+    return es, corrected
+
+
+def _scored_again(
+    values: NDArray[np.float64],
+    es: NDArray[np.float64],
+    nes: NDArray[np.float64],
+    found: Penalised,
+    null: NDArray[np.float64] | None,
+    compat: Literal["r"] | None,
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    offset, quantiles = tables(values)
+    given: dict[str, Any] = {"offset": offset, "quantiles": quantiles, **found.regulons.arrays()}
+    es_again, again = ops.paired_area(
+        values,
+        np.full(len(values), -1, dtype=np.int32),
+        cell=found.cell,
+        regulon=np.arange(len(found.cell), dtype=np.int32),
+        **given,
+    )
+    if null is not None:
+        given["offset"], given["quantiles"] = tables(null)
+        shuffled, _ = ops.area(null, np.full(len(null), -1, dtype=np.int32), **given)
+        again = against_null(es_again[None], shuffled, always_empirical=True, compat=compat)[0]
+    es, nes = es.copy(), nes.copy()
+    large = found.regulons.sizes >= _LEAST_TARGETS
+    at = (found.cell[large], found.regulon[large])
+    es[at], nes[at] = es_again[large], again[large]
+    return es, nes

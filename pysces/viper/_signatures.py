@@ -1,0 +1,229 @@
+"""Signatures of cells against a reference, fitted once and applied to blocks."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Set
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal, get_args
+
+import numpy as np
+import pandas as pd
+
+from pysces.dispatch import operations as ops
+from pysces.dispatch.blocks import block_length, blocks
+from pysces.errors import InputError
+from pysces.viper._cells import Cells, Read, Table, some_cells
+from pysces.viper._moments import Moments, gene_moments
+from pysces.viper._normal_scores import z_of_t
+from pysces.viper._units import from_units, in_units, largest_magnitude, unit_exponents
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from numpy.typing import NDArray
+
+
+log = logging.getLogger("pysces")
+Method = Literal["none", "zscore", "mad", "rank", "ttest", "mean"]
+Choice = Literal["auto", "counts", "none", "zscore", "mad", "rank", "ttest", "mean"]
+TIE_BITS = 36  # kept of a signature, so that genes with proportional profiles are ties
+_MAD = 1.4826  # makes the median absolute deviation of normal values their standard deviation
+
+
+@dataclass(frozen=True)
+class Levels:
+    """Different values of a gene in the reference, and how many values lie below each.
+
+    ``below`` has one entry more: the number of values. A gene of counts has few levels, so this is
+    small where most values are 0.
+    """
+
+    values: NDArray[np.float64]
+    below: NDArray[np.int64]
+
+    @classmethod
+    def of(cls, column: NDArray[np.float64]) -> Levels:
+        """Levels of some values; missing ones don't count."""
+        values, counts = np.unique(column[~np.isnan(column)], return_counts=True)
+        return cls(values, np.concatenate([[0], np.cumsum(counts)]))
+
+    def doubled_ranks(self, column: NDArray[np.float64]) -> NDArray[np.int64]:
+        """Twice the number of reference values below each value, plus the number equal to it."""
+        left, right = (np.searchsorted(self.values, column, side) for side in ("left", "right"))
+        return self.below[left] + self.below[right]
+
+
+@dataclass(frozen=True)
+class Signature:
+    """What turns values of cells into a signature."""
+
+    method: Method
+    bits: int
+    against_reference: bool
+    centre: NDArray[np.float64] | None = None
+    scale: NDArray[np.float64] | None = None
+    exponent: NDArray[np.int32] | None = None  # units of centre, scale and moments
+    moments: Moments | None = None
+    levels: list[Levels] | None = None
+    constant: NDArray[np.bool_] | None = None
+
+    def of(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Signature of some cells [cells genes]."""
+        if self.method == "none":
+            return values
+        if self.method == "rank":
+            return self._ranks(values)
+        values = in_units(values, self.exponent)
+        if self.method == "ttest" and not self.against_reference:
+            assert self.moments is not None
+            m = self.moments
+            return ops.leave_one_out_t(values, m.count, m.mean, m.spread, self.bits)
+        assert self.centre is not None
+        assert self.scale is not None
+        result = ops.standardise(values, self.centre, self.scale, self.bits)
+        if self.method == "ttest":
+            assert self.moments is not None
+            return z_of_t(result, self.moments.count - 1)
+        if self.method == "mean":
+            return self._in_units_of_the_data(result)
+        return result
+
+    def _in_units_of_the_data(self, result: NDArray[np.float64]) -> NDArray[np.float64]:
+        found = from_units(result, self.exponent)
+        if np.isinf(found).sum() > np.isinf(result).sum():
+            raise InputError(
+                "Values are so large that their differences from the mean aren't numbers any "
+                "more. Divide the data by a constant."
+            )
+        return found
+
+    def _ranks(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Average rank of each value among the reference (and itself)."""
+        assert self.levels is not None
+        assert self.constant is not None
+        columns = zip(values.T, self.levels, strict=True)
+        doubled = np.array([levels.doubled_ranks(column) for column, levels in columns]).T
+        own = 2 if self.against_reference else 1  # a cell of the reference is counted already
+        missing = np.isnan(values) | self.constant
+        return np.where(missing, np.nan, (doubled.reshape(values.shape) + own) / 2)
+
+
+def fit(
+    cells: Table | Read,
+    method: Method,
+    reference: NDArray[np.intp] | None = None,
+    *,
+    bits: int = TIE_BITS,
+) -> Signature:
+    """Learn from the reference cells (all for None) what a signature is measured against."""
+    if method not in get_args(Method):
+        raise InputError(f"signature must be one of {get_args(Method)}. Got {method!r}.")
+    if method == "none":
+        return Signature(method, bits, False)
+    against = some_cells(cells, reference)
+    needed = {"ttest": 3 if reference is None else 2, "zscore": 2}.get(method, 1)
+    if against.n_cells < needed:
+        raise InputError(
+            f"signature={method!r} needs at least {needed} cells to compare with. "
+            f"Got {against.n_cells}. Choose a larger reference."
+        )
+    known = {"method": method, "bits": bits, "against_reference": reference is not None}
+    if method == "mad":
+        centre, deviation, exponent = _medians(against)
+        found = Signature(**known, centre=centre, scale=_MAD * deviation, exponent=exponent)  # type: ignore[arg-type]
+        constant = deviation == 0
+    elif method == "rank":
+        levels = _levels(against)
+        constant = np.array([len(found.values) < 2 for found in levels], dtype=bool)
+        constant = constant & (reference is None)
+        found = Signature(**known, levels=levels, constant=constant)  # type: ignore[arg-type]
+    else:
+        moments = gene_moments(against)
+        constant = moments.spread == 0
+        if method == "mean":
+            alike = np.where(constant & (reference is None), np.nan, 1.0)
+            scale = np.asarray(alike)
+        else:
+            scale = moments.sd if method == "zscore" else moments.standard_error
+        found = Signature(
+            **known,  # type: ignore[arg-type]
+            centre=moments.mean,
+            scale=scale,
+            exponent=moments.exponent,
+            moments=moments,
+        )
+    if constant.any():
+        log.warning(
+            "%d of %d genes don't vary among the cells compared with; they count as missing.",
+            np.count_nonzero(constant),
+            len(constant),
+        )
+    return found
+
+
+def reference_rows(reference: Any, names: pd.Index) -> NDArray[np.intp] | None:
+    """Positions of the reference among the cells: from a mask, positions or names."""
+    if reference is None:
+        return None
+    if isinstance(reference, slice):
+        reference = np.arange(len(names))[reference]
+    if (
+        isinstance(reference, pd.Series)
+        and names.is_unique
+        and len(reference) == len(names)
+        and set(reference.index) == set(names)
+    ):
+        reference = reference.reindex(names)
+    chosen = np.asarray(list(reference) if isinstance(reference, Set) else reference)
+    if chosen.dtype == object and all(isinstance(value, bool | np.bool_) for value in chosen.flat):
+        chosen = chosen.astype(bool)
+    if chosen.ndim != 1:
+        raise InputError(
+            f"The reference must be a list of cells or a mask. Got shape {chosen.shape}."
+        )
+    if chosen.dtype == bool:
+        if chosen.shape != (len(names),):
+            raise InputError(
+                f"The mask of the reference has shape {chosen.shape} for {len(names)} cells."
+            )
+        rows = np.flatnonzero(chosen)
+    elif chosen.dtype.kind in "iu":
+        rows = chosen.astype(np.intp)
+        if rows.size and (rows.min() < 0 or rows.max() >= len(names)):
+            raise InputError(f"Positions of the reference must lie in 0 ... {len(names) - 1}.")
+    else:
+        if not names.is_unique:
+            raise InputError(
+                "Names of cells occur more than once, so the reference can't be told by name. "
+                "Pass a mask, or make them unique with `adata.obs_names_make_unique()`."
+            )
+        rows = names.astype(str).get_indexer(pd.Index(chosen).astype(str))
+        if (rows < 0).any():
+            raise InputError("Some names of the reference aren't among the cells.")
+    if len(rows) == 0:
+        raise InputError("The reference has no cells. Choose another group or mask.")
+    return np.unique(rows)
+
+
+def _medians(
+    cells: Cells,
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.int32]]:
+    """Median and median absolute deviation of each gene, and their units."""
+    found = []
+    for values in _by_genes(cells):
+        exponent = unit_exponents(largest_magnitude(values))
+        found.append((*ops.gene_medians(in_units(values, exponent)), exponent))
+    centre, deviation, exponents = (np.concatenate(parts) for parts in zip(*found, strict=True))
+    return centre, deviation, exponents
+
+
+def _levels(cells: Cells) -> list[Levels]:
+    """Levels of each gene."""
+    return [Levels.of(column) for values in _by_genes(cells) for column in values.T]
+
+
+def _by_genes(cells: Cells) -> Iterator[NDArray[np.float64]]:
+    """Values of some genes at a time over all cells [cells genes]."""
+    step = block_length(40.0 * cells.n_cells, cells.n_genes)
+    return (cells.columns(part) for part in blocks(cells.n_genes, step))

@@ -1,0 +1,81 @@
+"""Activities as an AnnData of their own."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+import anndata as ad
+import pandas as pd
+
+from pysces._keys import ActivityKeys
+from pysces.errors import InputError, MissingKeyError
+
+if TYPE_CHECKING:
+    from anndata import AnnData
+
+
+def activity(adata: AnnData, key: str = "viper") -> AnnData:
+    """Activities as an AnnData of their own, cells x regulators.
+
+    Scanpy's tools and plots work on it: ``sc.pp.neighbors(act, use_rep="X")``, ``sc.tl.leiden``,
+    ``sc.pl.umap(act, color="MYC")``.
+
+    Parameters
+    ----------
+    adata
+        What :func:`run_viper` ran on.
+    key
+        Its ``key_added``.
+
+    Returns
+    -------
+    AnnData
+        ``X``: NES. ``layers``: ``"pvalues"``, ``"qvalues"``, ``"pes"``, ``"sd"`` where computed.
+        ``var``: facts about the regulators. ``obs`` and other ``obsm`` are copied.
+
+    Raises
+    ------
+    MissingKeyError
+        If there is no activity under the key.
+
+    Examples
+    --------
+    >>> import anndata, numpy as np, pandas as pd, pysces
+    >>> rng = np.random.default_rng(0)
+    >>> adata = anndata.AnnData(rng.normal(size=(20, 40)))
+    >>> adata.var_names = [f"gene{i}" for i in range(40)]
+    >>> edges = pd.DataFrame({"source": ["A"] * 12 + ["B"] * 12, "target": adata.var_names[:24]})
+    >>> pysces.run_viper(adata, edges)
+    >>> pysces.activity(adata).shape
+    (20, 2)
+    """
+    keys = ActivityKeys(key)
+    if not hasattr(adata, "obsm"):
+        raise InputError(f"Expected an AnnData, got {type(adata).__name__}.")
+    if key not in adata.obsm or not isinstance(adata.obsm[key], pd.DataFrame):
+        argument = "" if key == ActivityKeys.key else f", key_added={key!r}"
+        raise MissingKeyError(
+            f"Did not find .obsm[{key!r}]. Run `pysces.run_viper(adata{argument})` first."
+        )
+    nes = adata.obsm[key]
+    own = {key, keys.pvalues, keys.qvalues, f"{key}_pes", f"{key}_sd"}
+    found = adata.uns.get(key)
+    record = found if isinstance(found, Mapping) else {}
+    facts = record.get(keys.regulators)
+    var = pd.DataFrame(index=nes.columns.astype(str))
+    if facts is not None:
+        var = facts.reindex(var.index)
+    result = ad.AnnData(
+        X=nes.to_numpy(copy=True),
+        obs=adata.obs.copy(),
+        var=var,
+        obsm={name: value.copy() for name, value in adata.obsm.items() if name not in own},
+        uns={name: value for name, value in adata.uns.items() if name.endswith("_colors")},
+    )
+    for name in ("pvalues", "qvalues", "pes", "sd"):
+        if f"{key}_{name}" in adata.obsm:
+            result.layers[name] = adata.obsm[f"{key}_{name}"].to_numpy(copy=True)
+    if keys.params in record:
+        result.uns[keys.params] = dict(record[keys.params])
+    return result

@@ -1,0 +1,129 @@
+"""Signatures written to a layer: :func:`compute_signature`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pandas as pd
+
+from pysces import _version
+from pysces._checks import check_column, check_whole
+from pysces.data import _results
+from pysces.dispatch import engines
+from pysces.viper._cells import Read, Table
+from pysces.viper._count_signatures import count_signature
+from pysces.viper._inputs import chosen_signature, record_of_counts, reference_of, source_of
+from pysces.viper._signatures import Choice, fit
+
+if TYPE_CHECKING:
+    from anndata import AnnData
+    from numpy.typing import ArrayLike
+
+    from pysces.data._count_data import Counts
+
+
+def compute_signature(
+    adata: AnnData,
+    *,
+    method: Choice = "auto",
+    layer: str | None = None,
+    reference: ArrayLike | str | None = None,
+    groupby: str | None = None,
+    counts: Counts = "auto",
+    size_factors: str | ArrayLike | None = None,
+    batch_key: str | None = None,
+    draw: int | None = None,
+    seed: int = 0,
+    engine: str | None = None,
+    key_added: str = "signature",
+    copy: bool = False,
+) -> AnnData | None:
+    """Write the gene signature of every cell to a layer.
+
+    Parameters
+    ----------
+    adata
+        Cells x genes.
+    method, reference, groupby, counts, size_factors, batch_key
+        As ``signature=``, ``reference=``, ... of :func:`run_viper`.
+    layer
+        Layer to use instead of ``adata.X``.
+    draw
+        For counts: which draw of randomised quantile residuals (0, 1, ...) to write; ``None``
+        writes the scores given depth.
+    seed
+        Fixes the draws.
+    engine
+        ``"mlx"``, ``"numba"`` or ``"python"``; ``None`` for the best one here.
+    key_added
+        Name of the layer (float64, dense) that is written; parameters go to ``uns`` under it.
+    copy
+        Return a copy of ``adata`` with the result instead of changing it.
+
+    Returns
+    -------
+    ``None``, or the copy.
+
+    Raises
+    ------
+    InputError
+        Bad data or arguments; nothing is written then.
+
+    References
+    ----------
+    Alvarez et al. 2016, Nature Genetics 48:838 (signatures of VIPER).
+
+    Examples
+    --------
+    >>> import anndata, numpy as np, pandas as pd, pysces
+    >>> rng = np.random.default_rng(0)
+    >>> adata = anndata.AnnData(rng.normal(size=(20, 40)))
+    >>> adata.var_names = [f"gene{i}" for i in range(40)]
+    >>> adata.obs["condition"] = ["control"] * 10 + ["treated"] * 10
+    >>> pysces.compute_signature(adata, reference="control", groupby="condition")
+    >>> adata.layers["signature"].shape
+    (20, 40)
+    """
+    _results.check_target(adata, copy)
+    _results.check_key(key_added)
+    if groupby is not None:
+        check_column(adata, groupby)
+    check_whole("seed", seed, 0)
+    if draw is not None:
+        check_whole("draw", draw, 0, or_else="None")
+    chosen, data = chosen_signature(
+        adata,
+        method,
+        layer=layer,
+        counts=counts,
+        size_factors=size_factors,
+        batch_key=batch_key,
+        argument="method",
+    )
+    rows = reference_of(adata, reference, groupby)
+    with engines.use_engine(engine) as used:
+        if data is not None:
+            values = count_signature(data, rows, adata.obs_names, draw, seed)
+        else:
+            source = source_of(adata, layer)
+            cells: Table | Read
+            cells = Table(source.to_numpy()) if isinstance(source, pd.DataFrame) else Read(source)
+            fitted = fit(cells, chosen, rows)
+            values = fitted.of(cells.block(slice(0, cells.n_cells)))
+        facts = engines.record(used)
+    params = {
+        "method": chosen if data is None else "counts",
+        **record_of_counts(data, size_factors, batch_key),
+        "draw": draw,
+        "seed": seed,
+        "layer": layer,
+        "reference": reference if isinstance(reference, str) else reference is not None,
+        "groupby": groupby,
+        "engine": facts,
+        "pysces_version": _version.__version__,
+    }
+    target = adata.copy() if copy else adata
+    _results.write_entries(
+        target, {("uns", key_added): {"params": params}, ("layers", key_added): values}
+    )
+    return target if copy else None

@@ -1,0 +1,197 @@
+"""Enrichment of regulons in given signatures."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+import pandas as pd
+
+from pysces._checks import check_whole
+from pysces.dispatch import engines
+from pysces.dispatch.blocks import blocks, progress
+from pysces.errors import InputError
+from pysces.viper._cells import Table, frame
+from pysces.viper._normal_scores import two_sided
+from pysces.viper._regulons import Regulons, align, as_network
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+from pysces.viper._enrichment import (
+    Compat,
+    Enrichment,
+    Options,
+    by_blocks,
+    cells_of_block,
+    check_compat,
+    common_peak,
+    score_block,
+)
+
+Value = Literal["nes", "es", "pes", "pvalue"]
+VALUES: dict[str, tuple[str, ...]] = {
+    "score": ("nes", "pvalue"),
+    "area": ("nes", "es", "pvalue"),
+    "narnea": ("nes", "pes", "pvalue"),
+    "gsea": ("nes", "es", "pvalue"),
+    "mean": ("nes",),
+}
+
+
+def enrich(
+    signature: Any,
+    network: Any,
+    *,
+    enrichment: Enrichment = "area",
+    value: Value = "nes",
+    min_targets: int = 10,
+    filter_genes: bool = True,
+    adaptive_size: bool = False,
+    gene_weights: Any = None,
+    n_permutations: int = 1000,
+    seed: int = 0,
+    compat: Compat | None = None,
+    engine: str | None = None,
+) -> pd.DataFrame:
+    """Enrichment of each regulon in each sample's signature.
+
+    Parameters
+    ----------
+    signature
+        Samples x genes, a DataFrame (or an AnnData, its ``X``). NaN is missing, infinite values
+        rank at the ends.
+    network
+        `Network`, DataFrame of edges (source, target, and mor, weight, likelihood), or path.
+    enrichment
+        ``"area"``: analytic rank-based enrichment analysis (Alvarez et al. 2016).
+        ``"narnea"``: nonparametric analytical rank-based enrichment analysis (Griffin et al.
+        2023). ``"gsea"``: weighted running sum with permutation NES (Subramanian et al. 2005);
+        modes and likelihoods don't count. ``"mean"``: mean weighted by mode x likelihood.
+        ``"score"``: with w = mode x likelihood, ``sum w z / sqrt(sum w^2)`` of a signature of
+        standard normal scores z (Stouffer et al. 1949).
+    value
+        What to return: ``"nes"``; ``"es"`` (area, gsea); ``"pes"`` (narnea); ``"pvalue"``.
+    min_targets
+        Fewest measured targets of a regulon.
+    filter_genes
+        Rank only genes that the network names.
+    adaptive_size
+        Compare ``min_targets`` with the sum of (likelihood / largest)^2.
+    gene_weights
+        aREA: weight of each gene (a Series) or of each gene in each sample (samples x genes);
+        0 for genes not named.
+    n_permutations
+        Of the genes, for ``"gsea"``; 0 returns the plain running sum.
+    seed
+        For ``"gsea"``, and for zeros in ``"narnea"``.
+    compat
+        For ``"area"``. ``"r-matrix"``: take the largest one-tail rank over all samples of the call,
+        as the matrix form of R's aREA does, instead of each sample's own. A score then depends on
+        the other samples (only where the extreme genes of a sample are tied).
+    engine
+        ``"mlx"``, ``"numba"`` or ``"python"`` for this call.
+
+    Returns
+    -------
+    Samples x regulators. A sample's score depends on that sample alone.
+
+    Raises
+    ------
+    InputError
+        If names repeat, no regulon is left, or an argument isn't known.
+
+    References
+    ----------
+    Alvarez et al. 2016, Nature Genetics 48:838 (aREA); Griffin et al. 2023, Entropy 25:542
+    (NaRnEA); Subramanian et al. 2005, PNAS 102:15545 (running sum).
+
+    Examples
+    --------
+    >>> table = pd.DataFrame([[2.0, 1.0, -1.0, -2.0]], columns=["A", "B", "C", "D"])
+    >>> edges = pd.DataFrame({"source": "TF", "target": ["A", "D"], "mor": [1.0, -1.0]})
+    >>> round(enrich(table, edges, min_targets=1, filter_genes=False).loc[0, "TF"], 4)
+    np.float64(1.1902)
+    """
+    check_whole("min_targets", min_targets, 0)
+    check_whole("n_permutations", n_permutations, 0)
+    check_whole("seed", seed, 0)
+    check_compat(compat, enrichment)
+    options = Options(enrichment, n_permutations, seed)
+    if gene_weights is not None and enrichment != "area":
+        raise InputError(
+            f"gene_weights are used by enrichment='area' alone. Got enrichment={enrichment!r}."
+        )
+    if enrichment == "gsea" and value == "pvalue" and n_permutations == 0:
+        raise InputError("value='pvalue' of enrichment='gsea' needs n_permutations > 0.")
+    if value not in VALUES[enrichment]:
+        raise InputError(
+            f"value must be one of {VALUES[enrichment]} for enrichment={enrichment!r}. "
+            f"Got {value!r}."
+        )
+    table = frame(signature)
+    regulons = align(
+        as_network(network),
+        table.columns,
+        min_targets=min_targets,
+        filter_genes=filter_genes,
+        size="squares" if adaptive_size else "count",
+    )
+    weights = _weights(gene_weights, table, regulons)
+    cells = Table(table.to_numpy(), regulons.columns)
+    with engines.use_engine(engine):
+        peak = common_peak(by_blocks(cells)) if compat == "r-matrix" else -1
+        scores = score_table(
+            cells, regulons, options, table.index, value, weights=weights, peak=peak
+        )
+    return pd.DataFrame(scores, index=table.index, columns=regulons.names)
+
+
+def score_table(
+    cells: Table,
+    regulons: Regulons,
+    options: Options,
+    names: pd.Index,
+    value: Value = "nes",
+    *,
+    weights: NDArray[np.float64] | None = None,
+    peak: int = -1,
+) -> NDArray[np.float64]:
+    """One kind of score of all cells of a signature in memory, by blocks."""
+    result = np.empty((cells.n_cells, len(regulons.names)))
+    step = cells_of_block(cells.n_cells, cells.n_genes, regulons)
+    for part in progress(list(blocks(cells.n_cells, step)), "enrichment", unit="block"):
+        own = options if weights is None else replace(options, gene_weights=weights[part])
+        found = score_block(cells.block(part), regulons, own, cell_names=names[part], peak=peak)
+        if value == "pvalue" and value not in found:
+            found["pvalue"] = two_sided(found["nes"])
+        result[part] = found[value]
+    return result
+
+
+def _weights(
+    gene_weights: Any, table: pd.DataFrame, regulons: Regulons
+) -> NDArray[np.float64] | None:
+    """Weights of the regulons' genes in every sample."""
+    if gene_weights is None:
+        return None
+    if not isinstance(gene_weights, pd.DataFrame | pd.Series | Mapping):
+        raise InputError(
+            "gene_weights must name their genes: a Series, a dict, or a DataFrame samples x genes. "
+            f"Got {type(gene_weights).__name__}."
+        )
+    if isinstance(gene_weights, pd.DataFrame):
+        given = frame(gene_weights)
+        if not (table.index.is_unique and given.index.is_unique):
+            raise InputError("gene_weights by sample need samples with different names.")
+        given = given.reindex(index=table.index, columns=regulons.genes)
+    else:
+        given = frame(pd.DataFrame(pd.Series(gene_weights)).T)
+        given = given.reindex(columns=regulons.genes)
+    weights = np.ascontiguousarray(given.fillna(0.0).to_numpy(dtype=np.float64))
+    if not np.isfinite(weights).all() or (weights < 0).any():
+        raise InputError("gene_weights must be finite numbers of at least 0.")
+    if not weights.any():
+        raise InputError("gene_weights are 0 for all genes that the network names.")
+    return weights if len(weights) == len(table) else np.tile(weights, (len(table), 1))

@@ -1,0 +1,1 @@
+"""Regulators that differ between groups of cells."""

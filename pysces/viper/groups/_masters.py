@@ -1,0 +1,195 @@
+"""Master regulators of a difference between groups: enrichment against a null, leading edges."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+from pysces.dispatch import operations as ops
+from pysces.errors import InputError
+from pysces.viper._normal_scores import benjamini_hochberg, tables, two_sided
+from pysces.viper._nulls import against_null
+from pysces.viper._regulons import Regulons
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+Combine = Literal["mean", "median", "mode"]
+_GRID = 512
+
+
+@dataclass(frozen=True)
+class Masters:
+    """Scores of regulators in one signature.
+
+    Attributes
+    ----------
+    es, nes
+        [regulons], and ``bootstraps`` [bootstraps regulons] if the signature was bootstrapped.
+    effect
+        ES of the strongest targets of each regulator, as many of all [regulons].
+    """
+
+    regulons: Regulons
+    es: NDArray[np.float64]
+    nes: NDArray[np.float64]
+    effect: NDArray[np.float64]
+    bootstraps: NDArray[np.float64] | None = None
+    standard_error: NDArray[np.float64] | None = None
+
+    @property
+    def pvalues(self) -> NDArray[np.float64]:
+        """Two-sided p-values [regulons]."""
+        return two_sided(self.nes)
+
+    def to_dataframe(self, alpha: float = 0.05) -> pd.DataFrame:
+        """Tidy table: regulator, n_targets, effect, es, nes, pvalue, qvalue, significant.
+
+        Regulators with a q-value of at most alpha come first, by the size of their effect, then the
+        others by p-value.
+        """
+        table = pd.DataFrame(
+            {
+                "regulator": self.regulons.names.to_numpy(),
+                "n_targets": self.regulons.sizes,
+                "effect": self.effect,
+                "es": self.es,
+                "nes": self.nes,
+                "pvalue": self.pvalues,
+                "qvalue": benjamini_hochberg(self.pvalues),
+            }
+        )
+        significant = table["qvalue"].to_numpy() <= alpha
+        table["significant"] = significant
+        if self.standard_error is not None:
+            table["nes_se"] = self.standard_error
+        effect = np.where(significant, np.abs(self.effect).round(9), 0.0)
+        names = table["regulator"].astype(str)
+        order = np.lexsort((names, -np.abs(self.nes), -effect, ~significant))
+        return table.iloc[order].reset_index(drop=True)
+
+
+def area_scores(
+    signatures: NDArray[np.float64], regulons: Regulons
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Enrichment scores and NES (aREA) of signatures [signatures genes]."""
+    offset, quantiles = tables(signatures)
+    peak = np.full(len(signatures), -1, dtype=np.int32)
+    return ops.area(signatures, peak, offset, quantiles, **regulons.arrays())
+
+
+def master_regulators(
+    signatures: NDArray[np.float64],
+    regulons: Regulons,
+    null: NDArray[np.float64] | None = None,
+    *,
+    combine: Combine = "mean",
+    n_strongest: int = 10,
+    compat: Literal["r"] | None = None,
+) -> Masters:
+    """Score regulons in a signature [genes], or in bootstraps of one [bootstraps genes].
+
+    null: null signatures [nulls genes]; with them the NES is a normal score against the null
+    scores, otherwise aREA's own. n_strongest: targets behind the effect.
+    """
+    signatures = np.atleast_2d(signatures)
+    es, nes = area_scores(signatures, regulons)
+    effect = area_scores(signatures, strongest_targets(regulons, n_strongest))[0].mean(axis=0)
+    if null is not None:
+        shuffled, _ = area_scores(null, regulons)
+        nes = against_null(es, shuffled, always_empirical=True, compat=compat)
+    if len(signatures) == 1:
+        return Masters(regulons, es[0], nes[0], effect)
+    error = np.sqrt(nes.var(axis=0, ddof=1) / len(nes))
+    joined = combine_bootstraps(nes, combine)
+    return Masters(regulons, es.mean(axis=0), joined, effect, nes, error)
+
+
+def strongest_targets(regulons: Regulons, number: int) -> Regulons:
+    """The regulons of the targets of largest likelihood, so many of each.
+
+    A network holds the strongest targets of every regulator, so the more targets, the weaker the
+    average one is. Scores over as many targets of each can be compared. Targets tied at the end
+    share the places that are left, so no order of genes matters.
+    """
+    owner, likelihood, sizes = regulons.owner, regulons.likelihood, regulons.sizes
+    ordered = likelihood[np.lexsort((-likelihood, owner))]
+    last = ordered[regulons.indptr[:-1] + np.minimum(number, sizes) - 1]
+    above, tied = likelihood > last[owner], likelihood == last[owner]
+    places = np.minimum(number, sizes) - np.bincount(owner, weights=above, minlength=len(sizes))
+    share = np.where(
+        tied, (places / np.bincount(owner, weights=tied, minlength=len(sizes)))[owner], 1.0
+    )
+    return regulons.take(above | tied, likelihood * share)
+
+
+def combine_bootstraps(nes: NDArray[np.float64], how: Combine) -> NDArray[np.float64]:
+    """One NES from those of bootstraps [bootstraps regulons]: mean, median or mode."""
+    if how == "mean":
+        return nes.mean(axis=0)
+    if how == "median":
+        return np.median(nes, axis=0)
+    if how == "mode":
+        return np.array([_mode(column) for column in nes.T])
+    raise InputError(f"bootstraps are combined by 'mean', 'median' or 'mode'. Got {how!r}.")
+
+
+def _mode(values: NDArray[np.float64]) -> float:
+    """Where a Gaussian kernel density is largest, on 512 points (Silverman's bandwidth)."""
+    spread = min(values.std(ddof=1), stats.iqr(values) / 1.34) or values.std(ddof=1)
+    if spread == 0:
+        return float(values[0])
+    width = 0.9 * spread * len(values) ** -0.2
+    grid = np.linspace(values.min() - 3 * width, values.max() + 3 * width, _GRID)
+    density = np.exp(-0.5 * ((grid[:, None] - values) / width) ** 2).sum(axis=1)
+    return float(grid[np.argmax(density)])
+
+
+@dataclass(frozen=True)
+class LeadingEdge:
+    """Targets that carry a regulator's enrichment, and the ends of its running sum."""
+
+    targets: NDArray[np.intp]
+    highest: float
+    lowest: float
+
+
+def leading_edge(
+    signature: NDArray[np.float64], targets: NDArray[np.int32], mode: NDArray[np.float64]
+) -> LeadingEdge:
+    """Targets up to the peak of the running sum of a regulon, or from it on if that is negative.
+
+    signature: [genes]. targets: its genes. A target of positive mode is placed by the decreasing
+    signature, one of negative mode by the increasing one, and other genes by their average rank;
+    so an active regulator has its targets in front. ``targets`` of the result are genes.
+    """
+    order = _placed(signature, targets, mode)
+    hit = np.zeros(len(signature), dtype=bool)
+    hit[targets] = True
+    weight = np.where(hit, np.abs(signature), 0.0)
+    if (infinite := np.isinf(weight)).any():  # no spread within either group
+        weight[infinite] = weight[~infinite].max(initial=0.0) or 1.0
+    total = weight.sum()
+    step = np.where(hit, weight / total if total else 0.0, -1 / max(1, (~hit).sum()))[order]
+    running = np.cumsum(step)
+    highest, lowest = float(running.max(initial=0)), float(running.min(initial=0))
+    peak = int(np.argmax(np.abs(running))) if len(running) else 0
+    among = order[: peak + 1] if highest + lowest > 0 else order[peak:]
+    return LeadingEdge(among[hit[among]], highest, lowest)
+
+
+def _placed(
+    signature: NDArray[np.float64], targets: NDArray[np.int32], mode: NDArray[np.float64]
+) -> NDArray[np.intp]:
+    """Genes in the order of the running sum."""
+    place = stats.rankdata(signature)
+    group = np.zeros(len(signature), dtype=int)
+    down = np.argsort(np.argsort(-signature, kind="stable"), kind="stable") + 1.0
+    up = np.argsort(np.argsort(signature, kind="stable"), kind="stable") + 1.0
+    place[targets] = np.where(mode >= 0, down[targets], up[targets])
+    group[targets] = np.where(mode >= 0, 1, 2)
+    return np.lexsort((np.arange(len(signature)), group, place))

@@ -1,0 +1,137 @@
+"""Regulators of every group, ranked by the difference of their activity."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from pysces._checks import check_number, check_whole
+from pysces.data._labels import group_mask, labels_of
+from pysces.errors import InputError
+from pysces.viper._normal_scores import benjamini_hochberg
+from pysces.viper._t_tests import row_t_test
+from pysces.viper.activity import activity
+
+if TYPE_CHECKING:
+    from anndata import AnnData
+
+
+def rank_regulators(
+    adata: AnnData,
+    groupby: str,
+    key: str = "viper",
+    *,
+    group: str | None = None,
+    n_top: int | None = None,
+    alpha: float = 0.05,
+) -> pd.DataFrame:
+    """Rank the regulators of every group of cells by how their activity differs from the rest.
+
+    Parameters
+    ----------
+    adata
+        Cells x genes, what :func:`run_viper` ran on.
+    groupby
+        Column of ``adata.obs``.
+    key
+        Where the activities are.
+    group
+        One group only.
+    n_top
+        This many regulators of each group, the first; ``None`` for all. The q-values are those of
+        the whole table.
+    alpha
+        Largest q-value of a regulator that counts as significant; it orders the table.
+
+    Returns
+    -------
+    Tidy table, one row per group and regulator: group (categorical), regulator, score (t,
+    two-sample with pooled variance), mean (activity in the group), difference (from the rest),
+    fraction_active (cells of the group whose activity is above 0), pvalue, qvalue (within the
+    group), significant (qvalue <= alpha). Group by group, in the order of the categories of the
+    column (numbers by size, other labels by name); within each from the most increased regulator
+    to the most decreased one: significant ones by their difference, and between those above 0 and
+    those below it the others by score.
+
+    Notes
+    -----
+    With many cells nearly all regulators are significant, and t then says how alike the cells of a
+    group are rather than how much their activity differs: by t, regulators of the same activity
+    everywhere in a group lead. The difference is in units of the spread that activities have on
+    noise (1, for an NES). It is larger for regulators of more targets where all of these change.
+
+    The ranking is relative: a regulator that leads a group is more active there than in the rest,
+    but may be inactive in both. Keep rows with ``mean > 0`` for regulators that are active in the
+    group.
+
+    The p-values take cells for independent samples. Cells of one donor aren't, and clusters made
+    from the same data differ by construction: take them as a ranking, or use
+    :func:`pysces.pseudobulk` first.
+
+    Raises
+    ------
+    InputError
+        If the column isn't there, or a group or its rest has fewer than 2 cells.
+    MissingKeyError
+        If there is no activity under the key.
+
+    References
+    ----------
+    Benjamini and Hochberg 1995, J R Stat Soc B 57:289 (q-values).
+
+    Examples
+    --------
+    >>> import anndata, numpy as np, pandas as pd, pysces
+    >>> rng = np.random.default_rng(0)
+    >>> adata = anndata.AnnData(rng.normal(size=(20, 40)))
+    >>> adata.var_names = [f"gene{i}" for i in range(40)]
+    >>> adata.obs["cell_type"] = ["NK"] * 8 + ["T"] * 12
+    >>> adata.X[:8, :12] += 2  # targets of A
+    >>> edges = pd.DataFrame({"source": ["A"] * 12 + ["B"] * 12, "target": adata.var_names[:24]})
+    >>> pysces.run_viper(adata, edges)
+    >>> table = pysces.rank_regulators(adata, "cell_type", n_top=1)
+    >>> table[["group", "regulator"]].values.tolist()
+    [['NK', 'A'], ['T', 'B']]
+    """
+    scores = activity(adata, key)
+    values = np.asarray(scores.X)
+    check_number("alpha", alpha, 0, 1)
+    if n_top is not None:
+        check_whole("n_top", n_top, 1)
+    # Cells without a label are in no group and in nobody's rest.
+    labels = labels_of(adata, groupby)
+    labelled = labels.codes >= 0
+    names = [str(group)] if group is not None else list(labels.categories)
+    if not names:
+        raise InputError(f"No cell has a label in .obs[{groupby!r}]. Pass another column.")
+    tables = []
+    for name in names:
+        inside = group_mask(labels, groupby, name)
+        outside = ~inside & labelled
+        if min(inside.sum(), outside.sum()) < 2:
+            raise InputError(
+                f"Group {name!r} or its rest has fewer than 2 cells. Merge it with another."
+            )
+        t, p = row_t_test(values[inside], values[outside])
+        mean = values[inside].mean(axis=0)
+        table = pd.DataFrame(
+            {
+                "group": name,
+                "regulator": scores.var_names.to_numpy(),
+                "score": t,
+                "mean": mean,
+                "difference": mean - values[outside].mean(axis=0),
+                "fraction_active": (values[inside] > 0).mean(axis=0),
+                "pvalue": p,
+                "qvalue": benjamini_hochberg(p),
+            }
+        )
+        table["significant"] = table["qvalue"] <= alpha
+        effect = table["difference"].where(table["significant"], 0.0).where(table["score"].notna())
+        order = np.lexsort((-table["score"], -effect))  # missing ones last
+        table = table.iloc[order]
+        tables.append(table if n_top is None else table.head(n_top))
+    ranked = pd.concat(tables, ignore_index=True)
+    return ranked.assign(group=pd.Categorical(ranked["group"], categories=names))

@@ -1,0 +1,296 @@
+"""Master regulators of a difference between groups of cells."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, get_args
+
+import numpy as np
+import pandas as pd
+
+from pysces import _version
+from pysces._checks import check_number, check_one_of, check_whole
+from pysces.data import _results
+from pysces.dispatch import engines
+from pysces.errors import InputError
+from pysces.viper._inputs import chosen_signature, record_of_counts
+from pysces.viper._pleiotropy import Pleiotropy, corrected_scores, pleiotropy_of
+from pysces.viper._regulons import align, as_network
+from pysces.viper.groups._contrast import contrast
+from pysces.viper.groups._masters import Combine, Masters, leading_edge, master_regulators
+from pysces.viper.groups._synergy import (
+    combinations,
+    shadow_pairs,
+    synergy_pvalues,
+    without_shadows,
+)
+
+if TYPE_CHECKING:
+    from anndata import AnnData
+    from numpy.typing import ArrayLike, NDArray
+
+    from pysces.data._count_data import Counts
+
+
+def run_msviper(
+    adata: AnnData,
+    groupby: str,
+    group: str,
+    *,
+    reference: str = "rest",
+    network: Any = "aracne",
+    layer: str | None = None,
+    counts: Counts = "auto",
+    size_factors: str | ArrayLike | None = None,
+    batch_key: str | None = None,
+    min_targets: int = 10,
+    filter_genes: bool = True,
+    adaptive_size: bool = False,
+    n_permutations: int = 1000,
+    n_bootstraps: int = 0,
+    combine: Combine = "mean",
+    pleiotropy: bool | Mapping[str, Any] = False,
+    shadow: float | None = None,
+    synergy: float | None = None,
+    alpha: float = 0.05,
+    seed: int = 0,
+    engine: str | None = None,
+    key_added: str = "msviper",
+    copy: bool = False,
+) -> AnnData | None:
+    """Find the master regulators of the difference between a group of cells and a reference.
+
+    Parameters
+    ----------
+    adata
+        Cells (or pseudobulk samples) x genes: counts, or normalised and logarithmised.
+    groupby, group
+        Column of ``adata.obs``, and the group whose regulators are asked for.
+    reference
+        Another group, or ``"rest"`` for all other cells that have a label.
+    network
+        Key of a network in ``adata.uns``, a `Network`, a DataFrame of edges or a path.
+    layer
+        Layer to use instead of ``adata.X``.
+    counts, size_factors, batch_key
+        As in :func:`run_viper`: counts, given or recovered, are compared by their scores given
+        depth and Welch's t, so that depth alone makes no master regulators.
+    min_targets
+        Fewest measured targets of a regulon.
+    filter_genes
+        Rank only genes that the network names.
+    adaptive_size
+        Compare ``min_targets`` with the sum of likelihood / largest likelihood.
+    n_permutations
+        Permutations of the cells' groups behind the NES; 0 for the analytic NES.
+    n_bootstraps
+        Bootstraps of the signature; the NES are joined over them.
+    combine
+        How: ``"mean"``, ``"median"`` or ``"mode"``.
+    pleiotropy
+        Correct the NES for targets shared with other regulators: True, or a dict as in
+        :func:`run_viper`.
+    shadow
+        Regulators (a p-value, or a number of the most significant) among which shadows are looked
+        for: regulators significant only by another's targets. Those lose the shared targets.
+    synergy
+        Regulators (as for ``shadow``) whose pairs are tried: shared targets more enriched than
+        those of either.
+    alpha
+        Largest q-value of a regulator that counts as significant; it orders the results.
+    seed
+        Fixes permutations and bootstraps.
+    engine
+        ``"mlx"``, ``"numba"`` or ``"python"``; ``None`` for the best one here.
+    key_added
+        Where the result goes in ``adata.uns``.
+    copy
+        Return a copy of ``adata`` with the result instead of changing it.
+
+    Returns
+    -------
+    ``None``, or the copy. Sets ``adata.uns[key_added]``:
+
+    ``["results"]``
+        regulator, n_targets, n_leading_edge (targets that carry the score), effect, es, nes,
+        pvalue, qvalue, significant (qvalue <= alpha), one row per regulator. Significant ones come
+        first, by decreasing ``|effect|``; then the others by p-value. ``es`` is the weighted mean
+        normal score of the targets, in the direction of their modes; ``effect`` is the same of the
+        ``min_targets`` targets of largest likelihood (ties share the last places), so it compares
+        as many targets of every regulator. By ``es`` small regulons would lead, as networks hold
+        the strongest targets of each regulator and the average one is weaker the more there are;
+        by ``nes``, which grows with their number, broad ones with a slight shift of everything.
+    ``["leading_edge"]``
+        Which targets these are: regulator, target, in the order of the results and of names.
+    ``["signature"]``
+        Normal score of each gene between the groups.
+    ``["shadow"]``, ``["synergy"]``
+        Pairs, where asked for.
+    ``["params"]``
+        Arguments, engine, version.
+
+    Raises
+    ------
+    InputError
+        Bad data or arguments; nothing is written then.
+
+    References
+    ----------
+    Alvarez et al. 2016, Nature Genetics 48:838; Lefebvre et al. 2010 (shadow, synergy).
+
+    Examples
+    --------
+    >>> import anndata, numpy as np, pandas as pd, pysces
+    >>> rng = np.random.default_rng(0)
+    >>> adata = anndata.AnnData(rng.normal(size=(20, 40)))
+    >>> adata.var_names = [f"gene{i}" for i in range(40)]
+    >>> adata.obs["cell_type"] = ["NK"] * 8 + ["T"] * 12
+    >>> adata.X[:8, :12] += 2  # targets of A
+    >>> edges = pd.DataFrame({"source": ["A"] * 12 + ["B"] * 12, "target": adata.var_names[:24]})
+    >>> pysces.run_msviper(adata, "cell_type", "NK", network=edges, n_permutations=100)
+    >>> adata.uns["msviper"]["results"]["regulator"].tolist()
+    ['A', 'B']
+    """
+    _results.check_target(adata, copy)
+    _results.check_free(adata, key_added, "results")
+    _check(min_targets, n_permutations, n_bootstraps, combine, shadow, synergy, seed)
+    check_number("alpha", alpha, 0, 1)
+    corrected = pleiotropy_of(pleiotropy)
+    grn = as_network(network, adata)
+    _, data = chosen_signature(
+        adata,
+        "auto",
+        layer=layer,
+        counts=counts,
+        size_factors=size_factors,
+        batch_key=batch_key,
+    )
+    between = contrast(adata, groupby, group, reference, layer, data)
+    regulons = align(
+        grn,
+        between.expression.genes,
+        min_targets=min_targets,
+        filter_genes=filter_genes,
+        size="sum" if adaptive_size else "count",
+    )
+    between = between.of_genes(regulons.columns)
+    plain = between.signature()
+    with engines.use_engine(engine) as used:
+        null = between.permuted(n_permutations, seed) if n_permutations else None
+        signatures = between.bootstrapped(n_bootstraps, seed) if n_bootstraps else plain[None]
+        how: Any = {"combine": combine, "n_strongest": min_targets}
+        masters = master_regulators(signatures, regulons, null, **how)
+        extra: dict[str, Any] = {}
+        if shadow is not None:
+            extra["shadow"] = shadow_pairs(plain, masters, regulators=shadow, seed=seed)
+            left = without_shadows(regulons, extra["shadow"])
+            masters = master_regulators(signatures, left, null, **how)
+        if corrected is not None:
+            masters = _corrected(plain, masters, null, corrected)
+        if synergy is not None:
+            extra["synergy"] = _synergy(plain, masters, synergy, min_targets, seed)
+        facts = engines.record(used)
+    results, leading = _with_leading_edges(masters, plain, alpha)
+    params = {
+        "groupby": groupby,
+        "group": str(group),
+        "reference": str(reference),
+        "n_cells": [between.n_group, between.n_reference],
+        "n_cells_unlabelled": between.n_unlabelled,
+        "network": network if isinstance(network, str) else type(network).__name__,
+        "layer": layer,
+        **record_of_counts(data, size_factors, batch_key),
+        "min_targets": min_targets,
+        "filter_genes": filter_genes,
+        "adaptive_size": adaptive_size,
+        "n_permutations": n_permutations,
+        "n_bootstraps": n_bootstraps,
+        "combine": combine,
+        "pleiotropy": pleiotropy,
+        "shadow": shadow,
+        "synergy": synergy,
+        "alpha": alpha,
+        "seed": seed,
+        "engine": facts,
+        "pysces_version": _version.__version__,
+    }
+    table = pd.DataFrame({"gene": regulons.genes.to_numpy(), "z": plain})
+    record = {"results": results, "leading_edge": leading, "signature": table, "params": params}
+    record |= extra
+    target = adata.copy() if copy else adata
+    _results.write_entries(target, {("uns", key_added): record})
+    return target if copy else None
+
+
+def _check(
+    min_targets: int,
+    n_permutations: int,
+    n_bootstraps: int,
+    combine: str,
+    shadow: float | None,
+    synergy: float | None,
+    seed: int,
+) -> None:
+    check_whole("min_targets", min_targets, 1)
+    check_whole("n_permutations", n_permutations, 0)
+    check_whole("n_bootstraps", n_bootstraps, 0)
+    check_whole("seed", seed, 0)
+    check_one_of("combine", combine, get_args(Combine))
+    if n_bootstraps == 1:
+        raise InputError("One bootstrap has no spread. Use n_bootstraps=0, or 2 or more.")
+    for name, value in (("shadow", shadow), ("synergy", synergy)):
+        if value is not None:
+            check_number(name, value, 0, np.inf, open_low=True, open_high=True)
+
+
+def _corrected(
+    signature: NDArray[np.float64],
+    masters: Masters,
+    null: NDArray[np.float64] | None,
+    options: Pleiotropy,
+) -> Masters:
+    es, nes = corrected_scores(
+        signature[None], masters.es[None], masters.nes[None], masters.regulons, options, null=null
+    )
+    with np.errstate(invalid="ignore", divide="ignore"):
+        left = np.where(masters.es != 0, es[0] / masters.es, 1.0)
+    return Masters(
+        masters.regulons, es[0], nes[0], masters.effect * left, None, masters.standard_error
+    )
+
+
+def _synergy(
+    signature: NDArray[np.float64],
+    masters: Masters,
+    regulators: float,
+    min_targets: int,
+    seed: int,
+) -> pd.DataFrame:
+    found = combinations(signature, masters, regulators=regulators, min_targets=min_targets)
+    return pd.DataFrame(
+        {
+            "regulators": np.asarray(found.regulons.names, dtype=object),
+            "n_targets": found.regulons.sizes,
+            "nes": found.nes,
+            "pvalue": found.pvalues,
+            "synergy_pvalue": synergy_pvalues(signature, masters, found, seed=seed),
+        }
+    )
+
+
+def _with_leading_edges(
+    masters: Masters, signature: NDArray[np.float64], alpha: float
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """The table of results with the size of each leading edge, and the leading edges apart."""
+    regulons = masters.regulons
+    known = np.where(np.isnan(signature), 0.0, signature)
+    leading = {}
+    for number, regulator in enumerate(regulons.names):
+        edges = regulons.edges(number)
+        found = leading_edge(known, regulons.targets[edges], regulons.mode[edges])
+        leading[regulator] = sorted(regulons.genes[found.targets])
+    table = masters.to_dataframe(alpha)
+    sizes = [len(leading[regulator]) for regulator in table["regulator"]]
+    table.insert(table.columns.tolist().index("n_targets") + 1, "n_leading_edge", sizes)
+    pairs = [(r, target) for r in table["regulator"] for target in leading[r]]
+    return table, pd.DataFrame(pairs, columns=["regulator", "target"], dtype=object)

@@ -1,0 +1,395 @@
+"""Protein activity of every cell: :func:`run_viper`."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+import pandas as pd
+
+from pysces import _version
+from pysces._checks import check_column, check_whole
+from pysces._keys import ActivityKeys
+from pysces._messages import listed
+from pysces.data import _results
+from pysces.data._expression import Expression
+from pysces.data._labels import labels_of
+from pysces.dispatch import engines
+from pysces.errors import InputError
+from pysces.network import Network, groups_in
+from pysces.viper._activities import Activities, Plan, activities
+from pysces.viper._enrichment import Compat, Enrichment, Options
+from pysces.viper._inputs import chosen_signature, record_of_counts, reference_of, source_of
+from pysces.viper._metaviper import (
+    check_weighting,
+    combine_narnea,
+    combine_networks,
+    own_network,
+)
+from pysces.viper._normal_scores import benjamini_hochberg
+from pysces.viper._pleiotropy import pleiotropy_of
+from pysces.viper._regulons import as_network
+from pysces.viper._signatures import Choice
+
+if TYPE_CHECKING:
+    from anndata import AnnData
+    from numpy.typing import ArrayLike, NDArray
+
+    from pysces.data._count_data import Counts
+
+log = logging.getLogger("pysces")
+
+_GSEA_PERMUTATIONS = 1000
+# What a cell's network says of a regulator that isn't in it; 0 in other tables
+_NOT_IN = {"pvalue": 1.0, "qvalue": 1.0}
+
+
+def run_viper(
+    adata: AnnData,
+    network: Any = "aracne",
+    *,
+    layer: str | None = None,
+    signature: Choice = "auto",
+    reference: ArrayLike | str | None = None,
+    groupby: str | None = None,
+    enrichment: Enrichment | Literal["auto"] = "auto",
+    counts: Counts = "auto",
+    size_factors: str | ArrayLike | None = None,
+    batch_key: str | None = None,
+    min_targets: int = 10,
+    filter_genes: bool = True,
+    weighting: float | tuple[float, float] | str = 1.0,
+    pleiotropy: bool | Mapping[str, Any] = False,
+    n_permutations: int = 0,
+    n_bootstraps: int = 0,
+    n_draws: int = 8,
+    seed: int = 0,
+    compat: Compat | None = None,
+    engine: str | None = None,
+    key_added: str = "viper",
+    copy: bool = False,
+) -> AnnData | None:
+    """Infer the activity of regulators in every cell from the expression of their targets.
+
+    A cell's score depends on what the cells are compared with and on the cell alone: not on the
+    other cells of its block, nor on the order of cells or genes, nor on the engine (to 1e-5).
+    Permutations and bootstraps draw cells in the order of their names.
+
+    Parameters
+    ----------
+    adata
+        Cells x genes: counts, or normalised and logarithmised; in memory, sparse or backed.
+    network
+        Key of a network in ``adata.uns``, a `Network`, a DataFrame of edges (source, target, and
+        mor, weight, likelihood) or a path. A list or dict of these joins their activities
+        (metaVIPER); a dict whose keys are groups of ``groupby`` gives each cell its group's.
+    layer
+        Layer to use instead of ``adata.X``.
+    signature
+        ``"counts"``: counts judged given the depth of their cell, so that cells which differ in
+        depth alone do not differ in activity. ``"zscore"``, ``"mad"``, ``"rank"``, ``"ttest"`` or
+        ``"mean"`` against the reference; ``"none"`` if the data are signatures already. See
+        :func:`pysces.signature`. ``"auto"``: ``"counts"`` where there are counts or they can be
+        recovered, else ``"zscore"``; ``"zscore"``, too, with ``compat``, ``n_bootstraps``, or
+        ``n_permutations`` unless ``enrichment="gsea"``.
+    reference
+        Cells to compare with: a mask, positions, names, or a group of ``groupby``. All cells by
+        default. For ``"counts"`` the cells whose genes' shares the others are compared with.
+    groupby
+        Column of ``adata.obs`` that ``reference`` and the keys of ``network`` refer to.
+    enrichment
+        ``"score"``, ``"area"``, ``"narnea"``, ``"gsea"`` or ``"mean"``. See
+        :func:`pysces.enrich`. With ``signature="counts"``, ``"score"`` is the weighted sum of the
+        targets' scores, less what all genes of the cell share, over its standard deviation given
+        the depth (``filter_genes`` has no effect), and the others are means over
+        draws of randomised quantile residuals. ``"auto"``: ``"score"`` with
+        ``signature="counts"`` (``"area"`` with ``pleiotropy``), else ``"area"``.
+    counts
+        ``"auto"``: whole numbers are counts, and counts are recovered from values as
+        ``sc.pp.normalize_total`` and ``sc.pp.log1p`` leave them. True: the same, or an error.
+        False: never.
+    size_factors
+        Depth of each cell: a column of ``adata.obs`` or numbers. By default
+        ``obs["total_counts"]``, else what the recovered counts tell, else the sum of all genes
+        (of ``adata.raw``, where it has more). Data of fewer than 1,000 genes whose depth is not
+        known so are not judged given depth, unless ``counts=True``.
+    batch_key
+        Column of ``adata.obs``: genes have their own level in each of its groups.
+    min_targets
+        Fewest measured targets of a regulon.
+    filter_genes
+        Rank only genes that the network names.
+    weighting
+        Of several networks: a power of ``|NES|``, two numbers of a sigmoid (middle, slope), or
+        ``"best"`` for each cell's best network.
+    pleiotropy
+        Correct regulators that seem active by targets shared with another: True, or a dict with
+        ``regulators``, ``shadow``, ``targets``, ``penalty``, ``method``.
+    n_permutations
+        Null samples: bootstraps of the reference (``"area"``, ``"mean"``), or permutations of the
+        genes (``"gsea"``, 0 for 1,000). 0 uses the analytic null.
+    n_bootstraps
+        Bootstraps of the cells compared with; the result is the mean NES over them.
+    n_draws
+        Draws of quantile residuals, for ``signature="counts"`` with another enrichment than
+        ``"score"``; the result is the mean NES over them.
+    seed
+        Fixes nulls, bootstraps, draws and zeros.
+    compat
+        For ``"area"``, not of counts. ``"r-matrix"``: take the largest one-tail rank over all
+        cells, as the matrix form of R's aREA does (and over all null samples, for their scores),
+        instead of each cell's own. A score then depends on the other cells, where the extreme genes
+        of a cell are tied.
+    engine
+        ``"mlx"``, ``"numba"`` or ``"python"``; ``None`` for the best one here.
+    key_added
+        Where the result goes.
+    copy
+        Return a copy of ``adata`` with the result instead of changing it.
+
+    Returns
+    -------
+    ``None``, or the copy. Sets:
+
+    ``adata.obsm[key_added]``
+        Normalised enrichment scores, a DataFrame cells x regulators.
+    ``adata.obsm[key_added + "_pvalues"]``, ``adata.obsm[key_added + "_qvalues"]``
+        With nulls (``n_permutations``, ``"gsea"``, ``"narnea"``): p-values, and false discovery
+        rates within each cell. Not where several networks are joined into one score (metaVIPER):
+        how it varies on noise depends on how alike the networks are, which isn't known. Where each
+        cell has the network of its group, its p-values are that network's; a regulator that isn't
+        in it has the score 0 and the p-value 1.
+    ``adata.obsm[key_added + "_pes"]``, ``adata.obsm[key_added + "_sd"]``
+        Proportional scores of ``"narnea"``; standard deviations over bootstraps or draws (not of
+        joined networks).
+    ``adata.uns[key_added]``
+        ``["params"]``: arguments, engine, version; ``["counts"]`` of it, how the data were counted
+        (``None`` where they were not). ``["regulators"]``: targets of each regulator.
+
+    Raises
+    ------
+    InputError
+        Bad data or arguments; nothing is written then.
+    EngineUnavailable
+        An engine asked for by name can't run here.
+
+    References
+    ----------
+    Alvarez et al. 2016 (VIPER); Ding et al. 2018 (metaVIPER); Griffin et al. 2023 (NaRnEA).
+
+    Examples
+    --------
+    >>> import anndata, numpy as np, pandas as pd, pysces
+    >>> rng = np.random.default_rng(0)
+    >>> adata = anndata.AnnData(rng.normal(size=(5, 40)))
+    >>> adata.var_names = [f"gene{i}" for i in range(40)]
+    >>> edges = pd.DataFrame({"source": "TF", "target": adata.var_names[:12]})
+    >>> pysces.run_viper(adata, edges)
+    >>> adata.obsm["viper"].shape
+    (5, 1)
+    """
+    _results.check_target(adata, copy)
+    keys = ActivityKeys(_results.check_free(adata, key_added, "regulators"))
+    check_whole("seed", seed, 0)
+    check_whole("min_targets", min_targets, 1)
+    if groupby is not None:
+        check_column(adata, groupby)
+    check_weighting(weighting)
+    networks = _networks(network, adata)
+    method, data = chosen_signature(
+        adata,
+        signature,
+        layer=layer,
+        counts=counts,
+        size_factors=size_factors,
+        batch_key=batch_key,
+        resampled=bool(compat or n_bootstraps or (n_permutations and enrichment != "gsea")),
+    )
+    if enrichment == "auto":
+        enrichment = "score" if data is not None and not pleiotropy else "area"
+    source = source_of(adata, layer) if data is None else data.expression
+    _check_names(networks, source, min_targets)
+    plan = Plan(
+        signature=method,
+        counts=data,
+        n_draws=n_draws,
+        reference=reference_of(adata, reference, groupby),
+        min_targets=min_targets,
+        filter_genes=filter_genes,
+        pleiotropy=pleiotropy_of(pleiotropy),
+        n_permutations=n_permutations,
+        n_bootstraps=n_bootstraps,
+        seed=seed,
+        options=Options(enrichment, n_permutations or _GSEA_PERMUTATIONS, seed),
+        compat=compat,
+    )
+    plan.check()
+    with engines.use_engine(engine) as used:
+        found = [activities(source, adata.obs_names, one, plan) for one in networks.values()]
+        facts = engines.record(used)
+    tables = _joined(found, adata, networks, groupby, weighting, enrichment)
+    log.info("Activity of %d regulators in %d cells.", tables["nes"].shape[1], adata.n_obs)
+    arguments = {
+        "layer": layer,
+        "signature": method if data is None else "counts",
+        **record_of_counts(data, size_factors, batch_key),
+        "n_draws": n_draws,
+        "reference": reference if isinstance(reference, str) else reference is not None,
+        "groupby": groupby,
+        "enrichment": enrichment,
+        "min_targets": min_targets,
+        "filter_genes": filter_genes,
+        "weighting": weighting,
+        "pleiotropy": pleiotropy,
+        "n_permutations": plan.options.n_permutations if enrichment == "gsea" else n_permutations,
+        "n_bootstraps": n_bootstraps,
+        "seed": seed,
+        "compat": compat,
+        "network": network if isinstance(network, str) else list(networks),
+        "engine": facts,
+        "pysces_version": _version.__version__,
+    }
+    target = adata.copy() if copy else adata
+    _write(target, keys, tables, _regulator_facts(found), arguments)
+    return target if copy else None
+
+
+def _networks(network: Any, adata: AnnData) -> dict[str, Network]:
+    """Networks by name."""
+    if isinstance(network, Mapping):
+        named = dict(network)
+    elif isinstance(network, Sequence) and not isinstance(network, str | os.PathLike):
+        named = {f"network {number + 1}": one for number, one in enumerate(network)}
+    else:
+        named = {network if isinstance(network, str) else "network": network}
+    if not named:
+        raise InputError("There is no network. Give at least one.")
+    found: dict[str, Network] = {}
+    for name, one in named.items():
+        groups = groups_in(adata, one) if isinstance(one, str) else []
+        for group in groups:
+            label = group if len(named) == 1 else f"{name}: {group}"
+            found[label] = Network.from_anndata(adata, one, group=group)
+        if not groups:
+            found[str(name)] = as_network(one, adata)
+    return found
+
+
+def _check_names(
+    networks: Mapping[str, Network], source: Expression | pd.DataFrame, min_targets: int
+) -> None:
+    """Refuse regulators that couldn't be stored as columns, before they are scored."""
+    genes = source.columns if isinstance(source, pd.DataFrame) else source.genes
+    for network in networks.values():
+        for name in network.filter(min_targets, targets=genes).regulators:
+            _results.check_key(name, f"The name of a regulator ({name!r})")
+
+
+def _joined(
+    found: Sequence[Activities],
+    adata: AnnData,
+    networks: Mapping[str, Network],
+    groupby: str | None,
+    weighting: float | tuple[float, float] | str,
+    enrichment: Enrichment,
+) -> dict[str, pd.DataFrame]:
+    """Tables of one network as they are; each cell's of several; or those of several joined."""
+    cells = adata.obs_names
+    tables = {name: [one.frame(name, cells) for one in found] for name in found[0].tables}
+    if len(found) == 1:
+        return _with_qvalues({name: parts[0] for name, parts in tables.items()})
+    nes = tables["nes"]
+    assignment = _assignment(adata, networks, groupby)
+    if assignment is not None:
+        own = {name: own_network(parts, assignment) for name, parts in tables.items()}
+        return {name: t.fillna(_NOT_IN.get(name, 0.0)) for name, t in _with_qvalues(own).items()}
+    if "pvalue" in tables:
+        log.warning(
+            "No p-values: scores of %d networks joined into one have no known null. Pass one "
+            "network, or groupby= and the network of each group.",
+            len(found),
+        )
+    if enrichment == "narnea" and weighting == 1.0:
+        joined, sizes = combine_narnea(nes, tables["pes"])
+        return {"nes": joined, "pes": sizes}
+    return {"nes": combine_networks(nes, weighting=weighting)}
+
+
+def _with_qvalues(tables: dict[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
+    """Tables with false discovery rates within each cell, where there are p-values."""
+    if (pvalues := tables.get("pvalue")) is None:
+        return tables
+    qvalues = benjamini_hochberg(pvalues.to_numpy())
+    return {**tables, "qvalue": pd.DataFrame(qvalues, pvalues.index, pvalues.columns)}
+
+
+def _assignment(
+    adata: AnnData, networks: Mapping[str, Network], groupby: str | None
+) -> NDArray[np.intp] | None:
+    """Each cell's network, where networks are named after its groups."""
+    if groupby is None:
+        return None
+    labels = pd.Series(labels_of(adata, groupby), dtype=object)
+    if not set(networks) & set(labels.dropna()):
+        return None
+    if missing := int(labels.isna().sum()):
+        raise InputError(
+            f"{missing} cells have no label in .obs[{groupby!r}], so no network of their own. "
+            "Leave them out, or leave groupby out to join the networks."
+        )
+    if left := sorted(set(labels) - set(networks)):
+        raise InputError(
+            f"Groups of .obs[{groupby!r}] without a network: {listed(left)}. "
+            "Give each group one, or leave groupby out to join the networks."
+        )
+    return pd.Index(list(networks)).get_indexer(pd.Index(labels))
+
+
+def _regulator_facts(found: Sequence[Activities]) -> pd.DataFrame:
+    """Targets of each regulator, measured and missing (of the network that has most)."""
+    tables = []
+    for one in found:
+        regulons = one.regulons
+        positive = np.bincount(
+            regulons.owner, weights=regulons.mode >= 0, minlength=len(regulons.names)
+        )
+        tables.append(
+            pd.DataFrame(
+                {
+                    "n_targets": regulons.sizes,
+                    "n_targets_missing": regulons.missing,
+                    "n_targets_positive": positive.astype(np.int64),
+                },
+                index=regulons.names.astype(str),
+            )
+        )
+    joined = pd.concat(tables)
+    return joined.groupby(level=0, sort=False).max()
+
+
+def _write(
+    adata: AnnData,
+    keys: ActivityKeys,
+    tables: dict[str, pd.DataFrame],
+    regulators: pd.DataFrame,
+    params: Mapping[str, Any],
+) -> None:
+    ours = keys.key in adata.uns  # what an earlier run left may go; a stranger's may not
+    _results.write_activity(
+        adata,
+        keys.key,
+        tables["nes"],
+        params,
+        regulators=regulators.reindex(tables["nes"].columns.astype(str)),
+        pvalues=tables.get("pvalue"),
+        qvalues=tables.get("qvalue"),
+    )
+    for name in ("pes", "sd"):
+        stale = f"{keys.key}_{name}"
+        if name in tables:
+            _results.write_entries(adata, {("obsm", stale): tables[name]})
+        elif ours and stale in adata.obsm:
+            del adata.obsm[stale]
