@@ -8,7 +8,7 @@ shared out; each part then ranks its own genes and all regulators and decoys.
 
 from __future__ import annotations
 
-from pysces.aracne._options import Options
+from pysces.aracne._options import AracneOptions
 from pysces.aracne._resampling import Resampling
 
 # Seconds, of one core of a small virtual machine
@@ -26,7 +26,7 @@ def seconds(samples: int, genes: int, regulators: int, workers: int, resamples: 
     """Wall time of a run."""
     estimator = "adaptive" if samples <= 1_000 else "binned"
     n = Resampling("subsample", samples, 0).size()
-    rows = regulators + Options().decoys(regulators)
+    rows = regulators + AracneOptions().decoys(regulators)
     pair = ADAPTIVE_PAIR * n / 640 if estimator == "adaptive" else BINNED_PAIR_AND_SAMPLE * n
     parts = max(1, workers // resamples)
     part = rows * genes / parts * pair + (rows + genes / parts) * n * VALUE[estimator]

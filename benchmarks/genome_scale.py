@@ -72,7 +72,7 @@ def main() -> None:
                 table = network.to_dataframe().to_csv(index=False)
                 digest = hashlib.blake2b(table.encode(), digest_size=4).hexdigest()
                 peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-                used = network.params["engine"]
+                used = network.record.engine
                 print(
                     f"{n_samples} samples, {estimator}, {used['name']} ({used['device']}): "
                     f"median {statistics.median(times):.2f} s "

@@ -14,10 +14,11 @@ import numpy as np
 
 from pysces._logarithm import log
 
+from ._constants import FRACTION_BITS
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-FRACTION_BITS = 40
 SQUARE_UNIT = 127  # a square score is round(score^2 / 127)
 _LARGEST_SHARE = 1.0 - 2.0**-40  # of identical genes: 13.86 nats
 

@@ -38,7 +38,7 @@ def check_number(
         )
 
 
-def check_whole(
+def check_integer(
     name: str, value: Any, low: int, high: int | None = None, *, or_else: str = ""
 ) -> None:
     """InputError unless a parameter is a whole number of at least ``low`` (at most ``high``).

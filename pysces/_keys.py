@@ -1,58 +1,184 @@
-"""Where results live in an AnnData. Writers and readers share these names."""
+"""Where results lie in an AnnData: one class per kind of result; one reader for all of them.
+
+Each field of a class says in which slot of the AnnData it lies, and under which key. The writer is
+`pysces.data._results.write`.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import MISSING, dataclass, field, fields
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
+
+import numpy as np
+import pandas as pd
+
+from pysces._record import RunRecord
+from pysces.errors import InputError, MissingKeyError
+
+if TYPE_CHECKING:
+    from anndata import AnnData
+
+R = TypeVar("R", bound="Result")
 
 
-@dataclass(frozen=True)
-class NetworkKeys:
-    """A network lives in ``adata.uns[key]``."""
-
-    key: str = "aracne"
-    network: str = "network"
-    """``uns[key]["network"]``: the edges, a DataFrame."""
-    params: str = "params"
-    """``uns[key]["params"]``: how it was made."""
-    groups: str = "groups"
-    """``uns[key]["groups"]``: facts about the network of each group, a DataFrame, if grouped."""
-    group: str = "group"
-    """The column of the edges that says whose they are, if grouped."""
+def _at(attribute: str, place: str = "") -> dict[str, str]:
+    """Where a field lies: ``adata.<attribute>[key + place]``, of uns ``adata.uns[key][place]``."""
+    return {"attribute": attribute, "place": place}
 
 
-@dataclass(frozen=True)
-class ActivityKeys:
-    """Protein activity lives in ``adata.obsm`` and ``adata.uns[key]``, all found from the key."""
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Result:
+    """What a run leaves in an AnnData under one key, with the record of how it was made."""
 
-    key: str = "viper"
-    """``obsm[key]``: normalised enrichment scores, a DataFrame cells x regulators."""
-    params: str = "params"
-    """``uns[key]["params"]``: how it was made."""
-    regulators: str = "regulators"
-    """``uns[key]["regulators"]``: facts about each regulator, a DataFrame."""
-
-    @property
-    def pvalues(self) -> str:
-        """``obsm[...]``: p-values, a DataFrame cells x regulators."""
-        return f"{self.key}_pvalues"
-
-    @property
-    def qvalues(self) -> str:
-        """``obsm[...]``: q-values, a DataFrame cells x regulators."""
-        return f"{self.key}_qvalues"
+    default_key: ClassVar[str]
+    method: ClassVar[str]
+    marks: ClassVar[str]
+    """What ``adata.uns[key]`` of such a result holds, by which it is known."""
+    record: RunRecord = field(default_factory=RunRecord)
 
 
-@dataclass(frozen=True)
-class EmbeddingKeys:
-    """An embedding lives in ``adata.varm[key]`` and ``adata.uns[key]``."""
+@dataclass(frozen=True, eq=False, kw_only=True)
+class NetworkResult(Result):
+    """A network, or one of each group."""
 
-    key: str = "regulon_embedding"
-    """``varm[key]``: coordinates, an array genes x components."""
-    eigenvalues: str = "eigenvalues"
-    """``uns[key]["eigenvalues"]``: one a component."""
-    residuals: str = "residuals"
-    """``uns[key]["residuals"]``: how far each component is from an eigenvector."""
-    regulons: str = "regulons"
-    """``uns[key]["regulons"]``: facts about each regulator, a DataFrame."""
-    params: str = "params"
-    """``uns[key]["params"]``: how it was made."""
+    default_key = "aracne"
+    method = "run_aracne"
+    marks = "network"
+    network: pd.DataFrame = field(metadata=_at("uns", "network"))
+    """Edges; with a column ``group`` if there is a network of each group."""
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class ActivityResult(Result):
+    """Activities, cells x regulators."""
+
+    default_key = "viper"
+    method = "run_viper"
+    marks = "regulators"
+    nes: pd.DataFrame = field(metadata=_at("obsm"))
+    pvalues: pd.DataFrame | None = field(default=None, metadata=_at("obsm", "_pvalues"))
+    qvalues: pd.DataFrame | None = field(default=None, metadata=_at("obsm", "_qvalues"))
+    pes: pd.DataFrame | None = field(default=None, metadata=_at("obsm", "_pes"))
+    sd: pd.DataFrame | None = field(default=None, metadata=_at("obsm", "_sd"))
+    regulators: pd.DataFrame | None = field(default=None, metadata=_at("uns", "regulators"))
+    """Facts about each regulator."""
+    network: pd.DataFrame | None = field(default=None, metadata=_at("uns", "network"))
+    """Edges of the network used, unless it is under a key; with a column ``group`` if several."""
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class MastersResult(Result):
+    """Master regulators of a difference between groups."""
+
+    default_key = "msviper"
+    method = "run_msviper"
+    marks = "results"
+    results: pd.DataFrame = field(metadata=_at("uns", "results"))
+    leading_edge: pd.DataFrame = field(metadata=_at("uns", "leading_edge"))
+    signature: pd.DataFrame = field(metadata=_at("uns", "signature"))
+    shadow: pd.DataFrame | None = field(default=None, metadata=_at("uns", "shadow"))
+    synergy: pd.DataFrame | None = field(default=None, metadata=_at("uns", "synergy"))
+    network: pd.DataFrame | None = field(default=None, metadata=_at("uns", "network"))
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class SignatureResult(Result):
+    """Signatures, cells x genes."""
+
+    default_key = "signature"
+    method = "compute_signature"
+    marks = "params"
+    values: Any = field(metadata=_at("layers"))
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class EmbeddingResult(Result):
+    """Coordinates of genes; NaN for those not in the network."""
+
+    default_key = "regulon_embedding"
+    method = "embed_regulators"
+    marks = "eigenvalues"
+    coordinates: np.ndarray[Any, Any] = field(metadata=_at("varm"))
+    eigenvalues: np.ndarray[Any, Any] = field(metadata=_at("uns", "eigenvalues"))
+    residuals: np.ndarray[Any, Any] = field(metadata=_at("uns", "residuals"))
+    regulons: pd.DataFrame = field(metadata=_at("uns", "regulons"))
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class PoolsResult(Result):
+    """Which cells a pool has; of an AnnData of pools."""
+
+    default_key = "metacells"
+    method = "metacells"
+    marks = "cells"
+    cells: pd.DataFrame = field(metadata=_at("uns", "cells"))
+
+
+def slots(kind: type[Result] | Result, key: str) -> dict[str, tuple[str, str, bool]]:
+    """Attribute of an AnnData, key, and whether it has to be there, of each field of a result.
+
+    Fields in ``uns`` lie in ``adata.uns[key]``.
+    """
+    found = {}
+    for one in fields(kind):
+        if "attribute" in one.metadata:
+            attribute, place = one.metadata["attribute"], one.metadata["place"]
+            name = place if attribute == "uns" else key + place
+            found[one.name] = attribute, name, one.default is MISSING
+    return found
+
+
+def holds(kind: type[Result], adata: AnnData, key: str) -> bool:
+    """Whether a result of this kind is under a key."""
+    stored = adata.uns.get(key)
+    if not isinstance(stored, Mapping) or kind.marks not in stored:
+        return False
+    if kind is not NetworkResult:
+        return True
+    # Runs of VIPER keep the network that they used, too
+    return not {ActivityResult.marks, MastersResult.marks} & set(stored)
+
+
+def read(kind: type[R], adata: Any, key: str | None = None) -> R:
+    """The result of one kind under a key.
+
+    Parameters
+    ----------
+    kind
+        Which class of this module.
+    adata
+        What the run was on.
+    key
+        Its ``key_added``; None for the default.
+
+    Raises
+    ------
+    InputError
+        If it is not an AnnData.
+    MissingKeyError
+        If there is no such result.
+    """
+    key = kind.default_key if key is None else key
+    if not (hasattr(adata, "uns") and hasattr(adata, "obsm")):
+        raise InputError(f"Expected an AnnData, got {type(adata).__name__}.")
+    stored = adata.uns.get(key)
+    stored = stored if isinstance(stored, Mapping) else {}
+    values = {}
+    for name, (attribute, place, required) in slots(kind, key).items():
+        there = stored if attribute == "uns" else getattr(adata, attribute)
+        if place in there:
+            values[name] = there[place]
+        elif required:
+            raise MissingKeyError(_not_found(kind, adata, key, attribute))
+    return kind(record=RunRecord.of_entries(stored), **values)
+
+
+def _not_found(kind: type[Result], adata: AnnData, key: str, attribute: str) -> str:
+    argument = "" if key == kind.default_key else f", key_added={key!r}"
+    others = [name for name in adata.uns if holds(kind, adata, name)]
+    return (
+        f"Did not find .{attribute}[{key!r}]. "
+        f"Run `pysces.{kind.method}(adata{argument})` first."
+        + (f" Results of that kind are under {', '.join(map(repr, others))}." if others else "")
+    )

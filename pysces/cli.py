@@ -86,7 +86,7 @@ def _aracne(options: argparse.Namespace) -> int:
         _write_table(edges, options.output, index=False)
     else:
         pysces.Network.from_anndata(adata).write(options.output)
-    engine = adata.uns["aracne"]["params"]["engine"]["name"]
+    engine = adata.uns["aracne"]["engine"]["name"]
     groups = "" if options.groupby is None else f", {edges['group'].nunique()} groups,"
     print(
         f"{len(edges)} edges of {edges['source'].nunique()} regulators{groups} in "

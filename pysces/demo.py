@@ -163,7 +163,7 @@ def demo(folder: Path, engine: str | None = None, **options: Any) -> None:
     pysces.run_aracne(adata, engine=engine, **options)
     between = time.perf_counter()
     network = pysces.Network.from_anndata(adata)
-    print(_network_summary(network, adata.uns["aracne"]["params"], between - start))
+    print(_network_summary(network, between - start))
     if len(network) == 0:
         return
     start = time.perf_counter()
@@ -176,21 +176,21 @@ def demo(folder: Path, engine: str | None = None, **options: Any) -> None:
         print(f"  {path.name}")
 
 
-def _network_summary(network: Network, params: dict[str, Any], elapsed: float) -> str:
+def _network_summary(network: Network, elapsed: float) -> str:
     table = network.to_dataframe()
     sizes = table["source"].value_counts()
-    engine = params["engine"]
+    options, facts, engine = network.record.options, network.record.facts, network.record.engine
     lines = [
-        f"ARACNe: {len(network)} edges, {len(sizes)} of {params['n_regulators']} regulators, "
-        f"false discovery rate {params['alpha']:g}",
+        f"ARACNe: {len(network)} edges, {len(sizes)} of {facts['n_regulators']} regulators, "
+        f"false discovery rate {options['alpha']:g}",
         f"{elapsed:.1f} s on engine {engine['name']} ({engine['version']}, {engine['device']}), "
-        f"{params['n_resamples_used']} resamples of {params['samples_per_resample']} cells",
+        f"{facts['n_resamples_used']} resamples of {facts['samples_per_resample']} cells",
     ]
     if len(network):
         lines.append(
-            f"{100 * params['share_of_pairs']:.1f} % of all pairs; an edge was found in "
-            f"{params['median_support']:g} resamples at the median; two halves of the resamples "
-            f"agree on {100 * params['stability']:.0f} % of the edges"
+            f"{100 * facts['share_of_pairs']:.1f} % of all pairs; an edge was found in "
+            f"{facts['median_support']:g} resamples at the median; two halves of the resamples "
+            f"agree on {100 * facts['stability']:.0f} % of the edges"
         )
     lines += ["", f"{'regulator':<12}{'targets':>8}   most certain targets (- repressed)"]
     for name, size in sizes.head(8).items():

@@ -13,7 +13,7 @@ import pysces
 from pysces.aracne._candidates import Candidates
 from pysces.aracne._estimators import Measure
 from pysces.aracne._null import null_of, simulate
-from pysces.aracne._options import Options
+from pysces.aracne._options import AracneOptions
 from pysces.aracne._resampling import Resampling
 from pysces.aracne._significance import decoy_qvalues, least_support
 from pysces.data._expression import Expression
@@ -52,10 +52,14 @@ def _candidates(data: pd.DataFrame, n_decoys: int, regulators: list[str]) -> Can
 
 
 def test_number_of_decoys() -> None:
-    numbers = [Options().decoys(n) for n in (1, 50, 200, 333, 500, 1800, 20_000)]
+    numbers = [AracneOptions().decoys(n) for n in (1, 50, 200, 333, 500, 1800, 20_000)]
     assert numbers == [200, 200, 200, 333, 500, 500, 500]
-    assert Options(n_decoys=7).decoys(1800) == 7
-    assert Options(consensus="poisson").decoys(50) == Options(resampling=None).decoys(50) == 0
+    assert AracneOptions(n_decoys=7).decoys(1800) == 7
+    assert (
+        AracneOptions(consensus="poisson").decoys(50)
+        == AracneOptions(resampling=None).decoys(50)
+        == 0
+    )
 
 
 def test_regulators_take_turns_as_decoys(data) -> None:
@@ -97,7 +101,7 @@ def test_fewer_decoys_than_regulators_still_count_for_all(data, rules) -> None:
     """A network from three decoys for six regulators: its q-values are twice (1 + decoys) / T."""
     options = {**QUICK, **rules, "min_support": 0.5}
     network = pysces.infer_network(data, REGULATORS, n_decoys=3, alpha=1.0, **options)
-    assert network.params["n_decoys_used"] == 3
+    assert network.record.facts["n_decoys_used"] == 3
     best = network.to_dataframe()["qvalue"].min()
     # No decoy reaches the strongest edges, so their q is 6 / 3 / (number of edges above)
     assert 6 / 3 / 40 <= best <= 6 / 3 / 6
@@ -134,17 +138,17 @@ def test_earlier_rules_from_their_formulas(data, consensus, rules) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", pysces.PyscesWarning)  # weak edges, on purpose
         found = pysces.infer_network(data, REGULATORS, **options)
-    counts = np.asarray(found.params["support_counts"])
+    counts = np.asarray(found.record.facts["support_counts"])
     support = np.repeat(np.arange(len(counts)), counts)
     table = found.to_dataframe()
     kept = table["support"].to_numpy()
-    assert support.sum() == found.params["support_counts"] @ np.arange(21)
-    n_pairs = 6 * found.params["n_targets_seen"]
+    assert support.sum() == found.record.facts["support_counts"] @ np.arange(21)
+    n_pairs = 6 * found.record.facts["n_targets_seen"]
     if consensus == "poisson":
         pvalues = stats.poisson.sf(kept, support.sum() / n_pairs)
     else:
-        rate = found.params["chance_rate"]
-        assert 0 < rate <= found.params["resample_pvalue_used"]
+        rate = found.record.facts["chance_rate"]
+        assert 0 < rate <= found.record.facts["resample_pvalue_used"]
         pvalues = stats.binom.sf(kept - 1, 20, rate)
     np.testing.assert_allclose(table["qvalue"], np.minimum(1, pvalues * n_pairs), rtol=1e-9)
 
@@ -165,7 +169,7 @@ def test_legacy_significance_is_strict(data) -> None:
 def test_auto_stops_early_and_is_the_run_of_that_many(data, rules) -> None:
     options = {**QUICK, **rules, "n_resamples": "auto"}
     found = pysces.infer_network(data, REGULATORS, **options)
-    used = found.params["n_resamples_used"]
+    used = found.record.facts["n_resamples_used"]
     assert used % 10 == 0
     assert 20 <= used < 200
     again = pysces.infer_network(data, REGULATORS, **{**options, "n_resamples": used})
@@ -181,7 +185,7 @@ def test_auto_goes_on_while_edges_come_and_go(data, monkeypatch, rules) -> None:
     monkeypatch.setattr(support, "_ALIKE", 1.1)  # never alike
     monkeypatch.setattr(options, "AUTO_MOST", 30)
     found = pysces.infer_network(data, REGULATORS, **{**QUICK, **rules, "n_resamples": "auto"})
-    assert found.params["n_resamples_used"] == 30
+    assert found.record.facts["n_resamples_used"] == 30
 
 
 @pytest.mark.filterwarnings("ignore::pysces.PyscesWarning")  # weak edges, without min_support
@@ -191,16 +195,16 @@ def test_auto_uses_and_leaves_a_checkpoint(data, tmp_path, rules) -> None:
     first = pysces.infer_network(data, REGULATORS, **options)
     second = pysces.infer_network(data, REGULATORS, **options)
     assert first.equals(second)
-    used, kept = first.params["n_resamples_used"], len(list(tmp_path.glob("resample-*")))
+    used, kept = first.record.facts["n_resamples_used"], len(list(tmp_path.glob("resample-*")))
     # Resamples of scores are computed, and kept, in batches of at most 50.
     assert kept == used if rules else used <= kept <= used + 50
 
 
 def test_auto_needs_decoys() -> None:
     with pytest.raises(pysces.InputError, match="n_resamples='auto' needs consensus='decoy'"):
-        Options(n_resamples="auto", consensus="binomial")
+        AracneOptions(n_resamples="auto", consensus="binomial")
     with pytest.raises(pysces.InputError, match="'n_resamples'"):
-        Options(n_resamples="many")
+        AracneOptions(n_resamples="many")
 
 
 # --- sizes of subsamples -------------------------------------------------------------------------
@@ -263,7 +267,7 @@ def test_ties_together_are_at_most_conservative(counts, miller_madow) -> None:
 
 def test_ties_and_correction_are_of_binned(counts) -> None:
     for given in ({"ties": "together"}, {"miller_madow": True}):
-        with pytest.raises(pysces.InputError, match="are of estimator='binned'"):
+        with pytest.raises(pysces.InputError, match="require estimator='binned'"):
             pysces.infer_network(counts, ["g0"], estimator="adaptive", **given)
         with pytest.raises(pysces.InputError, match="require estimator='binned'"):
             pysces.infer_network(counts, ["g0"], **given)
@@ -283,8 +287,8 @@ def test_binned_network_of_counts(counts) -> None:
         **QUICK,
     )
     assert "g5" in network.targets_of("g0")
-    assert network.params["ties"] == "together"
-    assert network.params["miller_madow"] is True
+    assert network.record.options["ties"] == "together"
+    assert network.record.options["miller_madow"] is True
 
 
 @pytest.mark.parametrize("corrected", [False, True])

@@ -172,8 +172,8 @@ def test_recovered_counts_give_the_network_of_the_counts(counts, number, caplog)
         part["network"].drop(columns=["correlation", "mor", "likelihood"]) for part in (one, two)
     )
     same(left, right)  # the correlation is of the values as they are
-    assert one["params"]["scores"] == two["params"]["scores"] == "counts given depth"
-    assert (one["params"]["counts_recovered"], two["params"]["counts_recovered"]) == (False, True)
+    assert one["facts"]["scores"] == two["facts"]["scores"] == "counts given depth"
+    assert (one["facts"]["counts_recovered"], two["facts"]["counts_recovered"]) == (False, True)
 
 
 @weak
@@ -181,14 +181,14 @@ def test_counts_are_recovered_without_a_known_depth(counts) -> None:
     """The unit of a cell gives its depth up to a constant, whatever genes are left."""
     genes = [*counts.columns[:200]]
     log = pysces.infer_network(normalised(counts)[genes], REGULATORS, **QUICK)
-    assert log.params["depth_source"] == "unit of the recovered counts"
+    assert log.record.facts["depth_source"] == "unit of the recovered counts"
     raw = pysces.infer_network(
         counts[genes], REGULATORS, size_factors=counts.sum(axis=1).to_numpy(), **QUICK
     )
     edges = [set(map(tuple, table(n)[["source", "target"]].to_numpy())) for n in (log, raw)]
     assert edges[0] == edges[1]
     asis = pysces.infer_network(normalised(counts)[genes], REGULATORS, counts=False, **QUICK)
-    assert asis.params["scores"] == "continuous"
+    assert asis.record.facts["scores"] == "continuous"
 
 
 @weak
@@ -210,8 +210,8 @@ def test_depth_by_column_array_and_sum(counts) -> None:
     assert wanted["params"]["size_factors"] == "depth"
     assert wanted["params"]["batch_key"] == "batch"
     assert found["array"]["params"]["size_factors"] == "given"
-    assert found["sum"]["params"]["depth_source"] == "sum over the genes"
-    assert wanted["params"]["depth_median"] == np.median(depth)
+    assert found["sum"]["facts"]["depth_source"] == "sum over the genes"
+    assert wanted["facts"]["depth_median"] == np.median(depth)
     assert len(wanted["network"]) >= 5
     for name in ("array", "sum"):
         same(found[name]["network"], wanted["network"])
@@ -261,7 +261,7 @@ def test_another_base_of_the_logarithm_is_read_from_uns(counts) -> None:
 @weak
 def test_few_genes_without_a_depth_are_ranked_and_that_is_said(counts, caplog) -> None:
     found = pysces.infer_network(counts.iloc[:, :30], REGULATORS, **QUICK)
-    assert found.params["scores"] == "continuous"
+    assert found.record.facts["scores"] == "continuous"
     assert "too few to tell the depth" in caplog.text
 
 
@@ -276,10 +276,10 @@ def test_rare_genes_are_left_out_and_counted(counts, caplog) -> None:
     rare = ((some > 0).sum() < 10) & (some.nunique() > 1)
     assert rare["g20"]
     assert not rare["g21"]
-    assert found.params["n_rare_genes"] == rare.sum()
+    assert found.record.facts["n_rare_genes"] == rare.sum()
     assert "counts in fewer than 10 samples and are left out" in caplog.text
     every = pysces.infer_network(some, REGULATORS, min_cells=0, **QUICK)
-    assert every.params["n_rare_genes"] == 0
+    assert every.record.facts["n_rare_genes"] == 0
     with pytest.raises(pysces.InputError, match="Lower min_cells="):
         pysces.infer_network(some, ["g20"], **QUICK)
 
@@ -304,12 +304,12 @@ def test_a_gene_of_fewer_than_three_counts_in_a_half_has_no_edge(counts) -> None
 
 @weak
 def test_degree_goes_by_the_share_of_zeros(counts, data) -> None:
-    dense = pysces.infer_network(data, REGULATORS, **QUICK).params
+    dense = pysces.infer_network(data, REGULATORS, **QUICK).record.facts
     assert (dense["degree"], dense["studentised"]) == (2, False)
-    sparse = pysces.infer_network(counts, REGULATORS, **QUICK).params
+    sparse = pysces.infer_network(counts, REGULATORS, **QUICK).record.facts
     assert (counts == 0).mean(axis=None) > 0.5
     assert (sparse["degree"], sparse["studentised"]) == (1, True)
-    asked = pysces.infer_network(counts, REGULATORS, degree=2, **QUICK).params
+    asked = pysces.infer_network(counts, REGULATORS, degree=2, **QUICK).record.facts
     assert (asked["degree"], asked["studentised"]) == (2, True)
 
 

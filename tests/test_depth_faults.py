@@ -61,7 +61,7 @@ def test_counts_that_were_not_normalised_keep_their_depths(form: str) -> None:
         with pytest.warns(pysces.PyscesWarning, match="No edge is significant"):
             network = pysces.infer_network(values, genes[:40], genes=genes, **given, **FAST)
         assert len(network) == 0
-        assert network.params["depth_largest"] == counts.sum(axis=1).max()
+        assert network.record.facts["depth_largest"] == counts.sum(axis=1).max()
 
 
 def test_series_are_taken_by_their_names() -> None:
@@ -86,7 +86,7 @@ def test_a_base_that_is_none_is_ignored(base: object) -> None:
     adata, _ = cells(n=60)
     adata.uns["log1p"] = {"base": base}
     pysces.run_aracne(adata, ["g0", "g1"], **FAST)
-    assert adata.uns["aracne"]["params"]["scores"] == "counts given depth"
+    assert adata.uns["aracne"]["facts"]["scores"] == "counts given depth"
 
 
 @pytest.mark.parametrize(
@@ -111,7 +111,7 @@ def test_raw_that_is_empty_is_no_depth() -> None:
     whole = anndata.AnnData(np.zeros((60, 1200), dtype=np.float32), obs=adata.obs.copy())
     adata.raw = whole
     pysces.run_aracne(adata, ["g0", "g1"], **FAST)
-    assert adata.uns["aracne"]["params"]["depth_source"] == "sum over the genes"
+    assert adata.uns["aracne"]["facts"]["depth_source"] == "sum over the genes"
 
 
 def test_arrays_over_all_samples_serve_groups() -> None:

@@ -53,12 +53,12 @@ def test_depth_alone_makes_no_edges(kind, given, fast) -> None:
     assert 0.3 < (counts == 0).mean(axis=None) < 0.95
     values = counts if given == "counts" else normalised(counts, depth)
     found = network(values, size_factors=depth, batch_key=batch)
-    assert found.params["scores"] == "counts given depth"
-    assert found.params["counts_recovered"] == (given == "normalised")
+    assert found.record.facts["scores"] == "counts given depth"
+    assert found.record.facts["counts_recovered"] == (given == "normalised")
     assert len(found) <= 1
-    significant = found.params["support_counts"][1:] @ np.arange(1, 31)
+    significant = found.record.facts["support_counts"][1:] @ np.arange(1, 31)
     possible = 30 * REGULATORS * GENES
-    assert significant < 3 * found.params["resample_pvalue_used"] * possible
+    assert significant < 3 * found.record.facts["resample_pvalue_used"] * possible
 
 
 @pytest.mark.parametrize("kind", NOISES[:2])

@@ -167,7 +167,7 @@ def _declare(**changed):
         "values": Annotated[np.ndarray, Spec("int32", "a b")],
         "return": Annotated[np.ndarray, Spec("int32", "b")],
     }
-    options = {"file": "x", "cut": "b", "agreement": EXACT, "cases": lambda: [], **changed}
+    options = {"file": "x", "block_axis": "b", "agreement": EXACT, "cases": lambda: [], **changed}
     try:
         return kernel(**options)(stub)
     finally:
@@ -175,28 +175,28 @@ def _declare(**changed):
 
 
 def test_declarations_are_checked() -> None:
-    assert _declare().contract.cut == "b"
+    assert _declare().contract.block_axis == "b"
     with pytest.raises(TypeError, match="cases"):
         _declare(cases=None)
     with pytest.raises(TypeError, match="axis 'c'"):
-        _declare(cut="c")
-    with pytest.raises(TypeError, match="how to combine"):
-        _declare(cut="a")
-    assert _declare(cut="a", combine="sum").contract.combine == "sum"
+        _declare(block_axis="c")
+    with pytest.raises(TypeError, match="how to reduce"):
+        _declare(block_axis="a")
+    assert _declare(block_axis="a", reduce="sum").contract.reduce == "sum"
     with pytest.raises(TypeError, match="dtype"):
         Spec("float16", "a")
 
 
-def test_stand_in_is_named(monkeypatch, caplog) -> None:
+def test_a_fallback_is_named(monkeypatch, caplog) -> None:
     contract = ops.rank_products.contract
     changed = type(contract)(**{**vars(contract), "unsupported": {"numba": "too hard"}})
-    engines._say_stand_in.cache_clear()
+    engines._say_fallback.cache_clear()
     case = Case("", {"ranks": np.array([[2, 4]], np.int32), "first": [0], "second": [0]})
     if any(r.engine == "numba" and r.available for r in pysces.status().engines):
         with caplog.at_level(logging.INFO, "pysces"), pysces.use_engine("numba"):
             result = engines.run(changed, changed.bind(case.arguments))
         assert result.tolist() == [2]
-        assert "python stands in for numba: too hard" in caplog.text
+        assert "numba falls back to python: too hard" in caplog.text
 
 
 # --- blocks -------------------------------------------------------------------------------------

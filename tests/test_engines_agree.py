@@ -174,7 +174,7 @@ def test_quick_tries_every_kernel_on_a_few_small_cases(monkeypatch) -> None:
 def test_differences_are_told_as_a_share_of_the_tolerance() -> None:
     spec = Spec("float64", "a")
     contract = Kernel(
-        name="x", file="x", cut="a", combine=None, agreement=Close(), unsupported={},
+        name="x", file="x", block_axis="a", reduce=None, agreement=Close(), unsupported={},
         cases=lambda: [], parameters={"values": spec}, results=(spec,),
     )  # fmt: skip
     right = np.array([1e20, 1.0, np.nan])
@@ -201,13 +201,13 @@ def test_a_kernel_without_cases_cannot_be_declared() -> None:
     from pysces.dispatch.contracts import kernel
 
     with pytest.raises(TypeError, match="cases"):
-        kernel(file="x", cut="a", agreement=EXACT)  # type: ignore[call-arg]
+        kernel(file="x", block_axis="a", agreement=EXACT)  # type: ignore[call-arg]
 
 
 def test_missing_situations_are_named() -> None:
     spec = Spec("int32", "a")
     contract = Kernel(
-        name="x", file="x", cut="a", combine=None, agreement=EXACT, unsupported={},
+        name="x", file="x", block_axis="a", reduce=None, agreement=EXACT, unsupported={},
         cases=lambda: [Case("plain", {"values": np.arange(5, dtype=np.int32)})],
         parameters={"values": spec}, results=(spec,),
     )  # fmt: skip

@@ -27,7 +27,7 @@ def cells() -> anndata.AnnData:
 def network(adata, **given) -> tuple[set, dict]:
     pysces.run_aracne(adata, ["gene0", "gene1"], n_resamples=10, n_null=20_000, **given)
     found = adata.uns["aracne"]
-    return set(map(tuple, found["network"][["source", "target"]].to_numpy())), found["params"]
+    return set(map(tuple, found["network"][["source", "target"]].to_numpy())), found["facts"]
 
 
 @pytest.mark.filterwarnings("ignore::pysces.PyscesWarning")

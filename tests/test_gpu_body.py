@@ -185,7 +185,7 @@ def _screened_by_body(copula, products, x_terms, y_terms, own, n, limit):
 @pytest.mark.parametrize("degree", [1, 2])
 @pytest.mark.parametrize(("rows", "genes"), [(1, 1), (3, 64), (9, 65), (17, 200)])
 def test_copula_body_equals_the_array_operations(copula, degree, rows, genes):
-    from pysces.kernels.mlx._copula_arrays import screened
+    from pysces.kernels.mlx import _arrays
 
     rng = np.random.default_rng(rows * genes + degree)
     many = 1 if degree == 1 else 3
@@ -196,7 +196,7 @@ def test_copula_body_equals_the_array_operations(copula, degree, rows, genes):
     own = rng.integers(-1, genes, rows)
     n, limit = 50, 1e4
     row, gene, sums = _screened_by_body(copula, products, x_terms, y_terms, own, n, limit)
-    right = screened([mx.array(p) for p in products], x_terms, y_terms, own, n, limit)
+    right = _arrays.copula_screen([mx.array(p) for p in products], x_terms, y_terms, own, n, limit)
     order, other = np.lexsort((gene, row)), np.lexsort((right[1], right[0]))
     np.testing.assert_array_equal(row[order], right[0][other])
     np.testing.assert_array_equal(gene[order], right[1][other])

@@ -40,9 +40,9 @@ def test_each_group_is_as_if_alone(adata, grouped) -> None:
         pysces.run_aracne(alone, GENES[:3], key_added="alone", **OPTIONS)
         found = pysces.Network.from_anndata(grouped, group=group)
         assert found.equals(pysces.Network.from_anndata(alone, "alone"))
-        record = alone.uns["alone"]["params"]
-        assert found.params["n_samples"] == record["n_samples"] == mask.sum()
-        assert found.params["n_constant_genes"] == record["n_constant_genes"]
+        record = alone.uns["alone"]["facts"]
+        assert found.record.facts["n_samples"] == record["n_samples"] == mask.sum()
+        assert found.record.facts["n_constant_genes"] == record["n_constant_genes"]
     b, t = (pysces.Network.from_anndata(grouped, group=g) for g in ("CD8+/B", "T"))
     assert b.targets_of("gene0") == ["gene3"]
     assert "gene0" not in t.regulons()

@@ -18,6 +18,8 @@ import pytest
 
 import pysces
 from pysces import _seeds
+from pysces._keys import NetworkResult
+from pysces._record import RunRecord
 from pysces.data import _results
 from pysces.errors import MissingKeyError
 from pysces.reports.checks import data_checks
@@ -55,14 +57,17 @@ def adata() -> anndata.AnnData:
         for i, t in enumerate(range(3, 40))
     ]
     columns = ["source", "target", "mi", "mor", "support"]
-    params = {
-        "estimator": "adaptive", "n_bins": 10, "n_null": 20_000, "n_samples": 60, "n_genes": 40,
-        "n_regulators": 3, "n_resamples": 10, "resampling": "subsample",
-        "samples_per_resample": 38, "threshold_mi": 0.1, "note": "<u>underlined</u>",
-        "n_constant_genes": 2,
+    options = {
+        "estimator": "adaptive", "n_bins": 10, "n_null": 20_000, "n_resamples": 10,
+        "resampling": "subsample", "note": "<u>underlined</u>",
     }  # fmt: skip
-    network = pysces.Network(pd.DataFrame(edges, columns=columns))
-    _results.write_network(adata, "<em>net<", network, params)
+    facts = {
+        "n_samples": 60, "n_genes": 40, "n_regulators": 3, "samples_per_resample": 38,
+        "threshold_mi": 0.1, "n_constant_genes": 2,
+    }  # fmt: skip
+    network = pysces.Network(pd.DataFrame(edges, columns=columns)).to_dataframe()
+    record = RunRecord("run_aracne", options, facts)
+    _results.write(adata, "<em>net<", NetworkResult(network=network, record=record))
     kind = {"groupby": "<i>kind</i>"}
     pysces.run_viper(adata, "<em>net<", min_targets=5, key_added="&act", **kind)
     pysces.run_msviper(
@@ -178,7 +183,7 @@ def test_report_of_a_file_on_disk(adata, tmp_path) -> None:
     only = anndata.AnnData(adata.X, var=pd.DataFrame(index=[f"g{i}" for i in range(40)]))
     only.obs_names = adata.obs_names
     edges = pd.DataFrame({"source": ["g0"] * 3, "target": ["g1", "g2", "gone"]})
-    _results.write_network(only, "aracne", pysces.Network(edges), {})
+    _results.write(only, "aracne", NetworkResult(network=pysces.Network(edges).to_dataframe()))
     only.write_h5ad(tmp_path / "a.h5ad")
     backed = anndata.read_h5ad(tmp_path / "a.h5ad", backed="r")
     pysces.report(backed, tmp_path / "a.html")
@@ -203,7 +208,10 @@ def test_checks_see_what_is_wrong() -> None:
     adata = anndata.AnnData(counts)
     adata.var_names = ["a", "b", "c", "d", "e", "f"]
     adata.obsm["viper"] = pd.DataFrame({"a": np.full(30, np.nan)}, index=adata.obs_names)
-    adata.uns["aracne"] = {"params": {"n_samples": 20, "n_constant_genes": 1}}
+    edges = pd.DataFrame({"source": ["a"], "target": ["b"]})
+    adata.uns["aracne"] = {
+        "network": edges, "params": {}, "facts": {"n_samples": 20, "n_constant_genes": 1},
+    }  # fmt: skip
     wrong = [line for good, line in data_checks(adata, "aracne", "viper") if not good]
     for fact in ("Fewer than 100", "1 genes don't vary", "20 samples, the data have 30",
                  "raw counts", "30 of 30 activities are missing"):  # fmt: skip
@@ -232,7 +240,7 @@ def test_words_of_numbers(adata, tmp_path) -> None:
     """No "0% aren't measured", no -0.0, and decoys are counted: they are more than regulators."""
     only = anndata.AnnData(adata.X, obs=adata.obs, var=adata.var)
     only.uns["aracne"] = dict(adata.uns["<em>net<"])
-    only.uns["aracne"]["params"] |= {"n_decoys_used": 200, "n_decoy_edges": 14_513}
+    only.uns["aracne"]["facts"] |= {"n_decoys_used": 200, "n_decoy_edges": 14_513}
     names = ["a", "b"]
     only.obsm["viper"] = pd.DataFrame(
         {"a": np.where(np.arange(60) % 3 == 0, 0.01, -0.5), "b": np.arange(60) % 3 - 1.0},

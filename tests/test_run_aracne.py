@@ -220,10 +220,10 @@ def test_run_writes_only_its_key(data) -> None:
     assert set(copy.uns) == {"first", "second"}
     assert np.array_equal(adata.X, before)
     params = adata.uns["first"]["params"]
-    assert params["engine"]["name"] in ("mlx", "numba", "python")
+    assert adata.uns["first"]["engine"]["name"] in ("mlx", "numba", "python")
     assert params["n_resamples"] == 8
     assert params["seed"] == 0
-    assert params["pysces_version"] == pysces.__version__
+    assert adata.uns["first"]["version"] == pysces.__version__
 
 
 @pytest.mark.filterwarnings("ignore:Writing zarr v2:UserWarning")  # anndata's own, of its default
@@ -287,7 +287,7 @@ def test_constant_genes_are_dropped_and_reported(data, caplog) -> None:
     constant["R4"] = 0.0
     network = pysces.infer_network(constant, REGULATORS[:4], **QUICK)
     assert "2 of 40 genes are constant" in caplog.text
-    assert network.params["n_constant_genes"] == 2
+    assert network.record.facts["n_constant_genes"] == 2
 
 
 def test_dpi_removes_the_indirect_edge() -> None:

@@ -15,6 +15,8 @@ import pandas as pd
 import pytest
 import scipy.sparse as sp
 
+from pysces._keys import ActivityResult, NetworkResult
+from pysces._record import RunRecord
 from pysces.data import _results
 from pysces.errors import InputError, MissingKeyError
 from pysces.network import Network
@@ -84,6 +86,16 @@ def new_adata() -> ad.AnnData:
     return adata
 
 
+def put(adata: ad.AnnData, key: Any, network: Network, options: Any) -> None:
+    record = RunRecord("run_aracne", options)
+    _results.write(adata, key, NetworkResult(network=network.to_dataframe(), record=record))
+
+
+def put_activity(adata: ad.AnnData, key: str, options: Any, **tables: Any) -> None:
+    record = RunRecord("run_viper", options)
+    _results.write(adata, key, ActivityResult(record=record, **tables))
+
+
 def round_trip(adata: ad.AnnData, folder: Path, kind: str) -> ad.AnnData:
     if kind == "zarr":
         pytest.importorskip("zarr", reason="zarr isn't installed")
@@ -97,20 +109,19 @@ def round_trip(adata: ad.AnnData, folder: Path, kind: str) -> ad.AnnData:
 @pytest.mark.parametrize("kind", ["h5ad", "zarr"])
 def test_network_and_params_survive_files(kind: str, tmp_path: Path) -> None:
     adata = new_adata()
-    _results.write_network(adata, "aracne", NETWORK, PARAMS)
-    _results.write_network(adata, "second", Network(NETWORK.to_dataframe()[:0]), {})
+    put(adata, "aracne", NETWORK, PARAMS)
+    put(adata, "second", Network(NETWORK.to_dataframe()[:0]), {})
     stored = round_trip(adata, tmp_path, kind)
-    assert _results.read_network_of(stored).equals(NETWORK)
+    assert Network.from_anndata(stored).equals(NETWORK)
     table = stored.uns["aracne"]["network"]
     assert isinstance(table["source"].dtype, pd.CategoricalDtype)
     assert list(table.columns) == ["source", "target", "mi", "support"]
-    assert len(_results.read_network_of(stored, "second")) == 0
+    assert len(Network.from_anndata(stored, "second")) == 0
     params = stored.uns["aracne"]["params"]
     assert list(params["tuple"]) == [1, 2]
     assert list(params["set"]) == ["a", "b"]
     assert params["mixed"] == {"0": 1, "1": "a", "2": "None"}
-    assert "none" not in params  # files hold no None: the key is left out
-    assert params.get("none") is None
+    assert params["none"] is None
     assert params["path"] == str(Path("folder") / "file.txt")
     assert params["generator"] == "Generator(PCG64)"
     assert params["int32"] == 3
@@ -126,7 +137,7 @@ def test_network_and_params_survive_files(kind: str, tmp_path: Path) -> None:
     assert list(params["frame"]["mixed"]) == ["1", "a"]
     assert stored.uns["other"]["kept"] == 1
     again = round_trip(stored, tmp_path, kind)  # what was read can be written
-    assert _results.read_network_of(again).equals(NETWORK)
+    assert Network.from_anndata(again).equals(NETWORK)
 
 
 def test_plain_is_stable_and_copies() -> None:
@@ -142,7 +153,7 @@ def test_plain_is_stable_and_copies() -> None:
 def test_impossible_keys_are_refused(key: Any) -> None:
     adata = new_adata()
     with pytest.raises(InputError, match="without '/'"):
-        _results.write_network(adata, key, NETWORK, {})
+        put(adata, key, NETWORK, {})
     assert list(adata.uns) == ["other"]
 
 
@@ -159,12 +170,12 @@ def test_impossible_keys_are_refused(key: Any) -> None:
 )
 def test_impossible_params_leave_nothing_behind(params: Any, message: str) -> None:
     adata = new_adata()
-    _results.write_network(adata, "aracne", NETWORK, {"run": 1})
+    put(adata, "aracne", NETWORK, {"run": 1})
     with pytest.raises(InputError, match=message):
-        _results.write_network(adata, "aracne", NETWORK, params)
+        put(adata, "aracne", NETWORK, params)
     assert adata.uns["aracne"]["params"] == {"run": 1}
     with pytest.raises(InputError, match=message):
-        _results.write_network(adata, "new", NETWORK, params)
+        put(adata, "new", NETWORK, params)
     assert sorted(adata.uns) == ["aracne", "other"]
 
 
@@ -172,66 +183,59 @@ def test_activity_is_written_whole_or_not_at_all(tmp_path: Path) -> None:
     adata = new_adata()
     activity = pd.DataFrame(np.ones((4, 2)), index=adata.obs_names, columns=["R1", "R2"])
     regulators = pd.DataFrame({"n_targets": [3, 4]}, index=["R1", "R2"])
-    _results.write_activity(
-        adata,
-        "viper",
-        activity,
-        {"a": 1},
-        regulators=regulators,
-        pvalues=activity,
-        qvalues=activity,
-    )
-    assert sorted(adata.obsm) == ["viper", "viper_pvalues", "viper_qvalues"]
+    tables = {"pvalues": activity, "qvalues": activity, "pes": activity, "sd": activity}
+    put_activity(adata, "viper", {"a": 1}, nes=activity, regulators=regulators, **tables)
+    assert sorted(adata.obsm) == ["viper", *(f"viper_{name}" for name in sorted(tables))]
     stored = round_trip(adata, tmp_path, "h5ad")
     pd.testing.assert_frame_equal(stored.obsm["viper"], activity)
     assert list(stored.uns["viper"]["regulators"].index) == ["R1", "R2"]
 
     too_short = activity.iloc[:2]
     with pytest.raises(ValueError, match=r"shape|index"):
-        _results.write_activity(adata, "viper", activity * 2, {"a": 2}, pvalues=too_short)
+        put_activity(adata, "viper", {"a": 2}, nes=activity * 2, pvalues=too_short)
     assert adata.uns["viper"]["params"] == {"a": 1}
     pd.testing.assert_frame_equal(adata.obsm["viper"], activity)
     with pytest.raises(ValueError, match=r"shape|index"):
-        _results.write_activity(adata, "fresh", too_short, {})
+        put_activity(adata, "fresh", {}, nes=too_short)
     assert "fresh" not in adata.uns
 
-    _results.write_activity(adata, "viper", activity, {"a": 3})
+    put_activity(adata, "viper", {"a": 3}, nes=activity, regulators=regulators)
     assert sorted(adata.obsm) == ["viper"]
     with pytest.raises(InputError, match="The name of a column"):
-        _results.write_activity(adata, "viper", activity.rename(columns={"R1": "R/1"}), {})
+        put_activity(adata, "viper", {}, nes=activity.rename(columns={"R1": "R/1"}))
 
 
 def test_missing_network_says_what_to_run() -> None:
     adata = new_adata()
     with pytest.raises(MissingKeyError) as error:
-        _results.read_network_of(adata)
+        Network.from_anndata(adata)
     assert str(error.value) == (
         "Did not find .uns['aracne']. Run `pysces.run_aracne(adata)` first."
     )
-    _results.write_network(adata, "tcells", NETWORK, {})
-    with pytest.raises(MissingKeyError, match=r"key_added='x'\)` first. Networks .* 'tcells'"):
-        _results.read_network_of(adata, "x")
+    put(adata, "tcells", NETWORK, {})
+    with pytest.raises(MissingKeyError, match=r"key_added='x'\)` first. Results .* 'tcells'"):
+        Network.from_anndata(adata, "x")
     adata.uns["colours"] = np.array(["red", "network"])
     for key in ("other", "colours"):
         with pytest.raises(MissingKeyError, match=key):
-            _results.read_network_of(adata, key)
+            Network.from_anndata(adata, key)
     view = adata[:2]
-    assert _results.read_network_of(view, "tcells").equals(NETWORK)
+    assert Network.from_anndata(view, "tcells").equals(NETWORK)
     assert Network.from_anndata(adata, "tcells").equals(NETWORK)
 
 
 def test_how_a_network_was_made_stays_with_it() -> None:
     adata = new_adata()
-    _results.write_network(adata, "aracne", NETWORK, {"alpha": 0.05})
-    network = _results.read_network_of(adata)
-    assert network.params == {"alpha": 0.05}
-    assert network.prune(1).params == network.filter(1).params == {"alpha": 0.05}
+    put(adata, "aracne", NETWORK, {"alpha": 0.05})
+    network = Network.from_anndata(adata)
+    assert network.record.options == {"alpha": 0.05}
+    assert network.prune(1).record is network.filter(1).record is network.record
     adata.uns["bare"] = {"network": NETWORK.to_dataframe()}
-    assert _results.read_network_of(adata, "bare").params == {}
+    assert Network.from_anndata(adata, "bare").record.options == {}
 
 
 def test_stored_network_can_be_read_and_changed_without_effect_on_the_original() -> None:
     adata = new_adata()
-    _results.write_network(adata, "aracne", NETWORK, {})
+    put(adata, "aracne", NETWORK, {})
     adata.uns["aracne"]["network"].loc[0, "mi"] = 5.0
     assert NETWORK.to_dataframe()["mi"][0] == 0.1

@@ -13,7 +13,7 @@ from pysces import _seeds
 from pysces.aracne import _quality
 from pysces.aracne._candidates import Edges, ScoredCandidates
 from pysces.aracne._copula import Scores, strata
-from pysces.aracne._options import Options
+from pysces.aracne._options import AracneOptions
 from pysces.aracne._resampling import CopulaResampler, ResampleResult, Resampling
 from pysces.aracne._significance import decoy_qvalues
 from pysces.aracne._support import Seen
@@ -148,9 +148,9 @@ def test_q_is_by_support_alone(data) -> None:
     """From the recorded numbers of edges and decoys with each support."""
     network = pysces.infer_network(data, REGULATORS, alpha=1.0, min_support=0.05, **QUICK)
     counts, decoys = (
-        np.asarray(network.params[k]) for k in ("support_counts", "decoy_support_counts")
+        np.asarray(network.record.facts[k]) for k in ("support_counts", "decoy_support_counts")
     )
-    share = network.params["n_decoys_used"] / 4
+    share = network.record.facts["n_decoys_used"] / 4
     support = np.repeat(np.arange(21), counts)
     zeros = np.zeros_like(support)
     other = np.repeat(np.arange(21), decoys)
@@ -232,12 +232,12 @@ def test_support_mean_and_stability_by_hand(data) -> None:
 
 
 def test_resamples_pvalue_goes_by_the_number_of_pairs() -> None:
-    rule = Options().pvalue_of_resample
+    rule = AracneOptions().pvalue_of_resample
     assert [rule(n) for n in (10, 50_000, 100_000, 500_000, 10**6, 10**8)] == [
         1e-2, 1e-2, 5e-3, 1e-3, 5e-4, 5e-4,
     ]  # fmt: skip
-    assert Options(estimator="adaptive").pvalue_of_resample(10**6) == 1e-3
-    assert Options(resample_pvalue=0.2).pvalue_of_resample(10**6) == 0.2
+    assert AracneOptions(estimator="adaptive").pvalue_of_resample(10**6) == 1e-3
+    assert AracneOptions(resample_pvalue=0.2).pvalue_of_resample(10**6) == 0.2
 
 
 # --- what is said of a network ------------------------------------------------------------------
@@ -247,7 +247,7 @@ def test_resamples_pvalue_goes_by_the_number_of_pairs() -> None:
 def test_facts_are_those_of_the_table(data, caplog) -> None:
     with caplog.at_level("INFO", logger="pysces"):
         network = pysces.infer_network(data, REGULATORS, alpha=0.3, min_support=0.3, **QUICK)
-    table, params = network.to_dataframe(), network.params
+    table, params = network.to_dataframe(), network.record.facts
     assert params["share_of_pairs"] == pytest.approx(len(table) / (4 * 59))
     assert params["n_regulators_kept"] == table["source"].nunique()
     sizes = table["source"].value_counts()
@@ -271,7 +271,7 @@ def _judged(monkeypatch, **changed) -> list[str]:
         "stability": 0.9, **changed,
     }  # fmt: skip
     share = params.pop("share", 0.01)
-    return _quality._problems(params, Options(), 100, share)
+    return _quality._problems(params, AracneOptions(), 100, share)
 
 
 @pytest.mark.parametrize(

@@ -258,14 +258,14 @@ def test_recovered_counts_give_the_same_activities(caplog: pytest.LogCaptureFixt
         pysces.run_viper(log, network)
     np.testing.assert_allclose(log.obsm["viper"], adata.obsm["viper"], atol=1e-3)
     assert "counts were recovered (exactly)" in caplog.text
-    params = log.uns["viper"]["params"]
+    params = log.uns["viper"]["facts"]
     assert (params["signature"], params["enrichment"]) == ("counts", "score")
     assert params["counts"] == {
         "recovered": True,
         "depth": "unit of the recovered counts",
         "batches": 1,
     }
-    assert adata.uns["viper"]["params"]["counts"]["depth"] == "sum over the genes"
+    assert adata.uns["viper"]["facts"]["counts"]["depth"] == "sum over the genes"
 
 
 def test_the_record_survives_a_file(tmp_path: Path) -> None:
@@ -274,7 +274,7 @@ def test_the_record_survives_a_file(tmp_path: Path) -> None:
     pysces.compute_signature(adata)
     adata.write_h5ad(tmp_path / "x.h5ad")
     back = ad.read_h5ad(tmp_path / "x.h5ad")
-    assert back.uns["viper"]["params"]["counts"]["depth"] == "sum over the genes"
+    assert back.uns["viper"]["facts"]["counts"]["depth"] == "sum over the genes"
     np.testing.assert_array_equal(back.obsm["viper_sd"], adata.obsm["viper_sd"])
 
 
@@ -317,8 +317,8 @@ def test_batches_have_levels_of_their_own() -> None:
 
 def params_of(adata: ad.AnnData, **options: Any) -> tuple[str, str]:
     pysces.run_viper(adata, random_network(12, 3), **options)
-    params = adata.uns["viper"]["params"]
-    return params["signature"], params["enrichment"]
+    facts = adata.uns["viper"]["facts"]
+    return facts["signature"], facts["enrichment"]
 
 
 def test_auto_chooses_by_the_data(caplog: pytest.LogCaptureFixture) -> None:
@@ -334,7 +334,7 @@ def test_auto_chooses_by_the_data(caplog: pytest.LogCaptureFixture) -> None:
     assert params_of(adata, signature="rank") == ("rank", "area")
     assert params_of(adata, enrichment="narnea", n_draws=1) == ("counts", "narnea")
     assert params_of(continuous) == ("zscore", "area")
-    assert continuous.uns["viper"]["params"].get("counts") is None
+    assert continuous.uns["viper"]["facts"]["counts"] is None
     few = adata[:, :700].copy()  # their sum is biology
     assert params_of(few, min_targets=5) == ("zscore", "area")
     assert params_of(few, min_targets=5, counts=True) == ("counts", "score")
@@ -362,7 +362,7 @@ def test_auto_chooses_by_the_data(caplog: pytest.LogCaptureFixture) -> None:
         ({"signature": "counts", "counts": False}, "signature='counts' needs counts"),
         ({"signature": "mad", "counts": True}, "counts=True needs signature='counts'"),
         ({"compat": "r-matrix", "counts": True}, "without compat, n_permutations and n_boot"),
-        ({"compat": "r-matrix", "signature": "counts"}, "form of enrichment='area' alone"),
+        ({"compat": "r-matrix", "enrichment": "score"}, "form of enrichment='area' alone"),
         (
             {"compat": "r-matrix", "signature": "counts", "enrichment": "area"},
             "signature='counts' can't be combined",

@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 
 import pysces
-from pysces.viper._enrichment import Options, score_block
+from pysces.viper._enrichment import EnrichmentOptions, score_block
 from pysces.viper._metaviper import combine_narnea, combine_networks
 from pysces.viper._normal_scores import benjamini_hochberg, two_sided
 from pysces.viper._pleiotropy import Pleiotropy, penalised_regulons
@@ -334,7 +334,7 @@ def gsea(times: int) -> pd.DataFrame:
     stream = np.random.default_rng(42)
     for row in shuffled:
         stream.shuffle(row)
-    options = Options("gsea", times, permutations=shuffled)
+    options = EnrichmentOptions("gsea", times, permutations=shuffled)
     values = np.ascontiguousarray(sig().to_numpy()[:, regulons.columns])
     nes = score_block(values, regulons, options)["nes"]
     return pd.DataFrame(nes, index=sig().index, columns=regulons.names)

@@ -46,9 +46,9 @@ def test_cells_without_a_label_are_not_in_the_rest(
     with caplog.at_level(logging.INFO, logger="pysces"):
         pysces.run_msviper(adata, "kind", "one", n_permutations=100)
     assert "10 of 60 cells have no label" in caplog.text
-    params = adata.uns["msviper"]["params"]
-    assert params["n_cells"].tolist() == [25, 25]
-    assert params["n_cells_unlabelled"] == 10
+    facts = adata.uns["msviper"]["facts"]
+    assert (facts["n_cells_group"], facts["n_cells_reference"]) == (25, 25)
+    assert facts["n_cells_unlabelled"] == 10
     found = scores(adata)
     pysces.run_msviper(adata, "kind", "one", reference="two", n_permutations=100)
     pd.testing.assert_frame_equal(found, scores(adata))
@@ -401,13 +401,13 @@ def test_joined_networks_have_no_pvalues_and_it_is_said(
 
 def test_the_record_tells_what_ran(adata: ad.AnnData, tmp_path: Any) -> None:
     pysces.run_viper(adata, enrichment="gsea")
-    assert adata.uns["viper"]["params"]["n_permutations"] == 1000
+    assert adata.uns["viper"]["facts"]["n_permutations"] == 1000
     pysces.run_msviper(adata, "kind", "one", n_permutations=0)
     pysces.compute_signature(adata)
     assert adata.uns["msviper"]["params"]["network"] == "aracne"
     for key in ("viper", "msviper", "signature"):
-        assert adata.uns[key]["params"]["pysces_version"] == pysces.__version__
+        assert adata.uns[key]["version"] == pysces.__version__
         assert "version" not in adata.uns[key]["params"]
-        assert "layer" not in adata.uns[key]["params"]  # None, which files can't hold
-        assert "None" not in map(str, adata.uns[key]["params"].values())
+        assert adata.uns[key]["params"]["layer"] is None
     adata.write_h5ad(tmp_path / "all.h5ad")
+    assert ad.read_h5ad(tmp_path / "all.h5ad").uns["viper"]["params"]["layer"] is None

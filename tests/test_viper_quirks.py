@@ -134,18 +134,20 @@ def test_the_largest_rank_of_a_call_is_that_of_all_its_blocks(
 def test_null_samples_have_their_own_largest_rank(monkeypatch: pytest.MonkeyPatch) -> None:
     adata, network = simulated(cells=12)
     adata.X = adata.X[:, np.repeat([0, 1, 2], [20, 60, 10])].copy()  # groups of tied genes
-    peaks = []
+    deviations = []
 
-    def scored(values: Any, *arguments: Any, peak: int = -1, **options: Any) -> Any:
-        own = {_enrichment.common_peak([row[None]]) for row in values}
-        peaks.append((peak, max(own), len(own)))
-        return _enrichment.score_block(values, *arguments, peak=peak, **options)
+    def scored(values: Any, *arguments: Any, max_rank_deviation: int = -1, **options: Any) -> Any:
+        own = {_enrichment.common_rank_deviation([row[None]]) for row in values}
+        deviations.append((max_rank_deviation, max(own), len(own)))
+        return _enrichment.score_block(
+            values, *arguments, max_rank_deviation=max_rank_deviation, **options
+        )
 
     monkeypatch.setattr(_activities, "score_block", scored)
     options = {"groupby": "kind", "reference": "b", "n_permutations": 12, "compat": "r-matrix"}
     pysces.run_viper(adata, network, **options)
-    assert len(peaks) == 2  # the null, the cells
-    assert all(given == largest and different > 1 for given, largest, different in peaks)
+    assert len(deviations) == 2  # the null, the cells
+    assert all(given == largest and different > 1 for given, largest, different in deviations)
 
 
 def test_7_a_regulon_without_modes_scores_its_undirected_part() -> None:
@@ -322,7 +324,7 @@ def test_permuted_groups_have_two_different_samples_each() -> None:
     [
         ({"min_targets": 500}, "Lower min_targets"),
         ({"signature": "z"}, "'signature' parameter must be one of"),
-        ({"enrichment": "ssgsea"}, "enrichment must be one of"),
+        ({"enrichment": "ssgsea"}, "'enrichment' parameter must be one of"),
         ({"reference": "c", "groupby": "kind"}, "isn't in"),
         ({"reference": "a"}, "column of adata.obs"),
         ({"pleiotropy": {"nonsense": 1}}, "nonsense"),

@@ -95,7 +95,7 @@ def test_a_second_run_replaces_the_first_and_others_stay(adata: ad.AnnData) -> N
     pysces.run_viper(adata, key_added="other")
     pysces.run_viper(adata)
     assert set(adata.obsm) == {"X_umap", "viper", "other"}
-    assert adata.uns["viper"]["params"]["enrichment"] == "area"
+    assert adata.uns["viper"]["facts"]["enrichment"] == "area"
 
 
 def test_copy_leaves_the_original(adata: ad.AnnData) -> None:
@@ -108,9 +108,9 @@ def test_copy_leaves_the_original(adata: ad.AnnData) -> None:
 def test_the_run_is_recorded(adata: ad.AnnData) -> None:
     pysces.run_viper(adata, engine="python", seed=7, min_targets=15)
     params = adata.uns["viper"]["params"]
-    assert params["engine"]["name"] == "python"
+    assert adata.uns["viper"]["engine"]["name"] == "python"
     assert (params["seed"], params["min_targets"], params["network"]) == (7, 15, "aracne")
-    assert params["pysces_version"] == pysces.__version__
+    assert adata.uns["viper"]["version"] == pysces.__version__
 
 
 def test_activity_works_with_scanpy(adata: ad.AnnData) -> None:

@@ -74,7 +74,7 @@ def engine_table() -> str:
             f"``{kernel.name}``",
             *(kernel.unsupported.get(engine, "yes") for engine in engines),
             "the bit" if kernel.agreement.exact else f"{kernel.agreement.rtol:g}",
-            kernel.cut,
+            kernel.block_axis,
             str(len(kernel.cases())),
         )
         for kernel in declared().values()

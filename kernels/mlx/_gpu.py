@@ -9,10 +9,8 @@ import mlx.core as mx
 import numpy as np
 from numpy.typing import NDArray
 
+from . import _arrays
 from . import _gpu_source as source
-from ._adaptive import adaptive_mi_by_arrays
-from ._copula_arrays import screened
-from ._max_min import max_min as max_min_by_arrays
 from ._planes import pack, path_of_ranks
 
 _ROWS = 256  # regulators a launch: a display's watchdog ends launches that run for seconds
@@ -60,12 +58,12 @@ def _self_check() -> str | bool:
     paths = path_of_ranks(split, samples)
     x, y = pack(ranks[:5], mx.array(paths), levels), pack(ranks, mx.array(paths), levels)
     ours = adaptive_mi(x, y, paths, log_width, n_log_n, 3)
-    expected = adaptive_mi_by_arrays(x, y, samples, log_width, n_log_n, 3)
+    expected = _arrays.adaptive_mi(x, y, samples, log_width, n_log_n, 3)
     if not np.array_equal(np.array(ours), np.array(expected)):
         return "the kernel of adaptive_mi differs from the array operations on this device"
     between = mx.array(rng.integers(0, 2**50, (11, 9)))
     network = mx.array(rng.integers(0, 2**50, (9, 150)))
-    ours, expected = max_min(between, network), max_min_by_arrays(between, network)
+    ours, expected = max_min(between, network), _arrays.max_min(between, network)
     if not np.array_equal(np.array(ours), np.array(expected)):
         return "the kernel of dpi differs from the array operations on this device"
     return _check_copula(rng) or _check_prune(rng) or True
@@ -80,7 +78,7 @@ def _check_copula(rng: np.random.Generator) -> str:
     for many, degree in ((1, 1), (3, 2)):
         some = products[:many], x_terms[: 2 * degree], y_terms[: 2 * degree]
         ours = copula_screen(some[0], mx.array(some[1]), mx.array(some[2]), mx.array(own), 50, 1e4)
-        right = screened(*some, own, 50, 1e4)
+        right = _arrays.copula_screen(*some, own, 50, 1e4)
         place, expected = (part[1] * 9 + part[0] for part in (ours, right))
         if set(place.tolist()) != set(expected.tolist()):
             return "the kernel of copula_edges differs from the array operations on this device"
@@ -96,7 +94,7 @@ def _check_prune(rng: np.random.Generator) -> str:
     mi = network[row, gene]
     lists = edge_lists(row, gene, mi, partner, np.arange(len(row)), 9)
     between, targets = mx.array(network[:, :9]), mx.array(network)
-    explained = np.array(max_min_by_arrays(between, targets))[row, gene]
+    explained = np.array(_arrays.max_min(between, targets))[row, gene]
     if not np.array_equal(prune(lists, 1 << 30), ~(mi < explained)):
         return "the kernel of prune_edges differs from the array operations on this device"
     return ""

@@ -12,8 +12,7 @@ import mlx.core as mx
 import numpy as np
 
 from .._copula import Moments, information, moments, screen_terms, share_of
-from . import _gpu
-from ._copula_arrays import screened
+from . import _arrays, _gpu
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -153,7 +152,9 @@ def _candidates(
                 limit,
             )
         else:
-            row, gene, sums = screened(products, x_terms, terms, own_on_host - start, n, limit)
+            row, gene, sums = _arrays.copula_screen(
+                products, x_terms, terms, own_on_host - start, n, limit
+            )
         squares = []
         if squared and len(row):
             blocks = _products(block[:, degree:], x[:, degree:], degree, short, swapped=True)

@@ -7,15 +7,14 @@ from typing import TYPE_CHECKING
 import mlx.core as mx
 import numpy as np
 
-from . import _gpu
-from ._max_min import max_min
+from .._constants import DISCOUNT_BITS
+from . import _arrays, _gpu
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _BLOCK = 1 << 22  # triangles at a time
 _DENSE = 1 << 20  # edges times genes of a dense block
-_FRACTION_BITS = 30
 
 
 def dpi(edges: mx.array, between: mx.array, network: mx.array, kept_fraction: int) -> mx.array:
@@ -28,7 +27,7 @@ def dpi(edges: mx.array, between: mx.array, network: mx.array, kept_fraction: in
     if _gpu.custom_kernels() is True:
         indirect = _gpu.max_min(between, network)
     else:
-        indirect = max_min(between, network)
+        indirect = _arrays.max_min(between, network)
     kept = (edges > 0) & ~(edges < _discount(indirect, kept_fraction))
     mx.eval(kept)
     return kept
@@ -37,8 +36,8 @@ def dpi(edges: mx.array, between: mx.array, network: mx.array, kept_fraction: in
 def _discount(mi: mx.array, kept_fraction: int) -> mx.array:
     """``ceil(mi * kept_fraction / 2^30)``, exact although the product may pass 2^63."""
     fraction = mx.array(kept_fraction, dtype=mx.int64)
-    bits = mx.array(_FRACTION_BITS, dtype=mx.int64)
-    last = mx.array((1 << _FRACTION_BITS) - 1, dtype=mx.int64)
+    bits = mx.array(DISCOUNT_BITS, dtype=mx.int64)
+    last = mx.array((1 << DISCOUNT_BITS) - 1, dtype=mx.int64)
     return (mi >> bits) * fraction + (((mi & last) * fraction + last) >> bits)
 
 
@@ -74,7 +73,7 @@ def prune_edges(
         real = some[i[some] < n_regulators]
         network[i[real], g[real] - start] = value[real]
         rows, place = np.unique(i[some], return_inverse=True)
-        indirect = max_min(mx.array(between[rows]), mx.array(network))
+        indirect = _arrays.max_min(mx.array(between[rows]), mx.array(network))
         bound = np.array(_discount(indirect, kept_fraction))[place, g[some] - start]
         kept[some] = ~(value[some] < bound)
     return kept[wanted]

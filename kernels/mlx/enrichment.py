@@ -21,18 +21,18 @@ _MEAN_BITS = 56
 _BLOCK = 1 << 23  # cells x edges at a time
 
 
-def normal_scores(ranks: mx.array, offset: mx.array, quantiles: Double) -> Double:
+def normal_scores(ranks: mx.array, table_start: mx.array, quantiles: Double) -> Double:
     """See the reference: a gather from the host's table."""
     if ranks.size == 0:
         return fx.zero_double(ranks.shape)
-    found = fx.pick(quantiles, mx.where(ranks > 0, offset[:, None] + ranks, 0))
+    found = fx.pick(quantiles, mx.where(ranks > 0, table_start[:, None] + ranks, 0))
     return fx.where(ranks > 0, found, fx.zero_double(ranks.shape))
 
 
 def area(
     signature: mx.array,
-    peak: mx.array,
-    offset: mx.array,
+    max_rank_deviation: mx.array,
+    table_start: mx.array,
     quantiles: Double,
     indptr: mx.array,
     targets: mx.array,
@@ -47,7 +47,7 @@ def area(
 
     def block(rows: slice) -> tuple[Double, Double]:
         ranks = average_ranks(signature[rows])
-        scores = _both_tails(ranks, peak[rows], offset[rows], quantiles)
+        scores = _both_tails(ranks, max_rank_deviation[rows], table_start[rows], quantiles)
         return _sums(ranks > 0, scores, edges)
 
     return _by_blocks(block, len(signature), edges)
@@ -57,8 +57,8 @@ def weighted_area(
     signature: mx.array,
     weights: Double,
     weighted_norm: bool,
-    peak: mx.array,
-    offset: mx.array,
+    max_rank_deviation: mx.array,
+    table_start: mx.array,
     quantiles: Double,
     indptr: mx.array,
     targets: mx.array,
@@ -75,7 +75,7 @@ def weighted_area(
 
     def block(rows: slice) -> tuple[Double, Double]:
         ranks = average_ranks(signature[rows])
-        scores = _both_tails(ranks, peak[rows], offset[rows], quantiles)
+        scores = _both_tails(ranks, max_rank_deviation[rows], table_start[rows], quantiles)
         own = Double(scaled.hi[rows], scaled.lo[rows])
         return _weighted_sums(ranks > 0, scores, own, weighted_norm, edges)
 
@@ -84,8 +84,8 @@ def weighted_area(
 
 def paired_area(
     signature: mx.array,
-    peak: mx.array,
-    offset: mx.array,
+    max_rank_deviation: mx.array,
+    table_start: mx.array,
     quantiles: Double,
     cell: mx.array,
     regulon: mx.array,
@@ -103,7 +103,7 @@ def paired_area(
     at = np.arange(laid[-1]) + np.repeat(ends[:-1][own] - laid[:-1], sizes)
     weight, modes = fx.normalised(likelihood, ends)[at], dd.to_numpy(mode)[at]
     ranks = average_ranks(signature)
-    signed, unsigned = _both_tails(ranks, peak, offset, quantiles)
+    signed, unsigned = _both_tails(ranks, max_rank_deviation, table_start, quantiles)
     genes = mx.array(np.array(targets)[at].astype(np.int64))
     place = mx.array(np.repeat(rows, sizes).astype(np.int64)) * ranks.shape[1] + genes
     present = (ranks.reshape(-1)[place] > 0)[None]
@@ -217,15 +217,17 @@ def _by_blocks(block, cells: int, edges: _Edges):  # type: ignore[no-untyped-def
 
 
 def _both_tails(
-    ranks: mx.array, peak: mx.array, offset: mx.array, quantiles: Double
+    ranks: mx.array, max_rank_deviation: mx.array, table_start: mx.array, quantiles: Double
 ) -> tuple[Double, Double]:
     present = ranks > 0
     middle = mx.sum(present, axis=1, keepdims=True).astype(mx.int32) + 1
     deviation = mx.where(present, mx.abs(ranks - middle), 0)
     own = mx.max(deviation, axis=1, keepdims=True)
-    largest = mx.where(peak[:, None] < 0, own, peak[:, None])
+    largest = mx.where(max_rank_deviation[:, None] < 0, own, max_rank_deviation[:, None])
     magnitude = mx.where(present, 2 * deviation + middle - largest, 0)
-    return normal_scores(ranks, offset, quantiles), normal_scores(magnitude, offset, quantiles)
+    return normal_scores(ranks, table_start, quantiles), normal_scores(
+        magnitude, table_start, quantiles
+    )
 
 
 def _sums(present: mx.array, scores: tuple[Double, Double], edges: _Edges) -> tuple[Double, Double]:

@@ -10,12 +10,13 @@ from __future__ import annotations
 import mlx.core as mx
 import numpy as np
 
+from .._constants import NOISE
 from . import _double as dd
 from . import _fixed as fx
 from ._double import Double
 
 _BITS = 50
-_NOISE = 1 << 10  # 2^-40: sizes that differ by less are equal
+_NOISE = int(NOISE * 2**_BITS)  # sizes that differ by less are equal
 _BLOCK = 1 << 21  # cells x edges at a time
 
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 import mlx.core as mx
 import numpy as np
 
-from . import _gpu
-from ._adaptive import adaptive_mi_by_arrays
+from . import _arrays, _gpu
 from ._planes import pack, path_of_ranks
 
 _BLOCK_COUNTS = 1 << 23  # joint counts of fixed bins held at a time
@@ -35,7 +34,7 @@ def adaptive_mi(
     y = pack(genes, mx.array(paths), levels)
     if _gpu.custom_kernels() is True:
         return _gpu.adaptive_mi(x, y, paths, log_width, n_log_n, min_count)
-    return adaptive_mi_by_arrays(x, y, samples, log_width, n_log_n, min_count)
+    return _arrays.adaptive_mi(x, y, samples, log_width, n_log_n, min_count)
 
 
 def binned_mi(

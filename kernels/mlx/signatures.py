@@ -9,14 +9,11 @@ from __future__ import annotations
 import mlx.core as mx
 import numpy as np
 
+from .._constants import HALF_BITS, NO_SPREAD, SMALLEST_EXPONENT, SUM_BITS
 from . import _double as dd
 from . import _fixed as fx
 from ._double import Double
 
-_FRACTION_BITS = 44
-_HALF_BITS = 22
-_SMALLEST_EXPONENT = -1021
-_NO_SPREAD = 2.0**-26
 _DOUBLE_BITS = 48
 
 
@@ -39,7 +36,7 @@ def gene_exponents(values: mx.array) -> mx.array:
     if cells == 0 or genes == 0:
         return mx.zeros((genes,), dtype=mx.int32)
     largest = mx.max(_bits(values)[2], axis=0)
-    exponent = mx.maximum((largest >> 52).astype(mx.int32) - 1022, _SMALLEST_EXPONENT)
+    exponent = mx.maximum((largest >> 52).astype(mx.int32) - 1022, SMALLEST_EXPONENT)
     return mx.where(largest > 0, exponent, 0)
 
 
@@ -54,11 +51,11 @@ def gene_sums(
     field = magnitude >> 52
     significand = mx.bitwise_and(magnitude, _constant((1 << 52) - 1))
     significand = significand + mx.where(field > 0, _constant(1 << 52), _constant(0))
-    shift = exponent[None].astype(mx.int64) - _FRACTION_BITS + 1075 - mx.maximum(field, 1)
+    shift = exponent[None].astype(mx.int64) - SUM_BITS + 1075 - mx.maximum(field, 1)
     size = significand >> mx.clip(shift, 0, 63)
     whole = mx.where(negative, -size, size)
-    high = whole >> _HALF_BITS
-    low = mx.bitwise_and(whole, _constant((1 << _HALF_BITS) - 1))
+    high = whole >> HALF_BITS
+    low = mx.bitwise_and(whole, _constant((1 << HALF_BITS) - 1))
     count = mx.sum((missing == False).astype(mx.int64), axis=0)  # noqa: E712 - an array
     return (
         count,
@@ -142,7 +139,7 @@ def leave_one_out_t(
     difference = dd.multiply(deviation, _rows(ratio, shape))
     total = _rows(spread, shape)
     squares = dd.subtract(total, dd.multiply(deviation, difference))
-    nothing = squares.hi <= total.hi * _NO_SPREAD
+    nothing = squares.hi <= total.hi * NO_SPREAD
     squares = fx.where(nothing, fx.zero_double(shape), squares)
     error = fx.sqrt(fx.quotient(squares, _rows(divisor, shape)))
     return _round_bits(fx.quotient(difference, error), bits)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import hashlib
+import inspect
 import os
 import threading
 import types
@@ -23,12 +24,13 @@ _THREAD_SAFE_LAYERS = ("tbb", "omp")
 
 
 def _digest() -> str:
-    """Eight digits that change when any file of this engine does.
+    """Eight digits that change when any file of this engine does, or one that engines share.
 
     Numba's disk cache looks at the file of a function alone, not at the files of what it inlines:
     without this an edited helper would leave stale machine code behind, silently.
     """
-    sources = sorted(Path(__file__).parent.glob("*.py"))
+    folder = Path(__file__).parent
+    sources = sorted([*folder.glob("*.py"), *folder.parent.glob("*.py")])
     digest = hashlib.blake2b(digest_size=4)
     for source in sources:
         digest.update(source.read_bytes())
@@ -58,8 +60,10 @@ def parallel(function: _Function, fewest: int = 0) -> _Function:
     The twin is the same function compiled without threads. It runs where starting Numba's threads
     would be useless or unsafe (see `may_start_threads`), or all arrays have fewer than `fewest`
     values; results are the same. Both forms are compiled at their first call and can be had as
-    `.threaded` and `.serial`. Arrays among the arguments are read-only inside.
+    `.threaded` and `.serial`. Arguments may be given by name; arrays among them are read-only
+    inside.
     """
+    signature = inspect.signature(function)
     function = _stamped(function)
     twin = types.FunctionType(
         function.__code__,
@@ -76,8 +80,9 @@ def parallel(function: _Function, fewest: int = 0) -> _Function:
     serial = numba.njit(parallel=False, **options)(twin)
 
     @functools.wraps(function)
-    def run(*arguments: Any) -> Any:
-        alike = [_read_only(a) if isinstance(a, np.ndarray) else a for a in arguments]
+    def run(*arguments: Any, **named: Any) -> Any:
+        given = signature.bind(*arguments, **named).args
+        alike = [_read_only(a) if isinstance(a, np.ndarray) else a for a in given]
         enough = max((a.size for a in alike if isinstance(a, np.ndarray)), default=0) >= fewest
         return (threaded if enough and may_start_threads() else serial)(*alike)
 

@@ -1,4 +1,21 @@
-"""Sorting of packed keys: 64-bit words that carry a key above and a position below."""
+"""The sorter of this engine: one row of float64 values, in time nearly proportional to its length.
+
+A value is turned into a *key*, a whole number in the order of the values. What is sorted are
+*words* of 64 bits: the place of a value in its row in the low bits, and above them the upper bits
+of its key. So two words are compared without a look at the keys, and equal keys stand in the order
+of their places. There are three steps:
+
+1. `sort_places` makes the words and sorts them. Up to 200 are merged, from runs of eight that a
+   network without branches sorts. More are sorted by two passes of a radix sort over the 16 to 24
+   bits in which the keys of the row differ; the few that this leaves out of order are inserted,
+   and where they are many all are merged.
+2. Words whose keys differ only in the low bits, which found no room, are sorted by those
+   (`_settle`).
+3. Callers walk over the groups of equal keys (ties): `tie_end` tells where one ends.
+
+Random keys decide the order of ties where it must be random: the words of a tie are sorted once
+more, by hashes (ranks.py). `scratch` makes the working space, which serves one row after another.
+"""
 
 from __future__ import annotations
 
@@ -6,60 +23,191 @@ import numpy as np
 
 from ._jit import jit
 
+ZERO = np.uint64(1 << 63)  # the key of 0.0; also the bits of -0.0, the sign alone
+MISSING = np.uint64(0xFFFFFFFFFFFFFFFF)  # the key of NaN
+_INFINITY = np.uint64(0x7FF0000000000000)
+_ONE = np.uint64(1)
 _RUN = 8  # words sorted by a network before merging
-_SMALL = 2048  # up to here merging beats the radix sort
-_DIGIT = 11  # bits
-_UPPER_DIGITS = 3  # tell nearly all values apart; what they leave is sorted run by run
+_MERGED = 200  # words up to which merging beats the radix sort
+_LONGEST_DIGIT = 12  # bits of a pass of the radix sort
+_MOVES = 8  # of a word, on average: with more, insertion is slower than merging
 
 
 @jit
-def position_bits(n):
-    """Bits that hold the positions 0..n - 1, at least one."""
-    bits = 1
-    while (np.int64(1) << bits) < n:
-        bits += 1
-    return bits
+def scratch(n):
+    """Working space for rows of up to n values: keys, words, a second array of words, counts, mask.
 
-
-@jit
-def sort_words(words, buffer, n, low_bits):
-    """Sort the first n words, all different, in place; the low_bits lowest are in order already.
-
-    buffer is as long as words.
+    The mask covers the low bits of a word, which hold the places 0 ... n - 1.
     """
-    if n <= _SMALL:
+    mask = np.uint64(1)
+    while mask + _ONE < np.uint64(n):
+        mask = mask + mask + _ONE
+    return (
+        np.empty(n, np.uint64),
+        np.empty(n, np.uint64),
+        np.empty(n, np.uint64),
+        np.empty(2 << _LONGEST_DIGIT if n > _MERGED else 0, np.int32),
+        mask,
+    )
+
+
+@jit
+def order_key(bits):
+    """A whole number in the order of the float64 with these bits; `MISSING`, the largest, for NaN.
+
+    0.0 and -0.0 have the key `ZERO`. Without branches: signs are hard to predict.
+    """
+    bits = np.uint64(0) if bits == ZERO else bits
+    key = bits ^ (np.uint64(np.int64(bits) >> np.int64(63)) | ZERO)
+    return MISSING if (bits & ~ZERO) > _INFINITY else key
+
+
+@jit
+def sort_row(values, space):
+    """Sort the places of a row by value, equal values by place; returns how many are not NaN.
+
+    Then ``words[i] & mask`` is the place of the value number i by size, with the words and the mask
+    of the working space. `tie_end` walks over them.
+    """
+    keys, words = space[0], space[1]
+    bits = values.view(np.uint64)
+    smallest, largest = MISSING, np.uint64(0)
+    n = 0
+    for i in range(len(values)):
+        key = order_key(bits[i])
+        keys[i] = key
+        words[n] = np.uint64(i)  # a missing value is overwritten by the next
+        smallest = min(smallest, key)
+        largest = max(largest, np.uint64(0) if key == MISSING else key)
+        n += key != MISSING
+    sort_places(space, n, smallest, largest)
+    return n
+
+
+@jit
+def tie_end(space, start, n):
+    """End of the group of equal keys that begins at `start` of n sorted words."""
+    keys, words, _, _, mask = space
+    stop = start + 1
+    if stop < n and (words[stop] ^ words[start]) <= mask:
+        key = keys[np.int64(words[start] & mask)]
+        while stop < n and keys[np.int64(words[stop] & mask)] == key:
+            stop += 1
+    return stop
+
+
+@jit
+def sort_places(space, n, smallest, largest):
+    """Sort the first n words by the keys of their places; before, they are ascending places.
+
+    smallest, largest: bounds of the keys, the closer the better.
+    """
+    keys, words, buffer, counts, mask = space
+    for i in range(n):
+        place = words[i]
+        words[i] = (keys[np.int64(place)] & ~mask) | place
+    if n <= _MERGED:
         _merge_sort(words, buffer, n)
-        return
-    first_bit = 64 - _UPPER_DIGITS * _DIGIT
-    _radix_sort(words, buffer, n, first_bit)
+    else:
+        _radix_sort(words, buffer, counts, n, smallest & ~mask, largest | mask)
+    agree = False
+    for i in range(1, n):
+        agree |= (words[i] ^ words[i - 1]) <= mask
+    if agree:
+        _settle(keys, words, buffer, n, mask)
+
+
+@jit
+def _settle(keys, words, buffer, n, mask):
+    """Sort the words that agree above their places by the bits of their keys that found no room."""
     begin = 0
     while begin < n:
-        top = words[begin] >> np.uint64(first_bit)
+        first = keys[np.int64(words[begin] & mask)]
+        differ = False
         end = begin + 1
-        ordered = True
-        while end < n and words[end] >> np.uint64(first_bit) == top:
-            ordered &= words[end - 1] < words[end]
+        while end < n and (words[end] ^ words[begin]) <= mask:
+            differ |= keys[np.int64(words[end] & mask)] != first
             end += 1
-        if not ordered:
-            if end - begin <= _SMALL:
-                _merge_sort(words[begin:end], buffer, end - begin)
-            else:
-                _radix_sort(words[begin:end], buffer, end - begin, low_bits)
+        if differ:
+            upper = words[begin] & ~mask
+            for i in range(begin, end):
+                place = words[i] & mask
+                words[i] = (keys[np.int64(place)] & mask) * (mask + _ONE) + place
+            _merge_sort(words[begin:end], buffer, end - begin)
+            for i in range(begin, end):
+                words[i] = upper | (words[i] & mask)
         begin = end
 
 
 @jit
-def _merge_sort(words, buffer, n):
-    whole = n // _RUN * _RUN
-    for begin in range(0, whole, _RUN):
-        _sort_eight(words, begin)
-    for i in range(whole + 1, n):
+def _radix_sort(words, buffer, counts, n, smallest, largest):
+    """Sort words by the upper bits of their range in two passes, then all bits by insertion."""
+    digit = np.uint64(8)
+    while np.int64(digit) < _LONGEST_DIGIT and (np.int64(1) << np.int64(digit)) < 2 * n:
+        digit += _ONE
+    buckets = np.int64(1) << np.int64(digit)
+    shift = np.uint64(0)
+    while (largest - smallest) >> shift >= _ONE << (digit + digit):
+        shift += _ONE
+    upper, last = shift + digit, np.uint64(buckets - 1)
+    low_counts, high_counts = counts[:buckets], counts[buckets : 2 * buckets]
+    counts[: 2 * buckets] = 0
+    for i in range(n):
+        low_counts[np.int64(((words[i] - smallest) >> shift) & last)] += 1
+        high_counts[np.int64((words[i] - smallest) >> upper)] += 1
+    _starts(low_counts)
+    _starts(high_counts)
+    for i in range(n):
+        bucket = np.int64(((words[i] - smallest) >> shift) & last)
+        buffer[low_counts[bucket]] = words[i]
+        low_counts[bucket] += 1
+    for i in range(n):
+        bucket = np.int64((buffer[i] - smallest) >> upper)
+        words[high_counts[bucket]] = buffer[i]
+        high_counts[bucket] += 1
+    moves = 0
+    for i in range(1, n):
         word = words[i]
         j = i
-        while j > whole and words[j - 1] > word:
+        while j > 0 and words[j - 1] > word:
             words[j] = words[j - 1]
             j -= 1
         words[j] = word
+        moves += i - j
+        if moves > _MOVES * n:
+            _merge_sort(words, buffer, n)
+            return
+
+
+@jit
+def _starts(counts):
+    """Turn the counts of a digit into where its first word goes."""
+    total = 0
+    for bucket in range(len(counts)):
+        count = counts[bucket]
+        counts[bucket] = total
+        total += count
+
+
+@jit
+def _insert(words, begin, end):
+    """Sort a few words by insertion."""
+    for i in range(begin + 1, end):
+        word = words[i]
+        j = i
+        while j > begin and words[j - 1] > word:
+            words[j] = words[j - 1]
+            j -= 1
+        words[j] = word
+
+
+@jit
+def _merge_sort(words, buffer, n):
+    """Merge runs of eight, of sixteen, ... from one array into the other and back."""
+    whole = n // _RUN * _RUN
+    for begin in range(0, whole, _RUN):
+        _sort_eight(words, begin)
+    _insert(words, whole, n)
     width = _RUN
     source, target = words, buffer
     while width < n:
@@ -123,6 +271,7 @@ def _merge_equal(source, target, begin, width):
 
 @jit
 def _passes(n):
+    """How often runs are merged until one is left."""
     passes = 0
     width = _RUN
     while width < n:
@@ -153,34 +302,36 @@ def _merge(source, target, begin, middle, end):
 
 
 @jit
-def _radix_sort(words, buffer, n, low_bits):
-    """Least significant digit first; all histograms in one pass; digits that never vary skipped."""
-    digits = (64 - low_bits + _DIGIT - 1) // _DIGIT
-    size = 1 << _DIGIT
-    mask = np.uint64(size - 1)
-    counts = np.zeros((digits, size), dtype=np.int64)
-    for i in range(n):
-        word = words[i] >> np.uint64(low_bits)
-        for d in range(digits):
-            counts[d, np.int64((word >> np.uint64(d * _DIGIT)) & mask)] += 1
-    source, target = words, buffer
-    swapped = False
-    for d in range(digits):
-        shift = np.uint64(low_bits + d * _DIGIT)
-        if counts[d, np.int64((words[0] >> shift) & mask)] == n:
-            continue
-        place = 0
-        for v in range(size):
-            count = counts[d, v]
-            counts[d, v] = place
-            place += count
-        for i in range(n):
-            word = source[i]
-            v = np.int64((word >> shift) & mask)
-            target[counts[d, v]] = word
-            counts[d, v] += 1
-        source, target = target, source
-        swapped = not swapped
-    if swapped:
-        for i in range(n):
-            words[i] = buffer[i]
+def rank_row(values, space, ranks):
+    """Twice the average rank of each value of a row (0 for NaN); returns how many are not NaN.
+
+    Zeros are one tie and are not sorted, so sparse rows are cheap.
+    """
+    keys, words, _, _, mask = space
+    bits = values.view(np.uint64)
+    smallest, largest = MISSING, np.uint64(0)
+    n = negative = zeros = 0
+    for i in range(len(values)):
+        key = order_key(bits[i])
+        keys[i] = key
+        if key == ZERO:
+            zeros += 1
+        elif key != MISSING:
+            words[n] = np.uint64(i)
+            smallest = min(smallest, key)
+            largest = max(largest, key)
+            negative += key < ZERO
+            n += 1
+    if n < len(values):
+        shared = 2 * negative + zeros + 1
+        for i in range(len(values)):
+            ranks[i] = shared if keys[i] == ZERO else 0
+    sort_places(space, n, smallest, largest)
+    begin = 0
+    while begin < n:
+        end = tie_end(space, begin, n)
+        shared = begin + end + 1 + (2 * zeros if begin >= negative else 0)
+        for i in range(begin, end):
+            ranks[np.int64(words[i] & mask)] = shared
+        begin = end
+    return n + zeros

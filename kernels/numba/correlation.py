@@ -13,15 +13,11 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
+@parallel
 def rank_products(
     ranks: NDArray[np.int32], first: NDArray[np.int64], second: NDArray[np.int64]
 ) -> NDArray[np.int64]:
     """See the reference. Pairs with one `first` after another keep its row in the cache."""
-    return _products(ranks, first, second)
-
-
-@parallel
-def _products(ranks, first, second):
     products = np.empty(first.shape[0], dtype=np.int64)
     for pair in prange(first.shape[0]):
         products[pair] = _product(ranks[first[pair]], ranks[second[pair]])

@@ -7,15 +7,16 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numba import prange
 
+from .._constants import DISCOUNT_BITS
 from ._jit import jit, parallel
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-_FRACTION_BITS = 30
 _GENES = 16  # columns copied together: two cache lines of a row
 
 
+@parallel
 def dpi(
     edges: NDArray[np.int64],
     between: NDArray[np.int64],
@@ -27,11 +28,6 @@ def dpi(
     An edge can only fall to regulators whose edge to the gene is stronger, and falls to the first
     that will do; so a gene of k regulators costs at most k^2 / 2 comparisons.
     """
-    return _dpi(edges, between, network, np.int64(kept_fraction))
-
-
-@parallel
-def _dpi(edges, between, network, kept_fraction):
     rows, genes = edges.shape
     regulators = network.shape[0]
     kept = np.zeros((rows, genes), dtype=np.bool_)
@@ -84,20 +80,16 @@ def _explained(edge, between, regulators, strength, count, kept_fraction):
 @jit
 def _discount(mi, kept_fraction):
     """``ceil(mi * kept_fraction / 2^30)``, exact although the product may pass 2^63."""
-    high = mi >> _FRACTION_BITS
-    low = mi & ((1 << _FRACTION_BITS) - 1)
+    high = mi >> DISCOUNT_BITS
+    low = mi & ((1 << DISCOUNT_BITS) - 1)
     return high * kept_fraction + (
-        (low * kept_fraction + (1 << _FRACTION_BITS) - 1) >> _FRACTION_BITS
+        (low * kept_fraction + (1 << DISCOUNT_BITS) - 1) >> DISCOUNT_BITS
     )
 
 
+@parallel
 def weakest_pairs(between: NDArray[np.int64], network: NDArray[np.int64]) -> NDArray[np.bool_]:
     """See the reference. A pair looks at the targets of its first regulator until one decides."""
-    return _weakest_pairs(between, network)
-
-
-@parallel
-def _weakest_pairs(between, network):
     regulators, genes = network.shape
     marked = np.zeros((regulators, regulators), dtype=np.bool_)
     for i in prange(regulators):

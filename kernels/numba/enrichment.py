@@ -5,68 +5,12 @@ from __future__ import annotations
 import numpy as np
 from numba import prange
 
+from .._constants import NOISE
 from ._jit import jit, parallel
-from ._order import score_row, scratch
+from ._sorting import scratch, sort_row, tie_end
 
-_NOTHING = 2.0**-40  # a directed part this small counts as positive
 _LANES = 4  # cells whose sums run side by side: a gene's scores are one cache line
 _TILE = 16  # cells that share working space
-
-
-def normal_scores(ranks, offset, quantiles):
-    """Look up the normal quantile of every rank; a missing value (rank 0) scores 0."""
-    return _normal_scores(ranks, offset, quantiles)
-
-
-def area(signature, peak, offset, quantiles, indptr, targets, mode, likelihood):
-    """Enrichment score and NES of every regulon in every cell; a missing gene weighs nothing."""
-    tail = likelihood * (1 - np.abs(mode))
-    return _area(
-        signature, peak, offset, quantiles, indptr, targets, likelihood * mode, tail, likelihood
-    )
-
-
-def weighted_area(
-    signature,
-    weights,
-    weighted_norm,
-    peak,
-    offset,
-    quantiles,
-    indptr,
-    targets,
-    mode,
-    likelihood,
-):
-    """Enrichment (aREA) with a weight for every gene of every cell."""
-    return _weighted_area(
-        signature,
-        weights,
-        weighted_norm,
-        peak,
-        offset,
-        quantiles,
-        indptr,
-        targets,
-        mode,
-        likelihood,
-    )
-
-
-def paired_area(
-    signature, peak, offset, quantiles, cell, regulon, indptr, targets, mode, likelihood
-):
-    """Enrichment score and NES of given pairs of a cell and a regulon."""
-    if len(cell) == 0:
-        return np.zeros(0), np.zeros(0)
-    return _paired_area(
-        signature, peak, offset, quantiles, cell, regulon, indptr, targets, mode, likelihood
-    )
-
-
-def weighted_mean(signature, indptr, targets, weights):
-    """Mean of the targets' values, weighted and signed; missing genes are left out."""
-    return _weighted_mean(signature, indptr, targets, weights)
 
 
 def target_sums(cell, gene, value, n_cells, n_genes, indptr, targets, weight):
@@ -93,12 +37,13 @@ def _target_sums(start, gene, value, regulons, first, owner, weight):
 
 
 @parallel
-def _normal_scores(ranks, offset, quantiles):
+def normal_scores(ranks, table_start, quantiles):
+    """Look up the normal quantile of every rank; a missing value (rank 0) scores 0."""
     scores = np.zeros(ranks.shape)
     for cell in prange(len(ranks)):
         for gene in range(ranks.shape[1]):
             if ranks[cell, gene] > 0:
-                scores[cell, gene] = quantiles[offset[cell] + ranks[cell, gene]]
+                scores[cell, gene] = quantiles[table_start[cell] + ranks[cell, gene]]
     return scores
 
 
@@ -106,15 +51,56 @@ def _normal_scores(ranks, offset, quantiles):
 def _joined(directed, undirected):
     """Directed and undirected parts as one score; a directed part of 0 counts as positive."""
     size = abs(directed) + max(undirected, 0.0)
-    return -size if directed < -_NOTHING else size
+    return -size if directed < -NOISE else size
+
+
+@jit
+def _score_row(values, space, max_rank_deviation, table_start, quantiles, scores):
+    """Two-tail and one-tail normal score of each value, side by side (0 for NaN).
+
+    In the order of the ranks, so that the table is read from end to end. Returns how many values
+    aren't NaN.
+    """
+    n = sort_row(values, space)
+    keys, words, _, _, mask = space
+    if n < len(values):
+        scores[:] = 0.0
+    if n == 0:
+        return n
+    middle = n + 1
+    largest = max_rank_deviation
+    if max_rank_deviation < 0:
+        # The ranks farthest from the middle are those of the first and of the last tie.
+        last = keys[np.int64(words[n - 1] & mask)]
+        start = n - 1
+        while start > 0 and keys[np.int64(words[start - 1] & mask)] == last:
+            start -= 1
+        largest = max(start + 1 + n - middle, middle - 1 - tie_end(space, 0, n))
+    start = 0
+    while start < n:
+        stop = tie_end(space, start, n)
+        rank = start + 1 + stop
+        signed = quantiles[table_start + rank]
+        unsigned = quantiles[table_start + 2 * abs(rank - middle) + middle - largest]
+        for i in range(start, stop):
+            gene = np.int64(words[i] & mask)
+            scores[gene, 0] = signed
+            scores[gene, 1] = unsigned
+        start = stop
+    return n
 
 
 @parallel
-def _area(signature, peak, offset, quantiles, indptr, targets, directed, tail, likelihood):
+def area(signature, max_rank_deviation, table_start, quantiles, indptr, targets, mode, likelihood):
+    """Enrichment score and NES of every regulon in every cell; a missing gene weighs nothing."""
     cells, genes = signature.shape
     regulons = len(indptr) - 1
     score = np.empty((cells, regulons))
     nes = np.empty((cells, regulons))
+    directed, tail = np.empty(len(mode)), np.empty(len(mode))
+    for e in range(len(mode)):
+        directed[e] = likelihood[e] * mode[e]
+        tail[e] = likelihood[e] * (1 - abs(mode[e]))
     total = np.zeros(regulons)
     factor = np.zeros(regulons)
     for r in range(regulons):
@@ -130,8 +116,13 @@ def _area(signature, peak, offset, quantiles, indptr, targets, directed, tail, l
         scores = np.zeros((_LANES, genes, 2))
         known = np.zeros(_LANES, np.int64)
         for cell in range(start, stop):
-            known[cell - start] = score_row(
-                signature[cell], space, peak[cell], offset[cell], quantiles, scores[cell - start]
+            known[cell - start] = _score_row(
+                signature[cell],
+                space,
+                max_rank_deviation[cell],
+                table_start[cell],
+                quantiles,
+                scores[cell - start],
             )
         lanes = _side_by_side(scores)
         both = np.empty((2, _LANES))
@@ -198,9 +189,19 @@ def _present(values, targets, likelihood, start, stop):
 
 
 @parallel
-def _weighted_area(
-    signature, weights, weighted_norm, peak, offset, quantiles, indptr, targets, mode, likelihood
+def weighted_area(
+    signature,
+    weights,
+    weighted_norm,
+    max_rank_deviation,
+    table_start,
+    quantiles,
+    indptr,
+    targets,
+    mode,
+    likelihood,
 ):
+    """Enrichment (aREA) with a weight for every gene of every cell."""
     cells, genes = signature.shape
     regulons = len(indptr) - 1
     score = np.full((cells, regulons), np.nan)
@@ -209,7 +210,14 @@ def _weighted_area(
         space = scratch(genes)
         scores = np.empty((genes, 2))
         for cell in range(tile * _TILE, min(cells, (tile + 1) * _TILE)):
-            score_row(signature[cell], space, peak[cell], offset[cell], quantiles, scores)
+            _score_row(
+                signature[cell],
+                space,
+                max_rank_deviation[cell],
+                table_start[cell],
+                quantiles,
+                scores,
+            )
             for r in range(regulons):
                 sum_d, sum_t, sum_l, square, largest = 0.0, 0.0, 0.0, 0.0, 0.0
                 for e in range(indptr[r], indptr[r + 1]):
@@ -229,15 +237,29 @@ def _weighted_area(
 
 
 @parallel
-def _paired_area(
-    signature, peak, offset, quantiles, cell, regulon, indptr, targets, mode, likelihood
+def paired_area(
+    signature,
+    max_rank_deviation,
+    table_start,
+    quantiles,
+    cell,
+    regulon,
+    indptr,
+    targets,
+    mode,
+    likelihood,
 ):
+    """Enrichment score and NES of given pairs of a cell and a regulon."""
     cells, genes = signature.shape
+    if len(cell) == 0:
+        return np.zeros(0), np.zeros(0)
     scores = np.empty((cells, genes, 2))
     for tile in prange((cells + _TILE - 1) // _TILE):
         space = scratch(genes)
         for c in range(tile * _TILE, min(cells, (tile + 1) * _TILE)):
-            score_row(signature[c], space, peak[c], offset[c], quantiles, scores[c])
+            _score_row(
+                signature[c], space, max_rank_deviation[c], table_start[c], quantiles, scores[c]
+            )
     score = np.full(len(cell), np.nan)
     nes = np.full(len(cell), np.nan)
     for task in prange(len(cell)):
@@ -256,7 +278,8 @@ def _paired_area(
 
 
 @parallel
-def _weighted_mean(signature, indptr, targets, weights):
+def weighted_mean(signature, indptr, targets, weights):
+    """Mean of the targets' values, weighted and signed; missing genes are left out."""
     cells = len(signature)
     regulons = len(indptr) - 1
     result = np.empty((cells, regulons))

@@ -5,26 +5,22 @@ from __future__ import annotations
 import numpy as np
 from numba import prange
 
+from .._constants import NOISE
 from ._jit import jit, parallel, popcount
-from ._order import descend_row, scratch
+from ._sorting import scratch, sort_row, tie_end
 
 _ONE = np.uint64(1)
-_NOISE = 2.0**-40  # sizes that differ by less are equal
 
 
 def running_sum(signature, weight, indptr, targets):
     """Largest excursion of the running sum of each regulon in each cell."""
     none = np.zeros((0, signature.shape[1]), np.int32)
-    return _running_sums(signature, weight, none, indptr, targets)[0]
-
-
-def permuted_running_sum(signature, weight, permutations, indptr, targets):
-    """Score; mean of the permuted scores of its sign; how many those are; how many as extreme."""
-    return _running_sums(signature, weight, permutations, indptr, targets)
+    return permuted_running_sum(signature, weight, none, indptr, targets)[0]
 
 
 @parallel
-def _running_sums(signature, weight, permutations, indptr, targets):
+def permuted_running_sum(signature, weight, permutations, indptr, targets):
+    """Score; mean of the permuted scores of its sign; how many those are; how many as extreme."""
     cells, genes = signature.shape
     regulons = len(indptr) - 1
     score = np.zeros((cells, regulons))
@@ -36,7 +32,7 @@ def _running_sums(signature, weight, permutations, indptr, targets):
         place = np.empty(genes, np.int64)
         first = np.empty(genes, np.int64)
         last = np.empty(genes, np.int64)
-        n = descend_row(signature[cell], space, place, first, last)
+        n = _descend_row(signature[cell], space, place, first, last)
         heights = np.empty(genes)
         for gene in range(genes):
             heights[place[gene]] = weight[cell, gene]
@@ -60,11 +56,39 @@ def _running_sums(signature, weight, permutations, indptr, targets):
                 if (null >= 0) == (observed >= 0):
                     mean[cell, r] += null
                     same[cell, r] += 1
-                    extreme[cell, r] += abs(null) >= abs(observed) - _NOISE
+                    extreme[cell, r] += abs(null) >= abs(observed) - NOISE
         for r in range(regulons):
             if same[cell, r] > 0:
                 mean[cell, r] /= same[cell, r]
     return score, mean, same, extreme
+
+
+@jit
+def _descend_row(values, space, place, first, last):
+    """Places of a row's values by decreasing value; returns how many aren't NaN.
+
+    `place[i]` is where column i goes (ties by column; missing ones last, by column), `first` and
+    `last` the ends of the tie that a place belongs to.
+    """
+    n = sort_row(values, space)
+    words, mask = space[1], space[4]
+    start = 0
+    while start < n:
+        stop = tie_end(space, start, n)
+        for i in range(start, stop):
+            where = n - stop + i - start
+            place[np.int64(words[i] & mask)] = where
+            first[where] = n - stop
+            last[where] = n - start - 1
+        start = stop
+    where = n
+    for i in range(len(values)):
+        if values[i] != values[i]:
+            place[i] = where
+            first[where] = n
+            last[where] = len(values) - 1
+            where += 1
+    return n
 
 
 @jit
@@ -107,4 +131,4 @@ def _one(targets, start, stop, place, moved, n, heights, first, last, marks):
             passed += 1
     if tie >= 0:
         top = max(top, gained / total - (before + 1 - passed) / misses)
-    return top if top > _NOISE - bottom else bottom
+    return top if top > NOISE - bottom else bottom

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 _BLOCK_BYTES = 24 * 1024  # of masks of genes that are visited again and again
 
 
+@parallel
 def adaptive_mi(
     regulators: NDArray[np.int32],
     genes: NDArray[np.int32],
@@ -38,11 +39,6 @@ def adaptive_mi(
     masks give the sixteen counts of depth 2, because the marginal counts are known. Cells which
     must be cut further (one pair in five, if independent) are walked with an explicit stack.
     """
-    return _adaptive(regulators, genes, split, log_width, n_log_n, int(min_count))
-
-
-@parallel
-def _adaptive(regulators, genes, split, log_width, n_log_n, min_count):
     n_regulators, samples = regulators.shape
     n_genes = genes.shape[0]
     mi = np.zeros((n_regulators, n_genes), dtype=np.int64)
@@ -327,6 +323,7 @@ def _four_leaves(hh, hl, lh, ll, x_low, y_low, log_width, n_log_n):
     )  # fmt: skip
 
 
+@parallel
 def binned_mi(
     regulators: NDArray[np.uint8],
     genes: NDArray[np.uint8],
@@ -335,11 +332,6 @@ def binned_mi(
     half_cell: int,
 ) -> NDArray[np.int64]:
     """See the reference. With B bins, a word of 64 samples costs (B - 1)^2 ANDs and popcounts."""
-    return _binned(regulators, genes, int(n_bins), n_log_n, np.int64(half_cell))
-
-
-@parallel
-def _binned(regulators, genes, n_bins, n_log_n, half_cell):
     n_regulators, samples = regulators.shape
     n_genes = genes.shape[0]
     mi = np.zeros((n_regulators, n_genes), dtype=np.int64)

@@ -6,19 +6,14 @@ import numpy as np
 from numba import prange
 
 from ._jit import jit, parallel
-from ._order import rank_row, scratch
+from ._sorting import rank_row, scratch
 
 _TILE = 16
 
 
+@parallel
 def narnea(magnitude, sign, indptr, targets, mode, likelihood, by_likelihood):
     """Directed D, undirected U, their correlation; the D and U of the best regulon up and down."""
-    results = _narnea(magnitude, sign, indptr, targets, mode, likelihood, by_likelihood)
-    return results[0], results[1], results[2], results[3], results[4], results[5]
-
-
-@parallel
-def _narnea(magnitude, sign, indptr, targets, mode, likelihood, by_likelihood):
     cells, genes = magnitude.shape
     regulons = len(indptr) - 1
     result = np.full((6, cells, regulons), np.nan)
@@ -45,7 +40,7 @@ def _narnea(magnitude, sign, indptr, targets, mode, likelihood, by_likelihood):
                     by_likelihood,
                     result[:, cell, r],
                 )
-    return result
+    return result[0], result[1], result[2], result[3], result[4], result[5]
 
 
 @jit

@@ -5,13 +5,14 @@ from __future__ import annotations
 import numpy as np
 from numba import prange
 
+from .._constants import NOISE
 from ._jit import parallel
-from ._order import rank_row, scratch
+from ._sorting import rank_row, scratch
 
-_NOTHING = 2.0**-40  # a directed part this small counts as positive
 _TILE = 256  # tests of one task; neighbours mostly share cell and regulator
 
 
+@parallel
 def shared_target_scores(
     signature,
     direction,
@@ -27,37 +28,6 @@ def shared_target_scores(
     likelihood,
 ):
     """NES (aREA) of each pair's shared targets, ranked among the regulator's own."""
-    return _shared_target_scores(
-        signature,
-        direction,
-        cell,
-        pair,
-        regulator,
-        shared_indptr,
-        shared,
-        quantiles,
-        indptr,
-        targets,
-        mode,
-        likelihood,
-    )
-
-
-@parallel
-def _shared_target_scores(
-    signature,
-    direction,
-    cell,
-    pair,
-    regulator,
-    shared_indptr,
-    shared,
-    quantiles,
-    indptr,
-    targets,
-    mode,
-    likelihood,
-):
     tests = len(cell)
     score = np.full(tests, np.nan)
     longest = 0
@@ -97,6 +67,6 @@ def _shared_target_scores(
             if most > 0:
                 directed = sum_d / total
                 es = abs(directed) + max(sum_u / total, 0.0)
-                es = -es if directed < -_NOTHING else es
+                es = -es if directed < -NOISE else es
                 score[test] = es * np.sqrt(square) / most
     return score

@@ -7,13 +7,10 @@ import math
 import numpy as np
 from numba import prange
 
+from .._constants import HALF_BITS, NO_SPREAD, SMALLEST_EXPONENT, SUM_BITS
 from ._jit import jit, parallel_from
 
-_FRACTION_BITS = 44
-_HALF_BITS = 22
-_HALF_MASK = (1 << 22) - 1
-_SMALLEST_EXPONENT = -1021
-_NO_SPREAD = 2.0**-26
+_HALF_MASK = (1 << HALF_BITS) - 1
 _LARGEST_SHIFT = 1000
 _TILE = 64  # genes or cells of one task
 _LINE = 8  # values of a cache line
@@ -22,36 +19,17 @@ _ROUNDS = 60  # of a selection; about 1.4 log2(n) on average
 _SIZE, _NORMAL, _HUGE, _INFINITE = 2**63 - 1, 1 << 52, 2046 << 52, 2047 << 52
 
 
-def gene_exponents(values):
-    """Smallest e with |x| < 2^e for every value of the gene (at least -1021); 0 without values."""
-    return _gene_exponents(values)
-
-
 def gene_sums(values, exponent):
     """Whole-number sums of each gene."""
-    shift = _FRACTION_BITS - exponent
+    shift = SUM_BITS - exponent
     first = np.minimum(shift, _LARGEST_SHIFT)  # two powers of two: one might overflow
     sums = _gene_sums(values, np.ldexp(1.0, first), np.ldexp(1.0, shift - first))
     return sums[0], sums[1], sums[2], sums[3], sums[4]
 
 
-def gene_medians(values):
-    """Median and median absolute deviation of each gene, missing values left out."""
-    return _gene_medians(values)
-
-
-def standardise(values, centre, scale, bits):
-    """(value - centre) / scale, rounded to `bits` significant bits."""
-    return _standardise(values, centre, scale, bits)
-
-
-def leave_one_out_t(values, count, mean, spread, bits):
-    """One-sample t of each value's differences from the gene's other values."""
-    return _leave_one_out_t(values, count, mean, spread, bits)
-
-
 @parallel_from(1 << 19)
-def _gene_exponents(values):
+def gene_exponents(values):
+    """Smallest e with |x| < 2^e for every value of the gene (at least -1021); 0 without values."""
     cells, genes = values.shape
     result = np.zeros(genes, np.int32)
     for tile in prange((genes + _TILE - 1) // _TILE):
@@ -65,7 +43,7 @@ def _gene_exponents(values):
         for gene in range(start, stop):
             if largest[gene - start] > 0:
                 exponent = math.frexp(largest[gene - start])[1]
-                result[gene] = max(exponent, _SMALLEST_EXPONENT)
+                result[gene] = max(exponent, SMALLEST_EXPONENT)
     return result
 
 
@@ -80,7 +58,7 @@ def _gene_sums(values, scale, more):
                 x = values[cell, gene]
                 if x == x:
                     whole = np.int64(x * scale[gene] * more[gene])
-                    high, low = whole >> _HALF_BITS, whole & _HALF_MASK
+                    high, low = whole >> HALF_BITS, whole & _HALF_MASK
                     result[0, gene] += 1
                     result[1, gene] += whole
                     result[2, gene] += high * high
@@ -90,7 +68,8 @@ def _gene_sums(values, scale, more):
 
 
 @parallel_from(1 << 16)
-def _gene_medians(values):
+def gene_medians(values):
+    """Median and median absolute deviation of each gene, missing values left out."""
     cells, genes = values.shape
     centre = np.empty(genes)
     spread = np.empty(genes)
@@ -170,7 +149,8 @@ def _round_bits(value, bits):
 
 
 @parallel_from(1 << 19)
-def _standardise(values, centre, scale, bits):
+def standardise(values, centre, scale, bits):
+    """(value - centre) / scale, rounded to `bits` significant bits."""
     result = np.empty(values.shape)
     for cell in prange(values.shape[0]):
         row = result[cell]
@@ -206,7 +186,8 @@ def _round_row(row, bits):
 
 
 @parallel_from(1 << 19)
-def _leave_one_out_t(values, count, mean, spread, bits):
+def leave_one_out_t(values, count, mean, spread, bits):
+    """One-sample t of each value's differences from the gene's other values."""
     result = np.empty(values.shape)
     for cell in prange(values.shape[0]):
         for gene in range(values.shape[1]):
@@ -214,7 +195,7 @@ def _leave_one_out_t(values, count, mean, spread, bits):
             deviation = values[cell, gene] - mean[gene]
             difference = deviation * (count[gene] / others)
             squares = spread[gene] - deviation * deviation * (count[gene] / others)
-            if squares <= spread[gene] * _NO_SPREAD:
+            if squares <= spread[gene] * NO_SPREAD:
                 squares = 0.0
             result[cell, gene] = difference / np.sqrt(squares / (others - 1) / others)
         _round_row(result[cell], bits)

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 def copula_mi(
     regulators: NDArray[np.int8], genes: NDArray[np.int8], degree: int
 ) -> NDArray[np.int64]:
-    """Mutual information of each regulator with each gene, in nats with 40 fractional bits.
+    """Mutual information of a Gaussian copula with a parabola, from exact sums of whole scores.
 
     With h1, h2 the scores of a gene and a, b, c the correlations over samples of (h1, h1),
     (h2, h1), (h1, h2),
@@ -23,15 +23,24 @@ def copula_mi(
         R^2 = max(a^2 + b^2, a^2 + c^2),   MI = -1/2 ln(1 - R^2)
 
     which is the mutual information of a Gaussian copula where b = c = 0 (Ince et al. 2017), and a
-    lower bound of it where one gene follows a parabola of the other's score.
+    lower bound of it where one gene follows a parabola of the other's score. With square scores,
+    R^2 is the lesser of this and of the studentised one, in which each squared covariance is
+    divided by n sum(h_x^2 h_y^2) (DiCiccio and Romano 2017).
 
-    regulators, genes: whole scores, regulators x terms x samples and genes x terms x samples. The
-        terms are h1; for degree 2 also h2. Where there are twice as many, the others are the
-        square scores round(h^2 / 127), and R^2 is the lesser of the above and of the studentised
-        one, with each squared covariance divided by n sum(hx^2 hy^2) (DiCiccio and Romano 2017).
-    degree: 1 (R^2 = a^2) or 2.
+    Parameters
+    ----------
+    regulators : (regulators, terms, samples) int8
+        Whole scores: h1; for degree 2 also h2. Where there are twice as many terms, the others are
+        the square scores round(h^2 / 127).
+    genes : (genes, terms, samples) int8
+        The same terms.
+    degree : int
+        1 (R^2 = a^2) or 2.
 
-    Returns regulators x genes. A gene without variance has 0.
+    Returns
+    -------
+    (regulators, genes) int64
+        MI in nats with 40 fractional bits; 0 for a gene without variance.
     """
     n = regulators.shape[2]
     weights = np.ones(n, dtype=np.uint8)
@@ -51,15 +60,36 @@ def copula_edges(
 ) -> tuple[NDArray[np.int64], NDArray[np.int32], NDArray[np.int32], NDArray[np.int64]]:
     """Pairs of a batch of resamples whose mutual information reaches the threshold.
 
-    rows, genes: scores as for `copula_mi`, of all samples.
-    own: for each row the gene that is never its target (itself), or -1.
-    weights: resamples x samples, how often a resample has each sample.
-    usable_rows, usable_genes: resamples x rows or genes; a pair with one that is not usable has no
-        mutual information.
-    thresholds: of each resample, at least 1.
+    Mutual information is that of `copula_mi`, over the samples of a resample. A pair with a row or
+    a gene that is not usable has none.
 
-    Returns the number of edges of each resample, then of all edges, ordered by resample, row and
-    gene: the row, the gene, the mutual information.
+    Parameters
+    ----------
+    rows : (rows, terms, samples) int8
+        Scores of all samples, as for `copula_mi`.
+    genes : (genes, terms, samples) int8
+        Scores of all samples, as for `copula_mi`.
+    own : (rows,) int64
+        For each row the gene that is never its target (itself), or -1.
+    weights : (resamples, samples) uint8
+        How often a resample has each sample.
+    usable_rows : (resamples, rows) bool
+    usable_genes : (resamples, genes) bool
+    thresholds : (resamples,) int64
+        In nats with 40 fractional bits, at least 1.
+    degree : int
+        1 or 2.
+
+    Returns
+    -------
+    (resamples,) int64
+        Number of edges of each resample.
+    (found,) int32
+        Row of each edge. Edges are ordered by resample, row and gene.
+    (found,) int32
+        Gene of each edge.
+    (found,) int64
+        MI of each edge in nats with 40 fractional bits.
     """
     counts = np.zeros(len(weights), dtype=np.int64)
     found: list[tuple[NDArray[np.integer], ...]] = []
@@ -90,7 +120,24 @@ def copula_pairs(
     gene: NDArray[np.int32],
     degree: int,
 ) -> NDArray[np.int64]:
-    """Mutual information of given pairs of rows and genes, as of `copula_mi`."""
+    """Mutual information of given pairs of rows and genes: the formula of `copula_mi`.
+
+    Parameters
+    ----------
+    rows : (rows, terms, samples) int8
+        Scores as for `copula_mi`.
+    genes : (genes, terms, samples) int8
+        Scores as for `copula_mi`.
+    row, gene : (pairs,) int32
+        Numbers of the row and of the gene of each pair.
+    degree : int
+        1 or 2.
+
+    Returns
+    -------
+    (pairs,) int64
+        MI in nats with 40 fractional bits.
+    """
     everything = np.ones(rows.shape[2], dtype=np.uint8)
     x, y = moments(rows, everything, degree), moments(genes, everything, degree)
     mi = np.zeros(len(row), dtype=np.int64)

@@ -13,16 +13,25 @@ if TYPE_CHECKING:
 def rank_products(
     ranks: NDArray[np.int32], first: NDArray[np.int64], second: NDArray[np.int64]
 ) -> NDArray[np.int64]:
-    """Sum over samples of the products of two genes' centred doubled ranks.
+    """Sums over samples of the products of two genes' centred doubled ranks.
 
-    With d = ranks - (samples + 1), the doubled ranks less their mean, the result is
-    ``sum_s d[first, s] * d[second, s]``. Spearman's rho of genes a and b is
-    ``P(a, b) / sqrt(P(a, a) * P(b, b))``.
+    With n samples and r twice the average ranks,
 
-    ranks: genes x samples, twice the average ranks. first, second: gene numbers of each pair.
-    Exact while samples <= 3,000,000 (the largest sum is (samples^3 - samples) / 3).
+        P(x, y) = sum (r_x - (n + 1)) (r_y - (n + 1))
 
-    Returns one number a pair.
+    Spearman's rho (Spearman 1904) is ``P(x, y) / sqrt(P(x, x) P(y, y))``.
+
+    Parameters
+    ----------
+    ranks : (genes, samples) int32
+        Twice the average ranks.
+    first, second : (pairs,) int64
+        Gene numbers of each pair.
+
+    Returns
+    -------
+    (pairs,) int64
+        Exact for up to 3,000,000 samples: the largest sum is (n^3 - n) / 3.
     """
     samples = ranks.shape[1]
     products = np.empty(first.shape[0], dtype=np.int64)

@@ -6,18 +6,18 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from .._constants import DISCOUNT_BITS
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
-
-FRACTION_BITS = 30  # of `kept_fraction`
 
 
 def _discount(mi: NDArray[np.int64], kept_fraction: int) -> NDArray[np.int64]:
     """``ceil(mi * kept_fraction / 2^30)``, exact although the product may pass 2^63."""
-    high = mi >> FRACTION_BITS
-    low = mi & ((1 << FRACTION_BITS) - 1)
+    high = mi >> DISCOUNT_BITS
+    low = mi & ((1 << DISCOUNT_BITS) - 1)
     return high * kept_fraction + (
-        (low * kept_fraction + (1 << FRACTION_BITS) - 1) >> FRACTION_BITS
+        (low * kept_fraction + (1 << DISCOUNT_BITS) - 1) >> DISCOUNT_BITS
     )
 
 
@@ -29,15 +29,31 @@ def dpi(
 ) -> NDArray[np.bool_]:
     """Edges that stay after the data processing inequality (Margolin et al. 2006).
 
-    An edge (i, g) goes iff some regulator j has ``MI(i, g) < (1 - tolerance) * min(MI(i, j),
-    MI(j, g))``. All decisions are made on the network as given, so their order is of no account.
+    An edge (i, g) goes iff some regulator j explains it:
 
-    edges: rows x genes, MI of the edges in question, 0 = no edge.
-    between: rows x regulators, MI of the rows' regulators with all regulators, 0 = no edge or self.
-    network: regulators x genes, MI of all edges, 0 = no edge.
-    kept_fraction: round((1 - tolerance) * 2^30).
+        MI(i, g) < k max_j min(MI(i, j), MI(j, g)),   k = kept_fraction / 2^30
 
-    Returns rows x genes: True where there is an edge and it stays.
+    All decisions are made on the network as given, so their order does not matter. One thing is
+    rounded, by the caller: 1 - tolerance, down to a multiple of 2^-30. So k is never above it, and
+    no edge goes that the tolerance would keep. The comparison is exact: mutual information is a
+    whole number, so it is below the product with k iff it is below the product rounded up
+    (`_discount`).
+
+    Parameters
+    ----------
+    edges : (rows, genes) int64
+        MI of the edges in question; 0 is no edge.
+    between : (rows, regulators) int64
+        MI of the rows with all regulators; 0 is no edge, or the regulator itself.
+    network : (regulators, genes) int64
+        MI of all edges; 0 is no edge.
+    kept_fraction : int
+        floor((1 - tolerance) 2^30), 0 ... 2^30.
+
+    Returns
+    -------
+    (rows, genes) bool
+        True where there is an edge and it stays.
     """
     kept = np.zeros(edges.shape, dtype=np.bool_)
     for row in range(edges.shape[0]):
@@ -51,13 +67,23 @@ def weakest_pairs(between: NDArray[np.int64], network: NDArray[np.int64]) -> NDA
     """Regulator pairs which are the weakest edge, or tied for it, in a triangle with some gene.
 
     A triangle is two connected regulators i, j (a = MI(i, j) > 0) and a gene t connected to both
-    (b = MI(i, t) > 0, c = MI(j, t) > 0). The pair is marked iff ``min(b, c) >= a or b == c`` for
-    some t: then neither b nor c is strictly the smallest edge, and the rule that every triangle
-    loses one edge takes the one between the regulators.
+    (b = MI(i, t) > 0, c = MI(j, t) > 0). The pair is marked iff for some t
 
-    between: regulators x regulators. network: regulators x genes. 0 = no edge.
+        min(b, c) >= a  or  b = c
 
-    Returns regulators x regulators.
+    Then neither b nor c is strictly the smallest edge, and the rule that every triangle loses one
+    edge takes the one between the regulators (Griffin et al. 2023).
+
+    Parameters
+    ----------
+    between : (regulators, regulators) int64
+        MI of the regulators with each other; 0 is no edge.
+    network : (regulators, genes) int64
+        MI of all edges; 0 is no edge.
+
+    Returns
+    -------
+    (regulators, regulators) bool
     """
     marked = np.zeros(between.shape, dtype=np.bool_)
     for i, j in zip(*np.nonzero(between > 0), strict=True):
@@ -76,13 +102,26 @@ def prune_edges(
     n_regulators: int,
     kept_fraction: int,
 ) -> NDArray[np.bool_]:
-    """Which edges of a list stay after the data processing inequality: the rule of `dpi`.
+    """Edges of a list that stay after the data processing inequality: the rule of `dpi`.
 
-    row, gene, mi: all edges, mutual information above 0. The first `n_regulators` rows are
+    Parameters
+    ----------
+    row, gene : (edges,) int32
+        Ends of every edge of the network, each pair at most once. The first `n_regulators` rows are
         regulators; only they explain.
-    partner: for each gene the regulator that it is, or -1.
-    asked: places of the edges in question.
-    kept_fraction: round((1 - tolerance) * 2^30).
+    mi : (edges,) int64
+        Mutual information, above 0.
+    partner : (genes,) int32
+        For each gene the row of the regulator that it is, or -1.
+    asked : (asked,) int64
+        Places, in the list, of the edges in question.
+    n_regulators : int
+    kept_fraction : int
+        floor((1 - tolerance) 2^30), as for `dpi`.
+
+    Returns
+    -------
+    (asked,) bool
     """
     between: dict[int, dict[int, int]] = {}  # of each row: regulators and their MI
     explains: dict[int, list[tuple[int, int]]] = {}  # of each gene: regulators and their MI

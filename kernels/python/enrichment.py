@@ -6,34 +6,98 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
+from .._constants import NOISE
 from .ranks import average_ranks
 
 Float = NDArray[np.float64]
 
-NOTHING = 2.0**-40  # a directed part this small is rounding noise, and counts as positive
 
+def normal_scores(
+    ranks: NDArray[np.int32], table_start: NDArray[np.int64], quantiles: Float
+) -> Float:
+    """Normal quantiles of ranks: ``quantiles[table_start[cell] + rank]``.
 
-def normal_scores(ranks: NDArray[np.int32], offset: NDArray[np.int64], quantiles: Float) -> Float:
-    """Look up the normal quantile of every rank; a missing value (rank 0) scores 0."""
+    Parameters
+    ----------
+    ranks : (cells, genes) int32
+        Twice the average ranks; 0 is missing.
+    table_start : (cells,) int64
+        Where the table of a cell begins.
+    quantiles : (entries,) float64
+        Tables of Phi^-1(i / (2 (n + 1))), i = 0 ... 2 (n + 1), for cells of n values.
+
+    Returns
+    -------
+    (cells, genes) float64
+        0 for missing values.
+    """
     if ranks.size == 0:
         return np.zeros(ranks.shape)
-    return np.where(ranks > 0, quantiles[offset[:, None] + ranks], 0.0)
+    return np.where(ranks > 0, quantiles[table_start[:, None] + ranks], 0.0)
 
 
 def area(
     signature: Float,
-    peak: NDArray[np.int32],
-    offset: NDArray[np.int64],
+    max_rank_deviation: NDArray[np.int32],
+    table_start: NDArray[np.int64],
     quantiles: Float,
     indptr: NDArray[np.int64],
     targets: NDArray[np.int32],
     mode: Float,
     likelihood: Float,
 ) -> tuple[Float, Float]:
-    """Enrichment score and NES of every regulon in every cell; a missing gene weighs nothing."""
+    """Analytic rank-based enrichment analysis, aREA (Alvarez et al. 2016).
+
+    With r twice the average rank of a gene among the n genes of a cell that have a value,
+    v = |r - (n + 1)|, and the normal quantiles
+
+        t2 = Phi^-1(r / (2 (n + 1))),   t1 = Phi^-1((2 v + (n + 1) - max v) / (2 (n + 1)))
+
+    a regulon with modes m and likelihoods l, over its targets that have a value, has
+
+        D = sum l m t2 / sum l,   U = sum l (1 - |m|) t1 / sum l
+        ES = sign(D) (|D| + max(U, 0)),   NES = ES sqrt(sum l^2) / max l
+
+    The sign is +1 where D is not below -2^-40, so that rounding noise does not decide it.
+
+    Parameters
+    ----------
+    signature : (cells, genes) float64
+        Only the order of a cell's values matters. NaN is missing.
+    max_rank_deviation : (cells,) int32
+        Replaces max v; -1: the cell's own.
+    table_start : (cells,) int64
+        Where the table of a cell's n begins in `quantiles`.
+    quantiles : (entries,) float64
+        Tables of Phi^-1(i / (2 (n + 1))), i = 0 ... 2 (n + 1).
+    indptr : (ends,) int64
+        Regulon i has the edges ``indptr[i] ... indptr[i + 1] - 1``.
+    targets : (edges,) int32
+        Gene numbers.
+    mode : (edges,) float64
+        Modes of regulation m, -1 ... 1.
+    likelihood : (edges,) float64
+        Likelihoods l, at least 0.
+
+    Returns
+    -------
+    (cells, regulons) float64
+        Enrichment scores ES; NaN where no target has a value.
+    (cells, regulons) float64
+        Normalised enrichment scores NES.
+    """
     weights = (~np.isnan(signature)).astype(np.float64)
     return weighted_area(
-        signature, weights, True, peak, offset, quantiles, indptr, targets, mode, likelihood
+        signature,
+        weights,
+        True,
+        max_rank_deviation,
+        table_start,
+        quantiles,
+        indptr,
+        targets,
+        mode,
+        likelihood,
     )
 
 
@@ -41,19 +105,51 @@ def weighted_area(
     signature: Float,
     weights: Float,
     weighted_norm: bool,
-    peak: NDArray[np.int32],
-    offset: NDArray[np.int64],
+    max_rank_deviation: NDArray[np.int32],
+    table_start: NDArray[np.int64],
     quantiles: Float,
     indptr: NDArray[np.int64],
     targets: NDArray[np.int32],
     mode: Float,
     likelihood: Float,
 ) -> tuple[Float, Float]:
-    """Enrichment (aREA) with a weight for every gene of every cell."""
+    """Enrichment (`area`) with a weight w for every gene of every cell: l becomes l w.
+
+    Parameters
+    ----------
+    signature : (cells, genes) float64
+        Only the order of a cell's values matters. NaN is missing.
+    weights : (cells, genes) float64
+        At least 0.
+    weighted_norm : bool
+        Whether l w also stands in the factor sqrt(sum l^2) / max l, not in the sums alone. Without
+        it the factor is that of all targets, those without a value included.
+    max_rank_deviation : (cells,) int32
+        Replaces max v; -1: the cell's own.
+    table_start : (cells,) int64
+        Where the table of a cell's n begins in `quantiles`.
+    quantiles : (entries,) float64
+        Tables of Phi^-1(i / (2 (n + 1))), i = 0 ... 2 (n + 1).
+    indptr : (ends,) int64
+        Regulon i has the edges ``indptr[i] ... indptr[i + 1] - 1``.
+    targets : (edges,) int32
+        Gene numbers.
+    mode : (edges,) float64
+        Modes of regulation m, -1 ... 1.
+    likelihood : (edges,) float64
+        Likelihoods l, at least 0.
+
+    Returns
+    -------
+    (cells, regulons) float64
+        Enrichment scores ES; NaN where the weights of all targets are 0 or missing.
+    (cells, regulons) float64
+        Normalised enrichment scores NES.
+    """
     cells, regulons = len(signature), len(indptr) - 1
     score = np.full((cells, regulons), np.nan)
     nes = np.full((cells, regulons), np.nan)
-    signed, unsigned = _both_tails(signature, peak, offset, quantiles)
+    signed, unsigned = _both_tails(signature, max_rank_deviation, table_start, quantiles)
     weights = np.where(np.isnan(signature), 0.0, weights)
     for regulon in range(regulons):
         edges = slice(indptr[regulon], indptr[regulon + 1])
@@ -67,7 +163,7 @@ def weighted_area(
             undirected = _row_sums(weight * tail * unsigned[:, genes]) / total
             norm = weight if weighted_norm else np.where(total[:, None] > 0, likelihood[edges], 0.0)
             factor = np.sqrt((norm**2).sum(axis=1)) / norm.max(axis=1)
-        es = np.where(directed < -NOTHING, -1.0, 1.0) * (
+        es = np.where(directed < -NOISE, -1.0, 1.0) * (
             np.abs(directed) + np.maximum(undirected, 0.0)
         )
         score[:, regulon] = es
@@ -77,8 +173,8 @@ def weighted_area(
 
 def paired_area(
     signature: Float,
-    peak: NDArray[np.int32],
-    offset: NDArray[np.int64],
+    max_rank_deviation: NDArray[np.int32],
+    table_start: NDArray[np.int64],
     quantiles: Float,
     cell: NDArray[np.int32],
     regulon: NDArray[np.int32],
@@ -87,9 +183,38 @@ def paired_area(
     mode: Float,
     likelihood: Float,
 ) -> tuple[Float, Float]:
-    """Enrichment score and NES of given pairs of a cell and a regulon."""
+    """Enrichment (`area`) of given pairs of a cell and a regulon, for regulons that differ by cell.
+
+    Parameters
+    ----------
+    signature : (cells, genes) float64
+        Only the order of a cell's values matters. NaN is missing.
+    max_rank_deviation : (cells,) int32
+        Replaces max v; -1: the cell's own.
+    table_start : (cells,) int64
+        Where the table of a cell's n begins in `quantiles`.
+    quantiles : (entries,) float64
+        Tables of Phi^-1(i / (2 (n + 1))), i = 0 ... 2 (n + 1).
+    cell, regulon : (tasks,) int32
+        Numbers of the cell and of the regulon of each pair.
+    indptr : (ends,) int64
+        Regulon i has the edges ``indptr[i] ... indptr[i + 1] - 1``.
+    targets : (edges,) int32
+        Gene numbers.
+    mode : (edges,) float64
+        Modes of regulation m, -1 ... 1.
+    likelihood : (edges,) float64
+        Likelihoods l, at least 0.
+
+    Returns
+    -------
+    (tasks,) float64
+        Enrichment scores ES; NaN where no target has a value.
+    (tasks,) float64
+        Normalised enrichment scores NES.
+    """
     score, nes = np.full(len(cell), np.nan), np.full(len(cell), np.nan)
-    signed, unsigned = _both_tails(signature, peak, offset, quantiles)
+    signed, unsigned = _both_tails(signature, max_rank_deviation, table_start, quantiles)
     for task, (row, own) in enumerate(zip(cell, regulon, strict=True)):
         edges = slice(indptr[own], indptr[own + 1])
         genes = targets[edges]
@@ -100,7 +225,7 @@ def paired_area(
         tail = 1 - np.abs(mode[edges])
         undirected = (weight * tail * unsigned[row, genes]).sum() / weight.sum()
         size = abs(directed) + max(undirected, 0.0)
-        score[task] = -size if directed < -NOTHING else size
+        score[task] = -size if directed < -NOISE else size
         nes[task] = score[task] * np.sqrt((weight**2).sum()) / weight.max()
     return score, nes
 
@@ -111,7 +236,24 @@ def weighted_mean(
     targets: NDArray[np.int32],
     weights: Float,
 ) -> Float:
-    """Mean of the targets' values, weighted and signed; missing genes are left out."""
+    """Weighted mean of the targets' values: ``sum w x / sum |w|`` over those that have a value.
+
+    Parameters
+    ----------
+    signature : (cells, genes) float64
+        Values x; NaN is missing.
+    indptr : (ends,) int64
+        Regulon i has the edges ``indptr[i] ... indptr[i + 1] - 1``.
+    targets : (edges,) int32
+        Gene numbers.
+    weights : (edges,) float64
+        Weights w, of either sign.
+
+    Returns
+    -------
+    (cells, regulons) float64
+        In the units of the signature; NaN where no target has a value.
+    """
     present = ~np.isnan(signature)
     values = np.where(present, signature, 0.0)
     result = np.full((len(signature), len(indptr) - 1), np.nan)
@@ -134,7 +276,27 @@ def target_sums(
     targets: NDArray[np.int32],
     weight: NDArray[np.int64],
 ) -> NDArray[np.int64]:
-    """Weighted sums of sparse whole numbers: a product of two sparse matrices."""
+    """Weighted sums over targets, ``sum weight value``, of a sparse matrix of whole numbers.
+
+    The product of two sparse matrices, exact in any order: ``|weight| < 2^21`` and
+    ``|value| < 2^25`` leave room for 2^17 targets.
+
+    Parameters
+    ----------
+    cell, gene : (entries,) int32
+        Place of each value that is not 0, ordered by cell.
+    value : (entries,) int64
+    n_cells, n_genes : int
+    indptr : (ends,) int64
+        Regulon i has the edges ``indptr[i] ... indptr[i + 1] - 1``.
+    targets : (edges,) int32
+        Gene numbers.
+    weight : (edges,) int64
+
+    Returns
+    -------
+    (cells, regulons) int64
+    """
     values = sp.csr_array((value, (cell, gene)), shape=(n_cells, n_genes))
     regulons = sp.csr_array((weight, targets, indptr), shape=(len(indptr) - 1, n_genes))
     return np.ascontiguousarray((values @ regulons.T).toarray(), dtype=np.int64)
@@ -146,7 +308,10 @@ def _row_sums(terms: Float) -> Float:
 
 
 def _both_tails(
-    signature: Float, peak: NDArray[np.int32], offset: NDArray[np.int64], quantiles: Float
+    signature: Float,
+    max_rank_deviation: NDArray[np.int32],
+    table_start: NDArray[np.int64],
+    quantiles: Float,
 ) -> tuple[Float, Float]:
     """Two-tail and one-tail scores of every gene, both from the same table."""
     ranks = average_ranks(signature)
@@ -154,6 +319,8 @@ def _both_tails(
     middle = present.sum(axis=1, dtype=np.int32)[:, None] + 1
     deviation = np.where(present, np.abs(ranks - middle), 0)
     own = deviation.max(axis=1, initial=0).astype(np.int32)
-    largest = np.where(peak < 0, own, peak)[:, None]
+    largest = np.where(max_rank_deviation < 0, own, max_rank_deviation)[:, None]
     magnitude = np.where(present, 2 * deviation + middle - largest, 0)
-    return normal_scores(ranks, offset, quantiles), normal_scores(magnitude, offset, quantiles)
+    return normal_scores(ranks, table_start, quantiles), normal_scores(
+        magnitude, table_start, quantiles
+    )

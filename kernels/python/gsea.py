@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from .._constants import NOISE
+
 Float = NDArray[np.float64]
 Counts = NDArray[np.int64]
-
-NOISE = 2.0**-40  # sizes that differ by less are equal
 
 
 def running_sum(
@@ -17,7 +17,31 @@ def running_sum(
     indptr: NDArray[np.int64],
     targets: NDArray[np.int32],
 ) -> Float:
-    """Largest excursion of the running sum of each regulon in each cell."""
+    """Weighted Kolmogorov-Smirnov running sum (Subramanian et al. 2005).
+
+    Down the decreasing signature of a cell, with targets T of weights w among n genes,
+
+        S(j) = sum_{i <= j, i in T} w_i / sum_T w  -  #{i <= j, i not in T} / (n - |T|)
+
+    The score is the largest excursion of S from 0; the negative one where both are equal to 2^-40.
+    Tied genes are one step. Genes without a value take no part.
+
+    Parameters
+    ----------
+    signature : (cells, genes) float64
+        Only the order of a cell's values matters. NaN is missing.
+    weight : (cells, genes) float64
+        Of a gene as a target, at least 0.
+    indptr : (ends,) int64
+        Regulon i has the edges ``indptr[i] ... indptr[i + 1] - 1``.
+    targets : (edges,) int32
+        Gene numbers.
+
+    Returns
+    -------
+    (cells, regulons) float64
+        -1 ... 1; 1 if every gene is a target, 0 if the targets' weights are all 0.
+    """
     score = np.zeros((len(signature), len(indptr) - 1))
     for cell, values in enumerate(signature):
         order, first, last = _positions(values)
@@ -39,7 +63,36 @@ def permuted_running_sum(
     indptr: NDArray[np.int64],
     targets: NDArray[np.int32],
 ) -> tuple[Float, Float, Counts, Counts]:
-    """Score; mean of the permuted scores of its sign, their number, how many are as extreme."""
+    """Score of `running_sum`, compared with that of targets elsewhere (Subramanian et al. 2005).
+
+    Permutation p moves the targets to the places j of the decreasing signature for which
+    ``permutations[p, j]`` is the place of a target. Tied genes have their places in the order of
+    the columns.
+
+    Parameters
+    ----------
+    signature : (cells, genes) float64
+        Only the order of a cell's values matters. NaN is missing.
+    weight : (cells, genes) float64
+        Of a gene as a target, at least 0.
+    permutations : (permutations, genes) int32
+        Each row a permutation of 0 ... genes - 1.
+    indptr : (ends,) int64
+        Regulon i has the edges ``indptr[i] ... indptr[i + 1] - 1``.
+    targets : (edges,) int32
+        Gene numbers.
+
+    Returns
+    -------
+    (cells, regulons) float64
+        The score.
+    (cells, regulons) float64
+        Mean of the permuted scores of the same sign (0 counts as positive); 0 without any.
+    (cells, regulons) int64
+        How many those are.
+    (cells, regulons) int64
+        How many of those are at least as far from 0 as the score, to 2^-40.
+    """
     score = running_sum(signature, weight, indptr, targets)
     mean = np.zeros(score.shape)
     same = np.zeros(score.shape, dtype=np.int64)

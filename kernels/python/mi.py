@@ -2,22 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
-
-
-class _Tables(NamedTuple):
-    """What an estimator is: where marginal cells are cut, how wide they are, when to stop."""
-
-    split: NDArray[np.int32]
-    log_width: NDArray[np.int64]
-    n_log_n: NDArray[np.int64]
-    min_count: int
-    levels: int
 
 
 def adaptive_mi(
@@ -28,57 +19,118 @@ def adaptive_mi(
     n_log_n: NDArray[np.int64],
     min_count: int,
 ) -> NDArray[np.int64]:
-    """Mutual information, times n, of each regulator with each gene: adaptive partitioning.
+    """Mutual information by adaptive partitioning, times the number of samples.
 
-    The rank plane is cut in four, and each part again wherever its points are uneven (Fraser and
-    Swinney 1986; Darbellay and Vajda 1999). With the leaves L of that tree, c points in a leaf and
-    widths wx, wy in ranks,
+    The plane of the ranks of two genes is cut in four, and each part again wherever its points are
+    uneven (Fraser and Swinney 1986; Darbellay and Vajda 1999; Lachmann et al. 2016). Both marginals
+    are cut by one binary tree, a heap of nodes of which 1 is the root: a rank goes to the child
+    ``2 node + 1`` iff it is above ``split[node]``, else to ``2 node``. A cell with c points, q of
+    them in each quarter, is cut, up to D times, iff it is the root or
 
-        n MI = n ln n + sum_L c (ln c - ln wx - ln wy).
+        c >= min_count  and  4 sum(q^2) / c - c > 7.815
 
-    regulators, genes: ranks 1..n of each row, regulators x n and genes x n.
-    split: 2^D thresholds of a binary heap (node 1 is the root; entry 0 is unused): a rank goes to
-        child 2 node + 1 iff it is above split[node], else to 2 node.
-    log_width: 2^(D + 1) entries, ln of each node's width. n_log_n: c ln c for c = 0..n.
-        Both in the same fixed point.
-    min_count: cells with fewer points are leaves.
+    (chi-square against equal quarters, 3 degrees of freedom, 5 %), which is tested in whole
+    numbers: ``4 sum(q^2) - c^2 > floor(1563 c / 200)``. With the leaves L of that tree, c points in
+    a leaf and its widths w_x, w_y in ranks,
 
-    Returns regulators x genes, in the fixed point of the tables.
+        n MI = n ln n + sum_L c (ln c - ln w_x - ln w_y)
+
+    Parameters
+    ----------
+    regulators : (regulators, samples) int32
+        Ranks 1 ... n of each row.
+    genes : (genes, samples) int32
+        Ranks 1 ... n of each row.
+    split : (nodes,) int32
+        2^D thresholds for D levels of cuts; entry 0 is unused.
+    log_width : (cells,) int64
+        ln of the width of each of the 2^(D + 1) nodes, fixed point.
+    n_log_n : (counts,) int64
+        c ln c for c = 0 ... n, in the same fixed point.
+    min_count : int
+        Cells with fewer points are leaves.
+
+    Returns
+    -------
+    (regulators, genes) int64
+        n MI in nats, in the fixed point of the tables: exact in any order of the sum.
     """
-    tables = _Tables(split, log_width, n_log_n, min_count, int(split.shape[0]).bit_length() - 1)
     n = regulators.shape[1]
     mi = np.zeros((regulators.shape[0], genes.shape[0]), dtype=np.int64)
     if n == 0:
         return mi
     for r, x in enumerate(regulators):
         for g, y in enumerate(genes):
-            mi[r, g] = int(n_log_n[n]) + _tree(x, y, 1, 1, 0, tables)
+            mi[r, g] = int(n_log_n[n]) + sum(
+                int(n_log_n[count]) - count * (int(log_width[x_node]) + int(log_width[y_node]))
+                for x_node, y_node, count in _leaves(x, y, split, min_count)
+            )
     return mi
 
 
-def _tree(
-    x: NDArray[np.int32], y: NDArray[np.int32], x_node: int, y_node: int, depth: int, t: _Tables
-) -> int:
-    """Sum of the leaf terms beneath one cell; x, y are the ranks of the points in it."""
+def adaptive_leaves(
+    first: NDArray[np.int32], second: NDArray[np.int32], split: NDArray[np.int32], min_count: int
+) -> tuple[NDArray[np.int64], NDArray[np.int32], NDArray[np.int32], NDArray[np.int64]]:
+    """Leaves of the adaptive partition of given pairs: the cells whose terms `adaptive_mi` adds up.
+
+    The plane is cut where ``4 sum(q^2) / c - c > 7.815``, as described there. The leaves tile the
+    plane; with their c points, and with the log-widths w of their nodes,
+
+        n MI = n ln n + sum_L c (ln c - w[x_node] - w[y_node])
+
+    Parameters
+    ----------
+    first, second : (pairs, samples) int32
+        Ranks 1 ... n of both genes of each pair.
+    split : (nodes,) int32
+        2^D thresholds for D levels of cuts; entry 0 is unused.
+    min_count : int
+        Cells with fewer points are leaves.
+
+    Returns
+    -------
+    (pairs,) int64
+        Number of leaves of each pair.
+    (found,) int32
+        Node of the first gene, 1 ... 2^(D + 1) - 1, of each leaf. Leaves are in the order of the
+        pairs, and of each cell the quarter low-low comes first, then low-high, high-low, high-high.
+    (found,) int32
+        Node of the second gene of each leaf.
+    (found,) int64
+        Points c of each leaf, 0 included.
+    """
+    number = np.zeros(len(first), dtype=np.int64)
+    found: list[tuple[int, int, int]] = []
+    for pair, (x, y) in enumerate(zip(first, second, strict=True)):
+        leaves = list(_leaves(x, y, split, min_count))
+        number[pair] = len(leaves)
+        found += leaves
+    x_node, y_node, count = np.array(found, dtype=np.int64).reshape(-1, 3).T
+    return number, x_node.astype(np.int32), y_node.astype(np.int32), count.copy()
+
+
+def _leaves(
+    x: NDArray[np.int32],
+    y: NDArray[np.int32],
+    split: NDArray[np.int32],
+    min_count: int,
+    x_node: int = 1,
+    y_node: int = 1,
+) -> Iterator[tuple[int, int, int]]:
+    """Nodes and number of points of the leaves beneath one cell; x, y: ranks of its points."""
     count = x.shape[0]
-    if count == 0:
-        return 0
-    if depth == t.levels or (depth > 0 and count < t.min_count):
-        return _leaf(count, x_node, y_node, t)
-    x_high = x > t.split[x_node]
-    y_high = y > t.split[y_node]
+    root = x_node == 1
+    if x_node >= split.shape[0] or count < (1 if root else min_count):
+        yield x_node, y_node, count
+        return
+    x_high = x > split[x_node]
+    y_high = y > split[y_node]
     quarters = [(x_high == i) & (y_high == j) for i in (False, True) for j in (False, True)]
-    if depth > 0 and not _is_uneven([int(np.count_nonzero(q)) for q in quarters]):
-        return _leaf(count, x_node, y_node, t)
-    return sum(
-        _tree(x[q], y[q], 2 * x_node + k // 2, 2 * y_node + k % 2, depth + 1, t)
-        for k, q in enumerate(quarters)
-    )
-
-
-def _leaf(count: int, x_node: int, y_node: int, t: _Tables) -> int:
-    """Term of a leaf: c ln c - c (ln wx + ln wy)."""
-    return int(t.n_log_n[count]) - count * (int(t.log_width[x_node]) + int(t.log_width[y_node]))
+    if not root and not _is_uneven([int(np.count_nonzero(q)) for q in quarters]):
+        yield x_node, y_node, count
+        return
+    for k, q in enumerate(quarters):
+        yield from _leaves(x[q], y[q], split, min_count, 2 * x_node + k // 2, 2 * y_node + k % 2)
 
 
 def _is_uneven(quarters: list[int]) -> bool:
@@ -101,18 +153,30 @@ def binned_mi(
     n_log_n: NDArray[np.int64],
     half_cell: int,
 ) -> NDArray[np.int64]:
-    """Mutual information, times n, of each regulator with each gene: fixed bins.
+    """Mutual information of fixed bins, times the number of samples.
 
         n MI = sum c_xy ln c_xy - sum c_x ln c_x - sum c_y ln c_y + n ln n
-               [+ (K_x + K_y - K_xy - 1) / 2, the correction of Miller and Madow (Miller 1955)]
+               + half_cell (K_x + K_y - K_xy - 1)
 
-    with c the counts of the joint and marginal bins and K the numbers of occupied ones.
+    with c the counts of the joint and marginal bins and K the numbers of occupied ones. The last
+    term is the correction of Miller and Madow (Miller 1955).
 
-    regulators, genes: bin numbers below n_bins, regulators x n and genes x n.
-    n_log_n: c ln c for c = 0..n, fixed point. half_cell: 1/2 in the same fixed point, or 0 for no
-    correction. n = 0 gives 0.
+    Parameters
+    ----------
+    regulators : (regulators, samples) uint8
+        Bin numbers 0 ... n_bins - 1.
+    genes : (genes, samples) uint8
+        Bin numbers 0 ... n_bins - 1.
+    n_bins : int
+    n_log_n : (counts,) int64
+        c ln c for c = 0 ... n, fixed point.
+    half_cell : int
+        One half in the same fixed point, or 0 for no correction.
 
-    Returns regulators x genes, in the fixed point of the table.
+    Returns
+    -------
+    (regulators, genes) int64
+        n MI in nats, in the fixed point of the table; 0 without samples.
     """
     n = regulators.shape[1]
     mi = np.zeros((regulators.shape[0], genes.shape[0]), dtype=np.int64)

@@ -19,7 +19,52 @@ def narnea(
     likelihood: Float,
     by_likelihood: NDArray[np.int32],
 ) -> tuple[Float, Float, Float, Float, Float, Float]:
-    """Directed D, undirected U, their correlation; the D and U of the best regulon up and down."""
+    """Nonparametric analytical rank-based enrichment analysis, NaRnEA (Griffin et al. 2023).
+
+    With R the rank of a gene's magnitude among the n genes of a cell that have a value, S its sign,
+    a = l m, b = l (1 - |m|), sums over a regulon's targets that have a value, and
+
+        E1 = (n + 1) / 2,   E2 = (2 n^2 + 3 n + 1) / 6,   M1 = mean(R S),   M2 = mean(R^2 S)
+
+    over the genes of the cell, the directed and undirected statistics and their correlation are
+
+        D = (sum a R S - M1 sum a) / sqrt(sum a^2 (E2 - M1^2))
+        U = (sum b R - E1 sum b) / sqrt(sum b^2 (E2 - E1^2))
+        C = sum(a b) (M2 - M1 E1) / (the product of both square roots)
+
+    Parameters
+    ----------
+    magnitude : (cells, genes) float64
+        Only the order of a cell's values matters. NaN is missing.
+    sign : (cells, genes) int32
+        -1, 0 or 1.
+    indptr : (ends,) int64
+        Regulon i has the edges ``indptr[i] ... indptr[i + 1] - 1``.
+    targets : (edges,) int32
+        Gene numbers.
+    mode : (edges,) float64
+        Modes of regulation m, -1 ... 1.
+    likelihood : (edges,) float64
+        Likelihoods l, at least 0.
+    by_likelihood : (edges,) int32
+        Places within a regulon, the most likely target first.
+
+    Returns
+    -------
+    (cells, regulons) float64
+        D
+    (cells, regulons) float64
+        U
+    (cells, regulons) float64
+        C
+    (cells, regulons) float64
+        The largest D: of a regulon whose targets have the magnitudes n, n - 1, ... in the order
+        `by_likelihood` and the signs of their modes.
+    (cells, regulons) float64
+        The smallest D: of the same regulon with all signs turned.
+    (cells, regulons) float64
+        The largest U: of the same regulon.
+    """
     shape = (len(magnitude), len(indptr) - 1)
     ranks = average_ranks(magnitude).astype(np.int64)  # twice the rank
     present = ranks > 0

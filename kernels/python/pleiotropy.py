@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from .enrichment import NOTHING
+from .._constants import NOISE
 from .ranks import average_ranks
 
 Float = NDArray[np.float64]
@@ -25,7 +25,45 @@ def shared_target_scores(
     mode: Float,
     likelihood: Float,
 ) -> Float:
-    """NES (aREA) of each pair's shared targets, ranked among the regulator's own."""
+    """NES of the targets that a regulator shares with another (Alvarez et al. 2016).
+
+    A test is a cell and a pair: a regulator and, implied by `shared`, another. The n targets of the
+    regulator that have a value in the cell are ranked among themselves and scored as in `area`,
+    with t2 times `direction`; the result is the NES of the shared ones:
+
+        D = direction sum l m t2 / sum l,   U = sum l (1 - |m|) t1 / sum l
+        NES = sign(D) (|D| + max(U, 0)) sqrt(sum l^2) / max l
+
+    Parameters
+    ----------
+    signature : (cells, genes) float64
+        Only the order of a cell's values matters. NaN is missing.
+    direction : (tests,) int32
+        1 or -1.
+    cell, pair : (tests,) int32
+        Numbers of the cell and of the pair of each test.
+    regulator : (pairs,) int32
+        Number of the regulator of each pair.
+    shared_indptr : (pair_ends,) int64
+        Pair i has the entries ``shared_indptr[i] ... shared_indptr[i + 1] - 1`` of `shared`.
+    shared : (shared,) int32
+        Shared targets, as places within the regulator's targets.
+    quantiles : (entries,) float64
+        The tables of `area` for n = 0, 1, 2, ...: that of n starts at n (n + 2).
+    indptr : (ends,) int64
+        Regulon i has the edges ``indptr[i] ... indptr[i + 1] - 1``.
+    targets : (edges,) int32
+        Gene numbers.
+    mode : (edges,) float64
+        Modes of regulation m, -1 ... 1.
+    likelihood : (edges,) float64
+        Likelihoods l, at least 0.
+
+    Returns
+    -------
+    (tests,) float64
+        NaN where no shared target has a value.
+    """
     score = np.full(len(cell), np.nan)
     for test in range(len(cell)):
         own = regulator[pair[test]]
@@ -44,6 +82,6 @@ def shared_target_scores(
         modes = mode[edges[at]]
         directed = (weight * modes * signed[at]).sum() / weight.sum()
         undirected = (weight * (1 - np.abs(modes)) * unsigned[at]).sum() / weight.sum()
-        es = (-1.0 if directed < -NOTHING else 1.0) * (abs(directed) + max(undirected, 0.0))
+        es = (-1.0 if directed < -NOISE else 1.0) * (abs(directed) + max(undirected, 0.0))
         score[test] = es * np.sqrt((weight**2).sum()) / weight.max()
     return score

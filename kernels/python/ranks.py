@@ -15,14 +15,23 @@ if TYPE_CHECKING:
 def ordinal_ranks(
     values: NDArray[np.float64], keys: NDArray[np.uint64], descending: bool
 ) -> NDArray[np.int32]:
-    """Ranks 1..samples of each row, all different.
+    """Ranks 1 ... samples of the values of each row, all different.
 
-    values: genes x samples. keys: one per gene. Equal values are ordered by
-    ``hash64(keys[gene], position)``, then by position, so the order depends on the key and on
-    nothing else. `descending`: rank 1 is the largest value. Missing values (NaN) come last in both
-    directions and count as tied.
+    Equal values are in the order of ``hash64(keys[gene], position)``, then of the position, so
+    their order depends on the key alone.
 
-    Returns genes x samples.
+    Parameters
+    ----------
+    values : (genes, samples) float64
+        Missing values (NaN) come last in both directions and count as tied.
+    keys : (genes,) uint64
+        Of the hash, one for each gene.
+    descending : bool
+        Whether rank 1 is the largest value, not the smallest.
+
+    Returns
+    -------
+    (genes, samples) int32
     """
     genes, samples = values.shape
     ranks = np.empty((genes, samples), dtype=np.int32)
@@ -35,12 +44,20 @@ def ordinal_ranks(
 
 
 def average_ranks(values: NDArray[np.float64]) -> NDArray[np.int32]:
-    """Twice the average rank of each value in its row (whole numbers), 0 for missing values.
+    """Twice the average rank of each value in its row.
 
-    values: rows x columns; NaN is missing and takes no part. The smallest value of a row has rank
-    1, so 2 is returned; a group of equal values that would hold the ranks a..b gets a + b.
+    The smallest value has rank 1, so 2 is returned; equal values that would hold the ranks
+    a ... b have a + b. Twice, because an average rank is a whole or a half number.
 
-    Returns rows x columns.
+    Parameters
+    ----------
+    values : (rows, columns) float64
+        NaN is missing: it takes no part.
+
+    Returns
+    -------
+    (rows, columns) int32
+        0 for missing values.
     """
     doubled = np.zeros(values.shape, dtype=np.int32)
     for row, out in zip(values, doubled, strict=True):

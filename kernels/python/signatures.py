@@ -5,17 +5,25 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from .._constants import HALF_BITS, NO_SPREAD, SMALLEST_EXPONENT, SUM_BITS
+
 Float = NDArray[np.float64]
 Counts = NDArray[np.int64]
 
-FRACTION_BITS = 44  # of a gene's largest magnitude; 2^18 squares of halves still fit in 63 bits
-HALF_BITS = 22
-SMALLEST_EXPONENT = -1021  # of a number with all its digits
-NO_SPREAD = 2.0**-26  # of a gene's sum of squares: below it the other cells are all alike
-
 
 def gene_exponents(values: Float) -> NDArray[np.int32]:
-    """Smallest e with |x| < 2^e for every value of the gene (at least -1021); 0 without values."""
+    """Smallest e with |x| < 2^e for every value of a gene: the scale of `gene_sums`.
+
+    Parameters
+    ----------
+    values : (cells, genes) float64
+        NaN is missing: it takes no part.
+
+    Returns
+    -------
+    (genes,) int32
+        At least -1021; 0 for a gene whose values are all 0 or missing.
+    """
     magnitude = np.where(np.isnan(values), 0.0, np.abs(values)).max(axis=0, initial=0.0)
     exponent = np.frexp(magnitude)[1]
     return np.where(magnitude > 0, np.maximum(exponent, SMALLEST_EXPONENT), 0).astype(np.int32)
@@ -24,9 +32,36 @@ def gene_exponents(values: Float) -> NDArray[np.int32]:
 def gene_sums(
     values: Float, exponent: NDArray[np.int32]
 ) -> tuple[Counts, Counts, Counts, Counts, Counts]:
-    """Whole-number sums of each gene: order-free, so that cells may come in any order and block."""
+    """Sums of each gene over the cells in whole numbers: no order or block of cells changes them.
+
+    A value x of a gene becomes
+
+        f = trunc(x 2^(44 - exponent)) = 2^22 high + low,   0 <= low < 2^22
+
+    so that ``sum f^2 = 2^44 sum high^2 + 2^23 sum high low + sum low^2`` is exact.
+
+    Parameters
+    ----------
+    values : (cells, genes) float64
+        At most 2^18 cells. NaN is missing: it takes no part.
+    exponent : (genes,) int32
+        Of `gene_exponents`, over all cells.
+
+    Returns
+    -------
+    (genes,) int64
+        Number of values.
+    (genes,) int64
+        sum f
+    (genes,) int64
+        sum high^2
+    (genes,) int64
+        sum high low
+    (genes,) int64
+        sum low^2
+    """
     missing = np.isnan(values)
-    scaled = np.trunc(np.ldexp(np.where(missing, 0.0, values), FRACTION_BITS - exponent))
+    scaled = np.trunc(np.ldexp(np.where(missing, 0.0, values), SUM_BITS - exponent))
     whole = scaled.astype(np.int64)
     high, low = whole >> HALF_BITS, whole & ((1 << HALF_BITS) - 1)
     return (
@@ -39,19 +74,66 @@ def gene_sums(
 
 
 def gene_medians(values: Float) -> tuple[Float, Float]:
-    """Median and median absolute deviation of each gene, missing values left out."""
+    """Median m of each gene over the cells, and the median of |x - m|.
+
+    Parameters
+    ----------
+    values : (cells, genes) float64
+        NaN is missing: it takes no part.
+
+    Returns
+    -------
+    (genes,) float64
+        Medians, in the units of the values; NaN for a gene without values.
+    (genes,) float64
+        Median absolute deviations, not scaled.
+    """
     centre = _median(values)
     return centre, _median(np.abs(values - centre))
 
 
 def standardise(values: Float, centre: Float, scale: Float, bits: int) -> Float:
-    """(value - centre) / scale, rounded to `bits` significant bits (53: not rounded)."""
+    """Standardised values, ``(x - centre) / scale``, rounded to some significant bits.
+
+    Parameters
+    ----------
+    values : (cells, genes) float64
+        NaN stays NaN.
+    centre, scale : (genes,) float64
+        In the units of the values.
+    bits : int
+        1 ... 53; 53 does not round.
+
+    Returns
+    -------
+    (cells, genes) float64
+    """
     with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
         return _round_bits((values - centre) / scale, bits)
 
 
 def leave_one_out_t(values: Float, count: Float, mean: Float, spread: Float, bits: int) -> Float:
-    """One-sample t of each value's differences from the gene's other values."""
+    """One-sample t of the differences between a value and each of the gene's other values.
+
+    With n values of mean m, Q = sum (x - m)^2 and d = x - m,
+
+        t = d n/(n-1) / sqrt((Q - d^2 n/(n-1)) / (n-2) / (n-1))
+
+    A remaining sum of squares of at most 2^-26 Q counts as 0: the others are all alike.
+
+    Parameters
+    ----------
+    values : (cells, genes) float64
+        NaN stays NaN.
+    count, mean, spread : (genes,) float64
+        n, m and Q of each gene.
+    bits : int
+        Significant bits of the result, 1 ... 53.
+
+    Returns
+    -------
+    (cells, genes) float64
+    """
     with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
         deviation = values - mean
         others = count - 1

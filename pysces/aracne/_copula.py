@@ -12,6 +12,7 @@ from scipy.special import ndtri
 
 from pysces import _seeds
 from pysces._checks import check_one_of
+from pysces.aracne._partition import FRACTION_BITS
 from pysces.dispatch import operations as ops
 from pysces.dispatch.blocks import block_length, blocks
 
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
 
-FRACTION_BITS = 40
 DEGREES = ("auto", 1, 2)
 LARGEST = 127  # of a whole score
 SPARSE = 0.5  # share of zeros from which the tails of second scores cost more than they find

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol, Self
 import numpy as np
 
 from pysces import _seeds
-from pysces._checks import check_flag, check_one_of, check_whole
+from pysces._checks import check_flag, check_integer, check_one_of
 from pysces.aracne._partition import ADAPTIVE, bins, c_log_c, fraction_bits, partition, to_nats
 from pysces.dispatch import operations as ops
 from pysces.errors import InputError
@@ -95,7 +95,7 @@ class Measure:
 
     def __post_init__(self) -> None:
         check_one_of("estimator", self.estimator, ESTIMATORS)
-        check_whole("n_bins", self.n_bins, 2, 255)
+        check_integer("n_bins", self.n_bins, 2, 255)
         check_one_of("ties", self.ties, ("random", "together"))
         check_flag("miller_madow", self.miller_madow)
         if self.adaptive and (self.ties != "random" or self.miller_madow):

@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import hashlib
 import warnings
-from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
-from pysces._checks import check_whole
 from pysces._messages import listed
 from pysces.data._labels import labels_of
 from pysces.errors import InputError, PyscesWarning
 
 if TYPE_CHECKING:
-    import os
     from collections.abc import Callable
 
     from anndata import AnnData
@@ -40,7 +36,6 @@ def groups_of(adata: AnnData, groupby: str, min_samples: int) -> dict[str, AnnDa
     InputError
         If there is no such column, or all groups are too small.
     """
-    check_whole("min_samples", min_samples, 2)
     labels = labels_of(adata, groupby, "groupby=")
     sizes = labels.value_counts()
     small = [f"{name} ({size})" for name, size in sizes.items() if size < min_samples]
@@ -90,14 +85,3 @@ def usable(groups: dict[str, AnnData], prepare: Callable[[AnnData], T]) -> dict[
             stacklevel=3,
         )
     return prepared
-
-
-def checkpoint_of(
-    checkpoint: str | os.PathLike[str] | None, group: str
-) -> str | os.PathLike[str] | None:
-    """A folder for each group; its name tells which, whatever characters a group has."""
-    if checkpoint is None:
-        return None
-    plain = "".join(c if c.isalnum() else "_" for c in group)[:40]
-    digest = hashlib.blake2b(group.encode(), digest_size=4).hexdigest()
-    return Path(checkpoint) / f"{plain}-{digest}"

@@ -17,7 +17,7 @@ from pysces.aracne._correlation import spearman
 from pysces.aracne._dpi import surviving
 from pysces.aracne._estimators import Measure
 from pysces.aracne._null import UNREACHABLE, Null, null_of
-from pysces.aracne._options import Options
+from pysces.aracne._options import AracneOptions
 from pysces.aracne._resampling import CopulaResampler, Resampler, Resampling
 from pysces.aracne._runner import Work
 from pysces.aracne._significance import (
@@ -28,7 +28,7 @@ from pysces.aracne._significance import (
 )
 from pysces.aracne._support import Seen, SeenEdges
 from pysces.dispatch import operations as ops
-from pysces.errors import InputError, PyscesWarning
+from pysces.errors import PyscesWarning
 from pysces.network import Network
 
 if TYPE_CHECKING:
@@ -55,17 +55,15 @@ class Found:
     facts: dict[str, Any]
 
 
-def infer(candidates: Candidates, options: Options, work: Work) -> tuple[Network, dict[str, Any]]:
+def infer(
+    candidates: Candidates, options: AracneOptions, work: Work
+) -> tuple[Network, dict[str, Any]]:
     """The network of these candidates, and facts about how it came about."""
     measure: Estimator
     if isinstance(candidates, ScoredCandidates):
         measure = candidates.scores.measure()
     else:
         measure = options.measure(candidates.expression.n_samples)
-    if options.resampling is None and (work.checkpoint is not None or work.client is not None):
-        raise InputError(
-            "checkpoint= and client= are for resamples. Pass resampling='halves', or neither."
-        )
     if options.resampling is None:
         found = _without_resampling(candidates, measure, options)
     else:
@@ -81,7 +79,9 @@ def _full_sample(candidates: Candidates) -> tuple[NDArray[np.int64], int]:
     return np.arange(candidates.expression.n_samples), _seeds.key(candidates.seed, "ties", "all")
 
 
-def _without_resampling(candidates: Candidates, measure: Estimator, options: Options) -> Found:
+def _without_resampling(
+    candidates: Candidates, measure: Estimator, options: AracneOptions
+) -> Found:
     null = null_of(measure, "permutation", options.n_null)
     # No test with a larger p-value can be significant under any of the corrections.
     threshold = null.threshold(options.alpha)
@@ -122,7 +122,7 @@ def _all_above(candidates: Candidates, measure: Estimator, threshold: int) -> tu
 
 
 def _tested(
-    candidates: Candidates, edges: Edges, null: Null, options: Options
+    candidates: Candidates, edges: Edges, null: Null, options: AracneOptions
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """p- and q-values; a pair of two regulators is one test, though it has two edges."""
     pvalues = null.pvalues(edges.mi)
@@ -141,7 +141,7 @@ def _tested(
 
 
 def _with_resampling(
-    candidates: Candidates, measure: Estimator, options: Options, work: Work
+    candidates: Candidates, measure: Estimator, options: AracneOptions, work: Work
 ) -> Found:
     resampling = Resampling(options.resampling, candidates.expression.n_samples, options.seed)
     sizes = sorted({resampling.size(resample) for resample in (0, 1)})
@@ -249,7 +249,7 @@ def _full_sample_mi(
 
 def _consensus(
     candidates: Candidates,
-    options: Options,
+    options: AracneOptions,
     seen: Seen,
     edges: SeenEdges,
     mi: NDArray[np.int64],
@@ -320,7 +320,7 @@ def _ranked(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def warn_empty(
-    candidates: Candidates, options: Options, facts: dict[str, Any], group: str | None
+    candidates: Candidates, options: AracneOptions, facts: dict[str, Any], group: str | None
 ) -> None:
     """Say that the network is empty, and what an edge would have needed."""
     whose = "" if group is None else f"Group {group!r}: "
@@ -335,7 +335,7 @@ def warn_empty(
     )
 
 
-def _why_empty(candidates: Candidates, options: Options, facts: dict[str, Any]) -> str:
+def _why_empty(candidates: Candidates, options: AracneOptions, facts: dict[str, Any]) -> str:
     """What stood in the way, and what may help."""
     more = "More samples (or metacells), fewer genes or a larger alpha may help."
     if options.resampling is None:

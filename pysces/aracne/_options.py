@@ -1,120 +1,108 @@
-"""How a network is inferred: the parameters of ARACNe, checked."""
+"""Options of ARACNe."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, Literal
 
-import numpy as np
-
-from pysces._checks import check_number, check_one_of, check_whole
-from pysces.aracne._copula import DEGREES, Copula
-from pysces.aracne._estimators import ESTIMATORS as OF_RANKS
+from pysces._options import Options, Range, option
+from pysces._record import RunRecord
+from pysces.aracne._copula import Copula
 from pysces.aracne._estimators import Measure
 from pysces.aracne._null import N_NULL
-from pysces.aracne._significance import CORRECTIONS
-from pysces.data._depth import COUNTS
 from pysces.errors import InputError
 
-ESTIMATORS = ("copula", *OF_RANKS)
-CONSENSUS = ("decoy", "poisson", "binomial")
+Counts = Literal["auto"] | bool
+EstimatorName = Literal["copula", "adaptive", "adaptive-dyadic", "binned"]
+Degree = Literal["auto", 1, 2]
+Ties = Literal["random", "together"]
+ResamplingName = Literal["halves", "subsample", "bootstrap"]
+Correction = Literal["fdr_bh", "bonferroni"]
+ConsensusName = Literal["decoy", "poisson", "binomial"]
+Pruning = bool | Literal["dpi", "maxent"]
+Auto = Literal["auto"]
+
 AUTO_MOST = 200
 DPI_METHODS = {True: "dpi", False: None, "dpi": "dpi", "maxent": "maxent", None: None}
 # Few decoys can't tell a false edge in twenty; more than these only cost time.
 FEWEST_DECOYS, MOST_DECOYS = 200, 500
 
 
-@dataclass(frozen=True)
-class Options:
+@dataclass(frozen=True, eq=False)
+class AracneOptions(Options):
     """How a network is inferred; the parameters of :func:`pysces.run_aracne`."""
 
-    estimator: str = "copula"
-    degree: int | str = "auto"
-    counts: bool | str = "auto"
-    min_cells: int = 10
-    n_bins: int = 10
-    ties: str = "random"
-    miller_madow: bool = False
-    resampling: str | None = "halves"
-    n_resamples: int | str = 100
-    alpha: float = 0.05
-    correction: str | None = "fdr_bh"
-    consensus: str = "decoy"
-    min_support: float = 0.5
-    resample_pvalue: float | str = "auto"
-    n_decoys: int | None = None
-    dpi: bool | str | None = True
-    dpi_tolerance: float = 0.0
-    n_null: int = N_NULL
-    seed: int = 0
+    layer: str | None = option(None, "layer to use instead of X")
+    mask_var: Any = option(None, "boolean column of var: genes to use", metavar="COLUMN")
+    counts: Counts = option("auto", "whether values are counts; auto also recovers them")
+    size_factors: Any = option(None, "column of obs: total counts of each sample", metavar="COLUMN")
+    batch_key: Any = option(None, "column of obs: batch or donor of each sample", metavar="COLUMN")
+    min_cells: int = option(10, "samples in which a gene must have counts", within=Range(0))
+    estimator: EstimatorName = option("copula", "estimator of mutual information")
+    degree: Degree = option("auto", "degree of the copula estimator")
+    n_bins: int = option(10, "bins of estimator binned", within=Range(2, 255))
+    ties: Ties = option("random", "equal values with estimator binned")
+    miller_madow: bool = option(False, "correct the bias of bins with estimator binned")
+    groupby: str | None = option(None, "column of obs: one network for each group")
+    min_samples: int = option(50, "fewest samples of a group", within=Range(2))
+    resampling: ResamplingName | None = option("halves", "how samples are drawn")
+    n_resamples: int | Auto = option(100, "number of resamples", within=Range(1))
+    alpha: float = option(0.05, "largest q-value of an edge", within=Range(0, 1, True))
+    correction: Correction | None = option("fdr_bh", "of p-values without resampling")
+    consensus: ConsensusName = option("decoy", "how edges are chosen from resamples")
+    min_support: float = option(
+        0.5, "smallest share of the resamples that must have an edge", within=Range(0, 1)
+    )
+    resample_pvalue: float | Auto = option(
+        "auto", "p-value of an edge in one resample", within=Range(0, 1, True)
+    )
+    n_decoys: int | None = option(
+        None, "number of decoys (default: as many as regulators, 200 to 500)", within=Range(1)
+    )
+    dpi: Pruning | None = option(True, "how indirect edges are removed")
+    dpi_tolerance: float = option(
+        0.0, "share by which the weakest edge may fall short", within=Range(0, 1, open_high=True)
+    )
+    n_null: int = option(N_NULL, "simulated pairs of independent genes", within=Range(1000))
+    seed: int = option(0, "seed of resamples, ties and decoys", within=Range(0))
+    checkpoint: Any = option(
+        None, "folder of finished resamples, to continue an interrupted run", metavar="FOLDER"
+    )
+    client: Any = option(None, "Dask client; 'local' for workers on this machine")
 
-    @classmethod
-    def of(cls, arguments: Mapping[str, Any]) -> Options:
-        """The options among the arguments of a call, its ``locals()``: each is named but once."""
-        return cls(**{field.name: arguments[field.name] for field in fields(cls)})
-
-    def __post_init__(self) -> None:
-        for field in fields(self):  # a NumPy scalar can't be kept in a checkpoint
-            value = getattr(self, field.name)
-            if isinstance(value, np.generic):
-                object.__setattr__(self, field.name, value.item())
-        check_one_of("estimator", self.estimator, ESTIMATORS)
-        if self.estimator == "copula":
-            self._check_copula()
-        else:
-            self.measure(2)  # checks the estimator
-            self._check_ranks()
-        check_number("alpha", self.alpha, 0, 1, open_low=True)
-        if not (isinstance(self.resample_pvalue, str) and self.resample_pvalue == "auto"):
-            check_number(
-                "resample_pvalue", self.resample_pvalue, 0, 1, open_low=True, or_else="'auto'"
+    def check(self) -> None:
+        """Refuse combinations that mean nothing."""
+        of_bins = self.ties != "random" or self.miller_madow or self.n_bins != 10
+        if self.estimator != "binned" and of_bins:
+            raise InputError(
+                "n_bins=, ties= and miller_madow= require estimator='binned'. "
+                f"Got estimator={self.estimator!r}."
             )
-        check_number("min_support", self.min_support, 0, 1)
-        check_number("dpi_tolerance", self.dpi_tolerance, 0, 1, open_high=True)
-        if not (isinstance(self.n_resamples, str) and self.n_resamples == "auto"):
-            check_whole("n_resamples", self.n_resamples, 1, or_else="'auto'")
-        check_whole("n_null", self.n_null, 1000)
-        check_whole("seed", self.seed, 0)
-        if self.n_decoys is not None:
-            check_whole("n_decoys", self.n_decoys, 1)
-        check_one_of("correction", self.correction, CORRECTIONS)
-        check_one_of("consensus", self.consensus, CONSENSUS)
+        if self.estimator != "copula" and (self.degree != "auto" or self.counts is True):
+            raise InputError(
+                "degree= and counts=True require estimator='copula'. "
+                f"Got estimator={self.estimator!r}."
+            )
+        depth = self.size_factors is not None or self.batch_key is not None
+        if self.estimator != "copula" and depth:
+            raise InputError(
+                "size_factors= and batch_key= require estimator='copula'. "
+                f"Got estimator={self.estimator!r}."
+            )
         if self.n_resamples == "auto" and self.consensus != "decoy":
             raise InputError(
                 "n_resamples='auto' needs consensus='decoy': with more resamples the earlier rules "
                 "return more and more edges, so nothing settles. Pass a number."
             )
-        if not isinstance(self.dpi, bool | str | None) or self.dpi not in DPI_METHODS:
+        kept = self.checkpoint is not None or self.client is not None
+        if self.resampling is None and kept:
             raise InputError(
-                "The 'dpi' parameter must be True, False, 'dpi' or 'maxent'. "
-                f"Got {self.dpi!r} instead."
-            )
-
-    def _check_copula(self) -> None:
-        check_one_of("degree", self.degree, DEGREES)
-        check_one_of("counts", self.counts, COUNTS)
-        check_whole("min_cells", self.min_cells, 0)
-        if self.ties != "random" or self.miller_madow or self.n_bins != 10:
-            raise InputError(
-                "n_bins=, ties= and miller_madow= require estimator='binned'. "
-                f"Got estimator={self.estimator!r}."
-            )
-
-    def _check_ranks(self) -> None:
-        if self.degree != "auto" or self.counts is True:
-            raise InputError(
-                "degree= and counts=True require estimator='copula'. "
-                f"Got estimator={self.estimator!r}."
+                "checkpoint= and client= are for resamples. Pass resampling='halves', or neither."
             )
 
     def measure(self, n_samples: int) -> Measure:
         """The estimator of ranks or bins for so many samples."""
         return Measure(self.estimator, n_samples, self.n_bins, self.ties, self.miller_madow)
-
-    def record(self) -> dict[str, Any]:
-        """All options by name, for the run record."""
-        return asdict(self)
 
     @property
     def most_resamples(self) -> int:
@@ -145,19 +133,17 @@ class Options:
         return self.n_decoys or min(max(n_regulators, FEWEST_DECOYS), MOST_DECOYS)
 
 
-def measure_of(params: Mapping[str, Any]) -> Copula | Measure | None:
-    """The estimator that a run record tells of, on all samples; None if it does not say."""
-    estimator, n = params.get("estimator"), params.get("n_samples")
+def measure_of(record: RunRecord) -> Copula | Measure | None:
+    """The estimator of a run, on all samples; None if its record does not say."""
+    options, facts = record.options, record.facts
+    estimator, n = options.get("estimator"), facts.get("n_samples")
     if estimator is None or n is None:
         return None
     if estimator == "copula":
-        if not isinstance(params.get("degree"), int | np.integer):
+        degree = facts.get("degree")
+        if not isinstance(degree, int):
             return None
-        return Copula(int(n), int(n), int(params["degree"]), bool(params.get("studentised")))
-    return Measure(
-        str(estimator),
-        int(n),
-        int(params.get("n_bins", 10)),
-        str(params.get("ties", "random")),
-        bool(params.get("miller_madow", False)),
-    )
+        return Copula(int(n), int(n), degree, bool(facts.get("studentised")))
+    names = ("n_bins", "ties", "miller_madow")
+    given = {name: options[name] for name in names if options.get(name) is not None}
+    return Measure(str(estimator), int(n), **given)

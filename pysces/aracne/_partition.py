@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from pysces._checks import check_whole
+from pysces._checks import check_integer
 from pysces._logarithm import LN2, log
+from pysces.dispatch.operations.aracne import FRACTION_BITS
 from pysces.errors import InputError
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-FRACTION_BITS = 40
 ADAPTIVE = ("adaptive", "adaptive-dyadic")
 
 
@@ -149,7 +149,7 @@ def bins(ranks: NDArray[np.int32], n_bins: int, ties: str = "random") -> NDArray
     ties
         What `ranks` holds, as above.
     """
-    check_whole("n_bins", n_bins, 2, 255)
+    check_integer("n_bins", n_bins, 2, 255)
     if ties not in ("random", "together"):
         raise InputError(
             f"The 'ties' parameter must be 'random' or 'together'. Got {ties!r} instead."

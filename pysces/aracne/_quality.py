@@ -12,7 +12,7 @@ from pysces.errors import PyscesWarning
 
 if TYPE_CHECKING:
     from pysces.aracne._candidates import Candidates
-    from pysces.aracne._options import Options
+    from pysces.aracne._options import AracneOptions
     from pysces.network import Network
 
 log = logging.getLogger("pysces")
@@ -27,58 +27,60 @@ _UNSTABLE = 0.5  # overlap of the networks of two halves of the resamples
 def judge(
     network: Network,
     candidates: Candidates,
-    options: Options,
-    params: dict[str, Any],
+    options: AracneOptions,
+    facts: dict[str, Any],
     group: str | None,
-) -> None:
-    """Add to the record what tells a good network from a bad one; warn of a bad one."""
+) -> dict[str, Any]:
+    """Facts that tell a good network from a bad one, beside those of the run; warn of a bad one."""
     edges = network.to_dataframe()
     possible = candidates.n_regulators * (candidates.n_genes - 1)
     sizes = edges["source"].value_counts()
     sizes = sizes[sizes > 0]
-    params["share_of_pairs"] = len(edges) / max(1, possible)
-    params["n_regulators_kept"] = len(sizes)
+    facts = dict(facts)
+    facts["share_of_pairs"] = len(edges) / max(1, possible)
+    facts["n_regulators_kept"] = len(sizes)
     if len(edges):
-        params["median_regulon"] = float(sizes.median())
-        params["median_support"] = float(edges["support"].median())
-        params["least_support"] = int(edges["support"].min())
+        facts["median_regulon"] = float(sizes.median())
+        facts["median_support"] = float(edges["support"].median())
+        facts["least_support"] = int(edges["support"].min())
     whose = "" if group is None else f"Group {group!r}: "
     if options.resampling is None or not len(edges):
-        return
-    n = params["n_resamples_used"]
+        return facts
+    n = facts["n_resamples_used"]
     asked = max(1, int(np.ceil(options.min_support * n)))
-    decoys = float(np.sum(params["decoy_support_counts"][asked:]))
-    real = float(np.sum(params["support_counts"][asked:]))
+    decoys = float(np.sum(facts["decoy_support_counts"][asked:]))
+    real = float(np.sum(facts["support_counts"][asked:]))
     per_regulator = candidates.n_regulators / max(1, candidates.n_decoys)
     share = decoys * per_regulator / max(1.0, real) if candidates.n_decoys else None
     if share is not None:
-        params["decoy_share"] = share
+        facts["decoy_share"] = share
     log.info(
         "%s%.2g %% of all pairs; %d of %d regulators have edges, %g at the median; support of an "
         "edge: %g of %d resamples at the median, %d at least; two halves of the resamples agree "
         "on %.0f %% of the edges of either%s.",
         whose,
-        100 * params["share_of_pairs"],
+        100 * facts["share_of_pairs"],
         len(sizes),
         candidates.n_regulators,
-        params["median_regulon"],
-        params["median_support"],
+        facts["median_regulon"],
+        facts["median_support"],
         n,
-        params["least_support"],
-        100 * params["stability"],
+        facts["least_support"],
+        100 * facts["stability"],
         "" if share is None else f"; decoys have {share:.2g} edges for each edge",
     )
-    for problem in _problems(params, options, n, share):
+    for problem in _problems(facts, options, n, share):
         warnings.warn(f"{whose}{problem}", PyscesWarning, stacklevel=5)
+    return facts
 
 
 def _problems(
-    params: dict[str, Any], options: Options, n: int, decoy_share: float | None
+    facts: dict[str, Any], options: AracneOptions, n: int, decoy_share: float | None
 ) -> list[str]:
     """What is wrong with a network, each with its likely cause and remedy."""
     found = []
     if decoy_share is not None and decoy_share > _DECOY_SHARE:
-        given = params.get("scores") == "counts given depth"
+        given = facts.get("scores") == "counts given depth"
         found.append(
             f"Decoys have {decoy_share:.2g} edges for each edge of a regulator: "
             + (
@@ -89,22 +91,22 @@ def _problems(
                 "(layer='counts') and batch_key=."
             )
         )
-    pairs = params["n_regulators"] * (params["n_genes"] - 1)
-    if params["share_of_pairs"] > _NEARLY_COMPLETE and pairs > _MANY_PAIRS:
+    pairs = facts["n_regulators"] * (facts["n_genes"] - 1)
+    if facts["share_of_pairs"] > _NEARLY_COMPLETE and pairs > _MANY_PAIRS:
         found.append(
-            f"The network has {100 * params['share_of_pairs']:.0f} % of all pairs: so many edges "
+            f"The network has {100 * facts['share_of_pairs']:.0f} % of all pairs: so many edges "
             "are not direct regulation. Account for depth and batches (counts, batch_key=), raise "
             "min_support=, or lower alpha=."
         )
-    if params["median_support"] < _WEAK * n:
+    if facts["median_support"] < _WEAK * n:
         found.append(
             f"Most edges are weak: half of them were found in at most "
-            f"{params['median_support']:g} of {n} resamples. Raise min_support= (0.5 is the "
+            f"{facts['median_support']:g} of {n} resamples. Raise min_support= (0.5 is the "
             "default)."
         )
-    if params["stability"] < _UNSTABLE and options.consensus == "decoy":
+    if facts["stability"] < _UNSTABLE and options.consensus == "decoy":
         found.append(
-            f"Two halves of the resamples agree on {100 * params['stability']:.0f} % of the edges "
+            f"Two halves of the resamples agree on {100 * facts['stability']:.0f} % of the edges "
             "of either. More resamples (n_resamples=) or samples give a more stable network."
         )
     return found

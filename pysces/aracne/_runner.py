@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Generator, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pysces.aracne._candidates import Candidates, ScoredCandidates
@@ -15,7 +16,7 @@ from pysces.dispatch.cluster import connected, in_order
 if TYPE_CHECKING:
     import os
 
-    from pysces.aracne._options import Options
+    from pysces.aracne._options import AracneOptions
     from pysces.aracne._resampling import Resampler, ResampleResult
 
 
@@ -34,8 +35,16 @@ class Work:
     checkpoint: str | os.PathLike[str] | None = None
     client: Any = None
 
+    def of_group(self, group: str) -> Work:
+        """The same with a folder of its own; its name tells which, whatever characters it has."""
+        if self.checkpoint is None:
+            return self
+        plain = "".join(c if c.isalnum() else "_" for c in group)[:40]
+        digest = hashlib.blake2b(group.encode(), digest_size=4).hexdigest()
+        return replace(self, checkpoint=Path(self.checkpoint) / f"{plain}-{digest}")
+
     def results(
-        self, resampler: Resampler, options: Options
+        self, resampler: Resampler, options: AracneOptions
     ) -> Generator[ResampleResult, None, None]:
         """Resamples in order; what the checkpoint holds isn't computed again."""
         wanted = range(options.most_resamples)
@@ -82,7 +91,7 @@ def _strata_hash(candidates: Candidates) -> str:
     return hashlib.blake2b(candidates.strata.tobytes(), digest_size=16).hexdigest()
 
 
-def _fingerprint(resampler: Resampler, options: Options) -> dict[str, Any]:
+def _fingerprint(resampler: Resampler, options: AracneOptions) -> dict[str, Any]:
     """Everything that the mutual information of a resample depends on."""
     candidates = resampler.candidates
     names = candidates.expression.genes[candidates.regulators]

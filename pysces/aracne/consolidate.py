@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from pysces._checks import check_number, check_one_of, check_whole
+from pysces._checks import check_integer, check_number, check_one_of
 from pysces._messages import listed
 from pysces._reading import lines, reading
 from pysces.aracne._significance import (
@@ -157,7 +157,7 @@ def false_positive_rate(
     check_number("alpha", alpha, 0, 1, open_low=True)
     sizes = {"n_pairs": n_pairs, "n_significant": n_significant, "n_kept": n_kept}
     for name, size in sizes.items():
-        check_whole(name, size, 0)
+        check_integer(name, size, 0)
     if not 0 <= n_kept <= n_significant <= n_pairs or n_pairs < 1:
         raise InputError(
             "Numbers of edges must not grow from pairs to significant to kept edges. "

@@ -11,24 +11,35 @@ import numpy as np
 import pandas as pd
 
 from pysces._messages import listed
-from pysces._version import __version__
+from pysces._record import RunRecord
 from pysces.aracne._candidates import Candidates, ScoredCandidates
 from pysces.aracne._copula import Scores, facts_of, strata
 from pysces.aracne._inference import infer, warn_empty
 from pysces.aracne._null import N_NULL
-from pysces.aracne._options import Options
+from pysces.aracne._options import (
+    AracneOptions,
+    Auto,
+    ConsensusName,
+    Correction,
+    Counts,
+    Degree,
+    EstimatorName,
+    Pruning,
+    ResamplingName,
+    Ties,
+)
 from pysces.aracne._quality import judge
 from pysces.aracne._runner import Work
 from pysces.data._depth import Known, counts_of, known_of_arrays
 from pysces.data._expression import Expression, constant_genes, nonzero_samples
 from pysces.data._inputs import name_order
 from pysces.data.regulators import resolve_regulators
-from pysces.dispatch.engines import choose, record, use_engine
+from pysces.dispatch.engines import choose, use_engine
+from pysces.dispatch.engines import record as engine_record
 from pysces.errors import InputError
 from pysces.network import Network
 
 if TYPE_CHECKING:
-    import os
     from collections.abc import Sequence
 
     from numpy.typing import NDArray
@@ -41,28 +52,28 @@ def infer_network(
     regulators: Any = None,
     *,
     genes: Sequence[str] | None = None,
-    counts: bool | str = "auto",
+    counts: Counts = "auto",
     size_factors: Any = None,
     batch_key: Any = None,
     min_cells: int = 10,
-    estimator: str = "copula",
-    degree: int | str = "auto",
+    estimator: EstimatorName = "copula",
+    degree: Degree = "auto",
     n_bins: int = 10,
-    ties: str = "random",
+    ties: Ties = "random",
     miller_madow: bool = False,
-    resampling: str | None = "halves",
-    n_resamples: int | str = 100,
+    resampling: ResamplingName | None = "halves",
+    n_resamples: int | Auto = 100,
     alpha: float = 0.05,
-    correction: str | None = "fdr_bh",
-    consensus: str = "decoy",
+    correction: Correction | None = "fdr_bh",
+    consensus: ConsensusName = "decoy",
     min_support: float = 0.5,
-    resample_pvalue: float | str = "auto",
+    resample_pvalue: float | Auto = "auto",
     n_decoys: int | None = None,
-    dpi: bool | str = True,
+    dpi: Pruning = True,
     dpi_tolerance: float = 0.0,
     n_null: int = N_NULL,
     seed: int = 0,
-    checkpoint: str | os.PathLike[str] | None = None,
+    checkpoint: Any = None,
     client: Any = None,
     engine: str | None = None,
 ) -> Network:
@@ -103,7 +114,7 @@ def infer_network(
     -------
     Network
         Its edges have the columns and the order that :func:`run_aracne` writes, ``rank`` among
-        them; the run record is ``network.params``.
+        them; the run record is ``network.record``.
 
     Raises
     ------
@@ -130,16 +141,18 @@ def infer_network(
     >>> network = pysces.infer_network(data, ["MYC"], n_resamples=10, n_null=100_000)
     >>> network.regulons()
     {'MYC': ['CDK4']}
-    >>> network.params["scores"], network.params["stability"]
+    >>> network.record.facts["scores"], network.record.facts["stability"]
     ('continuous', 1.0)
     """
-    options = Options.of(locals())
+    options = AracneOptions.of(locals())
+    work = Work(checkpoint, client)
     table = Expression.from_matrix(expression, genes=genes)
     known = known_of_arrays(table.n_samples, size_factors, batch_key, table.samples)
     prepared = Prepared.of(table, regulators, None, options, known)
     with use_engine(engine):
-        network, params = network_of(prepared, options, Work(checkpoint, client))
-    return Network(network.to_dataframe(), {**params, "regulators": origin(regulators, None)})
+        return network_of(
+            prepared, options, work, method="infer_network", regulators=origin(regulators, None)
+        )
 
 
 @dataclass(frozen=True, eq=False)
@@ -156,7 +169,7 @@ class Prepared:
         expression: Expression,
         regulators: Any,
         var: pd.DataFrame | None,
-        options: Options,
+        options: AracneOptions,
         known: Known,
     ) -> Prepared:
         """Regulators by name; genes that don't vary carry no information and are reported once.
@@ -195,11 +208,6 @@ class Prepared:
                 "Only one gene varies over the samples, so there is no pair of genes. Pass more."
             )
         if options.estimator != "copula":
-            if known.batch is not None or known.source == "size_factors":
-                raise InputError(
-                    "size_factors= and batch_key= require estimator='copula'. "
-                    f"Got estimator={options.estimator!r}."
-                )
             places = np.sort(expression.genes.get_indexer(names))
             candidates = Candidates(expression, places, options.decoys(len(places)), options.seed)
             return cls(candidates, int(constant.sum()), {})
@@ -250,14 +258,23 @@ def _without_rare(
 
 
 def network_of(
-    prepared: Prepared, options: Options, work: Work, group: str | None = None
-) -> tuple[Network, dict[str, Any]]:
-    """The network of one matrix, and its run record."""
+    prepared: Prepared,
+    options: AracneOptions,
+    work: Work,
+    *,
+    method: str,
+    regulators: str,
+    group: str | None = None,
+) -> Network:
+    """The network of one matrix, with its run record.
+
+    regulators: where they are from.
+    """
     candidates = prepared.candidates
     n_samples = candidates.expression.n_samples
-    network, facts = infer(candidates, options, work)
+    network, found = infer(candidates, options, work)
     if len(network) == 0:
-        warn_empty(candidates, options, facts, group)
+        warn_empty(candidates, options, found, group)
     log.info(
         "%s%d edges of %d regulators, from %d samples x %d genes.",
         "" if group is None else f"Group {group!r}: ",
@@ -266,20 +283,19 @@ def network_of(
         n_samples,
         candidates.n_genes,
     )
-    params = {
-        **options.record(),
-        "engine": record(choose()),
-        "pysces_version": __version__,
+    facts = {
         "n_samples": n_samples,
         "n_genes": candidates.n_genes,
         "n_regulators": candidates.n_regulators,
         "n_constant_genes": prepared.n_constant_genes,
         "n_edges": len(network),
         **prepared.facts,
-        **facts,
+        **found,
     }
-    judge(network, candidates, options, params, group)
-    return network, params
+    facts = judge(network, candidates, options, facts, group)
+    arguments = {"regulators": regulators, **options.record()}
+    record = RunRecord(method, arguments, facts, engine_record(choose()))
+    return Network(network.to_dataframe(), record)
 
 
 def origin(regulators: Any, var: pd.DataFrame | None) -> str:

@@ -10,7 +10,7 @@ import pandas as pd
 from pysces import _seeds
 from pysces.aracne._candidates import Candidates, mi_blocks
 from pysces.aracne._copula import Scores
-from pysces.aracne._options import Options
+from pysces.aracne._options import AracneOptions, Counts, Degree, EstimatorName, Ties
 from pysces.data._depth import counts_of, known_of, known_of_arrays
 from pysces.data._expression import Expression, constant_genes
 from pysces.data._inputs import name_order
@@ -30,13 +30,13 @@ def mutual_information(
     *,
     genes: Sequence[str] | None = None,
     layer: str | None = None,
-    counts: bool | str = "auto",
+    counts: Counts = "auto",
     size_factors: Any = None,
     batch_key: Any = None,
-    estimator: str = "copula",
-    degree: int | str = "auto",
+    estimator: EstimatorName = "copula",
+    degree: Degree = "auto",
     n_bins: int = 10,
-    ties: str = "random",
+    ties: Ties = "random",
     miller_madow: bool = False,
     seed: int = 0,
     engine: str | None = None,
@@ -105,7 +105,7 @@ def mutual_information(
     >>> pysces.mutual_information(data, ["MYC"], estimator="adaptive").round(2).loc["MYC", "NCL"]
     np.float64(0.47)
     """
-    options = Options(
+    options = AracneOptions(
         estimator=estimator,
         degree=degree,
         counts=counts,

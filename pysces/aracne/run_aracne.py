@@ -4,9 +4,23 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from pysces.aracne._groups import checkpoint_of, groups_of, usable
+from pysces._checks import check_column
+from pysces._keys import NetworkResult
+from pysces._record import RunRecord
+from pysces.aracne._groups import groups_of, usable
 from pysces.aracne._null import N_NULL
-from pysces.aracne._options import Options
+from pysces.aracne._options import (
+    AracneOptions,
+    Auto,
+    ConsensusName,
+    Correction,
+    Counts,
+    Degree,
+    EstimatorName,
+    Pruning,
+    ResamplingName,
+    Ties,
+)
 from pysces.aracne._runner import Work
 from pysces.aracne.infer_network import Prepared, network_of, origin
 from pysces.data import _results
@@ -16,12 +30,7 @@ from pysces.dispatch.blocks import progress
 from pysces.dispatch.engines import use_engine
 
 if TYPE_CHECKING:
-    import os
-
     from anndata import AnnData
-
-# What a run record says of every group alike; the rest are facts about the data and the result.
-_PARAMETERS = (*Options().record(), "engine", "pysces_version")
 
 
 def run_aracne(
@@ -29,31 +38,31 @@ def run_aracne(
     regulators: Any = None,
     *,
     layer: str | None = None,
-    mask_var: str | Any | None = None,
-    counts: bool | str = "auto",
+    mask_var: Any = None,
+    counts: Counts = "auto",
     size_factors: Any = None,
     batch_key: Any = None,
     min_cells: int = 10,
-    estimator: str = "copula",
-    degree: int | str = "auto",
+    estimator: EstimatorName = "copula",
+    degree: Degree = "auto",
     n_bins: int = 10,
-    ties: str = "random",
+    ties: Ties = "random",
     miller_madow: bool = False,
     groupby: str | None = None,
     min_samples: int = 50,
-    resampling: str | None = "halves",
-    n_resamples: int | str = 100,
+    resampling: ResamplingName | None = "halves",
+    n_resamples: int | Auto = 100,
     alpha: float = 0.05,
-    correction: str | None = "fdr_bh",
-    consensus: str = "decoy",
+    correction: Correction | None = "fdr_bh",
+    consensus: ConsensusName = "decoy",
     min_support: float = 0.5,
-    resample_pvalue: float | str = "auto",
+    resample_pvalue: float | Auto = "auto",
     n_decoys: int | None = None,
-    dpi: bool | str = True,
+    dpi: Pruning = True,
     dpi_tolerance: float = 0.0,
     n_null: int = N_NULL,
     seed: int = 0,
-    checkpoint: str | os.PathLike[str] | None = None,
+    checkpoint: Any = None,
     client: Any = None,
     engine: str | None = None,
     key_added: str = "aracne",
@@ -190,8 +199,9 @@ def run_aracne(
         that tie share it. Do not order edges by ``likelihood``, which is relative to the regulon,
         nor by ``qvalue``, which many edges share.
     ``["params"]``
-        The run record: arguments, engine, version, what was left out, and facts. Arguments that
-        are ``None`` are left out, since files hold no None. Facts of the data: ``scores``
+        The arguments.
+    ``["facts"]``
+        What was left out, and facts. Facts of the data: ``scores``
         (``"continuous"`` or ``"counts given depth"``), ``degree`` and ``studentised`` as used,
         ``counts_recovered``, ``depth_source``, ``n_strata`` (within which decoys are permuted),
         ``n_rare_genes``, ``resample_pvalue_used``. Facts to judge the network by:
@@ -199,6 +209,8 @@ def run_aracne(
         ``median_support``, ``least_support``, ``decoy_share`` (edges of decoys for each edge at
         the least support, scaled to the number of regulators) and ``stability`` (edges that the
         odd and the even resamples have in common, divided by those of either).
+    ``["engine"]``, ``["version"]``
+        What computed: name, version, device, precision; and the version of PySCES.
     ``["groups"]``
         With ``groupby``: these facts for each group, a DataFrame indexed by group; the edges then
         have a column ``group``, and ranks within it. ``pysces.Network.from_anndata(adata,
@@ -241,9 +253,11 @@ def run_aracne(
     [['gene0', 'gene3', 10, 1]]
     """
     _results.check_target(adata, copy)
-    _results.check_free(adata, key_added, "network")
+    _results.check_free(adata, key_added, NetworkResult)
+    options = AracneOptions.of(locals())
+    if groupby is not None:
+        check_column(adata, groupby)
     target = adata.copy() if copy else adata
-    options = Options.of(locals())
 
     known = known_of(adata, size_factors, batch_key, layer)
 
@@ -254,27 +268,22 @@ def run_aracne(
             own = known.take(adata.obs_names.get_indexer(part.obs_names))
         return Prepared.of(expression, regulators, adata.var, options, own)
 
-    mask = mask_var if isinstance(mask_var, str | None) else "given"
-    given: dict[str, Any] = {
-        "regulators": origin(regulators, adata.var),
-        "layer": layer,
-        "mask_var": mask,
-        "groupby": groupby,
-        "size_factors": size_factors if isinstance(size_factors, str | None) else "given",
-        "batch_key": batch_key if isinstance(batch_key, str | None) else "given",
-    }
+    how: Any = {"method": "run_aracne", "regulators": origin(regulators, adata.var)}
+    work = Work(checkpoint, client)
     with use_engine(engine):
         if groupby is None:
-            network, params = network_of(prepared(adata), options, Work(checkpoint, client))
-            _results.write_network(target, key_added, network, {**params, **given})
+            network = network_of(prepared(adata), options, work, **how)
+            result = NetworkResult(network=network.to_dataframe(), record=network.record)
         else:
             parts = usable(groups_of(adata, groupby, min_samples), prepared)
             networks = {
-                name: network_of(part, options, Work(checkpoint_of(checkpoint, name), client), name)
+                name: network_of(part, options, work.of_group(name), group=name, **how)
                 for name, part in progress(parts.items(), "groups", total=len(parts), unit="group")
             }
-            _, first = next(iter(networks.values()))
-            asked = {name: first[name] for name in _PARAMETERS}
-            given |= {"min_samples": min_samples}
-            _results.write_networks(target, key_added, networks, {**asked, **given})
+            records = {name: network.record for name, network in networks.items()}
+            result = NetworkResult(
+                network=_results.grouped_edges(networks),
+                record=RunRecord.of_groups(records),
+            )
+    _results.write(target, key_added, result)
     return target if copy else None

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from pysces._checks import check_number, check_one_of, check_whole
+from pysces._checks import check_integer, check_number, check_one_of
 from pysces._version import __version__
 from pysces.benchmarking import measure, peers
 from pysces.benchmarking.report import BenchmarkReport, Row, SeriesResult
@@ -102,7 +102,7 @@ def benchmark(
     """
     limits = _Limits.of(sizes, seconds)
     if threads is not None:
-        check_whole("threads", threads, 1)
+        check_integer("threads", threads, 1)
     series = chosen_series(kernels, workflows)
     used, absent = usable_engines(engines)
     begin = time.perf_counter()

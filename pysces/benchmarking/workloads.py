@@ -59,6 +59,15 @@ def adaptive_mi(rung: int) -> Workload:
     return Workload({"regulators": x, "genes": y, **table}, regulators * genes, "pairs")
 
 
+def adaptive_leaves(rung: int) -> Workload:
+    """Pairs of genes, mixtures of common causes, over 200 samples."""
+    rng, pairs = inputs.stream("adaptive_leaves", rung), 16 * 4**rung
+    first, second = (inputs.dependent_ranks(rng, pairs, SAMPLES) for _ in range(2))
+    table = partition("adaptive", SAMPLES)
+    arguments = {"first": first, "second": second, "split": table.split}
+    return Workload({**arguments, "min_count": table.min_count}, pairs, "pairs")
+
+
 def binned_mi(rung: int) -> Workload:
     """Ten bins over 2,000 cells, with the correction."""
     rng, regulators, genes = inputs.stream("binned_mi", rung), 4 * 2**rung, 32 * 2**rung
@@ -215,17 +224,22 @@ def _enrichment(
 
 
 def _ranked(values: np.ndarray) -> dict[str, Any]:
-    offset, quantiles = tables(values)
-    peak = np.full(len(values), -1, dtype=np.int32)
-    return {"signature": values, "peak": peak, "offset": offset, "quantiles": quantiles}
+    table_start, quantiles = tables(values)
+    max_rank_deviation = np.full(len(values), -1, dtype=np.int32)
+    return {
+        "signature": values,
+        "max_rank_deviation": max_rank_deviation,
+        "table_start": table_start,
+        "quantiles": quantiles,
+    }
 
 
 def normal_scores(rung: int) -> Workload:
     """Ranks of cells x 1,000 genes."""
     rng = inputs.stream("normal_scores", rung)
     ranks = 2 * inputs.independent_ranks(rng, 16 * 4**rung, GENES)
-    offset, quantiles = tables(ranks.astype(np.float64))
-    arguments = {"ranks": ranks, "offset": offset, "quantiles": quantiles}
+    table_start, quantiles = tables(ranks.astype(np.float64))
+    arguments = {"ranks": ranks, "table_start": table_start, "quantiles": quantiles}
     return Workload(arguments, len(ranks), "cells")
 
 

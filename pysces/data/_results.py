@@ -6,6 +6,7 @@ import copy
 import dataclasses
 import datetime
 import enum
+import logging
 import numbers
 import os
 from collections.abc import Mapping, Set
@@ -15,13 +16,16 @@ import numpy as np
 import pandas as pd
 import scipy.sparse as sp
 
-from pysces._keys import ActivityKeys, NetworkKeys
+from pysces._keys import Result, holds, slots
 from pysces._messages import listed
 from pysces.errors import InputError
-from pysces.network import Network
 
 if TYPE_CHECKING:
     from anndata import AnnData
+
+    from pysces.network import Network
+
+log = logging.getLogger("pysces")
 
 _LARGEST_INT = 2**63 - 1
 _ABSENT = object()
@@ -58,18 +62,8 @@ def check_target(adata: Any, copy: bool = False) -> None:
         )
 
 
-def check_free(adata: AnnData, key: str, holds: str) -> str:
+def check_free(adata: AnnData, key: str, kind: type[Result]) -> str:
     """A key under which a result may be written: free, or with an earlier result of its kind.
-
-    Parameters
-    ----------
-    adata
-        Where the result is to go.
-    key
-        Name in ``adata.uns``.
-    holds
-        What a result of this kind has in ``uns[key]``: ``"network"``, ``"results"`` or, for
-        activities, ``"regulators"``.
 
     Raises
     ------
@@ -77,10 +71,17 @@ def check_free(adata: AnnData, key: str, holds: str) -> str:
         If something else is there: it would be lost.
     """
     check_key(key)
-    there = adata.uns.get(key)
-    if there is not None and not (isinstance(there, Mapping) and holds in there):
+    if holds(kind, adata, key):
+        return key
+    there = [("uns", key)] if adata.uns.get(key) is not None else []
+    there += [
+        (attribute, place)
+        for attribute, place, required in slots(kind, key).values()
+        if required and attribute != "uns" and place in getattr(adata, attribute)
+    ]
+    if there:
         raise InputError(
-            f".uns[{key!r}] holds something else, which would be lost. "
+            f".{there[0][0]}[{there[0][1]!r}] holds something else, which would be lost. "
             "Pass another key_added=, or delete it first."
         )
     return key
@@ -90,10 +91,9 @@ def plain(value: Any) -> Any:
     """A value that h5ad and zarr files hold, as near to the one given as they allow.
 
     Tuples, lists and sets (sorted) become arrays, or dictionaries numbered "0", "1", ... where
-    the items are not all numbers or all text; paths, dates and enumerations become text; a key
-    whose value is None is left out (``params.get("layer")`` is then None again), and a None in a
-    list becomes ``"None"``, since it has a place; generators, functions and other objects become
-    their names; keys become text. Tables and arrays are copied.
+    the items are not all numbers or all text; paths, dates and enumerations become text; None stays
+    None, but becomes ``"None"`` among the items of a list; generators, functions and other objects
+    become their names; keys become text. Tables and arrays are copied.
 
     Raises
     ------
@@ -103,7 +103,7 @@ def plain(value: Any) -> Any:
     Examples
     --------
     >>> plain({"alpha": 0.05, "layer": None, 3: ("a", "b")})
-    {'alpha': 0.05, '3': array(['a', 'b'], dtype=object)}
+    {'alpha': 0.05, 'layer': None, '3': array(['a', 'b'], dtype=object)}
     """
     if isinstance(value, bool | np.bool_):
         return bool(value)
@@ -113,7 +113,9 @@ def plain(value: Any) -> Any:
         return int(value) if abs(int(value)) <= _LARGEST_INT else str(int(value))
     if isinstance(value, numbers.Real):
         return float(value)
-    if value is None or isinstance(value, str | numbers.Complex):
+    if value is None:
+        return None
+    if isinstance(value, str | numbers.Complex):
         return str(value)
     if isinstance(value, os.PathLike):
         return os.fsdecode(value)
@@ -151,11 +153,11 @@ def _plain_mapping(value: Mapping[Any, Any]) -> dict[str, Any]:
     if len(set(keys)) < len(keys):
         raise InputError(f"Keys are the same as text: {listed(keys)}. Rename one of them.")
     items = zip(keys, value.values(), strict=True)
-    return {key: plain(item) for key, item in items if item is not None}
+    return {key: plain(item) for key, item in items}
 
 
 def _plain_items(items: list[Any]) -> Any:
-    items = [plain(item) for item in items]
+    items = ["None" if item is None else plain(item) for item in items]
     if all(isinstance(item, str) for item in items):
         return np.array(items, dtype=object)
     if all(isinstance(item, bool) for item in items):
@@ -196,34 +198,41 @@ def _plain_frame(frame: pd.DataFrame) -> pd.DataFrame:
     return stored
 
 
-def write_entries(adata: AnnData, entries: Mapping[tuple[str, str], Any]) -> None:
-    """Write values to an AnnData, all of them or none.
+def write(adata: AnnData, key: str, result: Result) -> None:
+    """Write a result and its record under a key, all of it or nothing.
 
-    Parameters
-    ----------
-    adata
-        Changed in place.
-    entries
-        Value for each (attribute, key), such as ``("uns", "aracne")`` or ``("obsm", "viper")``.
+    Parts of an earlier result of this kind that this one lacks are removed.
 
     Raises
     ------
     InputError
         If a key or a value can't be stored; nothing has been written then.
     """
-    ready = {}
-    for (attribute, key), value in entries.items():
-        check_key(key)
-        ready[attribute, key] = plain(value) if attribute == "uns" else _aligned(value)
+    check_free(adata, key, type(result))
+    ours = holds(type(result), adata, key)
+    stored: dict[str, Any] = result.record.entries()
+    entries: dict[tuple[str, str], Any] = {}
+    for name, (attribute, place, _) in slots(result, key).items():
+        value = getattr(result, name)
+        if attribute == "uns":
+            stored |= {} if value is None else {place: value}
+        elif value is not None:
+            check_key(place)
+            entries[attribute, place] = _aligned(value)
+            if not ours and place in getattr(adata, attribute):
+                log.warning(".%s[%r] was not of an earlier run and is replaced.", attribute, place)
+        elif ours:
+            entries[attribute, place] = _ABSENT
+    entries["uns", key] = plain(stored)
     before: list[tuple[str, str, Any]] = []
     try:
-        for (attribute, key), value in ready.items():
+        for (attribute, place), value in entries.items():
             slot = getattr(adata, attribute)
-            before.append((attribute, key, slot.get(key, _ABSENT)))
-            getattr(adata, attribute)[key] = value
+            before.append((attribute, place, slot.get(place, _ABSENT)))
+            _put(slot, place, value)
     except BaseException:
-        for attribute, key, value in reversed(before):
-            _restore(getattr(adata, attribute), key, value)
+        for attribute, place, value in reversed(before):
+            _put(getattr(adata, attribute), place, value)
         raise
 
 
@@ -235,95 +244,20 @@ def _aligned(value: Any) -> Any:
     return _plain_frame(value).set_axis(index, axis=0)
 
 
-def _restore(slot: Any, key: str, value: Any) -> None:
+def _put(slot: Any, key: str, value: Any) -> None:
+    """Set a value; for no value, delete what is there."""
     if value is not _ABSENT:
         slot[key] = value
     elif key in slot:
         del slot[key]
 
 
-def write_network(adata: AnnData, key: str, network: Network, params: Mapping[str, Any]) -> None:
-    """Write a network and how it was made to ``adata.uns[key]``, both or neither.
-
-    ``uns[key]["network"]`` is the table of edges, ``uns[key]["params"]`` the parameters.
-    """
-    names = NetworkKeys(key)
-    value = {names.network: network.to_dataframe(), names.params: params}
-    write_entries(adata, {("uns", key): value})
-
-
-def write_networks(
-    adata: AnnData,
-    key: str,
-    networks: Mapping[str, tuple[Network, Mapping[str, Any]]],
-    params: Mapping[str, Any],
-) -> None:
-    """Write the networks of groups and how they were made to ``adata.uns[key]``, all or none.
-
-    ``uns[key]["network"]`` has the edges of all groups with a categorical column ``group``;
-    ``uns[key]["groups"]`` the numbers in their records that aren't parameters, a DataFrame indexed
-    by group; ``uns[key]["params"]`` the parameters.
-    """
-    names = NetworkKeys(key)
+def grouped_edges(networks: Mapping[str, Network]) -> pd.DataFrame:
+    """Edges of several networks as one table, with a categorical column ``group``."""
     tables = [
         network.to_dataframe().astype({"source": object, "target": object}).assign(group=group)
-        for group, (network, _) in networks.items()
+        for group, network in networks.items()
     ]
-    edges = pd.concat(tables, ignore_index=True)
-    groups = pd.CategoricalDtype(list(networks))
-    edges = edges.astype({"source": "category", "target": "category", "group": groups})
-    facts = pd.DataFrame(
-        [
-            {name: v for name, v in record.items() if name not in params and np.isscalar(v)}
-            for _, record in networks.values()
-        ],
-        index=list(networks),
-    )
-    value = {names.network: edges, names.groups: facts, names.params: params}
-    write_entries(adata, {("uns", key): value})
-
-
-def read_network_of(adata: AnnData, key: str = NetworkKeys.key) -> Network:
-    """The network in ``adata.uns[key]``; MissingKeyError if there is none."""
-    return Network.from_anndata(adata, key)
-
-
-def write_activity(
-    adata: AnnData,
-    key: str,
-    activity: pd.DataFrame,
-    params: Mapping[str, Any],
-    *,
-    regulators: pd.DataFrame | None = None,
-    pvalues: pd.DataFrame | None = None,
-    qvalues: pd.DataFrame | None = None,
-) -> None:
-    """Write protein activity and how it was made, all or nothing.
-
-    Parameters
-    ----------
-    adata
-        Changed in place.
-    key
-        Activity goes to ``obsm[key]``, parameters to ``uns[key]["params"]``.
-    activity, pvalues, qvalues
-        Tables cells x regulators; the latter go to ``obsm[f"{key}_pvalues"]`` and
-        ``obsm[f"{key}_qvalues"]``. Those of an earlier run are removed where not given.
-    params
-        Parameters of the run.
-    regulators
-        Facts about each regulator, for ``uns[key]["regulators"]``.
-    """
-    names = ActivityKeys(key)
-    record: dict[str, Any] = {names.params: params}
-    if regulators is not None:
-        record[names.regulators] = regulators
-    entries: dict[tuple[str, str], Any] = {("uns", key): record, ("obsm", key): activity}
-    optional = {names.pvalues: pvalues, names.qvalues: qvalues}
-    entries |= {("obsm", k): table for k, table in optional.items() if table is not None}
-    ours = key in adata.uns  # what an earlier run left may go; a stranger's may not
-    write_entries(adata, entries)
-    if not ours:
-        return
-    for stale in (k for k, table in optional.items() if table is None and k in adata.obsm):
-        del adata.obsm[stale]
+    groups = pd.CategoricalDtype([str(group) for group in networks])
+    joined = pd.concat(tables, ignore_index=True)
+    return joined.astype({"source": "category", "target": "category", "group": groups})

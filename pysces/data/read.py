@@ -24,7 +24,9 @@ logger = logging.getLogger("pysces")
 _REMEDY = "It is damaged, cut short, or another kind of file. Fetch or write it again."
 
 
-def read_network(path: str | os.PathLike[str], format: str | None = None) -> Network:
+def read_network(
+    path: str | os.PathLike[str], format: str | None = None, *, group: str | None = None
+) -> Network:
     r"""Read a network that PySCES or another program wrote.
 
     Parameters
@@ -38,6 +40,9 @@ def read_network(path: str | os.PathLike[str], format: str | None = None) -> Net
         information; no header), ``"adj"``, ``"gmt"``, ``"sif"``, ``"graphml"`` (networkx, igraph,
         Cytoscape), ``"scenic"`` (``pyscenic ctx``), ``"trrust"``, ``"parquet"`` or ``"rds"``
         (regulon of R's viper; needs the package rdata).
+    group
+        Which network, where a column ``group`` tells of several, as the command line writes for
+        ``--groupby``.
 
     Returns
     -------
@@ -47,8 +52,10 @@ def read_network(path: str | os.PathLike[str], format: str | None = None) -> Net
     Raises
     ------
     InputError
-        If the format isn't clear, or the file doesn't hold it, is damaged or holds no network.
-        Pickled files are never read.
+        If the format isn't clear, or the file doesn't hold it, is damaged or holds no network, or
+        those of several groups. Pickled files are never read.
+    MissingKeyError
+        If there is no such group.
     FileNotFoundError
         If there is no such file.
 
@@ -69,7 +76,7 @@ def read_network(path: str | os.PathLike[str], format: str | None = None) -> Net
     if not path.is_file():
         raise FileNotFoundError(f"There is no file {str(path)!r}.")
     with reading(path, "read as a network", _REMEDY):
-        edges, chosen = read_edges(path, format)
+        edges, chosen = read_edges(path, format, group)
         network = Network(edges)
     logger.info("%s: read as %r, %r.", path.name, chosen, network)
     return network

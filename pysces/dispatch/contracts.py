@@ -18,7 +18,7 @@ import numpy as np
 P = ParamSpec("P")
 R = TypeVar("R")
 
-COMBINE: Mapping[str, Callable[[Any, Any], Any]] = {"any": np.logical_or, "sum": np.add}
+REDUCE: Mapping[str, Callable[[Any, Any], Any]] = {"any": np.logical_or, "sum": np.add}
 DTYPES = ("bool", "int8", "uint8", "uint32", "int32", "int64", "uint64", "float64", "order")
 
 
@@ -93,8 +93,8 @@ class Kernel:
 
     name: str
     file: str
-    cut: str
-    combine: str | None
+    block_axis: str
+    reduce: str | None
     agreement: Agreement
     cases: Callable[[], Sequence[Case]]
     unsupported: Mapping[str, str]
@@ -137,22 +137,24 @@ class Kernel:
             array = array + 0.0  # -0.0 and 0.0 are one value, so they are one bit pattern
         return np.require(array, requirements=["C", "A", "W"])
 
-    def cut_arguments(self, arguments: Mapping[str, Any], start: int, stop: int) -> dict[str, Any]:
-        """The arguments of one block of the axis ``cut``."""
-        cut = dict(arguments)
+    def block_arguments(
+        self, arguments: Mapping[str, Any], start: int, stop: int
+    ) -> dict[str, Any]:
+        """The arguments of one block of the axis ``block_axis``."""
+        block = dict(arguments)
         for name, declared in self.parameters.items():
-            if isinstance(declared, Spec) and self.cut in declared.names:
-                at = declared.names.index(self.cut)
+            if isinstance(declared, Spec) and self.block_axis in declared.names:
+                at = declared.names.index(self.block_axis)
                 index = (slice(None),) * at + (slice(start, stop),)
-                cut[name] = np.asarray(arguments[name])[index]
-        return cut
+                block[name] = np.asarray(arguments[name])[index]
+        return block
 
-    def cut_length(self, arguments: Mapping[str, Any]) -> int:
-        """Entries of the axis ``cut`` in these arguments."""
+    def block_axis_length(self, arguments: Mapping[str, Any]) -> int:
+        """Entries of the axis ``block_axis`` in these arguments."""
         for name, declared in self.parameters.items():
-            if isinstance(declared, Spec) and self.cut in declared.names:
-                return int(np.shape(arguments[name])[declared.names.index(self.cut)])
-        raise TypeError(f"no argument of {self.name} has the axis '{self.cut}'")
+            if isinstance(declared, Spec) and self.block_axis in declared.names:
+                return int(np.shape(arguments[name])[declared.names.index(self.block_axis)])
+        raise TypeError(f"no argument of {self.name} has the axis '{self.block_axis}'")
 
     def joined(self, blocks: Sequence[Any]) -> Any:
         """Results of consecutive blocks as one result."""
@@ -163,11 +165,11 @@ class Kernel:
         )
 
     def _join(self, spec: Spec, blocks: Sequence[Any]) -> Any:
-        for axis in (self.cut, FOUND):
+        for axis in (self.block_axis, FOUND):
             if axis in spec.names:
                 return np.concatenate(blocks, axis=spec.names.index(axis))
-        assert self.combine is not None  # checked when declared
-        return functools.reduce(COMBINE[self.combine], blocks)
+        assert self.reduce is not None  # checked when declared
+        return functools.reduce(REDUCE[self.reduce], blocks)
 
 
 def declared() -> dict[str, Kernel]:
@@ -183,10 +185,10 @@ _DECLARED: dict[str, Kernel] = {}
 def kernel(
     *,
     file: str,
-    cut: str,
+    block_axis: str,
     agreement: Agreement,
     cases: Callable[[], Sequence[Case]],
-    combine: str | None = None,
+    reduce: str | None = None,
     unsupported: Mapping[str, str] | None = None,
 ) -> Callable[[Callable[P, R]], Callable[P, R]]:
     """Declare a kernel: the decorated stub becomes the call to the engine in force.
@@ -195,20 +197,20 @@ def kernel(
     ----------
     file
         Name of the file that holds the function, below ``kernels/<engine>/``.
-    cut
+    block_axis
         Axis along which the work may be cut into blocks.
     agreement
         ``EXACT`` or ``Close(rtol, atol)``: against the Python engine.
     cases
         Makes the inputs on which all engines must agree.
-    combine
-        ``"any"`` or ``"sum"``: how results without the cut axis are joined.
+    reduce
+        ``"any"`` or ``"sum"``: how results without the block axis are joined.
     unsupported
         Reason for each engine that can't do it.
     """
 
     def declare(stub: Callable[P, R]) -> Callable[P, R]:
-        contract = _contract(stub, file, cut, combine, agreement, cases, unsupported or {})
+        contract = _contract(stub, file, block_axis, reduce, agreement, cases, unsupported or {})
         _DECLARED[contract.name] = contract
         signature = inspect.signature(stub)
 
@@ -229,8 +231,8 @@ def kernel(
 def _contract(
     stub: Callable[..., Any],
     file: str,
-    cut: str,
-    combine: str | None,
+    block_axis: str,
+    reduce: str | None,
     agreement: Agreement,
     cases: Callable[[], Sequence[Case]],
     unsupported: Mapping[str, str],
@@ -249,17 +251,19 @@ def _contract(
     if name in _DECLARED:
         raise TypeError(f"{name}: declared twice.")
     axes = [a for s in parameters.values() if isinstance(s, Spec) for a in s.names]
-    if cut not in axes:
-        raise TypeError(f"{name}: no argument has the axis '{cut}'.")
-    if combine is None and any(
-        cut not in spec.names and FOUND not in spec.names for spec in results
+    if block_axis not in axes:
+        raise TypeError(f"{name}: no argument has the axis '{block_axis}'.")
+    if reduce is None and any(
+        block_axis not in spec.names and FOUND not in spec.names for spec in results
     ):
-        raise TypeError(f"{name}: a result lacks the axis '{cut}'; say how to combine blocks.")
+        raise TypeError(
+            f"{name}: a result lacks the axis '{block_axis}'; say how to reduce the blocks."
+        )
     return Kernel(
         name=name,
         file=file,
-        cut=cut,
-        combine=combine,
+        block_axis=block_axis,
+        reduce=reduce,
         agreement=agreement,
         cases=cases,
         unsupported=unsupported,

@@ -275,7 +275,7 @@ def use_engine(engine: str | None) -> Iterator[Engine]:
         _in_force.reset(token)
 
 
-def stand_in(contract: Kernel, engine: Engine) -> tuple[Engine, str] | None:
+def fallback(contract: Kernel, engine: Engine) -> tuple[Engine, str] | None:
     """Who computes a kernel that this engine declares it can't, and why; None if it can."""
     reason = contract.unsupported.get(engine.name)
     if reason is None:
@@ -288,17 +288,17 @@ def stand_in(contract: Kernel, engine: Engine) -> tuple[Engine, str] | None:
 
 
 @functools.cache
-def _say_stand_in(kernel: str, engine: str, other: str, reason: str) -> None:
-    log.info("%s: engine %s stands in for %s: %s", kernel, other, engine, reason)
+def _say_fallback(kernel: str, engine: str, other: str, reason: str) -> None:
+    log.info("%s: engine %s falls back to %s: %s", kernel, engine, other, reason)
 
 
 def run(contract: Kernel, arguments: Mapping[str, Any]) -> Any:
     """Compute a kernel on the engine in force (arguments as the contract returned them)."""
     engine = choose()
-    standing = stand_in(contract, engine)
-    if standing is not None:
-        other, reason = standing
-        _say_stand_in(contract.name, engine.name, other.name, reason)
+    found = fallback(contract, engine)
+    if found is not None:
+        other, reason = found
+        _say_fallback(contract.name, engine.name, other.name, reason)
         engine = other
     return engine.compute(contract, arguments)
 
@@ -335,7 +335,7 @@ def status() -> Status:
     return Status(
         engines=tuple(_row(name, name == chosen) for name in ENGINES),
         chosen_by=asked[1] if asked else "automatic choice",
-        stand_ins=_stand_ins(),
+        fallbacks=_fallbacks(),
         custom_kernels=_custom_kernels(),
     )
 
@@ -350,16 +350,16 @@ def _row(name: str, chosen: bool) -> EngineStatus:
     return EngineStatus(name, True, chosen, device, found.precision, found.version, reason)
 
 
-def _stand_ins() -> tuple[str, ...]:
+def _fallbacks() -> tuple[str, ...]:
     from pysces.dispatch.contracts import declared
 
     lines = []
     for contract in declared().values():
         for name, reason in contract.unsupported.items():
             found = _probe(name)
-            standing = None if isinstance(found, str) else stand_in(contract, found)
-            if standing is not None:
-                lines.append(f"{contract.name}: {standing[0].name} stands in for {name}: {reason}")
+            other = None if isinstance(found, str) else fallback(contract, found)
+            if other is not None:
+                lines.append(f"{contract.name}: {name} falls back to {other[0].name}: {reason}")
     return tuple(lines)
 
 

@@ -42,7 +42,7 @@ class Status:
         One row an engine, the best first.
     chosen_by
         What made the choice: argument, context, settings, environment or nobody (automatic).
-    stand_ins
+    fallbacks
         Kernels that another engine computes, each with the reason.
     custom_kernels
         Whether the hand-written GPU kernels of MLX run here.
@@ -50,7 +50,7 @@ class Status:
 
     engines: tuple[EngineStatus, ...]
     chosen_by: str
-    stand_ins: tuple[str, ...]
+    fallbacks: tuple[str, ...]
     custom_kernels: str
 
     @property
@@ -65,7 +65,7 @@ class Status:
             "chosen": self.chosen,
             "chosen_by": self.chosen_by,
             "engines": [asdict(row) for row in self.engines],
-            "stand_ins": list(self.stand_ins),
+            "fallbacks": list(self.fallbacks),
             "custom_kernels": self.custom_kernels,
         }
 
@@ -80,7 +80,7 @@ class Status:
             )
             lines.append(f"{mark} {row.engine:<7} {text}")
         lines.append(f"   engine chosen by {self.chosen_by}")
-        lines += [f"   {line}" for line in self.stand_ins]
+        lines += [f"   {line}" for line in self.fallbacks]
         if self.custom_kernels:
             lines.append(f"   hand-written GPU kernels: {self.custom_kernels}")
         return "\n".join(lines)

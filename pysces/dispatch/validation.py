@@ -265,21 +265,21 @@ def check_case(
         faults.append("a second call gave another answer")
     if halves is not None:
         # Blocks of an exact kernel are the same to the bit; others within the tolerance.
-        cut = differences(contract, halves, result, arguments)[0]
-        faults += [f"cut along '{contract.cut}': {fault}" for fault in cut]
+        in_blocks = differences(contract, halves, result, arguments)[0]
+        faults += [f"cut along '{contract.block_axis}': {fault}" for fault in in_blocks]
     return faults, largest
 
 
 def _in_two(contract: Kernel, engine: engine_room.Engine, arguments: Mapping[str, Any]) -> Any:
     """The answer computed in two blocks, or None where there is nothing to cut."""
-    length = contract.cut_length(arguments)
+    length = contract.block_axis_length(arguments)
     if length < 2:
         return None
     middle = length // 2
     parts = [
         engine.compute(
             contract,
-            contract.bind(copy.deepcopy(contract.cut_arguments(arguments, start, stop))),
+            contract.bind(copy.deepcopy(contract.block_arguments(arguments, start, stop))),
         )
         for start, stop in ((0, middle), (middle, length))
     ]

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from pysces._checks import check_number, check_whole
+from pysces._checks import check_integer, check_number
 from pysces._messages import listed
 from pysces.dispatch import engines
 from pysces.embedding._graph import SignedGraph, signed_graph
@@ -162,9 +162,9 @@ def embed(
     engine: str | None,
 ) -> Embedding:
     """See :func:`embed_network`."""
-    check_whole("n_components", n_components, 1)
+    check_integer("n_components", n_components, 1)
     check_number("regularisation", regularisation, 0, np.inf, open_high=True)
-    check_whole("seed", seed, 0)
+    check_integer("seed", seed, 0)
     graph = signed_graph(network, float(regularisation))
     with engines.use_engine(engine) as used:
         spectrum = largest(graph, int(n_components), int(seed))

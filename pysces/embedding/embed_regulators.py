@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from pysces import _version
 from pysces._checks import check_one_of
-from pysces._keys import EmbeddingKeys
+from pysces._keys import EmbeddingResult
 from pysces._messages import listed
+from pysces._record import RunRecord
 from pysces.data import _results
 from pysces.embedding.embed_network import Embedding, as_network, embed
 from pysces.errors import InputError
@@ -100,7 +100,8 @@ def embed_regulators(
     >>> bool(np.isnan(adata.varm["regulon_embedding"][4]).all())
     True
     """
-    keys = EmbeddingKeys(_free(adata, key_added))
+    _results.check_target(adata, copy)
+    _results.check_free(adata, key_added, EmbeddingResult)
     named = network if isinstance(network, str) else None
     if named is None:
         check_one_of("group", group, [None])
@@ -114,34 +115,22 @@ def embed_regulators(
     }
     _check_genes(used, adata.var_names)
     found = embed(used, engine=engine, **arguments)  # type: ignore[arg-type]
-    params = arguments | {
-        "network": "network" if named is None else named,
+    options = {
+        **arguments,
+        "network": "given" if named is None else named,
         "group": group,
-        "engine": found.engine,
-        "pysces_version": _version.__version__,
     }
-    record: dict[str, Any] = {
-        keys.eigenvalues: found.spectrum.values,
-        keys.residuals: found.spectrum.residuals,
-        keys.regulons: _regulons(used, adata.var_names),
-        keys.params: params,
-    }
+    record = RunRecord("embed_regulators", options, {}, found.engine)
+    result = EmbeddingResult(
+        coordinates=_of_genes(found, adata.var_names),
+        eigenvalues=found.spectrum.values,
+        residuals=found.spectrum.residuals,
+        regulons=_regulons(used, adata.var_names),
+        record=record,
+    )
     target = adata.copy() if copy else adata
-    coordinates = _of_genes(found, adata.var_names)
-    _results.write_entries(target, {("varm", keys.key): coordinates, ("uns", keys.key): record})
+    _results.write(target, key_added, result)
     return target if copy else None
-
-
-def _free(adata: AnnData, key: str) -> str:
-    """A key under which nothing else would be lost."""
-    _results.check_target(adata)
-    _results.check_free(adata, key, EmbeddingKeys.eigenvalues)
-    if key in adata.varm and key not in adata.uns:
-        raise InputError(
-            f".varm[{key!r}] holds something else, which would be lost. "
-            "Pass another key_added=, or delete it first."
-        )
-    return key
 
 
 def _check_genes(network: Network, genes: pd.Index) -> None:

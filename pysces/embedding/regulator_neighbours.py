@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 import pandas as pd
 
-from pysces._checks import check_one_of, check_whole
-from pysces._keys import EmbeddingKeys
+from pysces._checks import check_integer, check_one_of
+from pysces._keys import EmbeddingResult, read
 from pysces._messages import listed
-from pysces.errors import InputError, MissingKeyError
+from pysces.errors import InputError
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -39,23 +39,16 @@ class Stored:
     eigenvalues: NDArray[np.float64]
 
 
-def stored(adata: AnnData, key: str = EmbeddingKeys.key) -> Stored:
+def stored(adata: AnnData, key: str = "regulon_embedding") -> Stored:
     """The embedding under a key; MissingKeyError if there is none."""
-    keys = EmbeddingKeys(key)
-    record = adata.uns.get(key)
-    if key not in adata.varm or not isinstance(record, dict) or keys.eigenvalues not in record:
-        argument = "" if key == EmbeddingKeys.key else f", key_added={key!r}"
-        raise MissingKeyError(
-            f"Did not find an embedding in .varm[{key!r}] and .uns[{key!r}]. "
-            f"Run `pysces.embed_regulators(adata{argument})` first."
-        )
-    values = np.asarray(adata.varm[key], dtype=np.float64)
+    found = read(EmbeddingResult, adata, key)
+    values = np.asarray(found.coordinates, dtype=np.float64)
     names = [f"component_{number + 1}" for number in range(values.shape[1])]
     there = ~np.isnan(values).any(axis=1)
     table = pd.DataFrame(values[there], index=adata.var_names.astype(str)[there], columns=names)
-    facts = record[keys.regulons]
+    facts = found.regulons
     # Genes may have been taken out of the AnnData since.
-    return Stored(table, facts[facts.index.isin(table.index)], np.asarray(record[keys.eigenvalues]))
+    return Stored(table, facts[facts.index.isin(table.index)], np.asarray(found.eigenvalues))
 
 
 def regulator_neighbours(
@@ -64,7 +57,7 @@ def regulator_neighbours(
     *,
     n_neighbours: int = 10,
     direction: Literal["same", "opposite"] = "same",
-    key: str = EmbeddingKeys.key,
+    key: str = "regulon_embedding",
 ) -> pd.DataFrame:
     """Regulators that act most like one of them, or most against it.
 
@@ -108,7 +101,7 @@ def regulator_neighbours(
     >>> near["regulator"].tolist(), near["cosine"].round(1).tolist()
     (['TF2', 'TF3'], [1.0, -1.0])
     """
-    check_whole("n_neighbours", n_neighbours, 1)
+    check_integer("n_neighbours", n_neighbours, 1)
     check_one_of("direction", direction, ("same", "opposite"))
     found = stored(adata, key)
     if regulator not in found.coordinates.index:

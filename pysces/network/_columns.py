@@ -10,11 +10,14 @@ import pandas as pd
 
 from pysces._messages import listed
 from pysces._reading import numbers_of
-from pysces.errors import PyscesWarning
+from pysces.errors import InputError, MissingKeyError, PyscesWarning
 from pysces.network._edges import COLUMNS, RANGES
 from pysces.network._signs import flags_of, signs_of
 
 logger = logging.getLogger("pysces")
+
+GROUP = "group"
+"""Column of a table of the networks of several groups."""
 
 # Names in lower case. Where several are there, the first counts. Sources: pyviper, SCENIC,
 # GENIE3 (regulatoryGene, targetGene), SJARACNe (spearman, pearson), pyscenic add_cor (rho),
@@ -64,6 +67,41 @@ def known_columns(edges: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
         used |= modes[1]
     left_out = [str(column) for column in edges.columns if column not in used]
     return known, left_out
+
+
+def rows_of_group(edges: pd.DataFrame, group: str | None, where: str) -> pd.DataFrame:
+    """The rows of one group, without the column ``group`` that a table of several networks has.
+
+    Raises
+    ------
+    InputError
+        If there are several groups and none is given.
+    MissingKeyError
+        If there is no such group.
+    """
+    column = next((c for c in edges.columns if str(c).strip().lower() == GROUP), None)
+    if column is None:
+        if group is not None:
+            raise MissingKeyError(
+                f"{where} holds one network, not those of groups. Leave out group=, or run "
+                "`pysces.run_aracne(adata, groupby=...)`."
+            )
+        return edges
+    labels = edges[column].astype(str)
+    groups = labels[edges[column].notna()].unique().tolist()
+    if hasattr(edges[column], "cat"):  # also those without edges
+        groups = edges[column].cat.categories.astype(str).tolist()
+    if group is None and len(groups) > 1:
+        raise InputError(
+            f"{where} holds the networks of {len(groups)} groups: {listed(groups)}. Say which one "
+            "with group=."
+        )
+    if group is not None and group not in groups:
+        raise MissingKeyError(
+            f"Did not find a network of group {group!r} in {where}. Groups: {listed(groups)}."
+        )
+    own = edges if group is None else edges[labels == group]
+    return own.drop(columns=column)
 
 
 def end_names(present: set[str]) -> dict[str, tuple[str, ...]]:

@@ -7,15 +7,14 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 import pandas as pd
 
-from pysces._keys import NetworkKeys
-from pysces._messages import listed
-from pysces.errors import InputError, MissingKeyError
-from pysces.network._columns import known_columns, named_columns
+from pysces._keys import NetworkResult, holds, read
+from pysces._record import RunRecord
+from pysces.errors import InputError
+from pysces.network._columns import known_columns, named_columns, rows_of_group
 from pysces.network._edges import checked_edges
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Mapping
 
     import igraph
     import networkx
@@ -25,12 +24,12 @@ if TYPE_CHECKING:
 class EdgeTable:
     """A table of edges with its run record; `pysces.Network` adds what regulons are and do."""
 
-    def __init__(self, edges: pd.DataFrame, params: Mapping[str, Any] | None = None) -> None:
+    def __init__(self, edges: pd.DataFrame, record: RunRecord | None = None) -> None:
         self._edges = checked_edges(edges)
-        self.params: dict[str, Any] = dict(params or {})
+        self.record = RunRecord(version="") if record is None else record
 
     @classmethod
-    def from_dataframe(cls, edges: pd.DataFrame) -> Self:
+    def from_dataframe(cls, edges: pd.DataFrame, *, group: str | None = None) -> Self:
         """Network of a table, also with the column names of other programs.
 
         Parameters
@@ -45,6 +44,8 @@ class EdgeTable:
             made of words or signs in ``mode``, ``sign``, ``regulation`` or ``effect``, or of
             ``is_stimulation`` and ``is_inhibition``. Other columns are left out; the logger names
             them.
+        group
+            Which network, where a column ``group`` tells of several.
 
         Returns
         -------
@@ -54,7 +55,10 @@ class EdgeTable:
         Raises
         ------
         InputError
-            If it isn't a DataFrame, or not one of edges (see `Network`).
+            If it isn't a DataFrame, or not one of edges (see `Network`), or if it holds networks of
+            several groups and ``group`` isn't given.
+        MissingKeyError
+            If there is no such group.
 
         Warns
         -----
@@ -70,12 +74,10 @@ class EdgeTable:
         """
         if not isinstance(edges, pd.DataFrame):
             raise InputError(f"Expected a DataFrame of edges, got {type(edges).__name__}.")
-        return cls(named_columns(edges, "Network"))
+        return cls(named_columns(rows_of_group(edges, group, "The table"), "Network"))
 
     @classmethod
-    def from_anndata(
-        cls, adata: AnnData, key: str = NetworkKeys.key, *, group: str | None = None
-    ) -> Self:
+    def from_anndata(cls, adata: AnnData, key: str = "aracne", *, group: str | None = None) -> Self:
         """The network that `pysces.run_aracne` left in an AnnData under a key.
 
         Parameters
@@ -90,7 +92,7 @@ class EdgeTable:
         Returns
         -------
         Network
-            With its run record as ``params``.
+            With its run record as ``record``.
 
         Raises
         ------
@@ -105,21 +107,14 @@ class EdgeTable:
         >>> adata = anndata.AnnData(np.random.default_rng(0).normal(size=(30, 3)))
         >>> adata.var_names = ["MYC", "MAX", "NCL"]
         >>> pysces.run_aracne(adata, ["MYC"], resampling=None, n_null=1000, alpha=1.0)
-        >>> pysces.Network.from_anndata(adata).params["n_regulators"]
+        >>> pysces.Network.from_anndata(adata).record.facts["n_regulators"]
         1
         """
-        name = NetworkKeys.network
-        record = adata.uns.get(key)
-        if isinstance(record, dict) and name in record:
-            if group is None and NetworkKeys.group not in record[name]:
-                return cls(known_columns(record[name])[0], record.get(NetworkKeys.params))
-            return cls(*_of_group(record, key, group))
-        argument = "" if key == NetworkKeys.key else f", key_added={key!r}"
-        others = [k for k, v in adata.uns.items() if isinstance(v, dict) and name in v]
-        raise MissingKeyError(
-            f"Did not find .uns[{key!r}]. Run `pysces.run_aracne(adata{argument})` first."
-            + (f" Networks are there under {listed(others)}." if others else "")
-        )
+        stored = read(NetworkResult, adata, key)
+        own = rows_of_group(stored.network, group, f".uns[{key!r}]")
+        own = own.astype({"source": object, "target": object}).reset_index(drop=True)
+        record = stored.record if group is None else stored.record.of_group(group)
+        return cls(known_columns(own)[0], record)
 
     @classmethod
     def from_networkx(cls, graph: networkx.Graph[Any]) -> Self:
@@ -353,32 +348,8 @@ class EdgeTable:
 
 def groups_in(adata: AnnData, key: str) -> list[str]:
     """Groups of which ``adata.uns[key]`` holds networks; none if it holds a single one."""
-    record = adata.uns.get(key)
-    grouped = isinstance(record, dict) and NetworkKeys.groups in record
-    return [str(group) for group in record[NetworkKeys.groups].index] if grouped else []
-
-
-def _of_group(
-    record: Mapping[str, Any], key: str, group: str | None
-) -> tuple[pd.DataFrame, dict[str, Any]]:
-    """Edges and run record of the network of one group."""
-    edges, facts = record[NetworkKeys.network], record.get(NetworkKeys.groups)
-    if facts is None or NetworkKeys.group not in edges:
-        raise MissingKeyError(
-            f".uns[{key!r}] holds one network, not those of groups. Leave out group=, or run "
-            "`pysces.run_aracne(adata, groupby=...)`."
-        )
-    if group is None:
-        raise InputError(
-            f".uns[{key!r}] holds the networks of {len(facts)} groups: {listed(facts.index)}. "
-            "Say whose with group=."
-        )
-    if group not in facts.index:
-        raise MissingKeyError(
-            f"Did not find a network of group {group!r} in .uns[{key!r}]. "
-            f"Groups there: {listed(facts.index)}."
-        )
-    own = edges[edges[NetworkKeys.group] == group].drop(columns=NetworkKeys.group)
-    own = own.astype({"source": object, "target": object}).reset_index(drop=True)
-    params = {**record.get(NetworkKeys.params, {}), **facts.loc[group].to_dict(), "group": group}
-    return known_columns(own)[0], params
+    return (
+        list(RunRecord.of_entries(adata.uns[key]).groups)
+        if holds(NetworkResult, adata, key)
+        else []
+    )

@@ -36,8 +36,8 @@ class Network(EdgeTable):
     ----------
     edges
         Table with at least ``source`` and ``target``.
-    params
-        How it was made: the run record, kept as ``network.params``.
+    record
+        How it was made, kept as ``network.record``: ``options``, ``facts``, ``engine``.
 
     Raises
     ------
@@ -212,7 +212,7 @@ class Network(EdgeTable):
                 )
         mor, _ = mode_of_regulation(self._edges["correlation"].to_numpy())
         scaled = likelihood(self._edges, based_on)
-        return Network(self._edges.assign(mor=mor, likelihood=scaled), self.params)
+        return Network(self._edges.assign(mor=mor, likelihood=scaled), self.record)
 
     def prune(
         self,
@@ -261,7 +261,7 @@ class Network(EdgeTable):
             weights = pd.Series(gene_weights, dtype=np.float64).reindex(self.targets).fillna(0)
             confidence = confidence * weights.to_numpy()[self._edges["target"].cat.codes]
         kept = prune_order(confidence, self._regulator_numbers(), int(n_targets), adaptive)
-        return Network(self._edges.iloc[kept], self.params)
+        return Network(self._edges.iloc[kept], self.record)
 
     def filter(self, min_targets: int = 1, *, targets: Iterable[str] | None = None) -> Network:
         """The network without small regulons.
@@ -290,7 +290,7 @@ class Network(EdgeTable):
         numbers = self._regulator_numbers()
         sizes = np.bincount(numbers[kept], minlength=1)
         kept[kept] = sizes[numbers[kept]] >= min_targets
-        return Network(self._edges[kept], self.params)
+        return Network(self._edges[kept], self.record)
 
     def __repr__(self) -> str:
         text = f"Network of {len(self)} edges: "

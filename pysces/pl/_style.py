@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from pysces.data._results import read_network_of
 from pysces.errors import InputError, PyscesError
 from pysces.network import Network
 
@@ -15,6 +14,8 @@ if TYPE_CHECKING:
 
     from anndata import AnnData
     from matplotlib.axes import Axes
+
+    from pysces._keys import ActivityResult, MastersResult
 
 # Told apart with any kind of colour vision: red and blue of ColorBrewer's RdBu, and the palette
 # of Okabe and Ito (2008).
@@ -64,18 +65,39 @@ def label(name: object, longest: int = LONGEST_NAME) -> str:
     return text.replace("$", r"\$")
 
 
-def network_of(source: Network | pd.DataFrame | AnnData, key: str) -> Network:
-    """A network, that of a table of edges, or the one in an AnnData under a key."""
+def network_of(
+    source: Network | pd.DataFrame | AnnData, key: str, group: str | None = None
+) -> Network:
+    """A network, that of a table of edges, or the one in an AnnData under a key; of a group."""
     if isinstance(source, Network):
+        if group is not None:
+            raise InputError("group= is for an AnnData or a table. Pass the network of that group.")
         return source
     if isinstance(source, pd.DataFrame):
-        return Network.from_dataframe(source)
+        return Network.from_dataframe(source, group=group)
     if not hasattr(source, "uns"):
         raise InputError(
             f"Expected an AnnData, got {type(source).__name__}. "
             "A Network or a table of edges will do, too."
         )
-    return read_network_of(source, key)
+    return Network.from_anndata(source, key, group=group)
+
+
+def network_of_run(
+    adata: AnnData,
+    result: ActivityResult | MastersResult,
+    network: Network | pd.DataFrame | str | None,
+    group: str | None,
+) -> Network:
+    """The network that a run used: its own copy, else the one under the key that it names.
+
+    network: another one, or its key.
+    """
+    if network is None and result.network is not None:
+        return network_of(result.network, "", group)
+    used = result.record.options.get("network", "aracne") if network is None else network
+    own = group if group is not None else result.record.options.get("network_group")
+    return network_of(adata if isinstance(used, str) else used, str(used), own)
 
 
 def names_of(names: str | Iterable[str]) -> list[str]:

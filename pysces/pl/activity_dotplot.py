@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from pysces._keys import ActivityKeys
 from pysces.pl._labels import fit, settle
 from pysces.pl._style import DIVERGING, FAINT, PALE, axes_of, label
 
@@ -25,7 +24,7 @@ def activity_dotplot(
     groupby: str,
     regulators: str | Sequence[str] | None = None,
     *,
-    key: str = ActivityKeys.key,
+    key: str = "viper",
     n_regulators: int = 20,
     active: float = 1.96,
     ax: Axes | None = None,

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from pysces._keys import ActivityKeys
 from pysces.pl._labels import fit, settle
 from pysces.pl._style import DIVERGING, INK, axes_of, label
 
@@ -23,7 +22,7 @@ def activity_heatmap(
     groupby: str,
     regulators: str | Sequence[str] | None = None,
     *,
-    key: str = ActivityKeys.key,
+    key: str = "viper",
     n_regulators: int = 30,
     ax: Axes | None = None,
 ) -> Axes:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import warnings
 from typing import TYPE_CHECKING, Any
 
-from pysces._keys import ActivityKeys
 from pysces.errors import PyscesError
 from pysces.pl._labels import fit
 from pysces.pl._style import INK, axes_of, clean, label
@@ -21,7 +20,7 @@ def activity_violin(
     regulator: str,
     groupby: str,
     *,
-    key: str = ActivityKeys.key,
+    key: str = "viper",
     ax: Axes | None = None,
     **options: Any,
 ) -> Axes:

@@ -14,6 +14,7 @@ from pysces.aracne._candidates import Candidates
 from pysces.aracne._estimators import Measure
 from pysces.aracne._partition import Partition, partition, to_nats
 from pysces.data._expression import Expression
+from pysces.dispatch import operations as ops
 from pysces.errors import InputError
 from pysces.pl._style import DIVERGING, INK, axes_of, label
 
@@ -122,37 +123,23 @@ def _ranks(
 
 
 def leaves_of(x: NDArray[np.int32], y: NDArray[np.int32], table: Partition) -> tuple[Leaf, ...]:
-    """Cells of the adaptive partition of two rank vectors: the tree that the kernels walk.
+    """Cells of the adaptive partition of two rank vectors, as the kernel finds them.
 
     With c points and widths wx, wy in a leaf of n points, the leaf adds c/n ln(c n / (wx wy)).
     """
-    levels = len(table.split).bit_length() - 1
     n = len(x)
     spans = _spans(table, n)
-    found: list[Leaf] = []
-    stack = [(x, y, 1, 1, 0)]
-    while stack:
-        own_x, own_y, x_node, y_node, depth = stack.pop()
-        count = len(own_x)
-        splits = depth < levels and (depth == 0 or count >= table.min_count)
-        if splits:
-            x_high, y_high = own_x > table.split[x_node], own_y > table.split[y_node]
-            quarters = [(x_high == i) & (y_high == j) for i in (False, True) for j in (False, True)]
-            squares = sum(int(q.sum()) ** 2 for q in quarters)
-            splits = depth == 0 or 4 * squares - count * count > (1563 * count) // 200
-        if splits:
-            stack += [
-                (own_x[q], own_y[q], 2 * x_node + k // 2, 2 * y_node + k % 2, depth + 1)
-                for k, q in enumerate(quarters)
-            ]
-            continue
-        width = int(table.log_width[x_node]) + int(table.log_width[y_node])
-        term = int(table.n_log_n[count]) - count * width
-        # The constant n ln n is shared out by counts, so that an independent cell adds nothing.
-        nats = float(to_nats(np.array(term), n, table.fraction_bits))
-        nats += count / n * float(np.log(n)) if n else 0.0
-        found.append(Leaf(*spans[x_node], *spans[y_node], count, nats))
-    return tuple(found)
+    _, x_nodes, y_nodes, counts = ops.adaptive_leaves(
+        x[None], y[None], table.split, table.min_count
+    )
+    # The constant n ln n is shared out by counts, so that an independent cell adds nothing.
+    width = table.log_width[x_nodes] + table.log_width[y_nodes]
+    nats = to_nats(table.n_log_n[counts] - counts * width, n, table.fraction_bits)
+    nats += counts / max(n, 1) * np.log(max(n, 1))
+    return tuple(
+        Leaf(*spans[i], *spans[j], int(count), float(value))
+        for i, j, count, value in zip(x_nodes, y_nodes, counts, nats, strict=True)
+    )
 
 
 def _spans(table: Partition, n: int) -> dict[int, tuple[int, int]]:

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from pysces._keys import EmbeddingKeys
 from pysces._messages import listed
 from pysces.embedding.regulator_neighbours import Stored, stored
 from pysces.errors import InputError
@@ -33,7 +32,7 @@ def embedding(
     regulators: str | Sequence[str] | None = None,
     n_labels: int = 30,
     targets: bool = False,
-    key: str = EmbeddingKeys.key,
+    key: str = "regulon_embedding",
     ax: Axes | None = None,
 ) -> Axes:
     """Draw the regulators in two components of an embedding.

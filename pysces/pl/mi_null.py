@@ -6,18 +6,20 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from pysces._keys import NetworkKeys
 from pysces.aracne._null import null_of
 from pysces.aracne._options import measure_of
 from pysces.errors import InputError
 from pysces.pl._style import BLUE, INK, VERMILION, axes_of, clean, network_of
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     import pandas as pd
     from anndata import AnnData
     from matplotlib.axes import Axes
     from numpy.typing import ArrayLike, NDArray
 
+    from pysces._record import RunRecord
     from pysces.network import Network
 
 
@@ -26,7 +28,8 @@ def mi_null(
     mi: pd.DataFrame | None = None,
     *,
     null: ArrayLike | None = None,
-    key: str = NetworkKeys.key,
+    key: str = "aracne",
+    group: str | None = None,
     ax: Axes | None = None,
 ) -> Axes:
     """Draw the mutual information of the edges against that of independent genes.
@@ -42,6 +45,8 @@ def mi_null(
         its cache (or simulated anew).
     key
         Where the network is in ``adata.uns``.
+    group
+        Whose network, where the run had ``groupby=``.
     ax
         Axes to draw on; new ones by default.
 
@@ -66,8 +71,9 @@ def mi_null(
     >>> ax.get_xlabel()
     'mutual information (nats)'
     """
-    network = network_of(network, key)
-    table, params = network.to_dataframe(), network.params
+    network = network_of(network, key, group)
+    table, record = network.to_dataframe(), network.record
+    facts = record.facts
     if "mi" not in table:
         raise InputError("The network has no column 'mi'. Draw one of pysces.run_aracne.")
     found = np.sort(table["mi"].to_numpy())
@@ -76,21 +82,22 @@ def mi_null(
     # Mutual information grows with the square of a correlation: chance is at the very left.
     grid = (1.04 * longest or 1.0) * np.linspace(0.0, 1.0, 400) ** 2
     ax = axes_of(ax, 6.5, 4.5)
-    ax.fill_between(grid, _chance(params, null, grid), color="#cccccc", lw=0, label="independent")
+    ax.fill_between(grid, _chance(record, null, grid), color="#cccccc", lw=0, label="independent")
     if pairs is not None:
         ax.plot(
             grid, _share(pairs, grid, len(pairs)), color=BLUE, label=f"all {len(pairs):,} pairs"
         )
-    total = len(pairs) if pairs is not None else _n_pairs(params, len(found))
+    total = len(pairs) if pairs is not None else _n_pairs(facts, len(found))
     name = f"{len(found):,} edges of the network"
     ax.plot(grid, _share(found, grid, total), color=VERMILION, linestyle="--", label=name)
-    threshold = params.get("threshold_mi")
+    threshold = facts.get("threshold_mi")
     if isinstance(threshold, float) and np.isfinite(threshold):
-        resampled = params.get("resampling") is not None
-        place = f"threshold in a resample\nof {params['samples_per_resample']} samples"
+        place = "threshold"
+        if record.options.get("resampling") is not None:
+            place = f"threshold in a resample\nof {facts['samples_per_resample']} samples"
         ax.axvline(threshold, color=INK, linewidth=1, linestyle=":")
         ax.annotate(
-            place if resampled else "threshold", (threshold, 1), xycoords=("data", "axes fraction"),
+            place, (threshold, 1), xycoords=("data", "axes fraction"),
             xytext=(3, -2), textcoords="offset points", va="top", fontsize=8,
         )  # fmt: skip
     ax.set_yscale("log")
@@ -112,24 +119,24 @@ def _share(values: NDArray[np.float64], grid: NDArray[np.float64], total: int) -
     return np.where(above > 0, above / max(1, total), np.nan)
 
 
-def _n_pairs(params: dict[str, Any], fewest: int) -> int:
-    regulators, genes = params.get("n_regulators", 0), params.get("n_genes", 0)
+def _n_pairs(facts: Mapping[str, Any], fewest: int) -> int:
+    regulators, genes = facts.get("n_regulators", 0), facts.get("n_genes", 0)
     return max(fewest, int(regulators) * (int(genes) - 1))
 
 
 def _chance(
-    params: dict[str, Any], null: ArrayLike | None, grid: NDArray[np.float64]
+    record: RunRecord, null: ArrayLike | None, grid: NDArray[np.float64]
 ) -> NDArray[np.float64]:
     """P(mutual information of independent genes >= grid)."""
     if null is not None:
         values = np.sort(np.asarray(null, dtype=float))
         above = len(values) - np.searchsorted(values, grid)
         return np.asarray((1.0 + above) / (1.0 + len(values)))
-    measure = measure_of(params)
-    if measure is None or "n_null" not in params:
+    measure = measure_of(record)
+    if measure is None or "n_null" not in record.options:
         raise InputError(
             "The network does not record how it was made, so the null distribution is unknown. "
             "Pass null=, mutual information of independent pairs."
         )
     fixed = np.ceil(grid * measure.per_nat).astype(np.int64)
-    return null_of(measure, "permutation", int(params["n_null"])).pvalues(fixed)
+    return null_of(measure, "permutation", int(record.options["n_null"])).pvalues(fixed)

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pysces._keys import NetworkKeys
-from pysces.errors import MissingKeyError
+from pysces._keys import MastersResult, read
 from pysces.pl._style import (
     label,
-    network_of,
+    network_of_run,
 )
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    import pandas as pd
     from anndata import AnnData
     from matplotlib.axes import Axes
 
@@ -26,7 +26,8 @@ def msviper_barcode(
     regulators: str | Sequence[str] | None = None,
     *,
     key: str = "msviper",
-    network: Network | str | None = None,
+    network: Network | pd.DataFrame | str | None = None,
+    group: str | None = None,
     n_regulators: int = 10,
     ax: Axes | None = None,
 ) -> Axes:
@@ -41,7 +42,9 @@ def msviper_barcode(
     key
         Its ``key_added``.
     network
-        The network that it used, or its key; ``None`` takes the key from the record of the run.
+        The network that it used, or its key; ``None`` for the one of the run.
+    group
+        Whose network, where it is one of several groups.
     n_regulators, ax
         As in `pysces.pl.barcode`.
 
@@ -67,22 +70,16 @@ def msviper_barcode(
     >>> pysces.pl.msviper_barcode(adata, network=pysces.Network(edges)).get_title()
     'treated against rest'
     """
-    record = adata.uns.get(key, {})
-    if "results" not in record or "signature" not in record:
-        raise MissingKeyError(
-            f"Did not find the results of master regulators in .uns[{key!r}]. "
-            "Run `pysces.run_msviper(adata, groupby, group)` first."
-        )
-    params = record["params"]
-    signature = record["signature"].set_index("gene")["z"]
-    scores = record["results"].set_index("regulator")["nes"]
+    found = read(MastersResult, adata, key)
+    signature = found.signature.set_index("gene")["z"]
+    scores = found.results.set_index("regulator")["nes"]
     scores.index = scores.index.astype(str)
-    used = params.get("network", NetworkKeys.key) if network is None else network
-    network = network_of(adata if isinstance(used, str) else used, str(used))
+    network = network_of_run(adata, found, network, group)
     if regulators is None:  # the results are ordered by significance
         order = scores.iloc[:n_regulators].sort_values(ascending=False)
         regulators = order.index.tolist()
     ax = barcode(signature, network, regulators, scores=scores, ax=ax)
-    title = f"{label(params['group'], 30)} against {label(params['reference'], 30)}"
+    options = found.record.options
+    title = f"{label(options['group'], 30)} against {label(options['reference'], 30)}"
     ax.set_title(title, fontsize=11)
     return ax

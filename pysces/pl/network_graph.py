@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from pysces._keys import NetworkKeys
 from pysces._messages import listed
 from pysces.errors import InputError, PyscesError
 from pysces.pl._labels import box_of, place_labels, settle
@@ -41,7 +40,8 @@ def network_graph(
     *,
     n_regulators: int = 8,
     n_targets: int = 12,
-    key: str = NetworkKeys.key,
+    key: str = "aracne",
+    group: str | None = None,
     seed: int = 0,
     ax: Axes | None = None,
 ) -> Axes:
@@ -59,6 +59,8 @@ def network_graph(
         Strongest targets of each.
     key
         Where the network is in ``adata.uns``.
+    group
+        Whose network, where the run had ``groupby=``.
     seed
         Of the layout.
     ax
@@ -87,7 +89,7 @@ def network_graph(
     >>> ax.get_title()
     '1 regulon, up to 12 strongest targets each'
     """
-    shown, sizes = _strongest(network_of(network, key), regulators, n_regulators, n_targets)
+    shown, sizes = _strongest(network_of(network, key, group), regulators, n_regulators, n_targets)
     graph = graph_of(shown)
     place = layout(graph, seed, 1.4 if ax is None else aspect_of(ax))
     ax = axes_of(ax, 10, _height_of(place, 10))

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from pysces._keys import NetworkKeys
 from pysces.errors import InputError
 from pysces.pl._labels import fit
 from pysces.pl._style import BLUE, FAINT, INK, ORANGE, axes_of, clean, network_of
@@ -26,7 +25,8 @@ def support_histogram(
     seen: ArrayLike | None = None,
     decoys: ArrayLike | None = None,
     decoys_per_regulator: float | None = None,
-    key: str = NetworkKeys.key,
+    key: str = "aracne",
+    group: str | None = None,
     ax: Axes | None = None,
 ) -> Axes:
     """Draw in how many resamples edges were found, and edges of decoy regulators beside them.
@@ -43,6 +43,8 @@ def support_histogram(
         By it the counts of decoys are divided; by default that of the run record.
     key
         Where the network is in ``adata.uns``.
+    group
+        Whose network, where the run had ``groupby=``.
     ax
         Axes to draw on; new ones by default.
 
@@ -67,16 +69,16 @@ def support_histogram(
     >>> ax.get_xlabel()
     'support (of 5 resamples)'
     """
-    network = network_of(network, key)
-    table, params = network.to_dataframe(), network.params
+    network = network_of(network, key, group)
+    table, options, facts = network.to_dataframe(), network.record.options, network.record.facts
     if "support" not in table:
         raise InputError("The network has no column 'support'. Draw one of pysces.run_aracne.")
-    seen = params.get("support_counts") if seen is None else seen
-    decoys = params.get("decoy_support_counts") if decoys is None else decoys
-    used, regulators = params.get("n_decoys_used", 1), params.get("n_regulators", 1)
+    seen = facts.get("support_counts") if seen is None else seen
+    decoys = facts.get("decoy_support_counts") if decoys is None else decoys
+    used, regulators = facts.get("n_decoys_used", 1), facts.get("n_regulators", 1)
     per = decoys_per_regulator or used / regulators or 1
     support = table["support"].to_numpy(dtype=np.int64)
-    most = max(int(params.get("n_resamples_used", 1)), int(support.max(initial=1)))
+    most = max(int(facts.get("n_resamples_used", 1)), int(support.max(initial=1)))
     most = max([most, *(len(np.asarray(c)) - 1 for c in (seen, decoys) if c is not None)])
     width = max(1, -(-(most + 1) // 60))  # supports that share a bar
     ax = axes_of(ax, 6.5, 4.2)
@@ -90,9 +92,9 @@ def support_histogram(
     if seen is not None or decoys is not None:
         ax.set_yscale("log")
         ax.set_ylim(bottom=0.5)
-    asked = float(params.get("min_support", 0.0)) if params.get("consensus") == "decoy" else 0.0
+    asked = float(options.get("min_support", 0.0)) if options.get("consensus") == "decoy" else 0.0
     if asked > 0:
-        least = np.ceil(asked * int(params.get("n_resamples_used", most)) - 1e-9)
+        least = np.ceil(asked * int(facts.get("n_resamples_used", most)) - 1e-9)
         ax.axvline(least - 0.5, color=INK, linewidth=1, linestyle=":")
         ax.annotate(
             f"min_support\n{asked:g}", (least - 0.5, 1), xycoords=("data", "axes fraction"),

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
-from pysces._keys import NetworkKeys
+from pysces._keys import ActivityResult, SignatureResult, read
 from pysces._messages import listed
-from pysces.errors import InputError, MissingKeyError
+from pysces.errors import InputError
 from pysces.pl._style import (
     label,
-    network_of,
+    network_of_run,
 )
 
 if TYPE_CHECKING:
@@ -32,7 +32,8 @@ def viper_barcode(
     *,
     key: str = "viper",
     layer: str = "signature",
-    network: Network | str | None = None,
+    network: Network | pd.DataFrame | str | None = None,
+    group: str | None = None,
     n_regulators: int = 10,
     ax: Axes | None = None,
 ) -> Axes:
@@ -51,7 +52,9 @@ def viper_barcode(
     layer
         Where the signature is.
     network
-        The network used, or its key; ``None`` takes the key from the record of the run.
+        The network used, or its key; ``None`` for the one of the run.
+    group
+        Whose network, where it is one of several groups.
     n_regulators, ax
         As in `pysces.pl.barcode`.
 
@@ -77,22 +80,16 @@ def viper_barcode(
     >>> pysces.pl.viper_barcode(adata, "7", network=pysces.Network(edges)).get_title()
     'cell 7'
     """
-    for slot, name, remedy in (
-        ("layers", layer, f"pysces.compute_signature(adata, key_added={layer!r})"),
-        ("obsm", key, f"pysces.run_viper(adata, key_added={key!r})"),
-    ):
-        if name not in getattr(adata, slot):
-            raise MissingKeyError(f"Did not find .{slot}[{name!r}]. Run `{remedy}` first.")
+    found = read(ActivityResult, adata, key)
+    layers = read(SignatureResult, adata, layer).values
     if cell not in adata.obs_names:
         raise InputError(f"{cell!r} isn't a cell. Cells: {listed(adata.obs_names, most=3)}.")
     row = adata.obs_names.get_loc(cell)
-    values = adata.layers[layer][[row]]
+    values = layers[[row]]
     values = values.toarray() if hasattr(values, "toarray") else np.asarray(values)
     signature = pd.Series(values.ravel(), index=adata.var_names.astype(str))
-    scores = adata.obsm[key].iloc[row]
-    params: dict[str, Any] = adata.uns.get(key, {}).get("params", {})
-    used = params.get("network", NetworkKeys.key) if network is None else network
-    network = network_of(used if not isinstance(used, str) else adata, str(used))
+    scores = found.nes.iloc[row]
+    network = network_of_run(adata, found, network, group)
     ax = barcode(signature, network, regulators, scores=scores, n_regulators=n_regulators, ax=ax)
     ax.set_title(f"cell {label(cell, 40)}", fontsize=11)
     return ax

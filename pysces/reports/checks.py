@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
-from pysces._keys import NetworkKeys
+from pysces._keys import ActivityResult, NetworkResult, holds, read
 from pysces._messages import listed
+from pysces.network import groups_in
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -39,19 +40,21 @@ def _names(adata: AnnData) -> Iterator[tuple[bool, str]]:
 
 
 def _size(adata: AnnData, key: str) -> Iterator[tuple[bool, str]]:
-    params = _params(adata, key)
-    samples = int(params.get("n_samples", adata.n_obs))
+    if not holds(NetworkResult, adata, key) or groups_in(adata, key):
+        return  # of groups each has its own samples
+    facts = read(NetworkResult, adata, key).record.facts
+    samples = int(facts.get("n_samples", adata.n_obs))
     enough = samples >= _FEW_SAMPLES
     text = f"{samples:,} samples went into the network."
-    if params:
+    if facts:
         yield (
             enough,
             text if enough else f"{text} Fewer than {_FEW_SAMPLES} show strong edges only.",
         )
-    constant = int(params.get("n_constant_genes", 0))
+    constant = int(facts.get("n_constant_genes", 0))
     if constant:
         yield False, f"{constant:,} genes don't vary and were left out of the network."
-    if "n_samples" in params and samples != adata.n_obs:
+    if "n_samples" in facts and samples != adata.n_obs:
         yield (
             False,
             f"The network was made from {samples:,} samples, the data have {adata.n_obs:,}.",
@@ -71,9 +74,13 @@ def _values(adata: AnnData, activity_key: str) -> Iterator[tuple[bool, str]]:
     bad = int((~np.isfinite(values)).sum())
     if bad:
         yield False, f"{bad:,} values of the first {len(values):,} samples aren't finite."
-    layer = _params(adata, activity_key).get("layer")
+    layer, counted = None, False
+    if holds(ActivityResult, adata, activity_key):
+        record = read(ActivityResult, adata, activity_key).record
+        layer = record.options.get("layer")
+        counted = record.facts.get("signature") == "counts"
     counts = bool((values >= 0).all() and (values == np.round(values)).all() and values.max() > 20)
-    if counts and activity_key in adata.obsm and layer is None:
+    if counts and activity_key in adata.obsm and layer is None and not counted:
         yield (
             False,
             "Values look like raw counts; activities want them normalised and logarithmised.",
@@ -81,10 +88,9 @@ def _values(adata: AnnData, activity_key: str) -> Iterator[tuple[bool, str]]:
 
 
 def _targets(adata: AnnData, key: str) -> Iterator[tuple[bool, str]]:
-    record = adata.uns.get(key)
-    if not isinstance(record, Mapping) or NetworkKeys.network not in record:
+    if not holds(NetworkResult, adata, key):
         return
-    edges = record[NetworkKeys.network]
+    edges = read(NetworkResult, adata, key).network
     genes = pd.Index(
         pd.unique(pd.concat([edges["source"].astype(str), edges["target"].astype(str)]))
     )
@@ -102,14 +108,9 @@ def _scores(adata: AnnData, activity_key: str) -> Iterator[tuple[bool, str]]:
     missing = int(scores.isna().to_numpy().sum())
     if missing:
         yield False, f"{missing:,} of {scores.size:,} activities are missing."
-    facts = adata.uns.get(activity_key, {}).get("regulators")
+    facts = read(ActivityResult, adata, activity_key).regulators
     if isinstance(facts, pd.DataFrame) and "n_targets_missing" in facts and len(facts):
         lost = facts["n_targets_missing"] / (facts["n_targets"] + facts["n_targets_missing"])
         share = float(lost.mean())
         text = f"On average {share:.0%} of a regulon's targets aren't measured."
         yield share < 0.5, text if share > 0 else "All targets of the regulons are measured."
-
-
-def _params(adata: AnnData, key: str) -> Mapping[str, Any]:
-    record = adata.uns.get(key, {})
-    return record.get("params", {}) if isinstance(record, Mapping) else {}

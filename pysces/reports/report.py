@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -12,10 +13,11 @@ import pandas as pd
 from pysces import pl
 from pysces._atomic import atomic_write, check_writable
 from pysces._checks import check_column
-from pysces._keys import ActivityKeys, NetworkKeys
+from pysces._keys import MastersResult, NetworkResult, holds, read
+from pysces._record import RunRecord
 from pysces._version import __version__
 from pysces.errors import MissingKeyError
-from pysces.network import Network
+from pysces.network import Network, groups_in
 from pysces.reports.checks import data_checks
 from pysces.reports.page import Markup, element, facts, figure, page, section, table
 from pysces.viper.groups.rank_regulators import rank_regulators
@@ -35,8 +37,8 @@ def report(
     adata: AnnData,
     path: str | os.PathLike[str],
     *,
-    key: str = NetworkKeys.key,
-    activity_key: str = ActivityKeys.key,
+    key: str = "aracne",
+    activity_key: str = "viper",
     msviper_key: str = "msviper",
     groupby: str | None = None,
 ) -> None:
@@ -109,15 +111,15 @@ def report(
 def _groups_of_runs(adata: AnnData, *keys: str) -> str | None:
     """The column of cell groups that a run used."""
     for key in keys:
-        column = _params(adata, key).get("groupby")
+        column = _record(adata, key).options.get("groupby")
         if isinstance(column, str) and column in adata.obs:
             return column
     return None
 
 
-def _params(adata: AnnData, key: str) -> Mapping[str, Any]:
-    record = adata.uns.get(key, {})
-    return record.get("params", {}) if isinstance(record, Mapping) else {}
+def _record(adata: AnnData, key: str) -> RunRecord:
+    stored = adata.uns.get(key)
+    return RunRecord.of_entries(stored if isinstance(stored, Mapping) else {})
 
 
 def _data_section(adata: AnnData, key: str, activity_key: str) -> Markup:
@@ -129,10 +131,20 @@ def _data_section(adata: AnnData, key: str, activity_key: str) -> Markup:
 
 
 def _network_section(adata: AnnData, key: str) -> list[Markup]:
-    record = adata.uns.get(key)
-    if not isinstance(record, Mapping) or NetworkKeys.network not in record:
+    """A section for the network, or for that of each group."""
+    if not holds(NetworkResult, adata, key):
         return []
-    network = Network.from_anndata(adata, key)
+    groups = groups_in(adata, key)
+    if not groups:
+        return [_network_of("Network", Network.from_anndata(adata, key))]
+    return [
+        _network_of(f"Network of {group}", Network.from_anndata(adata, key, group=group))
+        for group in groups
+    ]
+
+
+def _network_of(title: str, network: Network) -> Markup:
+    found = network.record.facts
     edges = network.to_dataframe()
     sizes = edges.groupby("source", observed=True).size()
     pairs: list[tuple[str, object]] = [
@@ -143,30 +155,30 @@ def _network_section(adata: AnnData, key: str) -> list[Markup]:
     ]
     if "mor" in edges and len(edges):
         pairs.append(("activating edges", f"{(edges['mor'] >= 0).mean():.0%}"))
-    decoys = f"edges of {int(network.params.get('n_decoys_used', 0)):,} decoys"
+    decoys = f"edges of {int(found.get('n_decoys_used', 0)):,} decoys"
     for name, text in (("n_seen", "candidate edges"), ("n_decoy_edges", decoys)):
-        if name in network.params:
-            pairs.append((text, int(network.params[name])))
+        if name in found:
+            pairs.append((text, int(found[name])))
     parts: list[Markup] = [facts(pairs)]
     if len(network) == 0:
-        return [section("Network", *parts, element("p", "The network has no edges."))]
+        return section(title, *parts, element("p", "The network has no edges."))
     drawn = "The largest regulons with their strongest targets."
     parts.append(_picture((10, 8), drawn, lambda ax: pl.network_graph(network, ax=ax)))
     parts += _evidence(network)
     parts += [element("h3", "Largest regulons"), _regulon_table(network)]
-    return [section("Network", *parts)]
+    return section(title, *parts)
 
 
 def _evidence(network: Network) -> list[Markup]:
     parts = []
-    if "support" in network.columns and network.params.get("resampling") is not None:
+    if "support" in network.columns and network.record.options.get("resampling") is not None:
         caption = "In how many resamples the edges were found."
         draw: Callable[[Axes], object] = lambda ax: pl.support_histogram(network, ax=ax)  # noqa: E731
         parts.append(_picture((6.5, 4), caption, draw))
-    known = {"estimator", "n_samples", "n_bins", "n_null"} <= set(network.params)
-    if "mi" in network.columns and known:
-        coarse = {"n_null": min(_N_NULL, int(network.params["n_null"]))}
-        small = Network(network.to_dataframe(), {**network.params, **coarse})
+    options = network.record.options
+    if "mi" in network.columns and "n_null" in options:
+        coarse = {**options, "n_null": min(_N_NULL, int(options["n_null"]))}
+        small = Network(network.to_dataframe(), replace(network.record, options=coarse))
         caption = "Mutual information of the edges, and of independent genes."
         parts.append(_picture((6.5, 4), caption, lambda ax: pl.mi_null(small, ax=ax)))
     return parts
@@ -250,25 +262,23 @@ def _ranked(adata: AnnData, groupby: str, key: str) -> Markup:
 
 
 def _master_section(adata: AnnData, key: str, network_key: str) -> list[Markup]:
-    record = adata.uns.get(key)
-    if not isinstance(record, Mapping) or "results" not in record:
+    if not holds(MastersResult, adata, key):
         return []
-    results: pd.DataFrame = record["results"]
-    params = _params(adata, key)
-    title = f"Master regulators of {params.get('group')} against {params.get('reference')}"
+    found = read(MastersResult, adata, key)
+    results, options = found.results, found.record.options
+    title = f"Master regulators of {options.get('group')} against {options.get('reference')}"
     if len(results) == 0:
         return [section(title, element("p", "No regulon was large enough."))]
     parts: list[Markup] = [
         _picture((6.5, 5), "NES and p-value.", lambda ax: pl.volcano(results, ax=ax))
     ]
-    used = params.get("network", network_key)
-    stored = adata.uns.get(used) if isinstance(used, str) else None
-    if isinstance(stored, Mapping) and NetworkKeys.network in stored:
+    used = options.get("network", network_key)
+    if found.network is not None or holds(NetworkResult, adata, str(used)):
         parts.append(
             _picture(
                 (8, 5.8),
                 "Targets of the first regulators of the table in the signature.",
-                lambda ax: pl.msviper_barcode(adata, key=key, network=str(used), ax=ax),
+                lambda ax: pl.msviper_barcode(adata, key=key, ax=ax),
             )
         )
     shown = ("regulator", "n_targets", "effect", "nes", "pvalue", "qvalue")
@@ -291,9 +301,11 @@ def _master_section(adata: AnnData, key: str, network_key: str) -> list[Markup]:
 def _parameter_section(adata: AnnData, keys: tuple[str, ...]) -> Markup:
     parts = []
     for key in keys:
-        params = _params(adata, key)
-        if params:
-            rows = [(name, _shown(value)) for name, value in sorted(params.items())]
+        record = _record(adata, key)
+        values = {**record.options, **record.facts}
+        if values:
+            values |= {"engine": record.engine, "version": record.version}
+            rows = [(name, _shown(value)) for name, value in sorted(values.items())]
             parts += [element("h3", key), table(("parameter", "value"), rows)]
     return section("Parameters", *parts)
 

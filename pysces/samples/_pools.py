@@ -11,12 +11,13 @@ import pandas as pd
 import scipy.sparse as sp
 
 from pysces import _seeds
+from pysces._keys import PoolsResult
 from pysces._messages import listed
-from pysces._version import __version__
+from pysces._record import RunRecord
 from pysces.data._depth import TOTAL, total_counts
 from pysces.data._expression import Expression
 from pysces.data._inputs import matrix_of
-from pysces.data._results import plain
+from pysces.data._results import write
 from pysces.dispatch import operations as ops
 from pysces.dispatch.blocks import block_length, blocks, progress
 from pysces.dispatch.engines import record, use_engine
@@ -224,7 +225,7 @@ def pooled_anndata(
 
     with use_engine(engine) as chosen:
         values, size = cells.means(pool, len(obs), func == "sum")
-        params = {**params, "engine": record(chosen), "pysces_version": __version__}
+        how = RunRecord(key, {**params, "func": func}, {}, record(chosen))
     obs = obs.copy()
     obs.insert(0, "n_cells", size)
     layers = {}
@@ -248,5 +249,5 @@ def pooled_anndata(
         layers=layers,
     )
     table = pd.DataFrame({column: where}, index=pd.Index(names[by_pool], name=None))
-    result.uns[key] = plain({"cells": table, "params": {**params, "func": func}})
+    write(result, key, PoolsResult(cells=table, record=how))
     return result

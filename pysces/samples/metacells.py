@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from pysces._checks import check_whole
+from pysces._checks import check_integer
 from pysces._messages import listed
 from pysces.data._labels import labels_of
 from pysces.errors import InputError, PyscesWarning
@@ -139,12 +139,12 @@ def metacells(
     >>> pooled.obs["n_cells"].unique().tolist(), pooled.uns["metacells"]["cells"].index.is_unique
     ([5], True)
     """
-    check_whole("n_cells", n_cells, 2)
-    check_whole("n_pcs", n_pcs, 1)
-    check_whole("n_top_genes", n_top_genes, 2)
-    check_whole("seed", seed, 0)
+    check_integer("n_cells", n_cells, 2)
+    check_integer("n_pcs", n_pcs, 1)
+    check_integer("n_top_genes", n_top_genes, 2)
+    check_integer("seed", seed, 0)
     if n_metacells is not None:
-        check_whole("n_metacells", n_metacells, 1)
+        check_integer("n_metacells", n_metacells, 1)
     groups = labels_of(adata, groupby, "groupby")
     label_key = purity_of or groupby
     labels = None if label_key is None else labels_of(adata, label_key, "purity_of")

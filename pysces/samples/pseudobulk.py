@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from pysces._checks import check_whole
+from pysces._checks import check_integer
 from pysces._messages import listed
 from pysces.data._labels import labels_of
 from pysces.errors import InputError
@@ -70,7 +70,7 @@ def pseudobulk(
     >>> pysces.pseudobulk(adata, "patient").layers["counts"].tolist()
     [[20.0, 20.0], [10.0, 10.0]]
     """
-    check_whole("min_cells", min_cells, 1)
+    check_integer("min_cells", min_cells, 1)
     columns = _columns(groupby)
     numbers, obs = _groups(adata, columns)
     for column in columns:

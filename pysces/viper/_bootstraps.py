@@ -77,6 +77,6 @@ def bootstrapped_area(
 
 
 def _nes(values: NDArray[np.float64], regulons: Regulons) -> NDArray[np.float64]:
-    offset, quantiles = tables(values)
-    peak = np.full(len(values), -1, dtype=np.int32)
-    return ops.area(values, peak, offset, quantiles, **regulons.arrays())[1]
+    table_start, quantiles = tables(values)
+    max_rank_deviation = np.full(len(values), -1, dtype=np.int32)
+    return ops.area(values, max_rank_deviation, table_start, quantiles, **regulons.arrays())[1]

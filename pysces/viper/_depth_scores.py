@@ -15,9 +15,10 @@ from pysces.dispatch import operations as ops
 from pysces.dispatch.blocks import blocks, progress
 from pysces.errors import InputError
 from pysces.viper._count_signatures import LIMIT
-from pysces.viper._enrichment import Options, cells_of_block, score_block
+from pysces.viper._enrichment import EnrichmentOptions, cells_of_block, score_block
 from pysces.viper._normal_scores import two_sided
-from pysces.viper._pleiotropy import Pleiotropy, correct, shared_pairs
+from pysces.viper._options import ViperOptions
+from pysces.viper._pleiotropy import correct, shared_pairs
 from pysces.viper._regulons import Regulons, align
 
 if TYPE_CHECKING:
@@ -147,29 +148,26 @@ def activities_given_depth(
     data: CountData,
     names: pd.Index,
     network: Network,
-    options: Options,
-    *,
+    options: ViperOptions,
     reference: NDArray[np.intp] | None,
-    min_targets: int,
-    filter_genes: bool,
-    pleiotropy: Pleiotropy | None,
-    n_draws: int,
-    seed: int,
 ) -> tuple[Regulons, dict[str, Floats]]:
     """Regulons over the genes that vary, and tables cells x regulators by name.
 
     names: of the cells. reference: cells whose shares the others are compared with.
     """
     scored = options.enrichment == "score"  # less what all genes share, so all genes take part
-    sizes = {"min_targets": min_targets, "filter_genes": filter_genes and not scored}
-    regulons = align(network, data.expression.genes, **sizes)  # type: ignore[arg-type]
+    sizes: Any = {
+        "min_targets": options.min_targets,
+        "filter_genes": options.filter_genes and not scored,
+    }
+    regulons = align(network, data.expression.genes, **sizes)
     model = data.fit(regulons.columns, reference).at(data.depth, data.batch, limit=LIMIT)
     source = data.expression.take_genes(regulons.columns)
     varying = np.asarray((model.share > 0).any(axis=0))
     if not varying.all():
         log.info("%d genes have no counts to judge by; they are left out.", (~varying).sum())
         source, model = source.take_genes(varying), model.take(varying)
-        regulons = align(network, source.genes, **sizes)  # type: ignore[arg-type]
+        regulons = align(network, source.genes, **sizes)
     if empty := int((data.depth == 0).sum()):
         log.warning("%d of %d cells are empty; they have no activity.", empty, len(names))
     step = cells_of_block(source.n_samples, source.n_genes, regulons)
@@ -183,8 +181,9 @@ def activities_given_depth(
             "Names of cells occur more than once, but residuals are drawn by name. "
             "Make them unique with `adata.obs_names_make_unique()`."
         )
+    seed, pleiotropy, scoring = options.seed, options.pleiotropic, options.scoring
     cells = _seeds.keys(seed, names)
-    draws = [_seeds.keys(seed, regulons.genes, "residual", draw) for draw in range(n_draws)]
+    draws = [_seeds.keys(seed, regulons.genes, "residual", draw) for draw in range(options.n_draws)]
     pairs = None if pleiotropy is None else shared_pairs(regulons, pleiotropy.targets)
     found: dict[str, list[Floats]] = {}
     for part in parts:
@@ -193,21 +192,21 @@ def activities_given_depth(
         drawn = []
         for genes in draws:
             values = np.ascontiguousarray(own.residuals(counts, slice(None), genes, cells[part]).T)
-            scores_of_draw = score_block(values, regulons, options, cell_names=names[part])
+            scores_of_draw = score_block(values, regulons, scoring, cell_names=names[part])
             if pleiotropy is not None:
                 nes_of_draw = scores_of_draw["nes"]
                 scores_of_draw["nes"] = correct(
                     values, nes_of_draw, regulons, pleiotropy, pairs=pairs
                 )
             drawn.append(scores_of_draw)
-        joined = _mean_of_draws(drawn, options)
+        joined = _mean_of_draws(drawn, scoring)
         for name, table in joined.items():
             table[own.depth == 0] = np.nan
             found.setdefault(name, []).append(table)
     return regulons, {name: np.concatenate(tables) for name, tables in found.items()}
 
 
-def _mean_of_draws(drawn: list[dict[str, Any]], options: Options) -> dict[str, Floats]:
+def _mean_of_draws(drawn: list[dict[str, Any]], options: EnrichmentOptions) -> dict[str, Floats]:
     """Means over the draws, and the standard deviation of the NES."""
     nes = np.array([scores["nes"] for scores in drawn])
     joined = {"nes": nes.mean(axis=0)}

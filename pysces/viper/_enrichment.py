@@ -33,7 +33,7 @@ _LARGEST_Z = 1e6  # an infinite value of a signature counts as this
 
 
 @dataclass(frozen=True)
-class Options:
+class EnrichmentOptions:
     """How signatures are scored."""
 
     enrichment: Enrichment = "area"
@@ -52,18 +52,18 @@ class Options:
 def score_block(
     values: NDArray[np.float64],
     regulons: Regulons,
-    options: Options,
+    options: EnrichmentOptions,
     *,
     cell_names: pd.Index | None = None,
-    peak: int = -1,
+    max_rank_deviation: int = -1,
 ) -> Scores:
     """Scores of a block of cells: each is cells x regulons.
 
-    values: signature [cells genes], genes as in `regulons`. peak: the largest deviation of a rank
-    from the middle, where it isn't each cell's own.
+    values: signature [cells genes], genes as in `regulons`. max_rank_deviation: the largest
+    deviation of a rank from the middle, or -1 for each cell's own.
     """
     if options.enrichment == "area":
-        return _area(values, regulons, options.gene_weights, peak)
+        return _area(values, regulons, options.gene_weights, max_rank_deviation)
     if options.enrichment == "narnea":
         names = pd.RangeIndex(len(values)) if cell_names is None else cell_names
         return narnea_scores(values, regulons, names, options.seed)
@@ -83,13 +83,13 @@ def _area(
     values: NDArray[np.float64],
     regulons: Regulons,
     weights: NDArray[np.float64] | None,
-    peak: int,
+    max_rank_deviation: int,
 ) -> Scores:
-    offset, quantiles = tables(values)
+    table_start, quantiles = tables(values)
     given = {
         "signature": values,
-        "peak": np.full(len(values), peak, dtype=np.int32),
-        "offset": offset,
+        "max_rank_deviation": np.full(len(values), max_rank_deviation, dtype=np.int32),
+        "table_start": table_start,
         "quantiles": quantiles,
         **regulons.arrays(),
     }
@@ -117,7 +117,7 @@ def _score(
         return mean * ((present @ sizes) / np.sqrt(present @ squares))
 
 
-def _gsea(values: NDArray[np.float64], regulons: Regulons, options: Options) -> Scores:
+def _gsea(values: NDArray[np.float64], regulons: Regulons, options: EnrichmentOptions) -> Scores:
     weight = _magnitudes(values)
     sets: dict[str, Any] = {"indptr": regulons.indptr, "targets": regulons.targets}
     if options.n_permutations == 0:
@@ -179,7 +179,7 @@ def by_blocks(cells: Cells) -> Iterable[NDArray[np.float64]]:
     return (cells.block(part) for part in blocks(cells.n_cells, step))
 
 
-def common_peak(signatures: Iterable[NDArray[np.float64]]) -> int:
+def common_rank_deviation(signatures: Iterable[NDArray[np.float64]]) -> int:
     """Largest deviation of a rank from the middle, over all samples [samples genes]."""
     largest = 0
     for values in signatures:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING, Any, get_args
+from typing import TYPE_CHECKING, get_args
 
 import pandas as pd
 
@@ -62,18 +62,6 @@ def chosen_signature(
     if signature in ("auto", "counts"):
         return "zscore", data
     return signature, data  # type: ignore[return-value]
-
-
-def record_of_counts(
-    data: CountData | None, size_factors: str | ArrayLike | None, batch_key: str | None
-) -> dict[str, Any]:
-    """What the run record says of counts."""
-    named = size_factors is None or isinstance(size_factors, str)
-    return {
-        "counts": None if data is None else data.facts,
-        "size_factors": size_factors if named else "given",
-        "batch_key": batch_key,
-    }
 
 
 def source_of(adata: AnnData, layer: str | None) -> Expression | pd.DataFrame:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from scipy import special
 
-from pysces._checks import check_number, check_one_of, check_whole
+from pysces._checks import check_integer, check_number, check_one_of
 from pysces._messages import listed, nearest
 from pysces.dispatch import operations as ops
 from pysces.dispatch.blocks import blocks
@@ -57,7 +57,7 @@ class Pleiotropy:
             "regulators of pleiotropy", self.regulators, 0, np.inf, open_low=True, open_high=True
         )
         check_number("shadow of pleiotropy", self.shadow, 0, 1, open_low=True)
-        check_whole("targets of pleiotropy", self.targets, 1)
+        check_integer("targets of pleiotropy", self.targets, 1)
         check_number("penalty of pleiotropy", self.penalty, 1, np.inf, open_high=True)
 
 
@@ -284,8 +284,12 @@ def _scored_again(
     null: NDArray[np.float64] | None,
     compat: Literal["r"] | None,
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    offset, quantiles = tables(values)
-    given: dict[str, Any] = {"offset": offset, "quantiles": quantiles, **found.regulons.arrays()}
+    table_start, quantiles = tables(values)
+    given: dict[str, Any] = {
+        "table_start": table_start,
+        "quantiles": quantiles,
+        **found.regulons.arrays(),
+    }
     es_again, again = ops.paired_area(
         values,
         np.full(len(values), -1, dtype=np.int32),
@@ -294,7 +298,7 @@ def _scored_again(
         **given,
     )
     if null is not None:
-        given["offset"], given["quantiles"] = tables(null)
+        given["table_start"], given["quantiles"] = tables(null)
         shuffled, _ = ops.area(null, np.full(len(null), -1, dtype=np.int32), **given)
         again = against_null(es_again[None], shuffled, always_empirical=True, compat=compat)[0]
     es, nes = es.copy(), nes.copy()

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import os
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -17,8 +18,9 @@ import pandas as pd
 
 from pysces._checks import check_unique_genes
 from pysces._messages import listed
+from pysces.data._results import grouped_edges
 from pysces.errors import InputError
-from pysces.network import Network
+from pysces.network import Network, groups_in
 from pysces.viper._units import in_units, unit_exponents
 
 if TYPE_CHECKING:
@@ -92,25 +94,62 @@ class Regulons:
         )
 
 
-def as_network(network: Any, adata: AnnData | None = None) -> Network:
-    """A network from a `Network`, a table of edges, a path, or a key of an AnnData."""
+def as_network(network: Any, adata: AnnData | None = None, *, group: str | None = None) -> Network:
+    """A network from a `Network`, a table of edges, a path, or a key of an AnnData; of a group."""
     if isinstance(network, Network):
+        if group is not None:
+            raise InputError("The network is one, not those of groups. Leave out the group.")
         return network
     if isinstance(network, pd.DataFrame):
-        return Network.from_dataframe(network)
+        return Network.from_dataframe(network, group=group)
     if isinstance(network, str) and adata is not None and not _is_file(network):
         if Path(network).suffix and network not in adata.uns:
             raise InputError(
                 f"{network!r} is neither a file nor a key of adata.uns: {listed(adata.uns)}."
             )
-        return Network.from_anndata(adata, network)
+        return Network.from_anndata(adata, network, group=group)
     if isinstance(network, str | os.PathLike):
         from pysces.data.read import read_network
 
-        return read_network(network)
+        return read_network(network, group=group)
     raise InputError(
         f"network must be a key, a Network, a DataFrame of edges or a path. Got {network!r:.80}."
     )
+
+
+def networks_of(network: Any, adata: AnnData) -> dict[str, Network]:
+    """The networks that a run is given, by name; those of all groups under a key."""
+    if isinstance(network, Mapping):
+        named = dict(network)
+    elif isinstance(network, Sequence) and not isinstance(network, str | os.PathLike):
+        named = {f"network {number + 1}": one for number, one in enumerate(network)}
+    else:
+        named = {network if isinstance(network, str) else "network": network}
+    if not named:
+        raise InputError("There is no network. Give at least one.")
+    found: dict[str, Network] = {}
+    for name, one in named.items():
+        groups = groups_in(adata, one) if isinstance(one, str) else []
+        for group in groups:
+            label = group if len(named) == 1 else f"{name}: {group}"
+            found[label] = Network.from_anndata(adata, one, group=group)
+        if not groups:
+            found[str(name)] = as_network(one, adata)
+    return found
+
+
+def named_network(network: Any) -> str:
+    """What a run record says of the network that was passed: its key or path."""
+    return os.fspath(network) if isinstance(network, str | os.PathLike) else "given"
+
+
+def kept_edges(network: Any, networks: Mapping[str, Network]) -> pd.DataFrame | None:
+    """Edges to keep beside a result, so that plots find them; None for those under a key."""
+    if isinstance(network, str) and not _is_file(network):
+        return None
+    if len(networks) > 1:
+        return grouped_edges(networks)
+    return next(iter(networks.values())).to_dataframe()
 
 
 def _is_file(text: str) -> bool:

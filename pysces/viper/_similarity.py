@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from pysces._checks import check_whole
+from pysces._checks import check_integer
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 def _check_top(n_top: int | None, least: int) -> None:
     if n_top is not None:
-        check_whole("n_top", n_top, least)
+        check_integer("n_top", n_top, least)
 
 
 def _shares(weights: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import anndata as ad
 import pandas as pd
 
-from pysces._keys import ActivityKeys
-from pysces.errors import InputError, MissingKeyError
+from pysces._keys import ActivityResult, read, slots
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -50,22 +48,12 @@ def activity(adata: AnnData, key: str = "viper") -> AnnData:
     >>> pysces.activity(adata).shape
     (20, 2)
     """
-    keys = ActivityKeys(key)
-    if not hasattr(adata, "obsm"):
-        raise InputError(f"Expected an AnnData, got {type(adata).__name__}.")
-    if key not in adata.obsm or not isinstance(adata.obsm[key], pd.DataFrame):
-        argument = "" if key == ActivityKeys.key else f", key_added={key!r}"
-        raise MissingKeyError(
-            f"Did not find .obsm[{key!r}]. Run `pysces.run_viper(adata{argument})` first."
-        )
-    nes = adata.obsm[key]
-    own = {key, keys.pvalues, keys.qvalues, f"{key}_pes", f"{key}_sd"}
-    found = adata.uns.get(key)
-    record = found if isinstance(found, Mapping) else {}
-    facts = record.get(keys.regulators)
+    found = read(ActivityResult, adata, key)
+    nes = found.nes
     var = pd.DataFrame(index=nes.columns.astype(str))
-    if facts is not None:
-        var = facts.reindex(var.index)
+    if found.regulators is not None:
+        var = found.regulators.reindex(var.index)
+    own = {place for attribute, place, _ in slots(ActivityResult, key).values()}
     result = ad.AnnData(
         X=nes.to_numpy(copy=True),
         obs=adata.obs.copy(),
@@ -74,8 +62,7 @@ def activity(adata: AnnData, key: str = "viper") -> AnnData:
         uns={name: value for name, value in adata.uns.items() if name.endswith("_colors")},
     )
     for name in ("pvalues", "qvalues", "pes", "sd"):
-        if f"{key}_{name}" in adata.obsm:
-            result.layers[name] = adata.obsm[f"{key}_{name}"].to_numpy(copy=True)
-    if keys.params in record:
-        result.uns[keys.params] = dict(record[keys.params])
+        if (table := getattr(found, name)) is not None:
+            result.layers[name] = table.to_numpy(copy=True)
+    result.uns.update(found.record.entries())
     return result

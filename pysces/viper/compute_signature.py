@@ -6,13 +6,15 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from pysces import _version
-from pysces._checks import check_column, check_whole
+from pysces._checks import check_column, check_integer
+from pysces._keys import SignatureResult
+from pysces._options import recorded
+from pysces._record import RunRecord
 from pysces.data import _results
 from pysces.dispatch import engines
 from pysces.viper._cells import Read, Table
 from pysces.viper._count_signatures import count_signature
-from pysces.viper._inputs import chosen_signature, record_of_counts, reference_of, source_of
+from pysces.viper._inputs import chosen_signature, reference_of, source_of
 from pysces.viper._signatures import Choice, fit
 
 if TYPE_CHECKING:
@@ -85,12 +87,12 @@ def compute_signature(
     (20, 40)
     """
     _results.check_target(adata, copy)
-    _results.check_key(key_added)
+    _results.check_free(adata, key_added, SignatureResult)
     if groupby is not None:
         check_column(adata, groupby)
-    check_whole("seed", seed, 0)
+    check_integer("seed", seed, 0)
     if draw is not None:
-        check_whole("draw", draw, 0, or_else="None")
+        check_integer("draw", draw, 0, or_else="None")
     chosen, data = chosen_signature(
         adata,
         method,
@@ -110,20 +112,23 @@ def compute_signature(
             cells = Table(source.to_numpy()) if isinstance(source, pd.DataFrame) else Read(source)
             fitted = fit(cells, chosen, rows)
             values = fitted.of(cells.block(slice(0, cells.n_cells)))
-        facts = engines.record(used)
-    params = {
-        "method": chosen if data is None else "counts",
-        **record_of_counts(data, size_factors, batch_key),
+        computed_by = engines.record(used)
+    arguments = {
+        "method": method,
+        "layer": layer,
+        "reference": recorded(reference),
+        "groupby": groupby,
+        "counts": counts,
+        "size_factors": recorded(size_factors),
+        "batch_key": batch_key,
         "draw": draw,
         "seed": seed,
-        "layer": layer,
-        "reference": reference if isinstance(reference, str) else reference is not None,
-        "groupby": groupby,
-        "engine": facts,
-        "pysces_version": _version.__version__,
     }
+    facts = {
+        "method": chosen if data is None else "counts",
+        "counts": None if data is None else data.facts,
+    }
+    record = RunRecord("compute_signature", arguments, facts, computed_by)
     target = adata.copy() if copy else adata
-    _results.write_entries(
-        target, {("uns", key_added): {"params": params}, ("layers", key_added): values}
-    )
+    _results.write(target, key_added, SignatureResult(values=values, record=record))
     return target if copy else None

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 import pandas as pd
 
-from pysces._checks import check_whole
+from pysces._checks import check_integer
 from pysces.dispatch import engines
 from pysces.dispatch.blocks import blocks, progress
 from pysces.errors import InputError
@@ -22,11 +22,11 @@ if TYPE_CHECKING:
 from pysces.viper._enrichment import (
     Compat,
     Enrichment,
-    Options,
+    EnrichmentOptions,
     by_blocks,
     cells_of_block,
     check_compat,
-    common_peak,
+    common_rank_deviation,
     score_block,
 )
 
@@ -114,11 +114,11 @@ def enrich(
     >>> round(enrich(table, edges, min_targets=1, filter_genes=False).loc[0, "TF"], 4)
     np.float64(1.1902)
     """
-    check_whole("min_targets", min_targets, 0)
-    check_whole("n_permutations", n_permutations, 0)
-    check_whole("seed", seed, 0)
+    check_integer("min_targets", min_targets, 0)
+    check_integer("n_permutations", n_permutations, 0)
+    check_integer("seed", seed, 0)
     check_compat(compat, enrichment)
-    options = Options(enrichment, n_permutations, seed)
+    options = EnrichmentOptions(enrichment, n_permutations, seed)
     if gene_weights is not None and enrichment != "area":
         raise InputError(
             f"gene_weights are used by enrichment='area' alone. Got enrichment={enrichment!r}."
@@ -141,9 +141,15 @@ def enrich(
     weights = _weights(gene_weights, table, regulons)
     cells = Table(table.to_numpy(), regulons.columns)
     with engines.use_engine(engine):
-        peak = common_peak(by_blocks(cells)) if compat == "r-matrix" else -1
+        max_rank_deviation = common_rank_deviation(by_blocks(cells)) if compat == "r-matrix" else -1
         scores = score_table(
-            cells, regulons, options, table.index, value, weights=weights, peak=peak
+            cells,
+            regulons,
+            options,
+            table.index,
+            value,
+            weights=weights,
+            max_rank_deviation=max_rank_deviation,
         )
     return pd.DataFrame(scores, index=table.index, columns=regulons.names)
 
@@ -151,19 +157,25 @@ def enrich(
 def score_table(
     cells: Table,
     regulons: Regulons,
-    options: Options,
+    options: EnrichmentOptions,
     names: pd.Index,
     value: Value = "nes",
     *,
     weights: NDArray[np.float64] | None = None,
-    peak: int = -1,
+    max_rank_deviation: int = -1,
 ) -> NDArray[np.float64]:
     """One kind of score of all cells of a signature in memory, by blocks."""
     result = np.empty((cells.n_cells, len(regulons.names)))
     step = cells_of_block(cells.n_cells, cells.n_genes, regulons)
     for part in progress(list(blocks(cells.n_cells, step)), "enrichment", unit="block"):
         own = options if weights is None else replace(options, gene_weights=weights[part])
-        found = score_block(cells.block(part), regulons, own, cell_names=names[part], peak=peak)
+        found = score_block(
+            cells.block(part),
+            regulons,
+            own,
+            cell_names=names[part],
+            max_rank_deviation=max_rank_deviation,
+        )
         if value == "pvalue" and value not in found:
             found["pvalue"] = two_sided(found["nes"])
         result[part] = found[value]

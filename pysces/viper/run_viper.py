@@ -3,46 +3,39 @@
 from __future__ import annotations
 
 import logging
-import os
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Literal
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
-from pysces import _version
-from pysces._checks import check_column, check_whole
-from pysces._keys import ActivityKeys
+from pysces._checks import check_column
+from pysces._keys import ActivityResult
 from pysces._messages import listed
+from pysces._record import RunRecord
 from pysces.data import _results
+from pysces.data._count_data import Counts
 from pysces.data._expression import Expression
 from pysces.data._labels import labels_of
 from pysces.dispatch import engines
 from pysces.errors import InputError
-from pysces.network import Network, groups_in
-from pysces.viper._activities import Activities, Plan, activities
-from pysces.viper._enrichment import Compat, Enrichment, Options
-from pysces.viper._inputs import chosen_signature, record_of_counts, reference_of, source_of
-from pysces.viper._metaviper import (
-    check_weighting,
-    combine_narnea,
-    combine_networks,
-    own_network,
-)
+from pysces.network import Network
+from pysces.viper._activities import Activities, activities
+from pysces.viper._enrichment import Compat, Enrichment
+from pysces.viper._inputs import chosen_signature, reference_of, source_of
+from pysces.viper._metaviper import combine_narnea, combine_networks, own_network
 from pysces.viper._normal_scores import benjamini_hochberg
-from pysces.viper._pleiotropy import pleiotropy_of
-from pysces.viper._regulons import as_network
+from pysces.viper._options import Auto, ViperOptions
+from pysces.viper._regulons import kept_edges, named_network, networks_of
 from pysces.viper._signatures import Choice
 
 if TYPE_CHECKING:
     from anndata import AnnData
     from numpy.typing import ArrayLike, NDArray
 
-    from pysces.data._count_data import Counts
-
 log = logging.getLogger("pysces")
 
-_GSEA_PERMUTATIONS = 1000
 # What a cell's network says of a regulator that isn't in it; 0 in other tables
 _NOT_IN = {"pvalue": 1.0, "qvalue": 1.0}
 
@@ -55,7 +48,7 @@ def run_viper(
     signature: Choice = "auto",
     reference: ArrayLike | str | None = None,
     groupby: str | None = None,
-    enrichment: Enrichment | Literal["auto"] = "auto",
+    enrichment: Enrichment | Auto = "auto",
     counts: Counts = "auto",
     size_factors: str | ArrayLike | None = None,
     batch_key: str | None = None,
@@ -166,8 +159,10 @@ def run_viper(
         Proportional scores of ``"narnea"``; standard deviations over bootstraps or draws (not of
         joined networks).
     ``adata.uns[key_added]``
-        ``["params"]``: arguments, engine, version; ``["counts"]`` of it, how the data were counted
-        (``None`` where they were not). ``["regulators"]``: targets of each regulator.
+        ``["params"]``: arguments. ``["facts"]``: the ``signature`` and ``enrichment`` used, and of
+        counts how they were counted. ``["engine"]``, ``["version"]``: what computed.
+        ``["regulators"]``: targets of each regulator. ``["network"]``: the edges, where
+        ``network`` is not a key.
 
     Raises
     ------
@@ -192,90 +187,59 @@ def run_viper(
     (5, 1)
     """
     _results.check_target(adata, copy)
-    keys = ActivityKeys(_results.check_free(adata, key_added, "regulators"))
-    check_whole("seed", seed, 0)
-    check_whole("min_targets", min_targets, 1)
+    _results.check_free(adata, key_added, ActivityResult)
+    options = ViperOptions.of(locals())
     if groupby is not None:
         check_column(adata, groupby)
-    check_weighting(weighting)
-    networks = _networks(network, adata)
-    method, data = chosen_signature(
+    networks = networks_of(network, adata)
+    method, counted = chosen_signature(
         adata,
         signature,
         layer=layer,
         counts=counts,
         size_factors=size_factors,
         batch_key=batch_key,
-        resampled=bool(compat or n_bootstraps or (n_permutations and enrichment != "gsea")),
+        resampled=options.resampled,
     )
     if enrichment == "auto":
-        enrichment = "score" if data is not None and not pleiotropy else "area"
-    source = source_of(adata, layer) if data is None else data.expression
-    _check_names(networks, source, min_targets)
-    plan = Plan(
-        signature=method,
-        counts=data,
-        n_draws=n_draws,
-        reference=reference_of(adata, reference, groupby),
-        min_targets=min_targets,
-        filter_genes=filter_genes,
-        pleiotropy=pleiotropy_of(pleiotropy),
-        n_permutations=n_permutations,
-        n_bootstraps=n_bootstraps,
-        seed=seed,
-        options=Options(enrichment, n_permutations or _GSEA_PERMUTATIONS, seed),
-        compat=compat,
+        enrichment = "score" if counted is not None and not pleiotropy else "area"
+    used = replace(
+        options, signature=method if counted is None else "counts", enrichment=enrichment
     )
-    plan.check()
-    with engines.use_engine(engine) as used:
-        found = [activities(source, adata.obs_names, one, plan) for one in networks.values()]
-        facts = engines.record(used)
-    tables = _joined(found, adata, networks, groupby, weighting, enrichment)
+    source = source_of(adata, layer) if counted is None else counted.expression
+    _check_names(networks, source, min_targets)
+    given = {"counts": counted, "reference": reference_of(adata, reference, groupby)}
+    with engines.use_engine(engine) as chosen:
+        found = [
+            activities(source, adata.obs_names, one, used, **given)  # type: ignore[arg-type]
+            for one in networks.values()
+        ]
+        computed_by = engines.record(chosen)
+    tables = _joined(found, adata, networks, used)
     log.info("Activity of %d regulators in %d cells.", tables["nes"].shape[1], adata.n_obs)
-    arguments = {
-        "layer": layer,
-        "signature": method if data is None else "counts",
-        **record_of_counts(data, size_factors, batch_key),
-        "n_draws": n_draws,
-        "reference": reference if isinstance(reference, str) else reference is not None,
-        "groupby": groupby,
+    facts: dict[str, Any] = {
+        "signature": used.signature,
         "enrichment": enrichment,
-        "min_targets": min_targets,
-        "filter_genes": filter_genes,
-        "weighting": weighting,
-        "pleiotropy": pleiotropy,
-        "n_permutations": plan.options.n_permutations if enrichment == "gsea" else n_permutations,
-        "n_bootstraps": n_bootstraps,
-        "seed": seed,
-        "compat": compat,
-        "network": network if isinstance(network, str) else list(networks),
-        "engine": facts,
-        "pysces_version": _version.__version__,
+        "counts": None if counted is None else counted.facts,
+        "networks": list(networks),
     }
+    if enrichment == "gsea":
+        facts["n_permutations"] = used.scoring.n_permutations
+    arguments = {"network": named_network(network), **options.record()}
+    regulators = _regulator_facts(found).reindex(tables["nes"].columns.astype(str))
+    result = ActivityResult(
+        nes=tables["nes"],
+        pvalues=tables.get("pvalue"),
+        qvalues=tables.get("qvalue"),
+        pes=tables.get("pes"),
+        sd=tables.get("sd"),
+        regulators=regulators,
+        network=kept_edges(network, networks),
+        record=RunRecord("run_viper", arguments, facts, computed_by),
+    )
     target = adata.copy() if copy else adata
-    _write(target, keys, tables, _regulator_facts(found), arguments)
+    _results.write(target, key_added, result)
     return target if copy else None
-
-
-def _networks(network: Any, adata: AnnData) -> dict[str, Network]:
-    """Networks by name."""
-    if isinstance(network, Mapping):
-        named = dict(network)
-    elif isinstance(network, Sequence) and not isinstance(network, str | os.PathLike):
-        named = {f"network {number + 1}": one for number, one in enumerate(network)}
-    else:
-        named = {network if isinstance(network, str) else "network": network}
-    if not named:
-        raise InputError("There is no network. Give at least one.")
-    found: dict[str, Network] = {}
-    for name, one in named.items():
-        groups = groups_in(adata, one) if isinstance(one, str) else []
-        for group in groups:
-            label = group if len(named) == 1 else f"{name}: {group}"
-            found[label] = Network.from_anndata(adata, one, group=group)
-        if not groups:
-            found[str(name)] = as_network(one, adata)
-    return found
 
 
 def _check_names(
@@ -292,9 +256,7 @@ def _joined(
     found: Sequence[Activities],
     adata: AnnData,
     networks: Mapping[str, Network],
-    groupby: str | None,
-    weighting: float | tuple[float, float] | str,
-    enrichment: Enrichment,
+    options: ViperOptions,
 ) -> dict[str, pd.DataFrame]:
     """Tables of one network as they are; each cell's of several; or those of several joined."""
     cells = adata.obs_names
@@ -302,7 +264,7 @@ def _joined(
     if len(found) == 1:
         return _with_qvalues({name: parts[0] for name, parts in tables.items()})
     nes = tables["nes"]
-    assignment = _assignment(adata, networks, groupby)
+    assignment = _assignment(adata, networks, options.groupby)
     if assignment is not None:
         own = {name: own_network(parts, assignment) for name, parts in tables.items()}
         return {name: t.fillna(_NOT_IN.get(name, 0.0)) for name, t in _with_qvalues(own).items()}
@@ -312,10 +274,10 @@ def _joined(
             "network, or groupby= and the network of each group.",
             len(found),
         )
-    if enrichment == "narnea" and weighting == 1.0:
+    if options.enrichment == "narnea" and options.weighting == 1.0:
         joined, sizes = combine_narnea(nes, tables["pes"])
         return {"nes": joined, "pes": sizes}
-    return {"nes": combine_networks(nes, weighting=weighting)}
+    return {"nes": combine_networks(nes, weighting=options.weighting)}
 
 
 def _with_qvalues(tables: dict[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
@@ -368,28 +330,3 @@ def _regulator_facts(found: Sequence[Activities]) -> pd.DataFrame:
         )
     joined = pd.concat(tables)
     return joined.groupby(level=0, sort=False).max()
-
-
-def _write(
-    adata: AnnData,
-    keys: ActivityKeys,
-    tables: dict[str, pd.DataFrame],
-    regulators: pd.DataFrame,
-    params: Mapping[str, Any],
-) -> None:
-    ours = keys.key in adata.uns  # what an earlier run left may go; a stranger's may not
-    _results.write_activity(
-        adata,
-        keys.key,
-        tables["nes"],
-        params,
-        regulators=regulators.reindex(tables["nes"].columns.astype(str)),
-        pvalues=tables.get("pvalue"),
-        qvalues=tables.get("qvalue"),
-    )
-    for name in ("pes", "sd"):
-        stale = f"{keys.key}_{name}"
-        if name in tables:
-            _results.write_entries(adata, {("obsm", stale): tables[name]})
-        elif ours and stale in adata.obsm:
-            del adata.obsm[stale]

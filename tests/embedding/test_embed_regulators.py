@@ -13,7 +13,9 @@ import pytest
 
 import pysces
 from pysces import _seeds
-from pysces.data._results import write_network, write_networks
+from pysces._keys import NetworkResult
+from pysces._record import RunRecord
+from pysces.data import _results
 from pysces.errors import InputError, MissingKeyError
 
 KEY = "regulon_embedding"
@@ -35,7 +37,7 @@ def table() -> pd.DataFrame:
 def sample() -> ad.AnnData:
     adata = ad.AnnData(np.ones((3, 50), dtype=np.float32))
     adata.var_names = [*(f"R{n}" for n in range(8)), *(f"gene{n}" for n in range(40)), "x", "y"]
-    write_network(adata, "aracne", pysces.Network(table()), {})
+    _results.write(adata, "aracne", NetworkResult(network=pysces.Network(table()).to_dataframe()))
     return adata
 
 
@@ -62,8 +64,8 @@ def test_coordinates_go_to_varm_and_the_record_to_uns(adata) -> None:
     assert facts.loc["R1"].tolist() == [12, 0]
     params = record["params"]
     assert params["network"] == "aracne"
-    assert params["engine"]["name"] == pysces.status().chosen
-    assert params["pysces_version"] == pysces.__version__
+    assert record["engine"]["name"] == pysces.status().chosen
+    assert record["version"] == pysces.__version__
     arguments = {"n_components": 5, "regularisation": 1.0, "seed": 0}
     assert {name: params[name] for name in arguments} == arguments
 
@@ -112,19 +114,21 @@ def test_a_network_of_its_own_and_genes_that_are_not_there(adata, caplog) -> Non
     with caplog.at_level(logging.INFO, logger="pysces"):
         pysces.embed_regulators(fewer, network=pysces.Network(table()))
     assert "'R0'" in caplog.text
-    assert fewer.uns[KEY]["params"]["network"] == "network"
+    assert fewer.uns[KEY]["params"]["network"] == "given"
     assert "R0" not in fewer.uns[KEY]["regulons"].index
     assert "R0" not in set(pysces.regulator_neighbours(fewer, "R1")["regulator"])
 
 
 def test_the_network_of_a_group(adata) -> None:
     networks = {"B": table(), "T": table()[lambda edges: edges["source"] != "R7"]}
-    made = {name: (pysces.Network(edges), {}) for name, edges in networks.items()}
-    write_networks(adata, "grouped", made, {})
+    made = {name: pysces.Network(edges) for name, edges in networks.items()}
+    record = RunRecord.of_groups({name: RunRecord() for name in made})
+    edges = _results.grouped_edges(made)
+    _results.write(adata, "grouped", NetworkResult(network=edges, record=record))
     pysces.embed_regulators(adata, network="grouped", group="T")
     assert "R7" not in adata.uns[KEY]["regulons"].index
     assert adata.uns[KEY]["params"]["group"] == "T"
-    with pytest.raises(InputError, match=r"2 groups: 'B', 'T'\. Say whose with group="):
+    with pytest.raises(InputError, match=r"2 groups: 'B', 'T'\. Say which one with group="):
         pysces.embed_regulators(adata, network="grouped")
     with pytest.raises(InputError, match="'group' parameter"):
         pysces.embed_regulators(adata, network=table(), group="T")

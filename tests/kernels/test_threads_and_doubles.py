@@ -16,7 +16,10 @@ def test_serial_twin_and_threads_agree(dependent):
     module = importlib.import_module("pysces.kernels.numba.mi")
     ranks = dependent(np.random.default_rng(6), 40, 100)
     arguments = (ranks, ranks, *partition("adaptive", 100).tables.values())
-    threaded, serial = module._adaptive.threaded(*arguments), module._adaptive.serial(*arguments)
+    threaded, serial = (
+        module.adaptive_mi.threaded(*arguments),
+        module.adaptive_mi.serial(*arguments),
+    )
     np.testing.assert_array_equal(threaded, serial)
     found = []
     worker = threading.Thread(target=lambda: found.append(module.adaptive_mi(*arguments)))

@@ -9,6 +9,9 @@ import pytest
 
 import pysces
 from pysces import _seeds
+from pysces._keys import NetworkResult
+from pysces._record import RunRecord
+from pysces.data import _results
 
 N_CELLS = 90
 REGULATORS = ["MYC", "SPI1", "GATA3_with_a_name_longer_than_any_label"]
@@ -40,22 +43,19 @@ def sample() -> anndata.AnnData:
         ),
         var=pd.DataFrame(index=names),
     )
-    record = {
-        "estimator": "adaptive",
-        "n_bins": 10,
-        "n_null": 20_000,
+    options = {"estimator": "adaptive", "n_null": 20_000, "resampling": "subsample"}
+    facts = {
         "n_samples": N_CELLS,
         "n_genes": len(names),
         "n_regulators": 3,
         "n_resamples_used": 10,
         "n_decoys_used": 6,
-        "resampling": "subsample",
         "samples_per_resample": 57,
         "threshold_mi": 0.08,
     }
-    from pysces.data._results import write_network
-
-    write_network(adata, "aracne", pysces.Network(table), record)
+    record = RunRecord("run_aracne", options, facts)
+    edges = pysces.Network(table).to_dataframe()
+    _results.write(adata, "aracne", NetworkResult(network=edges, record=record))
     pysces.compute_signature(adata)
     pysces.run_viper(adata, min_targets=5)
     pysces.run_msviper(adata, "kind", "NK", min_targets=5, n_permutations=50)

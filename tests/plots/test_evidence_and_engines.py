@@ -85,7 +85,7 @@ def test_support_histogram_counts_edges_and_scales_decoys(adata) -> None:
     np.testing.assert_array_equal(kept, np.bincount(support, minlength=11)[1:])
     assert set(seen) == {9}
     assert set(decoys) == {3}  # two decoys for each regulator
-    adata.uns["aracne"]["params"]["decoy_support_counts"] = np.full(11, 4)
+    adata.uns["aracne"]["facts"]["decoy_support_counts"] = np.full(11, 4)
     ax = pysces.pl.support_histogram(adata)
     assert set(ax.patches[-1].get_data().values) == {2}
 

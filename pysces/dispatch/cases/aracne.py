@@ -156,6 +156,39 @@ def adaptive_mi() -> list[Case]:
     ]
 
 
+def adaptive_leaves() -> list[Case]:
+    """Pairs of genes in every kind of dependence; even and uneven partitions."""
+    rng = _rng(17)
+
+    def case(name: str, x: NDArray[np.int32], y: NDArray[np.int32], **changed: Any) -> Case:
+        made = {**tables(x.shape[1]), **changed}
+        kept = {"split": made["split"], "min_count": made["min_count"]}
+        return Case(name, {"first": x, "second": y, **kept})
+
+    def ranks(rows: int, n: int) -> NDArray[np.int32]:
+        return _permutations(rng, rows, n)
+
+    same = np.tile(np.arange(1, 101, dtype=np.int32), (3, 1))
+    unlike = ranks(5, 90)
+    unlike[3] = np.arange(1, 91)
+    return [
+        case("no samples", ranks(2, 0), ranks(2, 0)),
+        case("no samples, but cuts", ranks(2, 0), ranks(2, 0), split=np.zeros(4, np.int32)),
+        case("one sample", ranks(2, 1), ranks(2, 1)),
+        case("no pairs", ranks(0, 50), ranks(0, 50)),
+        case("one pair", ranks(1, 50), ranks(1, 50)),
+        case("independent", ranks(20, 127), ranks(20, 127)),
+        case("dependent", _dependent(rng, 9, 333), _dependent(rng, 9, 333)),
+        case("all in one order, as ranks of ties", same, same),
+        case("constant row: one ordering in all genes", ranks(3, 100), same),
+        case("row unlike the rest", unlike, unlike[::-1].copy()),
+        case("not contiguous", _strided(ranks(2, 40)), _strided(ranks(2, 40))),
+        case("uneven cuts", _dependent(rng, 6, 120), _dependent(rng, 6, 120), **tables(120, rng)),
+        case("larger minimum count", same, same, min_count=9),
+        case("long ranks", _dependent(rng, 1, LONG), _dependent(rng, 1, LONG)),
+    ]
+
+
 def binned_mi() -> list[Case]:
     """Even and uneven bins, empty bins, one bin, with and without the correction."""
     rng = _rng(5)

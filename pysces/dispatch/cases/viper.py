@@ -100,7 +100,7 @@ def _tables(signature: NDArray[np.float64]) -> dict[str, NDArray[Any]]:
     tables = [_quantiles(int(n)) for n in lengths] or [np.zeros(3)]
     starts = np.cumsum([0, *(len(table) for table in tables[:-1])]).astype(np.int64)
     return {
-        "offset": starts[which] if len(signature) else np.zeros(0, dtype=np.int64),
+        "table_start": starts[which] if len(signature) else np.zeros(0, dtype=np.int64),
         "quantiles": np.concatenate(tables),
     }
 
@@ -199,15 +199,20 @@ def normal_scores() -> list[Case]:
 
 
 def area() -> list[Case]:
-    """Every awkward signature; a peak given from outside."""
+    """Every awkward signature; a largest deviation given from outside."""
     cases = []
     for name, values, regulons in _with_regulons(22):
-        peak = np.full(len(values), -1, dtype=np.int32)
-        arguments = {"signature": values, "peak": peak, **_tables(values), **regulons}
+        max_rank_deviation = np.full(len(values), -1, dtype=np.int32)
+        arguments = {
+            "signature": values,
+            "max_rank_deviation": max_rank_deviation,
+            **_tables(values),
+            **regulons,
+        }
         cases.append(Case(name, arguments))
         if name == "all ties":
-            given = {**arguments, "peak": np.full(len(values), 7, dtype=np.int32)}
-            cases.append(Case("all ties, peak given", given))
+            given = {**arguments, "max_rank_deviation": np.full(len(values), 7, dtype=np.int32)}
+            cases.append(Case("all ties, largest deviation given", given))
     return cases
 
 
@@ -222,7 +227,7 @@ def weighted_area() -> list[Case]:
             "signature": values,
             "weights": weights,
             "weighted_norm": number % 2 == 0,
-            "peak": np.full(len(values), -1, dtype=np.int32),
+            "max_rank_deviation": np.full(len(values), -1, dtype=np.int32),
             **_tables(values),
             **regulons,
         }
@@ -239,7 +244,7 @@ def paired_area() -> list[Case]:
         tasks = 0 if not count or not len(values) else 1 if name == "one cell" else 13
         arguments = {
             "signature": values,
-            "peak": np.full(len(values), -1, dtype=np.int32),
+            "max_rank_deviation": np.full(len(values), -1, dtype=np.int32),
             **_tables(values),
             "cell": rng.integers(0, max(1, len(values)), size=tasks).astype(np.int32),
             "regulon": rng.integers(0, max(1, count), size=tasks).astype(np.int32),

@@ -1,6 +1,7 @@
 """Every kernel, declared once; algorithms call these functions."""
 
 from pysces.dispatch.operations.aracne import (
+    adaptive_leaves,
     adaptive_mi,
     average_ranks,
     binned_mi,
@@ -34,6 +35,7 @@ from pysces.dispatch.operations.viper import (
 )
 
 __all__ = [
+    "adaptive_leaves",
     "adaptive_mi",
     "area",
     "average_ranks",

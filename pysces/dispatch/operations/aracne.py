@@ -10,9 +10,10 @@ from numpy.typing import NDArray
 from pysces.dispatch.cases import aracne as cases
 from pysces.dispatch.cases import copula
 from pysces.dispatch.contracts import EXACT, Spec, kernel
+from pysces.kernels._constants import FRACTION_BITS as FRACTION_BITS
 
 
-@kernel(file="ranks", cut="genes", agreement=EXACT, cases=cases.ordinal_ranks)
+@kernel(file="ranks", block_axis="genes", agreement=EXACT, cases=cases.ordinal_ranks)
 def ordinal_ranks(
     values: Annotated[NDArray[np.float64], Spec("order", "genes samples")],
     keys: Annotated[NDArray[np.uint64], Spec("uint64", "genes")],
@@ -26,7 +27,7 @@ def ordinal_ranks(
     raise NotImplementedError
 
 
-@kernel(file="ranks", cut="rows", agreement=EXACT, cases=cases.average_ranks)
+@kernel(file="ranks", block_axis="rows", agreement=EXACT, cases=cases.average_ranks)
 def average_ranks(
     values: Annotated[NDArray[np.float64], Spec("order", "rows columns")],
 ) -> Annotated[NDArray[np.int32], Spec("int32", "rows columns")]:
@@ -37,7 +38,7 @@ def average_ranks(
     raise NotImplementedError
 
 
-@kernel(file="mi", cut="regulators", agreement=EXACT, cases=cases.adaptive_mi)
+@kernel(file="mi", block_axis="regulators", agreement=EXACT, cases=cases.adaptive_mi)
 def adaptive_mi(
     regulators: Annotated[NDArray[np.int32], Spec("int32", "regulators samples")],
     genes: Annotated[NDArray[np.int32], Spec("int32", "genes samples")],
@@ -62,7 +63,38 @@ def adaptive_mi(
     raise NotImplementedError
 
 
-@kernel(file="mi", cut="regulators", agreement=EXACT, cases=cases.binned_mi)
+_ONE_PAIR = "it looks at single pairs, for plots, and takes milliseconds"
+
+
+@kernel(
+    file="mi",
+    block_axis="pairs",
+    agreement=EXACT,
+    cases=cases.adaptive_leaves,
+    unsupported={"numba": _ONE_PAIR, "mlx": _ONE_PAIR},
+)
+def adaptive_leaves(
+    first: Annotated[NDArray[np.int32], Spec("int32", "pairs samples")],
+    second: Annotated[NDArray[np.int32], Spec("int32", "pairs samples")],
+    split: Annotated[NDArray[np.int32], Spec("int32", "nodes", table=True)],
+    min_count: int,
+) -> tuple[
+    Annotated[NDArray[np.int64], Spec("int64", "pairs")],
+    Annotated[NDArray[np.int32], Spec("int32", "found")],
+    Annotated[NDArray[np.int32], Spec("int32", "found")],
+    Annotated[NDArray[np.int64], Spec("int64", "found")],
+]:
+    """Leaves of the adaptive partition of given pairs: the cells whose terms `adaptive_mi` adds up.
+
+    Gives the number of leaves of each pair and, of all leaves, the nodes of the first and of the
+    second gene in the heap of ``split`` and the number of points c. With w the log-widths of the
+    nodes, ``n MI = n ln n + sum c (ln c - w[x node] - w[y node])``. The leaves of a pair tile the
+    plane of its ranks.
+    """
+    raise NotImplementedError
+
+
+@kernel(file="mi", block_axis="regulators", agreement=EXACT, cases=cases.binned_mi)
 def binned_mi(
     regulators: Annotated[NDArray[np.uint8], Spec("uint8", "regulators samples")],
     genes: Annotated[NDArray[np.uint8], Spec("uint8", "genes samples")],
@@ -81,7 +113,7 @@ def binned_mi(
     raise NotImplementedError
 
 
-@kernel(file="copula", cut="regulators", agreement=EXACT, cases=copula.copula_mi)
+@kernel(file="copula", block_axis="regulators", agreement=EXACT, cases=copula.copula_mi)
 def copula_mi(
     regulators: Annotated[
         NDArray[np.int8], Spec("int8", "regulators terms samples", fixed="terms")
@@ -104,7 +136,7 @@ def copula_mi(
     raise NotImplementedError
 
 
-@kernel(file="copula", cut="resamples", agreement=EXACT, cases=copula.copula_edges)
+@kernel(file="copula", block_axis="resamples", agreement=EXACT, cases=copula.copula_edges)
 def copula_edges(
     rows: Annotated[NDArray[np.int8], Spec("int8", "rows terms samples", fixed="terms")],
     genes: Annotated[NDArray[np.int8], Spec("int8", "genes terms samples", fixed="terms")],
@@ -134,7 +166,7 @@ def copula_edges(
     raise NotImplementedError
 
 
-@kernel(file="copula", cut="pairs", agreement=EXACT, cases=copula.copula_pairs)
+@kernel(file="copula", block_axis="pairs", agreement=EXACT, cases=copula.copula_pairs)
 def copula_pairs(
     rows: Annotated[NDArray[np.int8], Spec("int8", "rows terms samples", fixed="terms")],
     genes: Annotated[NDArray[np.int8], Spec("int8", "genes terms samples", fixed="terms")],
@@ -146,7 +178,7 @@ def copula_pairs(
     raise NotImplementedError
 
 
-@kernel(file="dpi", cut="asked", agreement=EXACT, cases=copula.prune_edges)
+@kernel(file="dpi", block_axis="asked", agreement=EXACT, cases=copula.prune_edges)
 def prune_edges(
     row: Annotated[NDArray[np.int32], Spec("int32", "edges")],
     gene: Annotated[NDArray[np.int32], Spec("int32", "edges")],
@@ -165,7 +197,7 @@ def prune_edges(
     raise NotImplementedError
 
 
-@kernel(file="dpi", cut="genes", agreement=EXACT, cases=cases.dpi)
+@kernel(file="dpi", block_axis="genes", agreement=EXACT, cases=cases.dpi)
 def dpi(
     edges: Annotated[NDArray[np.int64], Spec("int64", "rows genes")],
     between: Annotated[NDArray[np.int64], Spec("int64", "rows regulators")],
@@ -174,14 +206,15 @@ def dpi(
 ) -> Annotated[NDArray[np.bool_], Spec("bool", "rows genes")]:
     """Which edges survive the data processing inequality (Margolin et al. 2006).
 
-    Edge (i, g) goes iff ``MI(i,g) < (1 - tolerance) max_j min(MI(i,j), MI(j,g))``: a max-min
-    product, exact in whole numbers. 0 is an absent edge; ``kept_fraction`` is
-    ``(1 - tolerance) 2^30``. ``between`` has MI(row, j), ``network`` has MI(j, gene).
+    Edge (i, g) goes iff ``MI(i,g) < k max_j min(MI(i,j), MI(j,g))``: a max-min product, compared
+    exactly in whole numbers. ``k = kept_fraction / 2^30``, where ``kept_fraction`` is
+    ``floor((1 - tolerance) 2^30)``: rounded down, so that no edge goes that the tolerance would
+    keep. 0 is an absent edge. ``between`` has MI(row, j), ``network`` has MI(j, gene).
     """
     raise NotImplementedError
 
 
-@kernel(file="dpi", cut="genes", agreement=EXACT, cases=cases.weakest_pairs, combine="any")
+@kernel(file="dpi", block_axis="genes", agreement=EXACT, cases=cases.weakest_pairs, reduce="any")
 def weakest_pairs(
     between: Annotated[NDArray[np.int64], Spec("int64", "regulators regulators")],
     network: Annotated[NDArray[np.int64], Spec("int64", "regulators genes")],
@@ -189,12 +222,12 @@ def weakest_pairs(
     """Regulator pairs that are not the stronger side of some triangle: what MaxEnt drops besides.
 
     Pair (i, j) goes iff some gene t is a target of both and neither ``MI(i,t)`` nor ``MI(j,t)`` is
-    strictly the smallest of the triangle (ARACNe3).
+    strictly the smallest of the triangle (Griffin et al. 2023).
     """
     raise NotImplementedError
 
 
-@kernel(file="correlation", cut="pairs", agreement=EXACT, cases=cases.rank_products)
+@kernel(file="correlation", block_axis="pairs", agreement=EXACT, cases=cases.rank_products)
 def rank_products(
     ranks: Annotated[NDArray[np.int32], Spec("int32", "genes samples")],
     first: Annotated[NDArray[np.int64], Spec("int64", "pairs")],

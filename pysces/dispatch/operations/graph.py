@@ -13,7 +13,7 @@ from pysces.dispatch.contracts import Close, Spec, kernel
 Block = Annotated[NDArray[np.float64], Spec("float64", "nodes components")]
 
 
-@kernel(file="graph", cut="components", agreement=Close(), cases=cases.propagate)
+@kernel(file="graph", block_axis="components", agreement=Close(), cases=cases.propagate)
 def propagate(
     indptr: Annotated[NDArray[np.int64], Spec("int64", "ends", table=True)],
     indices: Annotated[NDArray[np.int32], Spec("int32", "edges")],
@@ -31,6 +31,6 @@ def propagate(
 
     The result is the last Y. One row (1, 0, 0) is the plain product P X, (a, 1 - a, 0) mixes a
     share of it in; the three terms also give every family of orthogonal polynomials of P, that
-    of Chebyshev among them. All numbers finite. Columns don't depend on each other.
+    of Chebyshev among them. All numbers finite. Columns do not depend on each other.
     """
     raise NotImplementedError

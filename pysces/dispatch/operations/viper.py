@@ -18,7 +18,7 @@ ExponentPerGene = Annotated[NDArray[np.int32], Spec("int32", "genes")]
 Scores = Annotated[NDArray[np.float64], Spec("float64", "cells regulons")]
 CountedScores = Annotated[NDArray[np.int64], Spec("int64", "cells regulons")]
 PerCell = Annotated[NDArray[np.int32], Spec("int32", "cells")]
-Offsets = Annotated[NDArray[np.int64], Spec("int64", "cells")]
+TableStarts = Annotated[NDArray[np.int64], Spec("int64", "cells")]
 Quantiles = Annotated[NDArray[np.float64], Spec("float64", "entries", table=True)]
 Ends = Annotated[NDArray[np.int64], Spec("int64", "ends", table=True)]
 Targets = Annotated[NDArray[np.int32], Spec("int32", "edges")]
@@ -28,7 +28,7 @@ PerEdge = Annotated[NDArray[np.float64], Spec("float64", "edges")]
 # --- signatures -----------------------------------------------------------------------------------
 
 
-@kernel(file="signatures", cut="genes", agreement=EXACT, cases=cases.gene_exponents)
+@kernel(file="signatures", block_axis="genes", agreement=EXACT, cases=cases.gene_exponents)
 def gene_exponents(values: Order) -> ExponentPerGene:
     """Smallest e with ``|x| < 2^e`` for every value of the gene, at least -1021; 0 if all are 0.
 
@@ -37,7 +37,7 @@ def gene_exponents(values: Order) -> ExponentPerGene:
     raise NotImplementedError
 
 
-@kernel(file="signatures", cut="cells", combine="sum", agreement=EXACT, cases=cases.gene_sums)
+@kernel(file="signatures", block_axis="cells", reduce="sum", agreement=EXACT, cases=cases.gene_sums)
 def gene_sums(
     values: Order, exponent: ExponentPerGene
 ) -> tuple[WholePerGene, WholePerGene, WholePerGene, WholePerGene, WholePerGene]:
@@ -50,13 +50,13 @@ def gene_sums(
     raise NotImplementedError
 
 
-@kernel(file="signatures", cut="genes", agreement=Close(), cases=cases.gene_medians)
+@kernel(file="signatures", block_axis="genes", agreement=Close(), cases=cases.gene_medians)
 def gene_medians(values: Values) -> tuple[PerGene, PerGene]:
     """Median m of each gene over the cells, and median of ``|x - m|``; NaN where no value is."""
     raise NotImplementedError
 
 
-@kernel(file="signatures", cut="cells", agreement=Close(), cases=cases.standardise)
+@kernel(file="signatures", block_axis="cells", agreement=Close(), cases=cases.standardise)
 def standardise(values: Values, centre: PerGene, scale: PerGene, bits: int) -> Values:
     """``(x - centre) / scale`` with this many significant bits (53: all).
 
@@ -66,15 +66,15 @@ def standardise(values: Values, centre: PerGene, scale: PerGene, bits: int) -> V
     raise NotImplementedError
 
 
-@kernel(file="signatures", cut="cells", agreement=Close(), cases=cases.leave_one_out_t)
+@kernel(file="signatures", block_axis="cells", agreement=Close(), cases=cases.leave_one_out_t)
 def leave_one_out_t(
     values: Values, count: PerGene, mean: PerGene, spread: PerGene, bits: int
 ) -> Values:
     """One-sample t of the differences between a value and each of the gene's other values.
 
     With n values of mean m and ``spread`` Q = sum (x - m)^2, and d = x - m:
-    ``t = d n/(n-1) / sqrt((Q - d^2 n/(n-1)) / (n-2) / (n-1))``. A remaining sum of squares below
-    2^-26 Q is 0: the others are all alike.
+    ``t = d n/(n-1) / sqrt((Q - d^2 n/(n-1)) / (n-2) / (n-1))``. A remaining sum of squares
+    of at most 2^-26 Q is 0: the others are all alike.
     """
     raise NotImplementedError
 
@@ -82,24 +82,25 @@ def leave_one_out_t(
 # --- enrichment -----------------------------------------------------------------------------------
 
 
-@kernel(file="enrichment", cut="cells", agreement=Close(), cases=cases.normal_scores)
+@kernel(file="enrichment", block_axis="cells", agreement=Close(), cases=cases.normal_scores)
 def normal_scores(
     ranks: Annotated[NDArray[np.int32], Spec("int32", "cells genes")],
-    offset: Offsets,
+    table_start: TableStarts,
     quantiles: Quantiles,
 ) -> Values:
-    """Normal quantile of twice the average rank: ``quantiles[offset[cell] + rank]``; 0 if missing.
+    """Normal quantiles of ranks: ``quantiles[table_start[cell] + rank]``; 0 if missing.
 
-    A cell with n values uses the table ``Phi^-1(i / (2 (n + 1)))``, i = 0 ... 2 (n + 1).
+    ``ranks`` are twice the average ranks. A cell with n values uses the table
+    ``Phi^-1(i / (2 (n + 1)))``, i = 0 ... 2 (n + 1).
     """
     raise NotImplementedError
 
 
-@kernel(file="enrichment", cut="cells", agreement=Close(), cases=cases.area)
+@kernel(file="enrichment", block_axis="cells", agreement=Close(), cases=cases.area)
 def area(
     signature: Order,
-    peak: PerCell,
-    offset: Offsets,
+    max_rank_deviation: PerCell,
+    table_start: TableStarts,
     quantiles: Quantiles,
     indptr: Ends,
     targets: Targets,
@@ -115,19 +116,20 @@ def area(
         D = sum a m t2,  U = sum a (1 - |m|) t1,  ES = sign(D) (|D| + max(U, 0))
         NES = ES sqrt(sum l^2) / max l
 
-    The sign is +1 where D isn't below -2^-40, so that rounding noise doesn't decide it. ``peak`` is
-    max v where it isn't the cell's own (-1). NaN where no target has a value.
+    The sign is +1 where D is not below -2^-40, so that rounding noise does not decide it.
+    ``max_rank_deviation`` replaces max v, unless it is -1 (the cell's own). NaN where
+    no target has a value.
     """
     raise NotImplementedError
 
 
-@kernel(file="enrichment", cut="cells", agreement=Close(), cases=cases.weighted_area)
+@kernel(file="enrichment", block_axis="cells", agreement=Close(), cases=cases.weighted_area)
 def weighted_area(
     signature: Order,
     weights: Values,
     weighted_norm: bool,
-    peak: PerCell,
-    offset: Offsets,
+    max_rank_deviation: PerCell,
+    table_start: TableStarts,
     quantiles: Quantiles,
     indptr: Ends,
     targets: Targets,
@@ -141,11 +143,11 @@ def weighted_area(
     raise NotImplementedError
 
 
-@kernel(file="enrichment", cut="tasks", agreement=Close(), cases=cases.paired_area)
+@kernel(file="enrichment", block_axis="tasks", agreement=Close(), cases=cases.paired_area)
 def paired_area(
     signature: Order,
-    peak: PerCell,
-    offset: Offsets,
+    max_rank_deviation: PerCell,
+    table_start: TableStarts,
     quantiles: Quantiles,
     cell: Annotated[NDArray[np.int32], Spec("int32", "tasks")],
     regulon: Annotated[NDArray[np.int32], Spec("int32", "tasks")],
@@ -161,13 +163,15 @@ def paired_area(
     raise NotImplementedError
 
 
-@kernel(file="enrichment", cut="cells", agreement=Close(), cases=cases.weighted_mean)
+@kernel(file="enrichment", block_axis="cells", agreement=Close(), cases=cases.weighted_mean)
 def weighted_mean(signature: Values, indptr: Ends, targets: Targets, weights: PerEdge) -> Scores:
     """``sum w x / sum |w|`` over the targets that have a value."""
     raise NotImplementedError
 
 
-@kernel(file="enrichment", cut="entries", combine="sum", agreement=EXACT, cases=cases.target_sums)
+@kernel(
+    file="enrichment", block_axis="entries", reduce="sum", agreement=EXACT, cases=cases.target_sums
+)
 def target_sums(
     cell: Annotated[NDArray[np.int32], Spec("int32", "entries")],
     gene: Annotated[NDArray[np.int32], Spec("int32", "entries")],
@@ -187,7 +191,7 @@ def target_sums(
     raise NotImplementedError
 
 
-@kernel(file="narnea", cut="cells", agreement=Close(), cases=cases.narnea)
+@kernel(file="narnea", block_axis="cells", agreement=Close(), cases=cases.narnea)
 def narnea(
     magnitude: Order,
     sign: Annotated[NDArray[np.int32], Spec("int32", "cells genes")],
@@ -213,7 +217,7 @@ def narnea(
     raise NotImplementedError
 
 
-@kernel(file="gsea", cut="cells", agreement=Close(), cases=cases.running_sum)
+@kernel(file="gsea", block_axis="cells", agreement=Close(), cases=cases.running_sum)
 def running_sum(signature: Order, weight: Values, indptr: Ends, targets: Targets) -> Scores:
     """Weighted Kolmogorov-Smirnov running sum (Subramanian et al. 2005).
 
@@ -225,7 +229,7 @@ def running_sum(signature: Order, weight: Values, indptr: Ends, targets: Targets
     raise NotImplementedError
 
 
-@kernel(file="gsea", cut="cells", agreement=Close(), cases=cases.permuted_running_sum)
+@kernel(file="gsea", block_axis="cells", agreement=Close(), cases=cases.permuted_running_sum)
 def permuted_running_sum(
     signature: Order,
     weight: Values,
@@ -246,7 +250,7 @@ def permuted_running_sum(
 # --- corrections and means ------------------------------------------------------------------------
 
 
-@kernel(file="pleiotropy", cut="tests", agreement=Close(), cases=cases.shared_target_scores)
+@kernel(file="pleiotropy", block_axis="tests", agreement=Close(), cases=cases.shared_target_scores)
 def shared_target_scores(
     signature: Order,
     direction: Annotated[NDArray[np.int32], Spec("int32", "tests")],
@@ -271,7 +275,7 @@ def shared_target_scores(
     raise NotImplementedError
 
 
-@kernel(file="segments", cut="genes", agreement=Close(), cases=cases.segment_means)
+@kernel(file="segments", block_axis="genes", agreement=Close(), cases=cases.segment_means)
 def segment_means(
     values: Values,
     segment: Annotated[NDArray[np.int32], Spec("int32", "cells")],

@@ -14,6 +14,7 @@ from pysces._atomic import atomic_write
 from pysces._messages import listed
 from pysces._reading import first_lines, is_number, separator_of, split_fields
 from pysces.errors import InputError
+from pysces.network._columns import rows_of_group
 from pysces.network.formats import (
     adj,
     aracne3,
@@ -72,7 +73,9 @@ _READ_BY_SUFFIX = {s: n for s, n in _WRITTEN_BY_SUFFIX.items() if n not in ("tsv
 _READ_BY_SUFFIX[".rds"] = "rds"
 
 
-def read_edges(path: Path, format: str | None = None) -> tuple[pd.DataFrame, str]:
+def read_edges(
+    path: Path, format: str | None = None, group: str | None = None
+) -> tuple[pd.DataFrame, str]:
     """The edges of a file that a network can have, and its format; see `pysces.read_network`."""
     chosen = _guess(path) if format is None else format
     if chosen not in READERS:
@@ -81,7 +84,8 @@ def read_edges(path: Path, format: str | None = None) -> tuple[pd.DataFrame, str
         )
     row = READERS[chosen]
     assert row.read is not None
-    return usable(row.read(path), path.name, exact_names=row.exact_names), chosen
+    table = rows_of_group(row.read(path), group, path.name)
+    return usable(table, path.name, exact_names=row.exact_names), chosen
 
 
 def _suffix(path: Path) -> str:

@@ -77,9 +77,9 @@ def area_scores(
     signatures: NDArray[np.float64], regulons: Regulons
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Enrichment scores and NES (aREA) of signatures [signatures genes]."""
-    offset, quantiles = tables(signatures)
-    peak = np.full(len(signatures), -1, dtype=np.int32)
-    return ops.area(signatures, peak, offset, quantiles, **regulons.arrays())
+    table_start, quantiles = tables(signatures)
+    max_rank_deviation = np.full(len(signatures), -1, dtype=np.int32)
+    return ops.area(signatures, max_rank_deviation, table_start, quantiles, **regulons.arrays())
 
 
 def master_regulators(

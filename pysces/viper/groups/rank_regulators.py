@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from pysces._checks import check_number, check_whole
+from pysces._checks import check_integer, check_number
 from pysces.data._labels import group_mask, labels_of
 from pysces.errors import InputError
 from pysces.viper._normal_scores import benjamini_hochberg
@@ -99,7 +99,7 @@ def rank_regulators(
     values = np.asarray(scores.X)
     check_number("alpha", alpha, 0, 1)
     if n_top is not None:
-        check_whole("n_top", n_top, 1)
+        check_integer("n_top", n_top, 1)
     # Cells without a label are in no group and in nobody's rest.
     labels = labels_of(adata, groupby)
     labelled = labels.codes >= 0

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, get_args
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
-from pysces import _version
-from pysces._checks import check_number, check_one_of, check_whole
+from pysces._checks import check_column
+from pysces._keys import MastersResult
+from pysces._record import RunRecord
 from pysces.data import _results
 from pysces.dispatch import engines
-from pysces.errors import InputError
-from pysces.viper._inputs import chosen_signature, record_of_counts
+from pysces.viper._inputs import chosen_signature
+from pysces.viper._options import MsviperOptions
 from pysces.viper._pleiotropy import Pleiotropy, corrected_scores, pleiotropy_of
-from pysces.viper._regulons import align, as_network
+from pysces.viper._regulons import align, as_network, kept_edges, named_network
 from pysces.viper.groups._contrast import contrast
 from pysces.viper.groups._masters import Combine, Masters, leading_edge, master_regulators
 from pysces.viper.groups._synergy import (
@@ -39,6 +40,7 @@ def run_msviper(
     *,
     reference: str = "rest",
     network: Any = "aracne",
+    network_group: str | None = None,
     layer: str | None = None,
     counts: Counts = "auto",
     size_factors: str | ArrayLike | None = None,
@@ -70,6 +72,8 @@ def run_msviper(
         Another group, or ``"rest"`` for all other cells that have a label.
     network
         Key of a network in ``adata.uns``, a `Network`, a DataFrame of edges or a path.
+    network_group
+        Whose network, where there is one of each group.
     layer
         Layer to use instead of ``adata.X``.
     counts, size_factors, batch_key
@@ -126,8 +130,10 @@ def run_msviper(
         Normal score of each gene between the groups.
     ``["shadow"]``, ``["synergy"]``
         Pairs, where asked for.
-    ``["params"]``
-        Arguments, engine, version.
+    ``["params"]``, ``["facts"]``, ``["engine"]``, ``["version"]``
+        Arguments; what was found about the data; what computed.
+    ``["network"]``
+        The edges, where ``network`` is not a key.
 
     Raises
     ------
@@ -152,11 +158,11 @@ def run_msviper(
     ['A', 'B']
     """
     _results.check_target(adata, copy)
-    _results.check_free(adata, key_added, "results")
-    _check(min_targets, n_permutations, n_bootstraps, combine, shadow, synergy, seed)
-    check_number("alpha", alpha, 0, 1)
+    _results.check_free(adata, key_added, MastersResult)
+    options = MsviperOptions.of(locals())
     corrected = pleiotropy_of(pleiotropy)
-    grn = as_network(network, adata)
+    check_column(adata, groupby)
+    grn = as_network(network, adata, group=network_group)
     _, data = chosen_signature(
         adata,
         "auto",
@@ -189,58 +195,33 @@ def run_msviper(
             masters = _corrected(plain, masters, null, corrected)
         if synergy is not None:
             extra["synergy"] = _synergy(plain, masters, synergy, min_targets, seed)
-        facts = engines.record(used)
+        computed_by = engines.record(used)
     results, leading = _with_leading_edges(masters, plain, alpha)
-    params = {
+    facts = {
+        "signature": "zscore" if data is None else "counts",
+        "counts": None if data is None else data.facts,
+        "n_cells_group": between.n_group,
+        "n_cells_reference": between.n_reference,
+        "n_cells_unlabelled": between.n_unlabelled,
+    }
+    arguments = {
         "groupby": groupby,
         "group": str(group),
-        "reference": str(reference),
-        "n_cells": [between.n_group, between.n_reference],
-        "n_cells_unlabelled": between.n_unlabelled,
-        "network": network if isinstance(network, str) else type(network).__name__,
-        "layer": layer,
-        **record_of_counts(data, size_factors, batch_key),
-        "min_targets": min_targets,
-        "filter_genes": filter_genes,
-        "adaptive_size": adaptive_size,
-        "n_permutations": n_permutations,
-        "n_bootstraps": n_bootstraps,
-        "combine": combine,
-        "pleiotropy": pleiotropy,
-        "shadow": shadow,
-        "synergy": synergy,
-        "alpha": alpha,
-        "seed": seed,
-        "engine": facts,
-        "pysces_version": _version.__version__,
+        "network": named_network(network),
+        **options.record(),
     }
-    table = pd.DataFrame({"gene": regulons.genes.to_numpy(), "z": plain})
-    record = {"results": results, "leading_edge": leading, "signature": table, "params": params}
-    record |= extra
+    result = MastersResult(
+        results=results,
+        leading_edge=leading,
+        signature=pd.DataFrame({"gene": regulons.genes.to_numpy(), "z": plain}),
+        shadow=extra.get("shadow"),
+        synergy=extra.get("synergy"),
+        network=kept_edges(network, {"": grn}),
+        record=RunRecord("run_msviper", arguments, facts, computed_by),
+    )
     target = adata.copy() if copy else adata
-    _results.write_entries(target, {("uns", key_added): record})
+    _results.write(target, key_added, result)
     return target if copy else None
-
-
-def _check(
-    min_targets: int,
-    n_permutations: int,
-    n_bootstraps: int,
-    combine: str,
-    shadow: float | None,
-    synergy: float | None,
-    seed: int,
-) -> None:
-    check_whole("min_targets", min_targets, 1)
-    check_whole("n_permutations", n_permutations, 0)
-    check_whole("n_bootstraps", n_bootstraps, 0)
-    check_whole("seed", seed, 0)
-    check_one_of("combine", combine, get_args(Combine))
-    if n_bootstraps == 1:
-        raise InputError("One bootstrap has no spread. Use n_bootstraps=0, or 2 or more.")
-    for name, value in (("shadow", shadow), ("synergy", synergy)):
-        if value is not None:
-            check_number(name, value, 0, np.inf, open_low=True, open_high=True)
 
 
 def _corrected(

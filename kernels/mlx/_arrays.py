@@ -1,8 +1,9 @@
-"""Adaptive partitioning in array operations: the form for devices without the GPU kernel."""
+"""What the hand-written GPU kernels compute (`_gpu.py`), in array operations: for other devices."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import mlx.core as mx
 import numpy as np
@@ -13,9 +14,55 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _BLOCK_WORDS = 1 << 20  # words of masks of the cells that are cut together
+_BLOCK_TRIANGLES = 1 << 22
+_ROUNDING = 2.0**-21  # of a product of means in float32, relatively
 
 
-def adaptive_mi_by_arrays(
+def max_min(between: mx.array, network: mx.array) -> mx.array:
+    """``max_j min(between[i, j], network[j, g])``, rows x genes, at least 0."""
+    rows, regulators = between.shape
+    genes = network.shape[1]
+    step = max(1, _BLOCK_TRIANGLES // max(rows, 1))
+    done = []
+    for begin in range(0, genes, step):
+        block = network[:, begin : begin + step]
+        together = max(1, _BLOCK_TRIANGLES // (rows * block.shape[1]))
+        strongest = mx.zeros((rows, block.shape[1]), dtype=mx.int64)
+        for j in range(0, regulators, together):
+            legs = mx.minimum(between[:, j : j + together, None], block[None, j : j + together])
+            strongest = mx.maximum(strongest, mx.max(legs, axis=1))
+            mx.eval(strongest)
+        done.append(strongest)
+    return mx.concatenate(done, axis=1)
+
+
+def copula_screen(
+    products: Sequence[mx.array],
+    x_terms: NDArray[np.float32],
+    y_terms: NDArray[np.float32],
+    own: NDArray[np.int64],
+    n: int,
+    limit: float,
+) -> tuple[NDArray[Any], NDArray[Any], list[NDArray[np.int64]]]:
+    """Pairs that may reach the limit and their sums; products are genes x rows."""
+
+    def squared(product: mx.array, of_x: int, of_y: int) -> mx.array:
+        mean = mx.array(x_terms[of_x] * n)[None, :] * mx.array(y_terms[of_y])[:, None]
+        size = mx.abs(product.astype(mx.float32) - mean) + _ROUNDING * mx.abs(mean)
+        scaled = size * mx.array(x_terms[of_x + 1])[None, :] * mx.array(y_terms[of_y + 1])[:, None]
+        return scaled * scaled
+
+    share = squared(products[0], 0, 0)
+    if len(products) == 3:
+        share = share + mx.maximum(squared(products[1], 2, 0), squared(products[2], 0, 2))
+    gene, row = np.nonzero(np.array(share >= limit))
+    other = gene != own[row]
+    gene, row = gene[other], row[other]
+    sums = [np.array(product)[gene, row].astype(np.int64) for product in products]
+    return row, gene, sums
+
+
+def adaptive_mi(
     x: mx.array,
     y: mx.array,
     samples: int,

@@ -1,0 +1,16 @@
+"""Numbers that every engine must share, so that answers agree: bits of fixed points, and limits.
+
+The bodies of the GPU kernels (`mlx/_gpu_source.py`) write theirs out.
+"""
+
+FRACTION_BITS = 40  # of mutual information in fixed point; an estimator may have to use fewer
+DISCOUNT_BITS = 30  # of the kept fraction of the data processing inequality
+
+# Sums of a gene's values (`gene_sums`): bits of the largest magnitude, in two halves. 2^18 squares
+# of halves still fit in 63 bits.
+SUM_BITS = 44
+HALF_BITS = 22
+SMALLEST_EXPONENT = -1021  # of a number with all its digits
+NO_SPREAD = 2.0**-26  # of a gene's sum of squares: below it the other cells are all alike
+
+NOISE = 2.0**-40  # scores this close to 0, or to each other, differ by rounding alone

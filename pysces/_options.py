@@ -1,0 +1,139 @@
+"""Options of a method as one dataclass: it checks them, records them, and names their help."""
+
+from __future__ import annotations
+
+import dataclasses
+import types
+import typing
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal, Self
+
+import numpy as np
+
+from pysces._checks import check_flag, check_integer, check_number, check_one_of
+
+
+@dataclass(frozen=True)
+class Range:
+    """Values that a number may have."""
+
+    low: float = -np.inf
+    high: float = np.inf
+    open_low: bool = False
+    open_high: bool = False
+
+
+def option(
+    default: Any,
+    help: str,
+    *,
+    within: Range | None = None,
+    metavar: str | None = None,
+) -> Any:
+    """A field of a class of options.
+
+    Parameters
+    ----------
+    default
+        As in the signature of the function.
+    help
+        One line, for the command line and the tables of the documentation.
+    within
+        The range of a number.
+    metavar
+        What the value is called on the command line.
+    """
+    return dataclasses.field(
+        default=default, metadata={"help": help, "within": within, "metavar": metavar}
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class Options:
+    """Options of a method. Subclasses have one `option` for each parameter."""
+
+    def __post_init__(self) -> None:
+        """Check every option by its type and range."""
+        types_of = hints(type(self))
+        for field in dataclasses.fields(self):
+            value = getattr(self, field.name)
+            if isinstance(value, np.generic):  # a NumPy scalar can't be kept in a checkpoint
+                value = value.item()
+                object.__setattr__(self, field.name, value)
+            check_option(field.name, value, types_of[field.name], field.metadata["within"])
+        self.check()
+
+    def check(self) -> None:
+        """Refuse combinations that mean nothing."""
+
+    @classmethod
+    def of(cls, arguments: Mapping[str, Any]) -> Self:
+        """The options among the arguments of a call, its ``locals()``: each is named but once."""
+        names = [field.name for field in dataclasses.fields(cls) if field.name in arguments]
+        return cls(**{name: arguments[name] for name in names})
+
+    def record(self) -> dict[str, Any]:
+        """All options by name, for the run record; ``"given"`` for arrays and other objects."""
+        return {
+            field.name: recorded(getattr(self, field.name)) for field in dataclasses.fields(self)
+        }
+
+
+def recorded(value: Any) -> Any:
+    """A value of an option as the run record keeps it."""
+    simple = isinstance(value, bool | int | float | str | None)
+    if simple or (isinstance(value, tuple) and all(isinstance(v, int | float) for v in value)):
+        return value
+    if isinstance(value, Mapping) and all(isinstance(name, str) for name in value):
+        return {name: recorded(item) for name, item in value.items()}
+    return "given"
+
+
+def hints(options: type[Options]) -> dict[str, Any]:
+    """The type of each option."""
+    return typing.get_type_hints(options)
+
+
+def members(hint: Any) -> Iterator[Any]:
+    """The parts of a union of types, each alone."""
+    if isinstance(hint, types.UnionType) or typing.get_origin(hint) is typing.Union:
+        for part in typing.get_args(hint):
+            yield from members(part)
+    else:
+        yield hint
+
+
+def choices(hint: Any) -> list[Any]:
+    """The values that a type allows one by one: of Literal, None and bool."""
+    found: list[Any] = []
+    for part in members(hint):
+        if typing.get_origin(part) is Literal:
+            found += typing.get_args(part)
+        elif part is type(None):
+            found.append(None)
+        elif part is bool:
+            found += [True, False]
+    return found
+
+
+def check_option(name: str, value: Any, hint: Any, within: Range | None) -> None:
+    """InputError unless a value has the type of its option, and is in its range."""
+    parts = list(members(hint))
+    allowed = choices(hint)
+    numbers = [part for part in parts if part in (int, float)]
+    if parts == [bool]:
+        check_flag(name, value)
+    elif any(type(value) is type(one) and value == one for one in allowed):
+        pass
+    elif numbers and not isinstance(value, tuple):
+        limits = within or Range()
+        or_else = " or ".join(map(repr, allowed))
+        if float in numbers:
+            interval = dataclasses.asdict(limits)
+            check_number(name, value, **interval, or_else=or_else)
+        else:
+            high = None if limits.high == np.inf else int(limits.high)
+            check_integer(name, value, int(limits.low), high, or_else=or_else)
+    elif all(typing.get_origin(p) is Literal or p in (bool, type(None)) for p in parts):
+        check_one_of(name, value, allowed)

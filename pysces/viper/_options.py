@@ -1,0 +1,149 @@
+"""Options of VIPER and msVIPER."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+
+from pysces._options import Options, Range, option
+from pysces.data._count_data import Counts
+from pysces.errors import InputError
+from pysces.viper._enrichment import Compat, Enrichment, EnrichmentOptions, check_compat
+from pysces.viper._metaviper import check_weighting
+from pysces.viper._pleiotropy import Pleiotropy, pleiotropy_of
+from pysces.viper._signatures import Choice
+from pysces.viper.groups._masters import Combine
+
+Auto = Literal["auto"]
+
+_GSEA_PERMUTATIONS = 1000
+_POSITIVE = Range(0, np.inf, open_low=True, open_high=True)
+_WITH_NULL = ("auto", "zscore", "ttest", "mean")
+
+
+@dataclass(frozen=True, eq=False)
+class ViperOptions(Options):
+    """How activities are computed; the parameters of :func:`pysces.run_viper`."""
+
+    layer: str | None = option(None, "layer to use instead of X")
+    signature: Choice = option("auto", "what cells are compared by")
+    reference: Any = option(None, "group of groupby to compare with", metavar="GROUP")
+    groupby: str | None = option(None, "column of obs of reference and of networks by group")
+    enrichment: Enrichment | Auto = option("auto", "how targets are joined to a score")
+    counts: Counts = option("auto", "whether values are counts; auto also recovers them")
+    size_factors: Any = option(None, "column of obs: depth of each cell", metavar="COLUMN")
+    batch_key: Any = option(None, "column of obs: genes have a level in each", metavar="COLUMN")
+    min_targets: int = option(10, "fewest measured targets of a regulon", within=Range(1))
+    filter_genes: bool = option(True, "rank only genes that the network names")
+    weighting: Any = option(1.0, "of several networks: a power of |NES|, or best", metavar="W")
+    pleiotropy: Any = option(
+        False, "correct regulators that share targets with another", metavar="true|false"
+    )
+    n_permutations: int = option(0, "null samples, or permutations of gsea", within=Range(0))
+    n_bootstraps: int = option(0, "bootstraps of the reference", within=Range(0))
+    n_draws: int = option(8, "draws of residuals of counts", within=Range(1))
+    seed: int = option(0, "seed of nulls, bootstraps and draws", within=Range(0))
+    compat: Compat | None = option(None, "the form of another program")
+
+    def check(self) -> None:
+        """Refuse combinations that mean nothing."""
+        check_weighting(self.weighting)
+        kind, signature = self.enrichment, self.signature
+        correction = self.pleiotropic
+        if self.n_permutations == 1 or self.n_bootstraps == 1:
+            raise InputError("One permutation or bootstrap has no spread. Use 0, or 2 or more.")
+        if self.compat is not None:
+            check_compat(self.compat, "area" if kind == "auto" else kind)
+            if self.n_bootstraps:
+                raise InputError(
+                    f"compat={self.compat!r} can't be combined with n_bootstraps. Leave one out."
+                )
+            if signature == "counts":
+                raise InputError(
+                    f"compat={self.compat!r} is of signatures that R has, so signature='counts' "
+                    "can't be combined with it. Leave one out."
+                )
+        if correction is not None and kind not in ("auto", "area"):
+            raise InputError("pleiotropy corrects aREA only; use enrichment='area'.")
+        if self.n_permutations and kind == "score":
+            raise InputError(
+                "The null of enrichment='score' is analytic; use n_permutations=0 with it."
+            )
+        if self.n_permutations and kind == "narnea":
+            raise InputError(
+                "NaRnEA has an analytic null; use n_permutations=0 with enrichment='narnea'."
+            )
+        if self.n_permutations and kind != "gsea" and signature not in _WITH_NULL:
+            raise InputError(
+                f"n_permutations needs signature= one of {_WITH_NULL[1:]}. Got {signature!r}."
+            )
+        by_zscore = kind in ("auto", "area") and signature in ("auto", "zscore")
+        if self.n_bootstraps and not by_zscore:
+            raise InputError(
+                "n_bootstraps needs enrichment='area' and signature='zscore', "
+                "the signature that bootstraps are made for."
+            )
+        if self.n_bootstraps and (self.n_permutations or correction is not None):
+            raise InputError("n_bootstraps can't be combined with n_permutations or pleiotropy.")
+
+    @property
+    def scoring(self) -> EnrichmentOptions:
+        """What a block of signatures is scored by; GSEA has permutations always."""
+        assert self.enrichment != "auto"
+        number = self.n_permutations or _GSEA_PERMUTATIONS
+        return EnrichmentOptions(self.enrichment, number, self.seed)
+
+    @property
+    def pleiotropic(self) -> Pleiotropy | None:
+        """The correction for shared targets; None for none."""
+        return pleiotropy_of(self.pleiotropy)
+
+    @property
+    def resampled(self) -> bool:
+        """Whether null signatures or bootstraps are needed, or another program's results.
+
+        Scores given depth have none of these.
+        """
+        null = self.n_permutations and self.enrichment != "gsea"
+        return bool(self.compat or self.n_bootstraps or null)
+
+
+@dataclass(frozen=True, eq=False)
+class MsviperOptions(Options):
+    """How master regulators are found; the parameters of :func:`pysces.run_msviper`."""
+
+    reference: str = option("rest", "group to compare with; rest for all others")
+    network_group: str | None = option(None, "whose network, where there is one of each group")
+    layer: str | None = option(None, "layer to use instead of X")
+    counts: Counts = option("auto", "whether values are counts; auto also recovers them")
+    size_factors: Any = option(None, "column of obs: depth of each cell", metavar="COLUMN")
+    batch_key: Any = option(None, "column of obs: genes have a level in each", metavar="COLUMN")
+    min_targets: int = option(10, "fewest measured targets of a regulon", within=Range(1))
+    filter_genes: bool = option(True, "rank only genes that the network names")
+    adaptive_size: bool = option(False, "compare min_targets with the sum of likelihoods")
+    n_permutations: int = option(1000, "permutations of groups; 0: analytic", within=Range(0))
+    n_bootstraps: int = option(0, "bootstraps of the signature", within=Range(0))
+    combine: Combine = option("mean", "how bootstraps are joined")
+    pleiotropy: Any = option(
+        False, "correct regulators that share targets with another", metavar="true|false"
+    )
+    shadow: float | None = option(
+        None,
+        "p-value or number of regulators to look for shadows",
+        within=_POSITIVE,
+    )
+    synergy: float | None = option(
+        None,
+        "p-value or number of regulators whose pairs are tried",
+        within=_POSITIVE,
+    )
+    alpha: float = option(0.05, "largest q-value of a significant regulator", within=Range(0, 1))
+    seed: int = option(0, "seed of permutations and bootstraps", within=Range(0))
+
+    def check(self) -> None:
+        """Refuse combinations that mean nothing."""
+        if self.n_bootstraps == 1:
+            raise InputError("One bootstrap has no spread. Use n_bootstraps=0, or 2 or more.")
+        pleiotropy_of(self.pleiotropy)
