@@ -40,12 +40,10 @@ if TYPE_CHECKING:
     from pysces.dispatch.engines import status as status
     from pysces.dispatch.engines import use_engine as use_engine
     from pysces.dispatch.validation import validate as validate
-    from pysces.embedding.embed import embed_network as embed_network
-    from pysces.embedding.neighbours import regulator_neighbours as regulator_neighbours
-    from pysces.embedding.run import embed_regulators as embed_regulators
+    from pysces.embedding.embed_network import embed_network as embed_network
+    from pysces.embedding.embed_regulators import embed_regulators as embed_regulators
+    from pysces.embedding.regulator_neighbours import regulator_neighbours as regulator_neighbours
     from pysces.network import Network as Network
-    from pysces.pooling.metacells import metacells as metacells
-    from pysces.pooling.pseudobulk import pseudobulk as pseudobulk
     from pysces.reports.report import report as report
     from pysces.viper.activity import activity as activity
     from pysces.viper.compute_signature import compute_signature as compute_signature
@@ -69,18 +67,18 @@ _PUBLIC = {
     "activity": "pysces.viper.activity",
     "compute_signature": "pysces.viper.compute_signature",
     "consolidate": "pysces.aracne.consolidate",
-    "embed_network": "pysces.embedding.embed",
-    "embed_regulators": "pysces.embedding.run",
+    "embed_network": "pysces.embedding.embed_network",
+    "embed_regulators": "pysces.embedding.embed_regulators",
     "enrich": "pysces.viper.enrich",
     "infer_network": "pysces.aracne.infer_network",
-    "metacells": "pysces.pooling.metacells",
+    "metacells": "pysces.samples.metacells",
     "mutual_information": "pysces.aracne.mutual_information",
     "prune_dpi": "pysces.aracne.prune_dpi",
-    "pseudobulk": "pysces.pooling.pseudobulk",
+    "pseudobulk": "pysces.samples.pseudobulk",
     "rank_regulators": "pysces.viper.groups.rank_regulators",
     "read_expression": "pysces.data.read",
     "read_network": "pysces.data.read",
-    "regulator_neighbours": "pysces.embedding.neighbours",
+    "regulator_neighbours": "pysces.embedding.regulator_neighbours",
     "regulators": "pysces.data.regulators",
     "report": "pysces.reports.report",
     "run_aracne": "pysces.aracne.run_aracne",

@@ -23,6 +23,7 @@ OPTIONAL = {  # package: extra
     "networkx": "plot",
     "igraph": "igraph",
     "mudata": "mudata",
+    "scikit-learn": "samples",
     "scanpy": "scanpy",
     "dask": "dask",
     "pyarrow": "parquet",

@@ -36,7 +36,7 @@ ARROWS = {
     "cli_parser": set(),
     "demo": {"aracne", "viper", "pl", "data", "network"},
     "aracne": {"data", "network", "dispatch"},
-    "pooling": {"data", "dispatch"},
+    "samples": {"data", "dispatch"},
     "viper": {"data", "network", "dispatch"},
     "embedding": {"data", "network", "dispatch"},
     "pl": {"data", "network", "aracne", "viper", "embedding", "dispatch"},

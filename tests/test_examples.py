@@ -32,6 +32,7 @@ def _missing_package(example: doctest.DocTest) -> str | None:
     source = "".join(line.source for line in example.examples)
     needed = [p for p in OPTIONAL if p in source]
     needed += ["matplotlib"] * ("pysces.pl." in source)
+    needed += ["sklearn"] * ("pysces.metacells(" in source)
     return next((p for p in needed if find_spec(p) is None), None)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numba import prange
 
-from ._jit import parallel
+from ._jit import parallel_from
 
 
 def propagate(indptr, indices, weights, values, recurrence):
@@ -17,7 +17,7 @@ def propagate(indptr, indices, weights, values, recurrence):
     return now
 
 
-@parallel
+@parallel_from(1 << 18)
 def _step(indptr, indices, weights, now, before, product, same, previous):
     nodes, components = now.shape
     following = np.empty((nodes, components))

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from pysces._messages import listed
-from pysces.embedding.neighbours import Stored, stored
+from pysces.embedding.regulator_neighbours import Stored, stored
 from pysces.errors import InputError
 from pysces.pl._labels import fit, place_labels, settle
 from pysces.pl._style import DIVERGING, FAINT, PALE, SERIES, axes_of, clean, label, names_of

@@ -28,6 +28,16 @@ def test_serial_twin_and_threads_agree(dependent):
     np.testing.assert_array_equal(found[0], serial)
 
 
+def test_a_product_along_a_graph_is_the_same_in_threads():
+    step = importlib.import_module("pysces.kernels.numba.graph")._step
+    rng = np.random.default_rng(7)
+    ends = np.arange(0, 1001, 10, dtype=np.int64)
+    edges = rng.integers(0, 100, size=1000).astype(np.int32), rng.normal(size=1000)
+    values = rng.normal(size=(2, 100, 3))
+    arguments = (ends, *edges, *values, 0.5, 0.3, -0.2)
+    np.testing.assert_array_equal(step.threaded(*arguments), step.serial(*arguments))
+
+
 def test_threads_are_started_only_where_that_is_safe(monkeypatch):
     jit = importlib.import_module("pysces.kernels.numba._jit")
     monkeypatch.setattr(jit.numba, "get_num_threads", lambda: 2)

@@ -22,7 +22,7 @@ from pysces.dispatch import operations as ops
 from pysces.dispatch.blocks import block_length, blocks, progress
 from pysces.dispatch.engines import record, use_engine
 from pysces.errors import InputError, PyscesWarning
-from pysces.pooling.neighbours import principal_components
+from pysces.samples._neighbours import principal_components
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

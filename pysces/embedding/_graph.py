@@ -6,7 +6,7 @@ The order of names makes every sum the same whatever the order of the genes and 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -32,31 +32,33 @@ class SignedGraph:
     ----------
     nodes
         Regulators and targets, by name.
-    indptr, indices, weights
-        P in compressed rows; the numbers of each row in ascending order.
+    matrix
+        P; the numbers of each row in ascending order.
     degree
         Diagonal of D [nodes]: sum of the sizes of the node's weights, plus the regularisation.
-    radius
-        No eigenvalue of P is larger in size.
     """
 
     nodes: pd.Index
-    indptr: NDArray[np.int64]
-    indices: NDArray[np.int32]
-    weights: NDArray[np.float64]
+    matrix: sp.csr_array
     degree: NDArray[np.float64]
-    radius: float
+
+    def part(self, nodes: NDArray[np.intp]) -> SignedGraph:
+        """Some of the nodes, by ascending number, and the edges between them."""
+        own = sp.csr_array(self.matrix[nodes][:, nodes])
+        own.sort_indices()
+        return SignedGraph(self.nodes[nodes], own, self.degree[nodes])
 
     def propagate(
         self, values: NDArray[np.float64], recurrence: NDArray[np.float64] = PRODUCT
     ) -> NDArray[np.float64]:
         """A polynomial of P times values [nodes components], on the engine in force."""
-        matrix: dict[str, Any] = {
-            "indptr": self.indptr,
-            "indices": self.indices,
-            "weights": self.weights,
-        }
-        return ops.propagate(**matrix, values=values, recurrence=recurrence)
+        return ops.propagate(
+            indptr=self.matrix.indptr.astype(np.int64, copy=False),
+            indices=self.matrix.indices.astype(np.int32, copy=False),
+            weights=self.matrix.data,
+            values=values,
+            recurrence=recurrence,
+        )
 
 
 def signed_graph(network: Network, regularisation: float) -> SignedGraph:
@@ -83,15 +85,8 @@ def signed_graph(network: Network, regularisation: float) -> SignedGraph:
     degree = sizes + regularisation * sizes.mean()
     scale = np.divide(1.0, np.sqrt(degree), out=np.zeros_like(degree), where=degree > 0)
     row = np.repeat(np.arange(len(nodes)), np.diff(whole.indptr))
-    return SignedGraph(
-        nodes=nodes,
-        indptr=whole.indptr.astype(np.int64),
-        indices=whole.indices.astype(np.int32),
-        weights=whole.data * scale[row] * scale[whole.indices],
-        degree=degree,
-        # P is similar to D^-1 A, whose rows add up to this much at most (Gershgorin).
-        radius=float((sizes * scale**2).max()),
-    )
+    whole.data *= scale[row] * scale[whole.indices]
+    return SignedGraph(nodes, whole, degree)
 
 
 def _nodes(network: Network) -> tuple[pd.Index, NDArray[np.int64]]:

@@ -12,8 +12,8 @@ import pandas as pd
 from pysces._checks import check_integer, check_number
 from pysces._messages import listed
 from pysces.dispatch import engines
-from pysces.embedding.graph import SignedGraph, signed_graph
-from pysces.embedding.spectrum import NOTHING, SETTLED, Spectrum, largest
+from pysces.embedding._graph import SignedGraph, signed_graph
+from pysces.embedding._spectrum import NOTHING, Spectrum, largest
 from pysces.errors import InputError
 from pysces.network import Network
 
@@ -36,7 +36,7 @@ class Embedding:
     coordinates
         Nodes x components.
     spectrum
-        Eigenvalues, residuals, number of products.
+        Eigenvalues and residuals.
     engine
         Record of the engine.
     """
@@ -51,7 +51,6 @@ def embed_network(
     network: Network | pd.DataFrame,
     *,
     n_components: int = 16,
-    n_steps: int = 200,
     regularisation: float = 1.0,
     seed: int = 0,
     engine: str | None = None,
@@ -70,16 +69,13 @@ def embed_network(
         edge weighs mode of regulation times likelihood, see `Network.mode_and_likelihood`.
     n_components
         Dimensions.
-    n_steps
-        Sparse products at most. Fewer are made once the vectors are exact to rounding; where they
-        aren't after so many, the logger names the residual that is left.
     regularisation
         Drawn to the origin are nodes with few and weak edges: the sum of a node's weights counts as
         larger by this many times the mean sum. 0 for none; small separate parts of a network then
         have components of their own.
     seed
-        Fixes the vectors that the iteration starts from. The result doesn't depend on it once it
-        has converged.
+        Fixes the vectors that the iteration starts from. The result depends on it by rounding
+        alone.
     engine
         ``"mlx"``, ``"numba"`` or ``"python"``; ``None`` for the best one here.
 
@@ -106,19 +102,23 @@ def embed_network(
     signed Laplacian. For the largest eigenvalues l of P with vectors v, the coordinates are
     ``l D^-1/2 v sqrt(sum D)``.
 
+    Eigenvalues and vectors are those of ARPACK (`scipy.sparse.linalg.eigsh`, to a tolerance of
+    1e-12), or of a dense solver for up to 300 nodes. Each connected part of the network is solved
+    by itself, so a vector is 0 outside of one part.
+
     The sign of a component is a convention (a slightly noisy sum of v is positive). Eigenvalues
-    closer than 1e-6 count as one with several vectors, of which a basis is fixed by rule: distances
-    and cosines don't depend on it. A network of more separate parts than components, without
-    regularisation, has the eigenvalue 1 once for each part, and no choice of components is
-    complete. Neither the order of edges nor of genes changes anything; engines agree to 1e-6 of
-    the largest coordinate.
+    closer than 1e-6 count as one with several vectors, of which a basis is fixed by rule: larger
+    parts of the network come first, and distances and cosines do not depend on the basis within a
+    part. A network of more separate parts than components, without regularisation, has the
+    eigenvalue 1 once for each part, so that smaller parts get no component. Neither the order of
+    edges nor of genes changes anything; engines agree to 1e-6 of the largest coordinate.
 
     References
     ----------
     Kunegis et al. 2010, Spectral analysis of signed graphs for clustering, prediction and
     visualization (SIAM Data Mining). Qin and Rohe 2013, Regularized spectral clustering under the
-    degree-corrected stochastic blockmodel (NeurIPS): the regularisation. Zhou et al. 2006, J Comput
-    Phys 219:172: the iteration.
+    degree-corrected stochastic blockmodel (NeurIPS): the regularisation. Lehoucq et al. 1998,
+    ARPACK users' guide (SIAM): the eigensolver.
 
     Examples
     --------
@@ -133,7 +133,6 @@ def embed_network(
     found = embed(
         as_network(network),
         n_components=n_components,
-        n_steps=n_steps,
         regularisation=regularisation,
         seed=seed,
         engine=engine,
@@ -158,20 +157,18 @@ def embed(
     network: Network,
     *,
     n_components: int,
-    n_steps: int,
     regularisation: float,
     seed: int,
     engine: str | None,
 ) -> Embedding:
     """See :func:`embed_network`."""
     check_integer("n_components", n_components, 1)
-    check_integer("n_steps", n_steps, 1)
     check_number("regularisation", regularisation, 0, np.inf, open_high=True)
     check_integer("seed", seed, 0)
     graph = signed_graph(network, float(regularisation))
     with engines.use_engine(engine) as used:
-        spectrum = largest(graph, int(n_components), int(n_steps), int(seed))
-    _say(spectrum, n_steps)
+        spectrum = largest(graph, int(n_components), int(seed))
+    _say(spectrum)
     return Embedding(graph.nodes, _coordinates(graph, spectrum), spectrum, engines.record(used))
 
 
@@ -185,16 +182,7 @@ def _coordinates(graph: SignedGraph, spectrum: Spectrum) -> NDArray[np.float64]:
     return np.where(size > _NOISE * size.max(), found, 0.0)
 
 
-def _say(spectrum: Spectrum, n_steps: int) -> None:
-    residual = float(spectrum.residuals.max(initial=0.0))
-    if residual > SETTLED:
-        log.info(
-            "Embedding: after %d steps of %d the vectors are right to a residual of %.1g. "
-            "More steps (n_steps=) make them more exact.",
-            spectrum.steps,
-            n_steps,
-            residual,
-        )
+def _say(spectrum: Spectrum) -> None:
     empty = [number + 1 for number, value in enumerate(spectrum.values) if value <= NOTHING]
     if empty:
         log.info(

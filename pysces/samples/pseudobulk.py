@@ -13,7 +13,7 @@ from pysces._checks import check_integer
 from pysces._messages import listed
 from pysces.data._labels import labels_of
 from pysces.errors import InputError
-from pysces.pooling.pools import Cells, pooled_anndata, refuse_own_names, sums_or_means
+from pysces.samples._pools import Cells, pooled_anndata, refuse_own_names, sums_or_means
 
 if TYPE_CHECKING:
     from anndata import AnnData

@@ -13,9 +13,8 @@ from pysces._checks import check_integer
 from pysces._messages import listed
 from pysces.data._labels import labels_of
 from pysces.errors import InputError, PyscesWarning
-from pysces.pooling.neighbours import disjoint_pools
-from pysces.pooling.pools import Cells, pooled_anndata, refuse_own_names, sums_or_means
-from pysces.pooling.spaces import Space, source_of_neighbours
+from pysces.samples._neighbours import Space, disjoint_pools, source_of_neighbours
+from pysces.samples._pools import Cells, pooled_anndata, refuse_own_names, sums_or_means
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -108,11 +107,14 @@ def metacells(
             ``["params"]``: every argument, what neighbours were used, how many cells are left over.
 
         The result depends on the names of the cells, not on their order, and on no number of
-        threads. (Means of a matrix on disk are added in the order of the file: the last bits may
-        differ.)
+        threads. Neighbours are exact for up to 32,768 cells (of a group); more are split along the
+        coordinates first. (Means of a matrix on disk are added in the order of the file: the last
+        bits may differ.)
 
     Raises
     ------
+    PyscesError
+        Without scikit-learn (extra ``samples``), unless neighbours come from a graph.
     InputError
         If groups have too few cells (they are named with their sizes), a key isn't there, holds
         missing or infinite values or joins no cells, or an argument can't be used.

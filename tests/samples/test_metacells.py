@@ -1,4 +1,4 @@
-"""Metacells and pseudobulk: what is pooled, that nothing is lost, mixed or order-dependent."""
+"""Metacells: what is pooled, that nothing is lost, mixed or order-dependent."""
 
 from __future__ import annotations
 
@@ -13,17 +13,20 @@ from anndata import AnnData
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 from scipy import stats
+from threadpoolctl import threadpool_limits
 
 import pysces
 from pysces.errors import InputError, PyscesWarning
-from pysces.pooling import neighbours
-from pysces.pooling.neighbours import (
+from pysces.samples import _neighbours
+from pysces.samples._neighbours import (
     Neighbours,
     disjoint_pools,
     neighbours_in_graph,
     neighbours_in_space,
     principal_components,
 )
+
+pytest.importorskip("sklearn", reason="the extra `samples` isn't installed")
 
 
 def _counts(n_cells: int = 240, n_genes: int = 60, seed: int = 0) -> AnnData:
@@ -95,6 +98,15 @@ def test_sums_are_renormalised() -> None:
     sums = pooled.layers["counts"].astype(float)
     expected = np.log1p(1e4 * sums / sums.sum(axis=1, keepdims=True))
     np.testing.assert_allclose(pooled.X, expected, rtol=1e-6)
+
+
+def test_metacells_keep_the_depth_over_all_genes() -> None:
+    adata = _counts()
+    adata.obs["total_counts"] = np.random.default_rng(1).integers(500, 3000, adata.n_obs) * 1.0
+    pooled = pysces.metacells(adata, n_cells=5)
+    member = pooled.uns["metacells"]["cells"]["metacell"]
+    expected = adata.obs["total_counts"].groupby(member, observed=True).sum()
+    assert pooled.obs["total_counts"].to_dict() == expected.to_dict()
 
 
 def test_number_of_metacells_can_be_chosen() -> None:
@@ -219,9 +231,7 @@ def test_input_is_not_changed_and_result_is_stored(tmp_path: Path) -> None:
 
 
 def test_neighbours_in_space_are_those_of_brute_force() -> None:
-    points = np.random.default_rng(0).integers(-(2**16), 2**16, size=(300, 4)).astype(float)
-    points[0, 0] = 2.0**16  # so that rounding changes nothing
-    points[10] = points[20] = points[30]  # ties
+    points = np.random.default_rng(0).normal(size=(300, 4))
     found = neighbours_in_space(points, 12)
     exact = ((points[:, None] - points[None]) ** 2).sum(axis=2)
     np.fill_diagonal(exact, np.inf)
@@ -229,8 +239,19 @@ def test_neighbours_in_space_are_those_of_brute_force() -> None:
     np.testing.assert_array_equal(found.cells.reshape(300, 12), expected)
 
 
+@pytest.mark.parametrize("n_dimensions", [4, 40])
+def test_number_of_threads_changes_no_neighbour(n_dimensions: int) -> None:
+    points = np.random.default_rng(2).normal(size=(1500, n_dimensions))
+    points[::5] = points[3]  # ties, which threads would break by turns
+    found = []
+    for threads in (1, 4):
+        with threadpool_limits(threads):
+            found.append(neighbours_in_space(points, 15).cells)
+    np.testing.assert_array_equal(*found)
+
+
 def test_many_cells_are_split_into_parcels_of_neighbours(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(neighbours, "PARCEL", 100)
+    monkeypatch.setattr(_neighbours, "PARCEL", 100)
     points = np.random.default_rng(1).normal(size=(1000, 2))
     found = neighbours_in_space(points, 5).cells.reshape(1000, 5)
     assert not (found == np.arange(1000)[:, None]).any()
@@ -373,50 +394,6 @@ def test_blood_cells_stay_with_their_kind() -> None:
     assert (by_cluster.obs["purity"] == 1).all()
 
 
-# --- pseudobulk ---------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("engine", ["python", "numba", "mlx"])
-def test_pseudobulk_sums_all_cells_of_a_group(engine: str, tmp_path: Path) -> None:
-    _needs(engine)
-    adata = _counts()
-    adata.obs["patient"] = np.arange(adata.n_obs) % 2
-    pooled = pysces.pseudobulk(adata, ["patient", "type"], engine=engine)
-    keys = adata.obs["patient"].astype(str) + "-" + adata.obs["type"].astype(str)
-    expected = pd.DataFrame(_dense(adata), index=adata.obs_names).groupby(keys).sum()
-    assert pooled.obs_names.tolist() == sorted(keys.unique())
-    np.testing.assert_array_equal(pooled.layers["counts"], expected.loc[pooled.obs_names])
-    assert pooled.obs["n_cells"].to_dict() == keys.value_counts().to_dict()
-    cells = pooled.uns["pseudobulk"]["cells"]["group"].astype(str)
-    assert cells.to_dict() == keys.to_dict()
-    order = np.random.default_rng(0).permutation(adata.n_obs)
-    _same(pysces.pseudobulk(adata[order], ["patient", "type"]), pooled)
-    adata.write_h5ad(tmp_path / "cells.h5ad")
-    backed = anndata.read_h5ad(tmp_path / "cells.h5ad", backed="r")
-    _same(pysces.pseudobulk(backed, ["patient", "type"]), pooled)
-    backed.file.close()
-
-
-def test_pseudobulk_averages_values_and_names_the_groups_left_out(
-    caplog: pytest.LogCaptureFixture,
-) -> None:
-    adata = _counts()
-    adata.obs["type"] = adata.obs["type"].cat.add_categories(["rare"])
-    adata.obs.loc[adata.obs_names[:4], "type"] = "rare"
-    adata.obs.loc[adata.obs_names[4:9], "type"] = np.nan
-    with caplog.at_level("WARNING", "pysces"):
-        pooled = pysces.pseudobulk(adata, "type", func="mean")
-    assert "'rare (4)'" in caplog.text
-    assert pooled.obs_names.tolist() == ["B", "NK", "T"]
-    expected = pd.DataFrame(_dense(adata)).groupby(adata.obs["type"].to_numpy()).mean()
-    np.testing.assert_allclose(pooled.X, expected.loc[pooled.obs_names], rtol=1e-6)
-    assert pooled.uns["pseudobulk"]["params"]["n_left_over"] == 9
-    with pytest.raises(InputError, match="None of the 4 groups of 'type' has 1000 cells"):
-        pysces.pseudobulk(adata, "type", min_cells=1000)
-    with pytest.raises(InputError, match="names no column"):
-        pysces.pseudobulk(adata, [])
-
-
 # --- errors -------------------------------------------------------------------------------------
 
 
@@ -457,11 +434,3 @@ def test_errors_say_what_to_do() -> None:
     adata.obs_names = ["cell"] * 40
     with pytest.raises(InputError, match="Names of cells occur more than once"):
         pysces.metacells(adata)
-
-
-@pytest.mark.parametrize("function", ["metacells", "pseudobulk", "run_aracne"])
-def test_a_table_is_no_anndata(function) -> None:
-    table = pd.DataFrame({"a": [1.0, 2.0]})
-    given = {} if function == "run_aracne" else {"groupby": "a"}
-    with pytest.raises(pysces.InputError, match="Expected an AnnData, got DataFrame"):
-        getattr(pysces, function)(table, **given)

@@ -66,9 +66,8 @@ def test_coordinates_go_to_varm_and_the_record_to_uns(adata) -> None:
     assert params["network"] == "aracne"
     assert record["engine"]["name"] == pysces.status().chosen
     assert record["version"] == pysces.__version__
-    arguments = {"n_components": 5, "n_steps": 200, "regularisation": 1.0, "seed": 0}
+    arguments = {"n_components": 5, "regularisation": 1.0, "seed": 0}
     assert {name: params[name] for name in arguments} == arguments
-    assert 1 <= record["facts"]["n_steps_used"] <= 200
 
 
 def test_a_copy_leaves_the_original_alone_and_two_keys_stand_side_by_side(adata) -> None:
@@ -129,10 +128,31 @@ def test_the_network_of_a_group(adata) -> None:
     pysces.embed_regulators(adata, network="grouped", group="T")
     assert "R7" not in adata.uns[KEY]["regulons"].index
     assert adata.uns[KEY]["params"]["group"] == "T"
-    with pytest.raises(InputError, match="group"):
+    with pytest.raises(InputError, match=r"2 groups: 'B', 'T'\. Say which one with group="):
         pysces.embed_regulators(adata, network="grouped")
     with pytest.raises(InputError, match="'group' parameter"):
         pysces.embed_regulators(adata, network=table(), group="T")
+
+
+def test_a_run_by_groups_is_embedded_group_by_group() -> None:
+    rng = _seeds.generator(0, "cells")
+    hidden = rng.normal(size=(120, 2))
+    values = np.repeat(hidden, 5, axis=1) + 0.3 * rng.normal(size=(120, 10))
+    adata = ad.AnnData(
+        values, obs=pd.DataFrame({"type": ["B", "T"] * 60}).set_index(np.arange(120).astype(str))
+    )
+    adata.var_names = [f"gene{number}" for number in range(10)]
+    pysces.run_aracne(adata, ["gene0", "gene5"], groupby="type", resampling=None, n_null=1000)
+    for group in ("B", "T"):
+        pysces.embed_regulators(adata, group=group, n_components=2, key_added=f"embedding_{group}")
+        network = pysces.Network.from_anndata(adata, group=group)
+        right = pysces.embed_network(network, n_components=2)
+        found = pd.DataFrame(adata.varm[f"embedding_{group}"], index=adata.var_names)
+        np.testing.assert_array_equal(found.loc[right.index], right)
+    with pytest.raises(InputError, match="'B', 'T'"):
+        pysces.embed_regulators(adata)
+    with pytest.raises(MissingKeyError, match="'B', 'T'"):
+        pysces.embed_regulators(adata, group="NK")
 
 
 def test_no_other_result_takes_it_for_its_own(adata) -> None:

@@ -13,7 +13,7 @@ from pysces._keys import EmbeddingResult
 from pysces._messages import listed
 from pysces._record import RunRecord
 from pysces.data import _results
-from pysces.embedding.embed import Embedding, as_network, embed
+from pysces.embedding.embed_network import Embedding, as_network, embed
 from pysces.errors import InputError
 from pysces.network import Network
 
@@ -29,7 +29,6 @@ def embed_regulators(
     network: str | Network | pd.DataFrame = "aracne",
     group: str | None = None,
     n_components: int = 16,
-    n_steps: int = 200,
     regularisation: float = 1.0,
     seed: int = 0,
     engine: str | None = None,
@@ -52,8 +51,6 @@ def embed_regulators(
         Whose network, where there is one a group under the key (``run_aracne(groupby=...)``).
     n_components
         Dimensions.
-    n_steps
-        Sparse products at most; fewer are made once the result is exact to rounding.
     regularisation
         Draws genes with few and weak edges to the origin; 0 for none.
     seed
@@ -75,7 +72,7 @@ def embed_regulators(
     ``adata.uns[key_added]``
         ``["eigenvalues"]`` and ``["residuals"]`` of the components; ``["regulons"]``, a table of
         the regulators with ``n_targets`` and ``n_targets_positive`` (those activated);
-        ``["params"]``: arguments, steps made, engine, version.
+        ``["params"]``: arguments, engine, version.
 
     Raises
     ------
@@ -113,7 +110,6 @@ def embed_regulators(
         used = Network.from_anndata(adata, named, group=group)
     arguments = {
         "n_components": n_components,
-        "n_steps": n_steps,
         "regularisation": regularisation,
         "seed": seed,
     }
@@ -124,9 +120,7 @@ def embed_regulators(
         "network": "given" if named is None else named,
         "group": group,
     }
-    record = RunRecord(
-        "embed_regulators", options, {"n_steps_used": found.spectrum.steps}, found.engine
-    )
+    record = RunRecord("embed_regulators", options, {}, found.engine)
     result = EmbeddingResult(
         coordinates=_of_genes(found, adata.var_names),
         eigenvalues=found.spectrum.values,

@@ -1,0 +1,1 @@
+"""Samples from cells, before anything is inferred from them: metacells and pseudobulk."""
