@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 
 import pysces
-from pysces.aracne import infer_network as single
+from pysces.aracne import _inference
 from pysces.aracne._options import AracneOptions
 from pysces.cli import COMMANDS, main
 from pysces.cli_parser import parser
@@ -180,7 +180,7 @@ def test_each_option_is_handed_on(name: str, monkeypatch: pytest.MonkeyPatch) ->
         options = next(given for given in arguments if isinstance(given, AracneOptions))
         raise Stopped(dataclasses.asdict(options))
 
-    monkeypatch.setattr(single, "infer", stop)
+    monkeypatch.setattr(_inference, "infer", stop)
     values = np.random.default_rng(0).normal(size=(20, 3))
     table = pd.DataFrame(values, index=[f"s{k}" for k in range(20)], columns=list("ABC"))
     assert OTHER[name] != OPTIONS[name]

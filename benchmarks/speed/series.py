@@ -14,9 +14,9 @@ import pandas as pd
 from scipy import sparse
 
 import pysces
-from pysces import validation
 from pysces._messages import listed
 from pysces.dispatch import engines as dispatch_engines
+from pysces.dispatch import validation
 from pysces.dispatch.contracts import Kernel, Spec, declared
 from pysces.errors import InputError
 from speed import inputs

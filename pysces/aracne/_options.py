@@ -8,7 +8,7 @@ from typing import Any, Literal
 from pysces._options import Options, Range, option
 from pysces._record import RunRecord
 from pysces.aracne._copula import Copula
-from pysces.aracne._estimators import Measure
+from pysces.aracne._estimators import Estimator, RankEstimator, rank_estimator
 from pysces.aracne._null import N_NULL
 from pysces.errors import InputError
 
@@ -100,9 +100,9 @@ class AracneOptions(Options):
                 "checkpoint= and client= are for resamples. Pass resampling='halves', or neither."
             )
 
-    def measure(self, n_samples: int) -> Measure:
+    def rank_estimator(self, n_samples: int) -> RankEstimator:
         """The estimator of ranks or bins for so many samples."""
-        return Measure(self.estimator, n_samples, self.n_bins, self.ties, self.miller_madow)
+        return rank_estimator(self.estimator, n_samples, self.n_bins, self.ties, self.miller_madow)
 
     @property
     def most_resamples(self) -> int:
@@ -133,7 +133,7 @@ class AracneOptions(Options):
         return self.n_decoys or min(max(n_regulators, FEWEST_DECOYS), MOST_DECOYS)
 
 
-def measure_of(record: RunRecord) -> Copula | Measure | None:
+def estimator_of(record: RunRecord) -> Estimator | None:
     """The estimator of a run, on all samples; None if its record does not say."""
     options, facts = record.options, record.facts
     estimator, n = options.get("estimator"), facts.get("n_samples")
@@ -146,4 +146,4 @@ def measure_of(record: RunRecord) -> Copula | Measure | None:
         return Copula(int(n), int(n), degree, bool(facts.get("studentised")))
     names = ("n_bins", "ties", "miller_madow")
     given = {name: options[name] for name in names if options.get(name) is not None}
-    return Measure(str(estimator), int(n), **given)
+    return rank_estimator(str(estimator), int(n), **given)
