@@ -1,218 +1,253 @@
-"""Arguments of the command line."""
+"""Arguments of the command line from options dataclasses, and messages in terms of them."""
 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Mapping
+import contextlib
+import dataclasses
+import itertools
+import math
+import re
+import sys
+import typing
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
-from pysces import __version__
-from pysces.settings import ENGINES
-
-Command = Callable[[argparse.Namespace], int]
-
-_N_NULL: Any = {"type": int, "default": 10_000_000, "metavar": "N", "help": "simulated null pairs"}
+from pysces._messages import nearest
+from pysces._options import Options, Range, choices, hints, members
 
 
-def parser(functions: Mapping[str, Command]) -> argparse.ArgumentParser:
-    """The arguments of all commands; ``command`` of the result is the function of the one given."""
-    whole = argparse.ArgumentParser(
-        prog="pysces",
-        description="Gene regulatory networks (ARACNe) and protein activity (VIPER).",
-    )
-    whole.add_argument("--version", action="version", version=f"pysces {__version__}")
-    commands = whole.add_subparsers(required=True, metavar="COMMAND")
+def spelled(value: object) -> str:
+    """A value as it is written on the command line.
 
-    def command(name: str, text: str) -> argparse.ArgumentParser:
-        sub = commands.add_parser(name, help=text, description=text)
-        sub.set_defaults(command=functions[name])
-        loudness = sub.add_mutually_exclusive_group()
-        loudness.add_argument("-q", "--quiet", action="store_true", help="no progress bars")
-        loudness.add_argument("-v", "--verbose", action="store_true", help="say every step")
-        return sub
+    Examples
+    --------
+    >>> spelled(True), spelled(None), spelled(0.5)
+    ('true', 'none', '0.5')
+    """
+    return str(value).lower() if value is None or isinstance(value, bool) else str(value)
 
-    demo = command("demo", "Infer a network from 700 blood cells; needs no network access.")
-    demo.add_argument("-o", "--output", default="pysces-demo", help="folder (default: %(default)s)")
-    _engine(demo)
-    demo.add_argument("--n-resamples", type=int, default=100, metavar="N")
-    demo.add_argument("--n-null", **_N_NULL)
 
-    aracne = command("aracne", "Infer a gene regulatory network.")
-    aracne.add_argument("expression", help=".h5ad, or .tsv / .csv with genes in rows")
-    aracne.add_argument(
-        "-o", "--output", required=True, help="network: .tsv, .csv, .parquet, .h5ad"
-    )
-    aracne.add_argument("-r", "--regulators", help="text file, one name a line")
-    aracne.add_argument("--layer", help="layer of the .h5ad file")
-    aracne.add_argument("--mask-var", metavar="COLUMN", help="boolean column of .var: genes to use")
-    aracne.add_argument("--transpose", action="store_true", help="text with samples in rows")
-    aracne.add_argument(
-        "--counts",
-        type=_switch,
-        default="auto",
-        metavar="auto|true|false",
-        help="whether values are counts (default: recognised, also behind normalised values)",
-    )
-    aracne.add_argument(
-        "--size-factors", metavar="COLUMN", help="column of .obs: total counts of each sample"
-    )
-    aracne.add_argument(
-        "--batch-key", metavar="COLUMN", help="column of .obs: batch or donor of each sample"
-    )
-    aracne.add_argument(
-        "--min-cells", type=int, default=10, metavar="N", help="samples with counts of a gene"
-    )
-    aracne.add_argument(
-        "--estimator",
-        default="copula",
-        choices=["copula", "adaptive", "adaptive-dyadic", "binned"],
-    )
-    aracne.add_argument("--degree", type=_number_or_auto, default="auto", metavar="auto|1|2")
-    aracne.add_argument("--n-bins", type=int, default=10, metavar="N")
-    aracne.add_argument(
-        "--resampling", default="halves", choices=["halves", "subsample", "bootstrap", "none"]
-    )
-    aracne.add_argument(
-        "--n-resamples", type=_number_or_auto, default=100, metavar="N", help="or auto"
-    )
-    aracne.add_argument("--consensus", default="decoy", choices=["decoy", "poisson", "binomial"])
-    aracne.add_argument(
-        "--min-support", type=float, default=0.5, metavar="S", help="share of the resamples"
-    )
-    aracne.add_argument(
-        "--resample-pvalue", type=_fraction_or_auto, default="auto", metavar="P", help="or auto"
-    )
-    aracne.add_argument("--n-decoys", type=int, metavar="N", help="default: as many as regulators")
-    aracne.add_argument("--groupby", help="column of .obs: one network for each group")
-    aracne.add_argument("--min-samples", type=int, default=50, metavar="N", help="of a group")
-    aracne.add_argument("--ties", default="random", choices=["random", "together"])
-    aracne.add_argument("--miller-madow", action="store_true", help="correct the bias of bins")
-    aracne.add_argument("--client", choices=["local"], help="Dask workers on this machine")
-    aracne.add_argument("--checkpoint", metavar="FOLDER", help="go on where a run was interrupted")
-    aracne.add_argument("--alpha", type=float, default=0.05)
-    aracne.add_argument("--correction", default="fdr_bh", choices=["fdr_bh", "bonferroni", "none"])
-    aracne.add_argument("--dpi", default="dpi", choices=["dpi", "maxent", "none"])
-    aracne.add_argument("--dpi-tolerance", type=float, default=0.0, metavar="E")
-    aracne.add_argument("--n-null", **_N_NULL)
-    aracne.add_argument("--seed", type=int, default=0)
-    _engine(aracne)
+def _two_numbers(text: str) -> tuple[float, float]:
+    first, second = text.split(",")
+    return float(first), float(second)
 
-    viper = command("viper", "Infer the activity of regulators in every cell.")
-    viper.add_argument("expression", help=".h5ad, or .tsv / .csv with genes in rows")
-    _network(viper)
-    viper.add_argument(
-        "-o", "--output", required=True, help="result: .h5ad, or activities: .tsv, .csv"
-    )
-    viper.add_argument("--layer", help="layer of the .h5ad file")
-    viper.add_argument("--transpose", action="store_true", help="text with samples in rows")
-    viper.add_argument(
-        "--signature",
-        default="auto",
-        choices=["auto", "counts", "zscore", "mad", "rank", "ttest", "mean", "none"],
-    )
-    viper.add_argument(
-        "--enrichment",
-        default="auto",
-        choices=["auto", "score", "area", "narnea", "gsea", "mean"],
-    )
-    _counts(viper)
-    viper.add_argument("--n-draws", type=int, default=8, metavar="N", help="of residuals of counts")
-    viper.add_argument("--min-targets", type=int, default=10, metavar="N")
-    viper.add_argument("--n-permutations", type=int, default=0, metavar="N")
-    viper.add_argument("--pleiotropy", action="store_true")
-    viper.add_argument("--seed", type=int, default=0)
-    viper.add_argument("--compat", choices=["r-matrix"], help="aREA as R's viper on a matrix")
-    _engine(viper)
 
-    masters = command("msviper", "Find the master regulators between groups of cells.")
-    masters.add_argument("expression", help=".h5ad with the groups in .obs")
-    _network(masters)
-    masters.add_argument("--groupby", required=True, help="column of .obs")
-    masters.add_argument("--group", required=True, help="the group asked about")
-    masters.add_argument("--reference", default="rest", help="another group (default: all others)")
-    masters.add_argument("-o", "--output", required=True, help="table: .tsv, .csv")
-    masters.add_argument("--layer", help="layer of the .h5ad file")
-    _counts(masters)
-    masters.add_argument("--min-targets", type=int, default=10, metavar="N")
-    masters.add_argument("--n-permutations", type=int, default=1000, metavar="N")
-    masters.add_argument(
-        "--alpha", type=float, default=0.05, help="q-value of regulators listed first, by effect"
-    )
-    masters.add_argument("--seed", type=int, default=0)
-    _engine(masters)
+def _scalar(text: str) -> int | float | str:
+    for number in (int, float):
+        with contextlib.suppress(ValueError):
+            return number(text)
+    return text
 
-    status = command("status", "Which engines are here, and why others aren't.")
-    status.add_argument("--json", action="store_true")
 
-    validate = command("validate", "Check that all engines here give the same answers.")
-    validate.add_argument("--engines", nargs="+", choices=ENGINES, metavar="ENGINE")
-    validate.add_argument("--kernels", nargs="+", metavar="KERNEL")
-    validate.add_argument("--quick", action="store_true", help="three small cases of each kernel")
-    validate.add_argument("--json", action="store_true")
+def _mapping(text: str) -> dict[str, Any]:
+    pairs = (part.split("=") for part in text.split(","))
+    return {name.strip(): _scalar(value.strip()) for name, value in pairs}
 
-    # Its options are those of benchmarks/speed: nothing is an option here.
-    bench = commands.add_parser(
-        "benchmark",
-        usage="pysces benchmark [OPTION ...]",
-        help="Time every engine on every kernel and workflow (in a clone or sdist).",
-        prefix_chars="\0",
-        add_help=False,
-    )
-    bench.add_argument("arguments", nargs="*", help="`pysces benchmark --help` lists them")
-    bench.set_defaults(command=functions["benchmark"], quiet=False, verbose=False)
 
-    doctor = command("doctor", "Check the installation, line by line, with remedies.")
-    doctor.add_argument("--json", action="store_true")
+# Name in the help, description in an error, and how it is read.
+_FORMS: dict[Any, tuple[str, str, Callable[[str], Any]]] = {
+    int: ("N", "an integer", int),
+    float: ("X", "a number", float),
+    tuple: ("X,Y", "two numbers X,Y", _two_numbers),
+    Mapping: ("KEY=VALUE,...", "KEY=VALUE,...", _mapping),
+    str: ("NAME", "a name", str),
+}
 
-    report = command("report", "Write a page (HTML) about what an .h5ad file holds.")
-    report.add_argument("expression", help=".h5ad with a network, activities, ...")
-    report.add_argument("-o", "--output", required=True, help="the page, .html")
-    report.add_argument("--key", default="aracne", help="of the network (default: %(default)s)")
-    report.add_argument("--activity-key", default="viper", metavar="KEY")
-    report.add_argument("--msviper-key", default="msviper", metavar="KEY")
-    report.add_argument("--groupby", metavar="COLUMN", help="column of .obs to show activities by")
+
+class Values:
+    """Values of one option: converts the text of the command line by the type of the field.
+
+    Names of fixed values come first, then numbers, pairs and mappings. Text is taken as it is
+    where the type has ``str``, or ``Any`` and no fixed values; it cannot be None then.
+
+    Examples
+    --------
+    >>> values = Values(int | typing.Literal["auto"])
+    >>> values("auto"), values("7"), values.metavar
+    ('auto', 7, 'auto|N')
+    """
+
+    def __init__(self, hint: Any, metavar: str | None = None) -> None:
+        parts = [typing.get_origin(part) or part for part in members(hint)]
+        known = [value for value in choices(hint) if value is not None]
+        text = str in parts or (Any in parts and not known)
+        self.names = {spelled(value): value for value in ([] if text else choices(hint))}
+        forms = [_FORMS[part] for part in parts if part in _FORMS and part is not str]
+        self.forms = [*forms, _FORMS[str]] if text else forms
+        self.metavar = metavar or "|".join([*self.names, *(form[0] for form in self.forms)])
+
+    def __call__(self, text: str) -> Any:
+        """The value; ArgumentTypeError if the text is none."""
+        if text.lower() in self.names:
+            return self.names[text.lower()]
+        for _, _, read in self.forms:
+            with contextlib.suppress(ValueError):
+                return read(text)
+        *most, last = [*self.names, *(form[1] for form in self.forms)]
+        allowed = f"{', '.join(most)} or {last}" if most else last
+        raise argparse.ArgumentTypeError(
+            f"must be {allowed}. Got {text!r}{nearest(text, self.names)}."
+        )
+
+
+def default_of(action: argparse.Action) -> str:
+    """The default of an option as text; empty if it has none."""
+    generated = isinstance(action, argparse.BooleanOptionalAction | _Generated)
+    switch = action.nargs == 0 and not generated
+    if action.required or switch or action.default is argparse.SUPPRESS:
+        return ""
+    return spelled(action.default) if generated or action.default else ""
+
+
+class _Generated(argparse._StoreAction):
+    """An option of a dataclass: its range is shown, and its default even if it is None."""
+
+    interval = ""
+
+
+class _Help(argparse.HelpFormatter):
+    """Adds range and default to the help of each option."""
+
+    def _get_help_string(self, action: argparse.Action) -> str:
+        text, default = (action.help or "").replace("%", "%%"), default_of(action)
+        interval = getattr(action, "interval", "")
+        facts = [interval] * bool(interval) + [f"default: {default}"] * bool(default)
+        return f"{text} ({', '.join(facts)})" if facts else text
+
+
+class Parser(argparse.ArgumentParser):
+    """Adds its arguments when it is used, and suggests a name for one that is unknown.
+
+    ``fill`` adds the arguments. The options of a method are imported with the libraries that it
+    needs, which ``pysces --version`` should not wait for.
+    """
+
+    fill: Callable[[Parser], None] | None = None
+    commands: Mapping[str, Any] | None = None
+
+    def __init__(self, **given: Any) -> None:
+        # An abbreviation would change its meaning with each new option.
+        super().__init__(formatter_class=_Help, allow_abbrev=False, **given)
+
+    def complete(self) -> Parser:
+        """Add the arguments, once."""
+        fill, self.fill = self.fill, None
+        if fill is not None:
+            fill(self)
+        return self
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+        """Refuse unknown names first, since argparse would complain about missing ones."""
+        self.complete()
+        args = list(sys.argv[1:] if args is None else args)
+        if self.prefix_chars == "-":
+            self._refuse_unknown(args)
+        return super().parse_known_args(args, namespace)
+
+    def _refuse_unknown(self, args: Sequence[str]) -> None:
+        own = list(itertools.takewhile(lambda word: word != "--", args))
+        if self.commands is not None:
+            own = list(itertools.takewhile(lambda word: word.startswith("-"), args))
+            rest = args[len(own) :]
+            if rest and rest[0] not in self.commands:
+                self.error(f"unknown command {rest[0]!r}{nearest(rest[0], self.commands)}")
+        for word in own:
+            name = word.partition("=")[0]
+            if name.startswith("--") and name not in self._option_string_actions:
+                self.error(f"unknown option {name!r}{nearest(name, self._option_string_actions)}")
+
+    def error(self, message: str) -> typing.NoReturn:
+        """One line, and where the options are listed instead of all of them."""
+        self.exit(2, f"pysces: {message}\nSee `{self.prog} --help`.\n")
+
+    def add_options(self, options: type[Options], only: Sequence[str] | None = None) -> None:
+        """Add one option for each field, or for those named."""
+        group = self.add_argument_group("options of the method")
+        types_of = hints(options)
+        for field in dataclasses.fields(options):
+            if only is not None and field.name not in only:
+                continue
+            hint, of_field = types_of[field.name], field.metadata
+            given: dict[str, Any] = {"default": field.default}
+            if hint is bool:
+                given["action"] = argparse.BooleanOptionalAction
+            else:
+                values = Values(hint, of_field["metavar"])
+                given |= {"action": _Generated, "type": values, "metavar": values.metavar}
+            action = group.add_argument(f"--{field.name.replace('_', '-')}", **given)
+            # Set here since BooleanOptionalAction adds the default in its own spelling.
+            action.help = of_field["help"]
+            if isinstance(action, _Generated):
+                action.interval = _interval(of_field["within"])
+
+    def translated(self, message: str) -> str:
+        """A message of the package with options of this command in place of parameters.
+
+        ``n_bins=5`` becomes ``--n-bins 5``, ``the 'alpha' parameter`` becomes ``the option
+        --alpha``, and calls of functions that are commands become those.
+        """
+        actions = {a.dest: a for a in self._actions if a.option_strings and a.dest != "help"}
+        name = f"({'|'.join(sorted(actions, key=len, reverse=True))})"
+
+        def option(match: re.Match[str]) -> str:
+            action, value = actions[match[1]], match[2]
+            flag = action.option_strings[-1 if action.option_strings[0][:2] != "--" else 0]
+            if not value:
+                return flag
+            if isinstance(action, argparse.BooleanOptionalAction):
+                return flag if value == "True" else action.option_strings[1]
+            if value == "None" and action.default is None:
+                return f"no {flag}"
+            value = value.lower() if value in ("True", "False", "None") else value.strip("'")
+            return f"{flag} {value}"
+
+        message = re.sub(
+            r"`pysces\.run_(aracne|viper|msviper)\((?:adata)?(?:, )?(.*?)\)`",
+            lambda call: f"`pysces {call[1]} {call[2]}".rstrip() + "`",
+            message,
+        )
+        message = re.sub(rf"^{name}()(?= must\b)", option, message)
+        message = re.sub(rf"'{name}' parameter()", lambda m: f"option {option(m)}", message)
+        message = re.sub(
+            rf"(?<![\w.'\"\[-]){name}=('[^']*'|\.\.\.|-?\w+(?:\.\w+)?)?", option, message
+        )
+        # Only names that are no words of the language.
+        return re.sub(
+            rf"(?<![\w.'\"\[=-])(?=\w+_){name}()(?![\w'\"\]=(])",
+            option,
+            message,
+        )
+
+
+def _interval(within: Range | None) -> str:
+    """The range of a number, for the help."""
+    if within is None:
+        return ""
+    if within.high == math.inf:
+        return f"{'>' if within.open_low else '>='} {within.low:g}"
+    left, right = "(" if within.open_low else "[", ")" if within.open_high else "]"
+    return f"in {left}{within.low:g}, {within.high:g}{right}"
+
+
+@dataclass(frozen=True)
+class Command:
+    """A command: its description, its arguments, and what it does with them."""
+
+    text: str
+    fill: Callable[[Parser], None]
+    run: Callable[[argparse.Namespace], int]
+    form: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+
+
+def parser_of(commands: Mapping[str, Command], **given: Any) -> Parser:
+    """The parser of all commands; ``run`` and ``parser`` of its result are those of the command."""
+    whole = Parser(**given)
+    whole.commands = commands
+    added = whole.add_subparsers(required=True, metavar="COMMAND")
+    for name, command in commands.items():
+        sub = added.add_parser(name, help=command.text, description=command.text, **command.form)
+        sub.fill = command.fill
+        sub.set_defaults(run=command.run, parser=sub, quiet=False, verbose=False)
     return whole
-
-
-def _fraction_or_auto(text: str) -> float | str:
-    return text if text == "auto" else float(text)
-
-
-def _switch(text: str) -> bool | str:
-    """auto, true or false; anything else is refused where it is used."""
-    return {"true": True, "false": False}.get(text.lower(), text)
-
-
-def _number_or_auto(text: str) -> int | str:
-    return text if text == "auto" else int(text)
-
-
-def _engine(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--engine", choices=ENGINES, help="default: the best one here")
-
-
-def _counts(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--counts",
-        default="auto",
-        type=_switch_or_auto,
-        metavar="{auto,yes,no}",
-        help="whether the data are counts, or normalised ones (default: %(default)s)",
-    )
-    parser.add_argument("--size-factors", metavar="COLUMN", help="of .obs: the depth of each cell")
-    parser.add_argument("--batch-key", metavar="COLUMN", help="of .obs: genes have a level in each")
-
-
-def _switch_or_auto(text: str) -> bool | str:
-    if text not in ("auto", "yes", "no"):
-        raise argparse.ArgumentTypeError(f"must be auto, yes or no, not {text!r}")
-    return text if text == "auto" else text == "yes"
-
-
-def _network(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "-n",
-        "--network",
-        default="aracne",
-        help="file of a network, or its key in the .h5ad file (default: %(default)s)",
-    )
