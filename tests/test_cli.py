@@ -136,7 +136,7 @@ def test_wrong_usage_is_named_with_a_suggestion(arguments: str, said: str, capsy
         ("aracne x -o y.tsv --resampling none --client local", "Pass --resampling halves, or"),
         (
             "viper x -o y.tsv --n-bootstraps 3 --n-permutations 3",
-            "--n-bootstraps can't be combined with --n-permutations or pleiotropy.",
+            "--n-bootstraps can't be combined with --n-permutations or --pleiotropy.",
         ),
         (
             "viper x -o y.tsv --n-permutations 5 --enrichment narnea",
@@ -202,6 +202,21 @@ def test_a_dash_writes_the_table_to_standard_output(
     said = capsys.readouterr()
     assert said.out == (tmp_path / "out.tsv").read_text()
     assert "written to the standard output" in said.err
+
+
+def test_a_reader_that_ends_early_is_no_traceback(cells) -> None:
+    command = [sys.executable, "-m", "pysces", "viper", str(cells), "-o", "-", "-n"]
+    with subprocess.Popen(
+        [*command, str(cells.with_name("network.tsv"))],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as run:
+        run.stdout.close()
+        said = run.stderr.read()
+    assert run.returncode == 1
+    assert "Traceback" not in said
+    assert "BrokenPipe" not in said
 
 
 def test_nothing_draws_a_bar_into_a_file(monkeypatch, capsys) -> None:

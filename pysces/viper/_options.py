@@ -77,7 +77,7 @@ class ViperOptions(Options):
                     "can't be combined with it. Leave one out."
                 )
         if correction is not None and kind not in ("auto", "area"):
-            raise InputError("pleiotropy corrects aREA only; use enrichment='area'.")
+            raise InputError("pleiotropy= corrects aREA only; use enrichment='area'.")
         if self.n_permutations and kind == "score":
             raise InputError(
                 "The null of enrichment='score' is analytic; use n_permutations=0 with it."
@@ -97,7 +97,7 @@ class ViperOptions(Options):
                 "the signature that bootstraps are made for."
             )
         if self.n_bootstraps and (self.n_permutations or correction is not None):
-            raise InputError("n_bootstraps can't be combined with n_permutations or pleiotropy.")
+            raise InputError("n_bootstraps can't be combined with n_permutations= or pleiotropy=.")
 
     @property
     def scoring(self) -> EnrichmentOptions:
