@@ -22,7 +22,6 @@ KERNELS = Path(importlib.import_module("pysces.kernels").__file__).parent
 EVERYBODY = {"settings", "errors"} | {path.stem for path in PACKAGE.glob("_*.py")}
 ARROWS = {
     "cli": {
-        "cli_parser",
         "aracne",
         "viper",
         "pl",
@@ -33,7 +32,6 @@ ARROWS = {
         "doctor",
         "reports",
     },
-    "cli_parser": set(),
     "demo": {"aracne", "viper", "pl", "data", "network"},
     "aracne": {"data", "network", "dispatch"},
     "samples": {"data", "dispatch"},
@@ -125,18 +123,43 @@ def test_public_names_resolve_and_are_documented() -> None:
         _ = pysces.no_such_name
 
 
-RUNNERS = [name for name in pysces.__all__ if name.startswith("run_")]
+OF_ADATA = [
+    name
+    for name in pysces.__all__
+    if inspect.isfunction(getattr(pysces, name))
+    and "adata" in inspect.signature(getattr(pysces, name)).parameters
+]
+RETURNS = "returns its result and leaves adata as it is"
+# Functions of an AnnData without `copy`, `key_added`, and why.
+NOT_IN_PLACE = {
+    "activity": RETURNS,
+    "metacells": RETURNS,
+    "pseudobulk": RETURNS,
+    "rank_regulators": RETURNS,
+    "regulator_neighbours": RETURNS,
+    "report": "writes a page",
+    "to_mudata": RETURNS,
+}
 
 
-@pytest.mark.parametrize("name", RUNNERS)
+@pytest.mark.parametrize("name", OF_ADATA)
 def test_signatures_follow_scanpy(name: str) -> None:
     parameters = inspect.signature(getattr(pysces, name)).parameters
     positional = [p for p in parameters.values() if p.kind is p.POSITIONAL_OR_KEYWORD]
     assert next(iter(parameters)) == "adata"
     assert len(positional) <= 3
+    assert not any(p.kind is p.VAR_KEYWORD for p in parameters.values())
+    assert ("copy" in parameters) == (name not in NOT_IN_PLACE)
+    assert ("key_added" in parameters) == (name not in NOT_IN_PLACE)
     for keyword in ("copy", "key_added", "layer", "engine", "seed"):
-        assert parameters[keyword].kind is inspect.Parameter.KEYWORD_ONLY, keyword
-    assert parameters["copy"].default is False
+        if keyword in parameters:
+            assert parameters[keyword].kind is inspect.Parameter.KEYWORD_ONLY, keyword
+    if "copy" in parameters:
+        assert parameters["copy"].default is False
+
+
+def test_exceptions_of_signatures_exist() -> None:
+    assert set(NOT_IN_PLACE) < set(OF_ADATA)
 
 
 def test_public_docstrings_have_what_a_user_needs() -> None:

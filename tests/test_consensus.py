@@ -180,8 +180,8 @@ def test_auto_stops_early_and_is_the_run_of_that_many(data, rules) -> None:
 @pytest.mark.filterwarnings("ignore::pysces.PyscesWarning")  # weak edges, without min_support
 @BOTH
 def test_auto_goes_on_while_edges_come_and_go(data, monkeypatch, rules) -> None:
-    from pysces.aracne import _options as options
     from pysces.aracne import _consensus as support
+    from pysces.aracne import _options as options
 
     monkeypatch.setattr(support, "_ALIKE", 1.1)  # never alike
     monkeypatch.setattr(options, "AUTO_MOST", 30)
