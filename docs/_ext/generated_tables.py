@@ -86,7 +86,7 @@ def public_names() -> str:
 
 def engine_table() -> str:
     """List the kernels: engines, required agreement, axis of the blocks, number of cases."""
-    from pysces.dispatch.contracts import declared
+    from pysces.dispatch.operations import declared
     from pysces.settings import ENGINES
 
     engines = tuple(reversed(ENGINES))
@@ -106,7 +106,8 @@ def engine_table() -> str:
 
 def kernel_reference() -> str:
     """Describe every kernel: docstring, arguments and results."""
-    from pysces.dispatch.contracts import Spec, declared
+    from pysces.dispatch.contracts import Spec
+    from pysces.dispatch.operations import declared
 
     parts = []
     for kernel in declared().values():
