@@ -6,8 +6,7 @@
 
 from __future__ import annotations
 
-from pysces.network._edge_table import groups_in
 from pysces.network._modes import mode_of_regulation
-from pysces.network._network import Network, likelihood
+from pysces.network._network import Network, groups_in, likelihood
 
 __all__ = ["Network", "groups_in", "likelihood", "mode_of_regulation"]
