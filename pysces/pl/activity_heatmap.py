@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from pysces.pl._activities import _means, _order
 from pysces.pl._labels import fit, settle
 from pysces.pl._style import DIVERGING, INK, axes_of, label
 
@@ -14,7 +15,6 @@ if TYPE_CHECKING:
 
     from anndata import AnnData
     from matplotlib.axes import Axes
-from pysces.pl._activities import _means, _order
 
 
 def activity_heatmap(

@@ -6,13 +6,13 @@ import warnings
 from typing import TYPE_CHECKING, Any
 
 from pysces.errors import PyscesError
+from pysces.pl._activities import _scores
 from pysces.pl._labels import fit
 from pysces.pl._style import INK, axes_of, clean, label
 
 if TYPE_CHECKING:
     from anndata import AnnData
     from matplotlib.axes import Axes
-from pysces.pl._activities import _scores
 
 
 def activity_violin(

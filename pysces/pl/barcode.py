@@ -20,11 +20,13 @@ from pysces.pl._style import (
     axes_of,
     label,
     names_of,
+    network_of,
 )
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from anndata import AnnData
     from matplotlib.axes import Axes
 
     from pysces.network import Network
@@ -32,11 +34,13 @@ if TYPE_CHECKING:
 
 def barcode(
     signature: pd.Series[float],
-    network: Network,
+    network: Network | pd.DataFrame | AnnData,
     regulators: str | Sequence[str] | None = None,
     *,
     scores: pd.Series[float] | None = None,
     n_regulators: int = 10,
+    key: str = "aracne",
+    group: str | None = None,
     ax: Axes | None = None,
 ) -> Axes:
     """Draw where the targets of regulators lie in a signature, one row a regulator.
@@ -46,13 +50,17 @@ def barcode(
     signature
         Value of each gene; NaN is left out.
     network
-        Whose regulons to draw.
+        A network, a table of its edges, or an AnnData that has one.
     regulators
         Which, from top to bottom; by default those of the largest scores (or most targets).
     scores
         NES of each regulator, written at the right.
     n_regulators
         How many, where they aren't named.
+    key
+        Where the network is in ``adata.uns``.
+    group
+        Whose network, where the run had ``groupby=``.
     ax
         Axes to draw on; new ones by default.
 
@@ -81,6 +89,7 @@ def barcode(
     values = signature.dropna().sort_values(kind="stable")
     if not values.index.is_unique:
         raise InputError("The genes of the signature repeat. Make their names unique.")
+    network = network_of(network, key, group)
     names = _regulators(network, regulators, scores, n_regulators)
     ax = axes_of(ax, 8, 1.4 + 0.42 * len(names))
     # One axis for all: ranks run from 0 to 1, and the scores stand beyond.

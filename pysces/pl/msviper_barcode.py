@@ -5,10 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pysces._keys import MastersResult, read
-from pysces.pl._style import (
-    label,
-    network_of_run,
-)
+from pysces.pl._style import label, network_of_run
+from pysces.pl.barcode import barcode
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -18,7 +16,6 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
     from pysces.network import Network
-from pysces.pl.barcode import barcode
 
 
 def msviper_barcode(

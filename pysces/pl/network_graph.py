@@ -162,7 +162,7 @@ def _height_of(place: dict[str, NDArray[np.float64]], width: float) -> float:
 
 def aspect_of(ax: Axes) -> float:
     """Width of the axes over their height."""
-    settle(ax)
+    settle(axes_of(ax, 0, 0))
     return max(0.2, ax.bbox.width / max(1.0, ax.bbox.height))
 
 

@@ -16,7 +16,7 @@ from pysces._checks import check_column
 from pysces._keys import MastersResult, NetworkResult, holds, read
 from pysces._record import RunRecord
 from pysces._version import __version__
-from pysces.errors import MissingKeyError
+from pysces.errors import InputError, MissingKeyError
 from pysces.network import Network, groups_in
 from pysces.reports.checks import data_checks
 from pysces.reports.page import Markup, element, facts, figure, page, section, table
@@ -88,7 +88,7 @@ def report(
     parts = [
         *_network_section(adata, key),
         *_activity_section(adata, activity_key, groupby),
-        *_master_section(adata, msviper_key, key),
+        *_master_section(adata, msviper_key),
     ]
     if not parts:
         raise MissingKeyError(
@@ -261,7 +261,7 @@ def _ranked(adata: AnnData, groupby: str, key: str) -> Markup:
     return table(("group", "cells", "regulators (mean NES)"), rows)
 
 
-def _master_section(adata: AnnData, key: str, network_key: str) -> list[Markup]:
+def _master_section(adata: AnnData, key: str) -> list[Markup]:
     if not holds(MastersResult, adata, key):
         return []
     found = read(MastersResult, adata, key)
@@ -272,15 +272,14 @@ def _master_section(adata: AnnData, key: str, network_key: str) -> list[Markup]:
     parts: list[Markup] = [
         _picture((6.5, 5), "NES and p-value.", lambda ax: pl.volcano(results, ax=ax))
     ]
-    used = options.get("network", network_key)
-    if found.network is not None or holds(NetworkResult, adata, str(used)):
+    caption = "Targets of the first regulators of the table in the signature."
+    try:
         parts.append(
-            _picture(
-                (8, 5.8),
-                "Targets of the first regulators of the table in the signature.",
-                lambda ax: pl.msviper_barcode(adata, key=key, ax=ax),
-            )
+            _picture((8, 5.8), caption, lambda ax: pl.msviper_barcode(adata, key=key, ax=ax))
         )
+    except (InputError, MissingKeyError) as error:  # the network was replaced or deleted
+        note = f"The targets are not drawn, because the network of the run is not there: {error}"
+        parts.append(element("p", note, class_="note"))
     shown = ("regulator", "n_targets", "effect", "nes", "pvalue", "qvalue")
     rows = [
         (str(r), int(n), float(effect), float(nes), float(p), float(q))

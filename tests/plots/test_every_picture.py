@@ -189,6 +189,17 @@ def test_one_name_needs_no_list_and_a_table_is_a_network(adata) -> None:
             pl.network_graph(wrong)
 
 
+@pytest.mark.parametrize("name", PICTURES)
+def test_refuses_what_is_not_an_axes(name, adata) -> None:
+    figure, axes = pyplot.subplots(1, 2)
+    for wrong in ([axes[0]], axes, figure, "ax", 0):
+        with pytest.raises(pysces.InputError, match="must be an Axes of matplotlib"):
+            draw(name, adata, wrong)
+    for projection in ("polar", "3d"):
+        with pytest.raises(pysces.InputError, match=f"Got the projection '{projection}'"):
+            draw(name, adata, pyplot.figure().add_subplot(projection=projection))
+
+
 def test_faults_of_text_are_seen(monkeypatch) -> None:
     figure, ax = pyplot.subplots()
     ax.text(0.5, 0.5, "one")
