@@ -19,13 +19,21 @@ def layout(graph: Any, seed: int, aspect: float = 1.4) -> dict[str, NDArray[np.f
     import networkx as nx
 
     parts = sorted(nx.connected_components(graph), key=lambda part: (-len(part), min(part)))
-    drawn = [_component(graph.subgraph(sorted(part)), seed) for part in parts]
+    drawn = [_component(_subgraph(graph, sorted(part)), seed) for part in parts]
     sizes = np.array([_extent(places) + 2 * _ROOM for places in drawn]).reshape(-1, 2)
     place: dict[str, NDArray[np.float64]] = {}
     for places, corner in zip(drawn, pack(sizes, aspect), strict=True):
         low = np.min(list(places.values()), axis=0)
         place |= {node: at - low + corner + _ROOM for node, at in places.items()}
     return place
+
+
+def _subgraph(graph: Any, nodes: list[str]) -> Any:
+    """Some nodes in this order (`Graph.subgraph` has that of a set, which differs by process)."""
+    part = graph.__class__()
+    part.add_nodes_from(nodes)
+    part.add_edges_from(graph.edges(nodes))
+    return part
 
 
 def _component(graph: Any, seed: int) -> dict[str, NDArray[np.float64]]:

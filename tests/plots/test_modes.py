@@ -16,6 +16,7 @@ from pysces.errors import InputError, MissingKeyError, PyscesError
 
 matplotlib = pytest.importorskip("matplotlib", reason="the extra `plot` isn't installed")
 pytest.importorskip("networkx", reason="the extra `plot` isn't installed")
+pytest.importorskip("jinja2", reason="the extra `report` isn't installed")
 matplotlib.use("Agg")
 
 OF_NETWORKS = ("network_graph", "mi_null", "support_histogram")
