@@ -119,7 +119,7 @@ def test_page_is_well_formed_and_tells_everything(text) -> None:
         assert title in words
     assert [t for t, _ in page.elements].count("img") == 6
     assert all(a["alt"] for t, a in page.elements if t == "img")
-    assert "2 genes don't vary" in words
+    assert "2 genes do not vary" in words
     assert "<u>underlined<" in words  # as text
 
 
@@ -189,7 +189,7 @@ def test_report_of_a_file_on_disk(adata, tmp_path) -> None:
     only.write_h5ad(tmp_path / "a.h5ad")
     backed = anndata.read_h5ad(tmp_path / "a.h5ad", backed="r")
     pysces.report(backed, tmp_path / "a.html")
-    assert "1 of 4 genes of the network aren" in (tmp_path / "a.html").read_text()
+    assert "1 of 4 genes of the network are not" in (tmp_path / "a.html").read_text()
     backed.file.close()
 
 
@@ -219,7 +219,7 @@ def test_checks_see_what_is_wrong() -> None:
     adata.uns["aracne"] = part.uns["aracne"]
     adata.obsm["viper"] = pd.DataFrame({"a": np.full(30, np.nan)}, index=adata.obs_names)
     wrong = [line for good, line in data_checks(adata, "aracne", "viper") if not good]
-    for fact in ("Fewer than 100", "1 genes don't vary", "20 samples, the data have 30",
+    for fact in ("Fewer than 100", "1 genes do not vary", "20 samples, the data have 30",
                  "raw counts", "30 of 30 activities are missing"):  # fmt: skip
         assert any(fact in line for line in wrong), fact
 

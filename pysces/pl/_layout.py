@@ -1,4 +1,4 @@
-"""Where the nodes of a graph go: each component by springs, components packed side by side."""
+"""Layout of a graph: each component by a spring layout, components packed side by side."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ if TYPE_CHECKING:
 
 _ROOM = 0.45  # between components, where a node takes a unit square
 _FLATTEST = 0.5  # height of a component over its width, as far as it can be widened
-_STRETCH = 2.0  # at most: beyond that, lines would cross that don't
+_STRETCH = 2.0  # at most: beyond that, lines would cross that do not
 
 
 def layout(graph: Any, seed: int, aspect: float = 1.4) -> dict[str, NDArray[np.float64]]:
-    """A place for each node; the whole is about `aspect` times as wide as it's high."""
+    """A place for each node; the whole is about `aspect` times as wide as it is high."""
     import networkx as nx
 
     parts = sorted(nx.connected_components(graph), key=lambda part: (-len(part), min(part)))
@@ -53,7 +53,7 @@ def _component(graph: Any, seed: int) -> dict[str, NDArray[np.float64]]:
     if axes.shape == (2, 2):
         values = values @ axes.T
     width, height = np.maximum(np.ptp(values, axis=0), 1e-3)
-    # A chain of regulons would leave most of the picture empty and its names no room.
+    # A chain of regulons would leave most of the plot empty and its names no room.
     stretch = np.clip(_FLATTEST * width / height, 1.0, _STRETCH)
     values[:, 1] *= stretch
     height *= stretch

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from pysces._keys import ActivityResult, MastersResult
 
-# Told apart with any kind of colour vision: red and blue of ColorBrewer's RdBu, and the palette
+# Distinct with any kind of colour vision: red and blue of ColorBrewer's RdBu, and the palette
 # of Okabe and Ito (2008).
 UP, DOWN = "#b2182b", "#2166ac"
 INK, FAINT, PALE = "#222222", "#8a8a8a", "#d9d9d9"
@@ -71,7 +71,7 @@ def axes_of(ax: Axes | None, width: float, height: float) -> Axes:
 
 
 def label(name: object, longest: int = LONGEST_NAME) -> str:
-    """A name on one line, its middle left out if it's long, never read as a formula.
+    """A name on one line, its middle left out if it is long, never read as a formula.
 
     Examples
     --------

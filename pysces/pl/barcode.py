@@ -43,24 +43,24 @@ def barcode(
     group: str | None = None,
     ax: Axes | None = None,
 ) -> Axes:
-    """Draw where the targets of regulators lie in a signature, one row a regulator.
+    """Draw where the targets of regulators lie in a signature, one row per regulator.
 
     Parameters
     ----------
     signature
-        Value of each gene; NaN is left out.
+        Value of each gene; genes without one (NaN) are left out.
     network
         A network, a table of its edges, or an AnnData that has one.
     regulators
-        Which, from top to bottom; by default those of the largest scores (or most targets).
+        Regulators from top to bottom; by default those of the largest scores (or most targets).
     scores
         NES of each regulator, written at the right.
     n_regulators
-        How many, where they aren't named.
+        Number of regulators to draw, unless they are named.
     key
-        Where the network is in ``adata.uns``.
+        Key of the network in ``adata.uns``.
     group
-        Whose network, where the run had ``groupby=``.
+        Group whose network to draw, if the run had ``groupby=``.
     ax
         Axes to draw on; new ones by default.
 
@@ -73,7 +73,7 @@ def barcode(
     Raises
     ------
     InputError
-        If genes of the signature repeat, or a regulator isn't in the network.
+        If genes of the signature repeat, or a regulator is not in the network.
 
     Examples
     --------
@@ -125,7 +125,7 @@ def _regulators(
     scores: pd.Series[float] | None,
     n_regulators: int,
 ) -> list[str]:
-    """Rows of the picture: as asked for, else by score, the most active on top."""
+    """Regulators from top to bottom: those asked for, else by score, the most active first."""
     known = set(network.regulators)
     if regulators is not None:
         regulators = names_of(regulators)

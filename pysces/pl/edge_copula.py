@@ -1,4 +1,4 @@
-"""The edge of two genes as the copula estimator sees it: their scores and the fitted curve."""
+"""Scores of two genes in the copula estimator, with the fitted curve."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _STEPS = 200  # of the curve
 
 @dataclass(frozen=True, eq=False)
 class Pair:
-    """Two genes as the estimator sees them.
+    """Scores of two genes and their mutual information.
 
     Attributes
     ----------

@@ -1,4 +1,4 @@
-"""How the mutual information of one edge comes about."""
+"""Ranks of two genes, with the adaptive partition that gives their mutual information."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def edge_partition(
     seed: int = 0,
     ax: Axes | None = None,
 ) -> Axes:
-    """Draw two genes by their ranks, and the adaptive partition that measures their information.
+    """Draw the ranks of two genes, with the partition that gives their mutual information.
 
     Parameters
     ----------
@@ -56,7 +56,7 @@ def edge_partition(
     estimator
         ``"adaptive"`` or ``"adaptive-dyadic"``.
     seed
-        Of the order of ties, as in `pysces.run_aracne`.
+        Seed of the order of ties, as in `pysces.run_aracne`.
     ax
         Axes to draw on; new ones by default.
 

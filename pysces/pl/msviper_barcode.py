@@ -35,13 +35,13 @@ def msviper_barcode(
     adata
         What `pysces.run_msviper` ran on.
     regulators
-        Which, from top to bottom; by default the first ones of the results.
+        Regulators from top to bottom; by default the first ones of the results.
     key
-        Its ``key_added``.
+        Key of its result (``key_added``).
     network
         The network that it used, or its key; ``None`` for the one of the run.
     group
-        Whose network, where it is one of several groups.
+        Group whose network to draw, if it is not that of the run (``network_group``).
     n_regulators, ax
         As in `pysces.pl.barcode`.
 
@@ -54,7 +54,7 @@ def msviper_barcode(
     MissingKeyError
         If there are no master regulators under the key, or their network is gone.
     InputError
-        If a regulator isn't in the network.
+        If a regulator is not in the network.
 
     Examples
     --------

@@ -44,11 +44,11 @@ def viper_barcode(
     cell
         Name of the cell.
     regulators
-        Which, from top to bottom; by default those of the largest activities of either sign.
+        Regulators from top to bottom; by default those of the largest activities of either sign.
     key
-        Where the activities are.
+        Key of the activities.
     layer
-        Where the signature is.
+        Layer of the signature.
     network
         The network used, or its key; ``None`` for the one of the run.
     group
@@ -64,9 +64,9 @@ def viper_barcode(
     Raises
     ------
     MissingKeyError
-        If the activities, the signature or the network isn't there.
+        If the activities, the signature or the network is not there.
     InputError
-        If the cell, or a regulator named, isn't there.
+        If the cell or a named regulator is not there.
 
     Examples
     --------
@@ -82,7 +82,7 @@ def viper_barcode(
     found = read(ActivityResult, adata, key)
     layers = read(SignatureResult, adata, layer).values
     if cell not in adata.obs_names:
-        raise InputError(f"{cell!r} isn't a cell. Cells: {listed(adata.obs_names, most=3)}.")
+        raise InputError(f"{cell!r} is not a cell. Cells: {listed(adata.obs_names, most=3)}.")
     row = adata.obs_names.get_loc(cell)
     values = layers[[row]]
     values = values.toarray() if hasattr(values, "toarray") else np.asarray(values)

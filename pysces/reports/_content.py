@@ -257,7 +257,7 @@ def _runs(adata: AnnData, keys: Mapping[str, Any]) -> list[tuple[str, Rows]]:
 def _shown(value: object) -> str:
     """A parameter on a line or two."""
     if isinstance(value, Mapping):
-        text = ", ".join(f"{name}: {_shown(item)}" for name, item in value.items())
+        text = ", ".join(f"{name}: {_shown(item)}" for name, item in sorted(value.items()))
     elif isinstance(value, np.ndarray):
         text = ", ".join(str(item) for item in value.ravel()[:30].tolist())
         text += f", … ({value.size} values)" if value.size > 30 else ""

@@ -30,7 +30,7 @@ def report(
 ) -> None:
     """Write a page about what was inferred: one HTML file that needs nothing else.
 
-    The page has the data and what to watch in them, statistics and plots of the network, the
+    The page has checks of the data, statistics and plots of the network, the
     most important regulators, activities by group, and every parameter. It makes no request to
     the network, follows the reader's light or dark colours, and prints.
 
@@ -42,11 +42,11 @@ def report(
     path
         The file; an existing one is replaced, whole or not at all.
     key
-        Where the network is.
+        Key of the network.
     activity_key
-        Where the activities are.
+        Key of the activities.
     msviper_key
-        Where the master regulators are.
+        Key of the master regulators.
     groupby
         Column of ``adata.obs`` by which activities are shown; by default the one that the runs
         used, if they did.
@@ -54,9 +54,10 @@ def report(
     Raises
     ------
     InputError
-        If the folder of the file isn't there, or ``groupby`` isn't a column; nothing is done then.
+        If the folder of the file does not exist or ``groupby`` is not a column; nothing is done
+        then.
     MissingKeyError
-        If nothing of that is there.
+        If there is no such result.
     PyscesError
         If jinja2 or matplotlib is not installed.
 

@@ -1,4 +1,4 @@
-"""Pictures of evidence and of engines, read back from what is drawn."""
+"""Plots of evidence and of engines, read back from what is drawn."""
 
 from __future__ import annotations
 

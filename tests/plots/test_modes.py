@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+import anndata
 import numpy as np
 import pandas as pd
 import pytest
@@ -54,8 +55,11 @@ def test_report_of_every_mode(inferred, tmp_path) -> None:
     expected = [f"Network of {group}" for group in groups] or ["Network"]
     assert sections(tmp_path / "report.html") == ["Data", *expected, "Parameters"]
     resampled = network_of(inferred).record.options["resampling"] is not None
-    images = (tmp_path / "report.html").read_text().count("<img ")
-    assert images == len(expected) * (3 if resampled else 2)  # graph, null and support
+    page = (tmp_path / "report.html").read_text()
+    assert page.count("<img ") == len(expected) * (3 if resampled else 2)  # graph, null and support
+    inferred.adata.write_h5ad(tmp_path / "run.h5ad")
+    pysces.report(anndata.read_h5ad(tmp_path / "run.h5ad"), tmp_path / "again.html")
+    assert (tmp_path / "again.html").read_text() == page
 
 
 def test_mi_null_draws_the_null_of_the_estimator(inferred) -> None:
