@@ -11,7 +11,7 @@ RUN pip wheel --no-cache-dir --no-deps --wheel-dir /wheels .
 
 FROM python:3.12-slim-bookworm AS cpu
 COPY --from=wheel /wheels /wheels
-RUN pip install --no-cache-dir "$(echo /wheels/*.whl)[dask,demo,parquet]"
+RUN pip install --no-cache-dir "$(echo /wheels/*.whl)[dask,demo,parquet,report]"
 # Caches of compiled kernels and of null distributions must be writable by any user
 RUN useradd --create-home pysces && mkdir /cache /data && chmod 1777 /cache /data
 ENV HOME=/home/pysces NUMBA_CACHE_DIR=/cache/numba PYSCES_CACHE_DIR=/cache/nulls MPLCONFIGDIR=/cache/matplotlib MPLBACKEND=Agg

@@ -21,6 +21,7 @@ DISTRIBUTION, OTHER = "pysces-grn", "pysces"
 OPTIONAL = {  # package: extra
     "matplotlib": "plot",
     "networkx": "plot",
+    "jinja2": "report",
     "igraph": "igraph",
     "mudata": "mudata",
     "scikit-learn": "samples",

@@ -25,7 +25,17 @@ MODULES = [
 
 
 # An example that names one of these runs where the package is installed.
-OPTIONAL = ("dask", "igraph", "matplotlib", "mudata", "networkx", "pyarrow", "scanpy", "sklearn")
+OPTIONAL = (
+    "dask",
+    "igraph",
+    "jinja2",
+    "matplotlib",
+    "mudata",
+    "networkx",
+    "pyarrow",
+    "scanpy",
+    "sklearn",
+)
 
 
 def _missing_package(example: doctest.DocTest) -> str | None:
@@ -71,6 +81,7 @@ def test_code_blocks_of_pages(page: Path, tmp_path, monkeypatch) -> None:
         pytest.skip("no Python on this page")
     pytest.importorskip("scanpy", reason="the pages work on scanpy's data")
     pytest.importorskip("matplotlib", reason="the pages draw pictures").use("Agg")
+    pytest.importorskip("jinja2", reason="a page writes a report")
     monkeypatch.chdir(tmp_path)
     names: dict[str, object] = {}
     with warnings.catch_warnings():

@@ -223,6 +223,7 @@ def test_a_regulator_that_leads_a_group_need_not_be_active_there(
 ) -> None:
     """The table lets it be seen, and the report calls only active regulators the most active."""
     pytest.importorskip("matplotlib", reason="matplotlib is not installed")
+    pytest.importorskip("jinja2", reason="jinja2 is not installed")
     inside = (adata.obs["kind"] == "one").to_numpy()
     rng = np.random.default_rng(0)
     scores = pd.DataFrame(rng.normal(size=(adata.n_obs, 3)), adata.obs_names, ["UP", "LOW", "X"])

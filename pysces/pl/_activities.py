@@ -20,11 +20,11 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
-def _means(
+def group_means(
     adata: AnnData, key: str, groupby: str, regulators: str | Sequence[str] | None, number: int
 ) -> pd.DataFrame:
     """Mean activity, regulators x groups."""
-    scores = _scores(adata, key, groupby, regulators)
+    scores = scores_of(adata, key, groupby, regulators)
     groups = scores.obs[groupby].astype(str)
     means = scores.to_df().groupby(groups.to_numpy()).mean().T
     if regulators is None:
@@ -33,7 +33,7 @@ def _means(
     return means.dropna(axis=0)
 
 
-def _scores(
+def scores_of(
     adata: AnnData, key: str, groupby: str, regulators: str | Sequence[str] | None
 ) -> AnnData:
     """Activities of these regulators in the cells that have a group."""
@@ -49,7 +49,7 @@ def _scores(
     return grouped[:, regulators].copy() if regulators is not None else grouped.copy()
 
 
-def _order(values: NDArray[np.float64]) -> tuple[list[int], dict[str, Any] | None]:
+def similarity_order(values: NDArray[np.float64]) -> tuple[list[int], dict[str, Any] | None]:
     """Rows ordered by a tree, and the tree; fewer than three rows stay as they are."""
     from scipy.cluster import hierarchy
 

@@ -1,4 +1,4 @@
-"""Labels of points that don't cover each other."""
+"""Labels of points that do not cover each other; axes shrunk to their room."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from matplotlib.text import Text
     from numpy.typing import NDArray
 
-# Directions in which a label may stand, the best readable first.
+# Directions from a point to its label, the most readable first.
 _DIRECTIONS = [(1, 0), (-1, 0), (0, 1), (0, -1), (0.7, 0.7), (0.7, -0.7), (-0.7, 0.7), (-0.7, -0.7)]
 _GAP = 1.0  # pixels at 72 per inch between two labels
 
@@ -27,8 +27,8 @@ def halo(width: float = 2.0) -> list[Any]:
 
 
 def settle(ax: Axes) -> None:
-    """Let the axes find their limits and the figure its layout, so that places are final."""
-    ax.get_xlim(), ax.get_ylim()  # matplotlib looks for limits when they're asked for
+    """Compute the limits of the axes and the layout of the figure, so that positions are final."""
+    ax.get_xlim(), ax.get_ylim()  # matplotlib looks for limits when they are asked for
     figure = ax.figure.canvas.figure
     if figure.get_layout_engine() is not None:
         figure.draw_without_rendering()
@@ -40,7 +40,7 @@ def fit(ax: Axes) -> None:
     """Shrink the axes until what stands around them is in their part of the figure.
 
     Layout engines do that themselves, as far as the figure allows. Without one (``plt.subplots()``)
-    long names, and what stands beside a picture, would be cut off or cover the neighbours.
+    long names, and what stands beside the axes, would be cut off or cover the neighbours.
     """
     figure: Any = ax.figure.canvas.figure
     grid = ax.get_subplotspec()
@@ -179,7 +179,7 @@ class _Crowd:
     large: float
 
     def cost(self, box: NDArray[np.float64], own: int) -> float:
-        """Infinite where a label can't stand, else the number of markers it covers."""
+        """Infinite where a label cannot stand, else the number of markers it covers."""
         if (box[:2] < self.frame[:2]).any() or (box[2:] > self.frame[2:]).any():
             return np.inf
         if overlaps(box, self.boxes).any():
@@ -200,7 +200,7 @@ def _free_place(
     centred: bool,
     rings: Sequence[float],
 ) -> tuple[NDArray[np.float64], bool] | None:
-    """Centre of the best free box (pixels) of one point, and whether it's far from the point."""
+    """Centre of the best free box (pixels) of one point, and whether it is far from the point."""
     point, radius = crowd.centres[number], crowd.radii[number]
     candidates = [(point, False)] if centred else []
     for ring in rings:

@@ -1,4 +1,4 @@
-"""Where the nodes of a graph go: each component by springs, components packed side by side."""
+"""Layout of a graph: each component by a spring layout, components packed side by side."""
 
 from __future__ import annotations
 
@@ -11,21 +11,29 @@ if TYPE_CHECKING:
 
 _ROOM = 0.45  # between components, where a node takes a unit square
 _FLATTEST = 0.5  # height of a component over its width, as far as it can be widened
-_STRETCH = 2.0  # at most: beyond that, lines would cross that don't
+_STRETCH = 2.0  # at most: beyond that, lines would cross that do not
 
 
 def layout(graph: Any, seed: int, aspect: float = 1.4) -> dict[str, NDArray[np.float64]]:
-    """A place for each node; the whole is about `aspect` times as wide as it's high."""
+    """A place for each node; the whole is about `aspect` times as wide as it is high."""
     import networkx as nx
 
     parts = sorted(nx.connected_components(graph), key=lambda part: (-len(part), min(part)))
-    drawn = [_component(graph.subgraph(sorted(part)), seed) for part in parts]
+    drawn = [_component(_subgraph(graph, sorted(part)), seed) for part in parts]
     sizes = np.array([_extent(places) + 2 * _ROOM for places in drawn]).reshape(-1, 2)
     place: dict[str, NDArray[np.float64]] = {}
     for places, corner in zip(drawn, pack(sizes, aspect), strict=True):
         low = np.min(list(places.values()), axis=0)
         place |= {node: at - low + corner + _ROOM for node, at in places.items()}
     return place
+
+
+def _subgraph(graph: Any, nodes: list[str]) -> Any:
+    """Some nodes in this order (`Graph.subgraph` has that of a set, which differs by process)."""
+    part = graph.__class__()
+    part.add_nodes_from(nodes)
+    part.add_edges_from(graph.edges(nodes))
+    return part
 
 
 def _component(graph: Any, seed: int) -> dict[str, NDArray[np.float64]]:
@@ -45,7 +53,7 @@ def _component(graph: Any, seed: int) -> dict[str, NDArray[np.float64]]:
     if axes.shape == (2, 2):
         values = values @ axes.T
     width, height = np.maximum(np.ptp(values, axis=0), 1e-3)
-    # A chain of regulons would leave most of the picture empty and its names no room.
+    # A chain of regulons would leave most of the plot empty and its names no room.
     stretch = np.clip(_FLATTEST * width / height, 1.0, _STRETCH)
     values[:, 1] *= stretch
     height *= stretch

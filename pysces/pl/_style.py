@@ -1,11 +1,13 @@
-"""What all pictures share: colours, axes, names short enough to print, sources of networks."""
+"""Shared by all plots: colours, axes, short names, and the network or genes to draw."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pandas as pd
 
+from pysces._messages import listed
 from pysces.errors import InputError, PyscesError
 from pysces.network import Network
 
@@ -14,10 +16,11 @@ if TYPE_CHECKING:
 
     from anndata import AnnData
     from matplotlib.axes import Axes
+    from numpy.typing import NDArray
 
     from pysces._keys import ActivityResult, MastersResult
 
-# Told apart with any kind of colour vision: red and blue of ColorBrewer's RdBu, and the palette
+# Distinct with any kind of colour vision: red and blue of ColorBrewer's RdBu, and the palette
 # of Okabe and Ito (2008).
 UP, DOWN = "#b2182b", "#2166ac"
 INK, FAINT, PALE = "#222222", "#8a8a8a", "#d9d9d9"
@@ -36,21 +39,39 @@ LONGEST_NAME = 18
 
 
 def axes_of(ax: Axes | None, width: float, height: float) -> Axes:
-    """The axes given, or new ones in a figure of this size (inches)."""
-    if ax is not None:
-        return ax
+    """The axes given, or new ones in a figure of this size (inches).
+
+    Raises
+    ------
+    InputError
+        If `ax` is not an Axes with straight axes.
+    PyscesError
+        If matplotlib is not installed.
+    """
     try:
         from matplotlib import pyplot
+        from matplotlib.axes import Axes
     except ImportError as error:
         raise PyscesError(
-            f"Pictures need the package matplotlib ({error}). "
+            f"Plots need the package matplotlib ({error}). "
             "Install it with: pip install 'pysces-grn[plot]'."
         ) from error
-    return pyplot.figure(figsize=(width, height), layout="constrained").add_subplot()
+    if ax is None:
+        return pyplot.figure(figsize=(width, height), layout="constrained").add_subplot()
+    if not isinstance(ax, Axes):
+        raise InputError(
+            f"ax must be an Axes of matplotlib. Got {type(ax).__name__}. "
+            "Of several, as plt.subplots(2, 2) returns them, pass one."
+        )
+    if ax.name != "rectilinear":
+        raise InputError(
+            f"ax must have straight axes in two dimensions. Got the projection {ax.name!r}."
+        )
+    return ax
 
 
 def label(name: object, longest: int = LONGEST_NAME) -> str:
-    """A name on one line, its middle left out if it's long, never read as a formula.
+    """A name on one line, its middle left out if it is long, never read as a formula.
 
     Examples
     --------
@@ -100,8 +121,30 @@ def network_of_run(
     return network_of(adata if isinstance(used, str) else used, str(used), own)
 
 
+def pair_of(genes: pd.Index, regulator: Any, target: Any) -> NDArray[np.intp]:
+    """Positions of two genes.
+
+    Raises
+    ------
+    InputError
+        If one is not a name or not there, or both are the same gene.
+    """
+    for parameter, name in (("regulator", regulator), ("target", target)):
+        if not isinstance(name, str):
+            raise InputError(
+                f"The {parameter!r} parameter must be the name of one gene. Got {name!r:.80}."
+            )
+    places = genes.get_indexer(pd.Index([regulator, target]))
+    if (places < 0).any():
+        absent = [n for n, at in zip((regulator, target), places, strict=True) if at < 0]
+        raise InputError(f"Not among the genes: {listed(absent)}. Genes: {listed(genes)}.")
+    if regulator == target:
+        raise InputError(f"Regulator and target are both {regulator!r}. Pass two genes.")
+    return places
+
+
 def names_of(names: str | Iterable[str]) -> list[str]:
-    """Names, also where one is passed as it is, as to Scanpy's pictures.
+    """Names as a list, also where a single one is passed, as in Scanpy's plots.
 
     >>> names_of("MYC"), names_of(("MYC", "SPI1"))
     (['MYC'], ['MYC', 'SPI1'])

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from pysces.pl._activities import group_means, scores_of, similarity_order
 from pysces.pl._labels import fit, settle
 from pysces.pl._style import DIVERGING, FAINT, PALE, axes_of, label
 
@@ -14,7 +15,6 @@ if TYPE_CHECKING:
 
     from anndata import AnnData
     from matplotlib.axes import Axes
-from pysces.pl._activities import _means, _order, _scores
 
 _DOT = 190.0  # area of the largest dot, square points
 
@@ -41,11 +41,11 @@ def activity_dotplot(
     groupby
         Column of ``adata.obs``.
     regulators
-        Which; by default those that differ most between the groups.
+        Regulators to draw; by default those that differ most between the groups.
     key
-        Where the activities are.
+        Key of the activities.
     n_regulators
-        How many, where they aren't named.
+        Number of regulators to draw, unless they are named.
     active
         Size of the NES from which on a regulator counts as active or repressed in a cell.
     ax
@@ -61,9 +61,9 @@ def activity_dotplot(
     MissingKeyError
         If there is no activity under the key.
     InputError
-        If the column, or a regulator named, isn't there.
+        If the column or a named regulator is not there.
     PyscesError
-        If matplotlib isn't installed.
+        If matplotlib is not installed.
 
     Examples
     --------
@@ -77,9 +77,10 @@ def activity_dotplot(
     >>> [text.get_text() for text in ax.get_yticklabels()]
     ['control', 'treated']
     """
-    means = _means(adata, key, groupby, regulators, n_regulators)
-    means = means.iloc[_order(means.to_numpy())[0], _order(means.to_numpy().T)[0]].T
-    scores = _scores(adata, key, groupby, list(means.columns))
+    means = group_means(adata, key, groupby, regulators, n_regulators)
+    values = means.to_numpy()
+    means = means.iloc[similarity_order(values)[0], similarity_order(values.T)[0]].T
+    scores = scores_of(adata, key, groupby, list(means.columns))
     groups = scores.obs[groupby].astype(str).to_numpy()
     share = (scores.to_df().abs() > active).groupby(groups).mean().loc[means.index]
     ax = axes_of(ax, 4.8 + 0.32 * means.shape[1], max(4.4, 1.6 + 0.34 * len(means)))
@@ -108,7 +109,7 @@ def activity_dotplot(
     _size_legend(ax, _DOT, active)
     settle(ax)
     fit(ax)
-    # Where the cells of the table are small, so are the dots: they mustn't touch.
+    # Where the cells of the table are small, so are the dots: they must not touch.
     side = 72 / ax.figure.dpi * min(ax.bbox.width / means.shape[1], ax.bbox.height / len(means))
     largest_dot = min(_DOT, np.pi / 4 * (0.9 * side) ** 2)
     dots.set_sizes(largest_dot * share.to_numpy().ravel())

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from pysces.pl._activities import group_means, similarity_order
 from pysces.pl._labels import fit, settle
 from pysces.pl._style import DIVERGING, INK, axes_of, label
 
@@ -14,7 +15,6 @@ if TYPE_CHECKING:
 
     from anndata import AnnData
     from matplotlib.axes import Axes
-from pysces.pl._activities import _means, _order
 
 
 def activity_heatmap(
@@ -35,11 +35,11 @@ def activity_heatmap(
     groupby
         Column of ``adata.obs``.
     regulators
-        Which; by default those that differ most between the groups.
+        Regulators to draw; by default those that differ most between the groups.
     key
-        Where the activities are.
+        Key of the activities.
     n_regulators
-        How many, where they aren't named.
+        Number of regulators to draw, unless they are named.
     ax
         Axes to draw on; new ones by default.
 
@@ -53,9 +53,9 @@ def activity_heatmap(
     MissingKeyError
         If there is no activity under the key.
     InputError
-        If the column, or a regulator named, isn't there.
+        If the column or a named regulator is not there.
     PyscesError
-        If matplotlib isn't installed.
+        If matplotlib is not installed.
 
     Examples
     --------
@@ -69,10 +69,10 @@ def activity_heatmap(
     >>> [text.get_text() for text in ax.get_xticklabels()]
     ['control', 'treated']
     """
-    means = _means(adata, key, groupby, regulators, n_regulators)
+    means = group_means(adata, key, groupby, regulators, n_regulators)
     ax = axes_of(ax, max(5.0, 2.6 + 0.42 * means.shape[1]), max(4.4, 1.8 + 0.24 * len(means)))
-    rows, row_tree = _order(means.to_numpy())
-    columns, column_tree = _order(means.to_numpy().T)
+    rows, row_tree = similarity_order(means.to_numpy())
+    columns, column_tree = similarity_order(means.to_numpy().T)
     means = means.iloc[rows, columns]
     largest = float(np.abs(means.to_numpy()).max(initial=0.0)) or 1.0
     image = ax.imshow(means, cmap=DIVERGING, vmin=-largest, vmax=largest, aspect="auto")

@@ -6,13 +6,13 @@ import warnings
 from typing import TYPE_CHECKING, Any
 
 from pysces.errors import PyscesError
+from pysces.pl._activities import scores_of
 from pysces.pl._labels import fit
 from pysces.pl._style import INK, axes_of, clean, label
 
 if TYPE_CHECKING:
     from anndata import AnnData
     from matplotlib.axes import Axes
-from pysces.pl._activities import _scores
 
 
 def activity_violin(
@@ -31,11 +31,11 @@ def activity_violin(
     adata
         What `pysces.run_viper` ran on.
     regulator
-        Whose activity.
+        Name of the regulator.
     groupby
         Column of ``adata.obs``.
     key
-        Where the activities are.
+        Key of the activities.
     ax
         Axes to draw on; new ones by default.
     options
@@ -50,9 +50,9 @@ def activity_violin(
     MissingKeyError
         If there is no activity under the key.
     InputError
-        If the column, or a regulator named, isn't there.
+        If the column or a named regulator is not there.
     PyscesError
-        If matplotlib or scanpy isn't installed.
+        If matplotlib or scanpy is not installed.
 
     Examples
     --------
@@ -66,7 +66,7 @@ def activity_violin(
     >>> ax.get_title()
     'gene0'
     """
-    scores = _for_scanpy(_scores(adata, key, groupby, [regulator]), groupby)
+    scores = _for_scanpy(scores_of(adata, key, groupby, [regulator]), groupby)
     groups = scores.obs[groupby].cat.categories
     ax = axes_of(ax, max(4.5, 2.0 + 0.5 * len(groups)), 4.0)
     given = {"stripplot": False, "inner": "quartile", "cut": 0, "linewidth": 0.8} | options
@@ -87,7 +87,7 @@ def _scanpy() -> Any:
         import scanpy
     except ImportError as error:
         raise PyscesError(
-            f"This picture needs scanpy ({error}). "
+            f"The violin plot needs scanpy ({error}). "
             "Install it with: pip install 'pysces-grn[scanpy]'."
         ) from error
     return scanpy

@@ -20,11 +20,13 @@ from pysces.pl._style import (
     axes_of,
     label,
     names_of,
+    network_of,
 )
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from anndata import AnnData
     from matplotlib.axes import Axes
 
     from pysces.network import Network
@@ -32,27 +34,33 @@ if TYPE_CHECKING:
 
 def barcode(
     signature: pd.Series[float],
-    network: Network,
+    network: Network | pd.DataFrame | AnnData,
     regulators: str | Sequence[str] | None = None,
     *,
     scores: pd.Series[float] | None = None,
     n_regulators: int = 10,
+    key: str = "aracne",
+    group: str | None = None,
     ax: Axes | None = None,
 ) -> Axes:
-    """Draw where the targets of regulators lie in a signature, one row a regulator.
+    """Draw where the targets of regulators lie in a signature, one row per regulator.
 
     Parameters
     ----------
     signature
-        Value of each gene; NaN is left out.
+        Value of each gene; genes without one (NaN) are left out.
     network
-        Whose regulons to draw.
+        A network, a table of its edges, or an AnnData that has one.
     regulators
-        Which, from top to bottom; by default those of the largest scores (or most targets).
+        Regulators from top to bottom; by default those of the largest scores (or most targets).
     scores
         NES of each regulator, written at the right.
     n_regulators
-        How many, where they aren't named.
+        Number of regulators to draw, unless they are named.
+    key
+        Key of the network in ``adata.uns``.
+    group
+        Group whose network to draw, if the run had ``groupby=``.
     ax
         Axes to draw on; new ones by default.
 
@@ -65,7 +73,7 @@ def barcode(
     Raises
     ------
     InputError
-        If genes of the signature repeat, or a regulator isn't in the network.
+        If genes of the signature repeat, or a regulator is not in the network.
 
     Examples
     --------
@@ -81,6 +89,7 @@ def barcode(
     values = signature.dropna().sort_values(kind="stable")
     if not values.index.is_unique:
         raise InputError("The genes of the signature repeat. Make their names unique.")
+    network = network_of(network, key, group)
     names = _regulators(network, regulators, scores, n_regulators)
     ax = axes_of(ax, 8, 1.4 + 0.42 * len(names))
     # One axis for all: ranks run from 0 to 1, and the scores stand beyond.
@@ -116,7 +125,7 @@ def _regulators(
     scores: pd.Series[float] | None,
     n_regulators: int,
 ) -> list[str]:
-    """Rows of the picture: as asked for, else by score, the most active on top."""
+    """Regulators from top to bottom: those asked for, else by score, the most active first."""
     known = set(network.regulators)
     if regulators is not None:
         regulators = names_of(regulators)

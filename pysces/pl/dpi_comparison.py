@@ -40,9 +40,9 @@ def dpi_comparison(
     genes
         Genes to draw; by default those of the strongest triangles that lost an edge.
     n_genes
-        How many, where they aren't named.
+        Number of genes to draw, unless they are named.
     seed
-        Of the layout.
+        Seed of the layout.
     ax
         Axes to draw on; new ones by default.
 
@@ -55,7 +55,7 @@ def dpi_comparison(
     Raises
     ------
     InputError
-        If a gene isn't in the tables, or there is no edge to draw.
+        If a gene is not in the tables, or there is no edge to draw.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""The edge of two genes as the copula estimator sees it: their scores and the fitted curve."""
+"""Scores of two genes in the copula estimator, with the fitted curve."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from pysces.aracne._correlation import spearman
 from pysces.data._depth import COUNTS, counts_of, known_of, known_of_arrays
 from pysces.data._expression import Expression, constant_genes
 from pysces.errors import InputError
-from pysces.pl._style import FAINT, INK, VERMILION, axes_of, clean, label
+from pysces.pl._style import FAINT, INK, VERMILION, axes_of, clean, label, pair_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -30,7 +30,7 @@ _STEPS = 200  # of the curve
 
 @dataclass(frozen=True, eq=False)
 class Pair:
-    """Two genes as the estimator sees them.
+    """Scores of two genes and their mutual information.
 
     Attributes
     ----------
@@ -114,7 +114,8 @@ def edge_copula(
     Raises
     ------
     InputError
-        If a gene is not there or is constant, or an argument is not known.
+        If a gene is not there or is constant, both genes are the same, or an argument is not
+        known.
 
     References
     ----------
@@ -137,11 +138,8 @@ def edge_copula(
             raise InputError("layer= is for an AnnData. Pass the values themselves.")
         data = Expression.from_matrix(expression)
         known = known_of_arrays(data.n_samples, size_factors, batch_key)
-    absent = [name for name in (regulator, target) if name not in data.genes]
-    if absent:
-        raise InputError(f"Not among the genes: {listed(absent)}. Genes: {listed(data.genes)}.")
+    places = pair_of(data.genes, regulator, target)
     constant = constant_genes(data)
-    places = data.genes.get_indexer(pd.Index([regulator, target]))
     if constant[places].any():
         flat = [name for name, at in zip((regulator, target), places, strict=True) if constant[at]]
         raise InputError(f"Constant over the samples: {listed(flat)}. Draw genes that vary.")

@@ -1,4 +1,4 @@
-"""How the mutual information of one edge comes about."""
+"""Ranks of two genes, with the adaptive partition that gives their mutual information."""
 
 from __future__ import annotations
 
@@ -6,16 +6,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
 
-from pysces._messages import listed
 from pysces.aracne._candidates import RankCandidates
 from pysces.aracne._estimators import Adaptive
 from pysces.aracne._partition import Partition, partition, to_nats
 from pysces.data._expression import Expression
 from pysces.dispatch import operations as ops
-from pysces.errors import InputError
-from pysces.pl._style import DIVERGING, INK, axes_of, label
+from pysces.pl._style import DIVERGING, INK, axes_of, label, pair_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -45,7 +42,7 @@ def edge_partition(
     seed: int = 0,
     ax: Axes | None = None,
 ) -> Axes:
-    """Draw two genes by their ranks, and the adaptive partition that measures their information.
+    """Draw the ranks of two genes, with the partition that gives their mutual information.
 
     Parameters
     ----------
@@ -58,7 +55,7 @@ def edge_partition(
     estimator
         ``"adaptive"`` or ``"adaptive-dyadic"``.
     seed
-        Of the order of ties, as in `pysces.run_aracne`.
+        Seed of the order of ties, as in `pysces.run_aracne`.
     ax
         Axes to draw on; new ones by default.
 
@@ -71,7 +68,7 @@ def edge_partition(
     Raises
     ------
     InputError
-        If a gene isn't there, or the estimator has no partition.
+        If a gene is not there, both genes are the same, or the estimator has no partition.
 
     Examples
     --------
@@ -84,10 +81,7 @@ def edge_partition(
         data = Expression.from_anndata(expression, layer=layer)
     else:
         data = Expression.from_matrix(expression)
-    places = data.genes.get_indexer(pd.Index([regulator, target]))
-    if (places < 0).any():
-        absent = [n for n, at in zip((regulator, target), places, strict=True) if at < 0]
-        raise InputError(f"Not among the genes: {listed(absent)}. Genes: {listed(data.genes)}.")
+    places = pair_of(data.genes, regulator, target)
     x, y = _ranks(data, places, estimator, seed)
     table = partition(estimator, len(x))
     leaves = leaves_of(x, y, table)

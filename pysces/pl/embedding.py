@@ -37,8 +37,8 @@ def embedding(
 ) -> Axes:
     """Draw the regulators in two components of an embedding.
 
-    Directions tell more than distances: regulators in the same direction from the cross act alike,
-    those in opposite directions against each other (as far as these two components go).
+    Compare directions rather than distances: regulators in the same direction from the origin act
+    alike, those in opposite directions against each other (in these two components).
 
     Parameters
     ----------
@@ -50,27 +50,28 @@ def embedding(
     components
         Which two, counted from 1.
     regulators
-        Whom to name; by default those farthest from the origin.
+        Regulators to name; by default those farthest from the origin.
     n_labels
-        How many are named, where they aren't listed, as far as there is room.
+        Number of regulators to name, unless they are listed, as far as there is room.
     targets
         Draw the other genes of the network too, as small dots.
     key
-        Where the embedding is.
+        Key of the embedding.
     ax
         Axes to draw on; new ones by default.
 
     Returns
     -------
     matplotlib.axes.Axes
-        One point a regulator, larger for more targets. Grey: no value. Both axes have one scale.
+        One point per regulator, larger for more targets. Grey: no value. Both axes have the same
+        scale.
 
     Raises
     ------
     MissingKeyError
         If there is no embedding under the key.
     InputError
-        If a component, a regulator or a column isn't there.
+        If a component, a regulator or a column is not there.
 
     Examples
     --------

@@ -37,7 +37,7 @@ def engine_agreement(
     -------
     matplotlib.axes.Axes
         Kernels x engines with the largest difference: green agrees, orange differs (and says so),
-        grey wasn't run.
+        grey was not run.
 
     Examples
     --------
@@ -92,12 +92,13 @@ def benchmark_scaling(
     by: str = "program",
     ax: Axes | None = None,
 ) -> Axes:
-    """Draw how time (or memory) grows with the size of the data, one line a program.
+    """Draw how time (or memory) grows with the size of the data, one line per program.
 
     Parameters
     ----------
     table
-        One row a run; repeated runs of a size become their median with a bar from least to most.
+        One row per run; repeated runs of a size become their median, with a bar from least to
+        greatest.
     x, y, by
         Columns: the size, what was measured, and what the lines are.
     ax
@@ -111,7 +112,7 @@ def benchmark_scaling(
     Raises
     ------
     InputError
-        If the table lacks a column, or a size or measurement isn't positive.
+        If the table lacks a column, or a size or measurement is not positive.
 
     Examples
     --------

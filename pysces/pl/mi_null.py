@@ -41,26 +41,26 @@ def mi_null(
     mi
         Mutual information of all pairs (`pysces.mutual_information`), to draw that too.
     null
-        Mutual information of independent pairs, nats; by default what the run compared with, from
-        its cache (or simulated anew).
+        Mutual information of independent pairs, nats; by default the null distribution of the run,
+        from the cache (or simulated again).
     key
-        Where the network is in ``adata.uns``.
+        Key of the network in ``adata.uns``.
     group
-        Whose network, where the run had ``groupby=``.
+        Group whose network to draw, if the run had ``groupby=``.
     ax
         Axes to draw on; new ones by default.
 
     Returns
     -------
     matplotlib.axes.Axes
-        Share of pairs with at least so much mutual information, all samples; the scale of the
-        mutual information is that of its square root. With resampling a dotted line marks the
-        threshold within one resample, which has fewer samples.
+        Share of pairs with at least that mutual information, from all samples, on a square-root
+        scale. With resampling a dotted line marks the threshold within one resample, which has
+        fewer samples.
 
     Raises
     ------
     InputError
-        If the network doesn't record how it was made and ``null`` isn't given.
+        If the network does not record how it was made and ``null`` is not given.
 
     Examples
     --------

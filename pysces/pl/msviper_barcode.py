@@ -5,10 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pysces._keys import MastersResult, read
-from pysces.pl._style import (
-    label,
-    network_of_run,
-)
+from pysces.pl._style import label, network_of_run
+from pysces.pl.barcode import barcode
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -18,7 +16,6 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
     from pysces.network import Network
-from pysces.pl.barcode import barcode
 
 
 def msviper_barcode(
@@ -38,13 +35,13 @@ def msviper_barcode(
     adata
         What `pysces.run_msviper` ran on.
     regulators
-        Which, from top to bottom; by default the first ones of the results.
+        Regulators from top to bottom; by default the first ones of the results.
     key
-        Its ``key_added``.
+        Key of its result (``key_added``).
     network
         The network that it used, or its key; ``None`` for the one of the run.
     group
-        Whose network, where it is one of several groups.
+        Group whose network to draw, if it is not that of the run (``network_group``).
     n_regulators, ax
         As in `pysces.pl.barcode`.
 
@@ -57,7 +54,7 @@ def msviper_barcode(
     MissingKeyError
         If there are no master regulators under the key, or their network is gone.
     InputError
-        If a regulator isn't in the network.
+        If a regulator is not in the network.
 
     Examples
     --------

@@ -54,15 +54,15 @@ def network_graph(
     regulators
         Regulators to draw; by default those with the most targets.
     n_regulators
-        How many, where they aren't named.
+        Number of regulators to draw, unless they are named.
     n_targets
-        Strongest targets of each.
+        Number of strongest targets of each.
     key
-        Where the network is in ``adata.uns``.
+        Key of the network in ``adata.uns``.
     group
-        Whose network, where the run had ``groupby=``.
+        Group whose network to draw, if the run had ``groupby=``.
     seed
-        Of the layout.
+        Seed of the layout.
     ax
         Axes to draw on; new ones by default.
 
@@ -75,11 +75,11 @@ def network_graph(
     Raises
     ------
     InputError
-        If a regulator isn't in the network.
+        If a regulator is not in the network.
     MissingKeyError
         If the AnnData has no network under the key.
     PyscesError
-        If matplotlib or networkx isn't installed.
+        If matplotlib or networkx is not installed.
 
     Examples
     --------
@@ -142,7 +142,7 @@ def graph_of(edges: pd.DataFrame) -> Any:
         import networkx as nx
     except ImportError as error:
         raise PyscesError(
-            f"Pictures of networks need the package networkx ({error}). "
+            f"Plots of networks need the package networkx ({error}). "
             "Install it with: pip install 'pysces-grn[plot]'."
         ) from error
     graph = nx.Graph()
@@ -162,7 +162,7 @@ def _height_of(place: dict[str, NDArray[np.float64]], width: float) -> float:
 
 def aspect_of(ax: Axes) -> float:
     """Width of the axes over their height."""
-    settle(ax)
+    settle(axes_of(ax, 0, 0))
     return max(0.2, ax.bbox.width / max(1.0, ax.bbox.height))
 
 

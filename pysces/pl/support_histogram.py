@@ -40,11 +40,11 @@ def support_histogram(
         default those of the run record (``support_counts``, ``decoy_support_counts``), where
         it has them.
     decoys_per_regulator
-        By it the counts of decoys are divided; by default that of the run record.
+        Divisor of the counts of decoys; by default that of the run record.
     key
-        Where the network is in ``adata.uns``.
+        Key of the network in ``adata.uns``.
     group
-        Whose network, where the run had ``groupby=``.
+        Group whose network to draw, if the run had ``groupby=``.
     ax
         Axes to draw on; new ones by default.
 

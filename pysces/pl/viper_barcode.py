@@ -10,10 +10,8 @@ import pandas as pd
 from pysces._keys import ActivityResult, SignatureResult, read
 from pysces._messages import listed
 from pysces.errors import InputError
-from pysces.pl._style import (
-    label,
-    network_of_run,
-)
+from pysces.pl._style import label, network_of_run
+from pysces.pl.barcode import barcode
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -21,8 +19,8 @@ if TYPE_CHECKING:
     from anndata import AnnData
     from matplotlib.axes import Axes
 
+    from pysces._record import RunRecord
     from pysces.network import Network
-from pysces.pl.barcode import barcode
 
 
 def viper_barcode(
@@ -46,15 +44,16 @@ def viper_barcode(
     cell
         Name of the cell.
     regulators
-        Which, from top to bottom; by default those of the largest activities of either sign.
+        Regulators from top to bottom; by default those of the largest activities of either sign.
     key
-        Where the activities are.
+        Key of the activities.
     layer
-        Where the signature is.
+        Layer of the signature.
     network
         The network used, or its key; ``None`` for the one of the run.
     group
-        Whose network, where it is one of several groups.
+        Whose network, where there are several; by default that of the cell's group, if the run
+        scored each cell by the network of its group.
     n_regulators, ax
         As in `pysces.pl.barcode`.
 
@@ -65,9 +64,9 @@ def viper_barcode(
     Raises
     ------
     MissingKeyError
-        If the activities, the signature or the network isn't there.
+        If the activities, the signature or the network is not there.
     InputError
-        If the cell, or a regulator named, isn't there.
+        If the cell or a named regulator is not there.
 
     Examples
     --------
@@ -83,13 +82,24 @@ def viper_barcode(
     found = read(ActivityResult, adata, key)
     layers = read(SignatureResult, adata, layer).values
     if cell not in adata.obs_names:
-        raise InputError(f"{cell!r} isn't a cell. Cells: {listed(adata.obs_names, most=3)}.")
+        raise InputError(f"{cell!r} is not a cell. Cells: {listed(adata.obs_names, most=3)}.")
     row = adata.obs_names.get_loc(cell)
     values = layers[[row]]
     values = values.toarray() if hasattr(values, "toarray") else np.asarray(values)
     signature = pd.Series(values.ravel(), index=adata.var_names.astype(str))
     scores = found.nes.iloc[row]
+    if group is None and network is None:
+        group = _own_group(adata, cell, found.record)
     network = network_of_run(adata, found, network, group)
     ax = barcode(signature, network, regulators, scores=scores, n_regulators=n_regulators, ax=ax)
     ax.set_title(f"cell {label(cell, 40)}", fontsize=11)
     return ax
+
+
+def _own_group(adata: AnnData, cell: str, record: RunRecord) -> str | None:
+    """The group whose network the run used for a cell; None if it used one for all."""
+    column, networks = record.options.get("groupby"), list(record.facts.get("networks", ()))
+    if column not in adata.obs or len(networks) < 2:
+        return None
+    own = str(adata.obs.at[cell, column])
+    return own if own in networks else None

@@ -77,7 +77,7 @@ def volcano(
         ax.scatter(x[chosen], height[chosen], c=colors[chosen], marker=marker, **sized)
     ax.axvline(0.0, color=FAINT, linewidth=0.6, zorder=0)
     if significant.any():
-        # The line lies between the last significant p-value and the first that isn't.
+        # The line lies between the last significant p-value and the first that is not.
         limit = height[significant].min()
         limit = (limit + height[~significant & (height < limit)].max(initial=0.0)) / 2
         ax.axhline(limit, color=FAINT, linewidth=0.8, linestyle=(0, (4, 2)), zorder=0)
@@ -122,7 +122,7 @@ def _checked(
             raise InputError(f"The table has several groups: {listed(groups)}. Pass group=.")
         if group is not None:
             if group not in groups:
-                raise InputError(f"{group!r} isn't a group of the table. Groups: {listed(groups)}.")
+                raise InputError(f"The table has no group {group!r}. Groups: {listed(groups)}.")
             table = table[table["group"].astype(str) == group]
     return table.dropna(subset=["pvalue", "qvalue", effect]).reset_index(drop=True), effect
 

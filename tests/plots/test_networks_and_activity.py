@@ -1,6 +1,10 @@
-"""Pictures of networks and activities, read back from what is drawn."""
+"""Plots of networks and activities, read back from what is drawn."""
 
 from __future__ import annotations
+
+import os
+import subprocess
+import sys
 
 import anndata
 import numpy as np
@@ -117,6 +121,22 @@ def test_dpi_comparison_draws_removed_edges_dotted() -> None:
         pysces.pl.dpi_comparison(before, before)
 
 
+def test_layouts_do_not_depend_on_the_hash_seed() -> None:
+    code = (
+        "import networkx, pysces.pl._layout as l; g = networkx.Graph();"
+        "g.add_edges_from((f'hub{i % 3}', f'gene{i}') for i in range(30));"
+        "print([(n, at.round(6).tolist()) for n, at in l.layout(g, 0).items()])"
+    )
+    found = {
+        subprocess.run(
+            [sys.executable, "-c", code], check=True, capture_output=True,
+            env=os.environ | {"PYTHONHASHSEED": seed},
+        ).stdout
+        for seed in ("1", "2")
+    }  # fmt: skip
+    assert len(found) == 1
+
+
 # --- activity -----------------------------------------------------------------------------------
 
 
@@ -148,7 +168,7 @@ def test_barcodes_say_what_to_run_first(adata) -> None:
         pysces.pl.msviper_barcode(adata, key="other")
     with pytest.raises(MissingKeyError, match="compute_signature"):
         pysces.pl.viper_barcode(adata, "cell0", layer="other")
-    with pytest.raises(InputError, match="isn't a cell"):
+    with pytest.raises(InputError, match="is not a cell"):
         pysces.pl.viper_barcode(adata, "nobody")
 
 

@@ -1,4 +1,4 @@
-"""Every picture: on the axes given, nothing altered, not blank, all text readable."""
+"""Every plot: on the axes given, nothing altered, not blank, all text readable."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def timings() -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-PICTURES = {
+PLOTS = {
     "network_graph": lambda a, ax: pysces.pl.network_graph(a, ax=ax),
     "dpi_comparison": lambda a, ax: pysces.pl.dpi_comparison(*two_networks(a), ax=ax),
     "barcode": lambda a, ax: pysces.pl.barcode(a.to_df().iloc[0], network(a), ax=ax),
@@ -83,14 +83,14 @@ PICTURES = {
 def draw(name: str, adata, ax=None):
     if name == "activity_violin":
         pytest.importorskip("scanpy")
-    return PICTURES[name](adata, ax)
+    return PLOTS[name](adata, ax)
 
 
-# --- what holds for every picture ---------------------------------------------------------------
+# --- what holds for every plot ---------------------------------------------------------------
 
 
-def test_every_picture_is_tested() -> None:
-    assert set(PICTURES) == set(pysces.pl.__all__)
+def test_every_plot_is_tested() -> None:
+    assert set(PLOTS) == set(pysces.pl.__all__)
 
 
 def drawn_texts(figure, monkeypatch) -> list[Text]:
@@ -125,7 +125,7 @@ def faults_of_text(figure, texts: list[Text]) -> list[str]:
     return faults
 
 
-@pytest.mark.parametrize("name", PICTURES)
+@pytest.mark.parametrize("name", PLOTS)
 def test_draws_on_the_axes_given_and_changes_nothing_else(name, adata, monkeypatch) -> None:
     before = adata.copy()
     figure = pyplot.figure(figsize=(9, 6), layout="constrained")
@@ -138,7 +138,7 @@ def test_draws_on_the_axes_given_and_changes_nothing_else(name, adata, monkeypat
     assert faults_of_text(figure, drawn_texts(figure, monkeypatch)) == []
 
 
-@pytest.mark.parametrize("name", PICTURES)
+@pytest.mark.parametrize("name", PLOTS)
 def test_makes_axes_of_its_own_in_which_all_text_fits(name, adata, monkeypatch) -> None:
     ax = draw(name, adata)
     assert isinstance(ax, matplotlib.axes.Axes)
@@ -146,7 +146,7 @@ def test_makes_axes_of_its_own_in_which_all_text_fits(name, adata, monkeypatch) 
     assert faults_of_text(ax.figure, drawn_texts(ax.figure, monkeypatch)) == []
 
 
-@pytest.mark.parametrize("name", PICTURES)
+@pytest.mark.parametrize("name", PLOTS)
 def test_fits_axes_that_no_layout_engine_cares_for(name, adata, monkeypatch) -> None:
     """``plt.subplots()`` as people type it: nothing is cut off."""
     figure, ax = pyplot.subplots()
@@ -169,7 +169,7 @@ def test_stays_in_its_part_of_a_figure(name, adata, monkeypatch) -> None:
 
 
 def test_one_name_needs_no_list_and_a_table_is_a_network(adata) -> None:
-    """As Scanpy's pictures take them."""
+    """As Scanpy's plots take them."""
     pl, table = pysces.pl, adata.uns["aracne"]["network"]
     assert pl.network_graph(table, "MYC").get_title().startswith("1 regulon,")
     for ax in (
@@ -187,6 +187,17 @@ def test_one_name_needs_no_list_and_a_table_is_a_network(adata) -> None:
     for wrong in (table["mi"].to_numpy(), "network.tsv", None):
         with pytest.raises(pysces.InputError, match="Expected an AnnData, got"):
             pl.network_graph(wrong)
+
+
+@pytest.mark.parametrize("name", PLOTS)
+def test_refuses_what_is_not_an_axes(name, adata) -> None:
+    figure, axes = pyplot.subplots(1, 2)
+    for wrong in ([axes[0]], axes, figure, "ax", 0):
+        with pytest.raises(pysces.InputError, match="must be an Axes of matplotlib"):
+            draw(name, adata, wrong)
+    for projection in ("polar", "3d"):
+        with pytest.raises(pysces.InputError, match=f"Got the projection '{projection}'"):
+            draw(name, adata, pyplot.figure().add_subplot(projection=projection))
 
 
 def test_faults_of_text_are_seen(monkeypatch) -> None:

@@ -1,4 +1,4 @@
-"""What a reader of a report should know about the data."""
+"""Checks of the data for a report."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def _names(adata: AnnData) -> Iterator[tuple[bool, str]]:
         if len(repeated):
             yield False, f"{len(repeated)} {what} names repeat: {listed(repeated, 5)}."
         else:
-            yield True, f"All {len(names):,} {what} names differ."
+            yield True, f"All {len(names):,} {what} names are unique."
 
 
 def _size(adata: AnnData, key: str) -> Iterator[tuple[bool, str]]:
@@ -53,7 +53,7 @@ def _size(adata: AnnData, key: str) -> Iterator[tuple[bool, str]]:
         )
     constant = int(facts.get("n_constant_genes", 0))
     if constant:
-        yield False, f"{constant:,} genes don't vary and were left out of the network."
+        yield False, f"{constant:,} genes do not vary and were left out of the network."
     if "n_samples" in facts and samples != adata.n_obs:
         yield (
             False,
@@ -73,7 +73,7 @@ def _values(adata: AnnData, activity_key: str) -> Iterator[tuple[bool, str]]:
     yield True, f"{zeros:.0%} of the values of the first {len(values):,} samples are zero."
     bad = int((~np.isfinite(values)).sum())
     if bad:
-        yield False, f"{bad:,} values of the first {len(values):,} samples aren't finite."
+        yield False, f"{bad:,} values of the first {len(values):,} samples are not finite."
     layer, counted = None, False
     if holds(ActivityResult, adata, activity_key):
         record = read(ActivityResult, adata, activity_key).record
@@ -83,7 +83,7 @@ def _values(adata: AnnData, activity_key: str) -> Iterator[tuple[bool, str]]:
     if counts and activity_key in adata.obsm and layer is None and not counted:
         yield (
             False,
-            "Values look like raw counts; activities want them normalised and logarithmised.",
+            "Values look like raw counts; activities require normalised, logarithmised values.",
         )
 
 
@@ -96,7 +96,7 @@ def _targets(adata: AnnData, key: str) -> Iterator[tuple[bool, str]]:
     )
     absent = genes.difference(adata.var_names)
     if len(absent):
-        yield False, f"{len(absent):,} of {len(genes):,} genes of the network aren't in the data."
+        yield False, f"{len(absent):,} of {len(genes):,} genes of the network are not in the data."
     else:
         yield True, f"All {len(genes):,} genes of the network are in the data."
 
@@ -112,5 +112,5 @@ def _scores(adata: AnnData, activity_key: str) -> Iterator[tuple[bool, str]]:
     if isinstance(facts, pd.DataFrame) and "n_targets_missing" in facts and len(facts):
         lost = facts["n_targets_missing"] / (facts["n_targets"] + facts["n_targets_missing"])
         share = float(lost.mean())
-        text = f"On average {share:.0%} of a regulon's targets aren't measured."
+        text = f"On average {share:.0%} of a regulon's targets are not measured."
         yield share < 0.5, text if share > 0 else "All targets of the regulons are measured."

@@ -1,4 +1,4 @@
-"""The picture of an embedding, read back from what is drawn."""
+"""The plot of an embedding, read back from what is drawn."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def many():
     """Sixty regulators of three communities, of 5 to 150 targets."""
     import anndata
 
-    rng = _seeds.generator(0, "picture")
+    rng = _seeds.generator(0, "plot of an embedding")
     names = [f"REG{number}" for number in range(N_REGULATORS)]
     genes = np.array([f"gene{number}" for number in range(300)])
     rows = []
@@ -134,7 +134,7 @@ def test_refusals(many) -> None:
         pysces.pl.embedding(many, key="another")
 
 
-def test_a_picture_of_one_regulator() -> None:
+def test_a_plot_of_one_regulator() -> None:
     import anndata
 
     adata = anndata.AnnData(np.zeros((2, 3), dtype=np.float32))
