@@ -7,16 +7,22 @@ from collections.abc import Iterator
 
 import pytest
 
-# One cache for a run of the tests, never the user's own.
 os.environ.setdefault("PYSCES_ENGINE", "")
 
 
 @pytest.fixture(autouse=True)
 def _own_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Null distributions go to a folder of the test run, shared by its tests."""
-    if "PYSCES_CACHE_DIR" not in os.environ:
-        folder = tmp_path_factory.getbasetemp().parent / "pysces-cache"
-        monkeypatch.setenv("PYSCES_CACHE_DIR", str(folder))
+    """Null distributions go to a folder of this run of the tests, shared by its tests.
+
+    Tables of an earlier run would hide a changed simulation. ``PYSCES_TESTS_CACHE_DIR`` names a
+    folder that several steps of one check share.
+    """
+    folder = os.environ.get("PYSCES_TESTS_CACHE_DIR")
+    if folder is None:
+        base = tmp_path_factory.getbasetemp()
+        # Of pytest-xdist each worker has a folder of its own within that of the run
+        folder = str((base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "cache")
+    monkeypatch.setenv("PYSCES_CACHE_DIR", folder)
 
 
 @pytest.fixture(autouse=True)
