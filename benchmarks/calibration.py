@@ -18,7 +18,7 @@ import pandas as pd
 
 from pysces import _seeds
 from pysces.aracne._copula import Copula, continuous_scores, whole_scores
-from pysces.aracne._estimators import Measure
+from pysces.aracne._estimators import rank_estimator
 from pysces.aracne._null import null_of
 from pysces.aracne._resampling import Resampling
 from pysces.dispatch import operations as ops
@@ -59,7 +59,7 @@ def realised(name: str, n: int, scheme: str | None, pairs: int) -> list[dict[str
     counts = name in COUNTS
     estimator = name.split(",")[0]
     resampling = Resampling(scheme, n, seed=1)
-    measure = Measure(estimator, resampling.size(), **{**ESTIMATORS, **COUNTS}[name])
+    measure = rank_estimator(estimator, resampling.size(), **{**ESTIMATORS, **COUNTS}[name])
     null = null_of(measure, resampling.null_scheme)
     thresholds = np.array([null.threshold(p) for p in NOMINAL])
     found = np.zeros(len(NOMINAL), dtype=np.int64)

@@ -18,7 +18,7 @@ import scipy.sparse as sp
 
 import pysces
 from pysces import _seeds
-from pysces.aracne._estimators import Measure
+from pysces.aracne._estimators import rank_estimator
 from pysces.aracne._null import null_of
 from pysces.aracne._resampling import Resampling
 
@@ -60,7 +60,7 @@ def main() -> None:
     size = Resampling("subsample", given.cells, 0).size()
     start = time.perf_counter()
     for n in (size, given.cells):
-        null_of(Measure("binned", n, 10, "together", True))
+        null_of(rank_estimator("binned", n, 10, "together", True))
     print(f"null distributions: {time.perf_counter() - start:.1f} s")
 
     genes = [f"gene{i}" for i in range(given.genes)]

@@ -37,8 +37,8 @@ if TYPE_CHECKING:
     from pysces.data.read import read_expression as read_expression
     from pysces.data.read import read_network as read_network
     from pysces.data.regulators import regulators as regulators
-    from pysces.dispatch.engines import status as status
     from pysces.dispatch.engines import use_engine as use_engine
+    from pysces.dispatch.status import status as status
     from pysces.dispatch.validation import validate as validate
     from pysces.embedding.embed_network import embed_network as embed_network
     from pysces.embedding.embed_regulators import embed_regulators as embed_regulators
@@ -86,7 +86,7 @@ _PUBLIC = {
     "run_viper": "pysces.viper.run_viper",
     "signature": "pysces.viper.signature",
     "signature_distance": "pysces.viper.signature_similarity",
-    "status": "pysces.dispatch.engines",
+    "status": "pysces.dispatch.status",
     "to_mudata": "pysces.viper.to_mudata",
     "use_engine": "pysces.dispatch.engines",
     "validate": "pysces.dispatch.validation",

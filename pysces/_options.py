@@ -126,7 +126,7 @@ def check_option(name: str, value: Any, hint: Any, within: Range | None) -> None
         check_flag(name, value)
     elif any(type(value) is type(one) and value == one for one in allowed):
         pass
-    elif numbers and not isinstance(value, tuple):
+    elif numbers and not any(typing.get_origin(part) is tuple for part in parts):
         limits = within or Range()
         or_else = " or ".join(map(repr, allowed))
         if float in numbers:

@@ -3,21 +3,26 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
+import dataclasses
 import importlib
 import json
 import logging
+import os
 import sys
+import tempfile
 import time
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pysces._arguments import Command, Parser, parser_of
 from pysces._atomic import atomic_write, check_writable
+from pysces._options import Options
 from pysces._version import __version__
-from pysces.cli_parser import Command, parser
 from pysces.errors import PyscesError, PyscesWarning
-from pysces.settings import settings
+from pysces.settings import ENGINES, settings
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -25,29 +30,164 @@ if TYPE_CHECKING:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; the exit status is 0 if all went well."""
-    options = parser(COMMANDS).parse_args(arguments)
+    options = parser().parse_args(arguments)
+    translated: Callable[[str], str] = options.parser.translated
     settings.verbosity = "silent" if options.quiet else "verbose" if options.verbose else "normal"
-    logging.basicConfig(format="%(message)s", level=logging.WARNING)
-    warnings.showwarning = _plain_warning  # type: ignore[assignment]
-    command: Command = options.command
+    handler = logging.StreamHandler()
+    handler.setFormatter(_Translated(translated))
+    logging.basicConfig(handlers=[handler], level=logging.WARNING)
+
+    def show(
+        message: Warning | str, category: type[Warning], filename: str, lineno: int, *_: object
+    ) -> None:
+        """Print our own warnings without the line of code, others as Python does."""
+        if issubclass(category, PyscesWarning):
+            print(f"warning: {translated(str(message))}", file=sys.stderr)
+        else:
+            sys.stderr.write(warnings.formatwarning(message, category, filename, lineno))
+
+    warnings.showwarning = show  # type: ignore[assignment]
     try:
-        return command(options)
+        status: int = options.run(options)
+        sys.stdout.flush()
+        return status
     except (PyscesError, FileNotFoundError, IsADirectoryError, PermissionError) as error:
-        print(f"pysces: {error}", file=sys.stderr)
+        print(f"pysces: {translated(str(error))}", file=sys.stderr)
+        return 1
+    except BrokenPipeError:  # the reader of the standard output has ended, as `head` does
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     except KeyboardInterrupt:
         print("pysces: interrupted", file=sys.stderr)
         return 130
 
 
-def _plain_warning(
-    message: Warning | str, category: type[Warning], filename: str, lineno: int, *_: object
-) -> None:
-    """Our own warnings without the line of code; others as Python prints them."""
-    if issubclass(category, PyscesWarning):
-        print(f"warning: {message}", file=sys.stderr)
-    else:
-        sys.stderr.write(warnings.formatwarning(message, category, filename, lineno))
+def parser() -> Parser:
+    """The parser of all commands."""
+    whole = parser_of(
+        COMMANDS,
+        prog="pysces",
+        description="Gene regulatory networks (ARACNe) and protein activity (VIPER).",
+    )
+    whole.add_argument("--version", action="version", version=f"pysces {__version__}")
+    return whole
+
+
+class _Translated(logging.Formatter):
+    """Messages of the log in terms of the command line."""
+
+    def __init__(self, translated: Callable[[str], str]) -> None:
+        super().__init__("%(message)s")
+        self.translated = translated
+
+    def format(self, record: logging.LogRecord) -> str:
+        return self.translated(super().format(record))
+
+
+# --- arguments of several commands ----------------------------------------------------------------
+
+_TEXT_OR_H5AD = ".h5ad, or a table (.tsv, .csv) with genes in rows"
+
+
+def _loudness(parser: Parser) -> None:
+    loudness = parser.add_mutually_exclusive_group()
+    loudness.add_argument("-q", "--quiet", action="store_true", help="no progress bars")
+    loudness.add_argument("-v", "--verbose", action="store_true", help="print every step")
+
+
+def _output(parser: Parser, help: str) -> None:
+    parser.add_argument(
+        "-o", "--output", required=True, metavar="FILE", help=f"{help}; - for standard output (TSV)"
+    )
+
+
+def _engine(parser: Parser) -> None:
+    parser.add_argument(
+        "--engine",
+        choices=ENGINES,
+        metavar="|".join(ENGINES),
+        help="engine; the fastest that is available if not given",
+    )
+
+
+def _transpose(parser: Parser) -> None:
+    parser.add_argument("--transpose", action="store_true", help="tables with samples in rows")
+
+
+def _network(parser: Parser) -> None:
+    parser.add_argument(
+        "-n",
+        "--network",
+        default="aracne",
+        help="file of a network, or its key in the .h5ad file",
+    )
+
+
+def _given(options: type[Options], arguments: argparse.Namespace) -> dict[str, Any]:
+    """The options of a method, checked before any file is read, and the engine."""
+    given = {f.name: getattr(arguments, f.name) for f in dataclasses.fields(options)}
+    options(**given)
+    return {**given, "engine": arguments.engine}
+
+
+# --- output ---------------------------------------------------------------------------------------
+
+
+def _check_output(options: argparse.Namespace, *endings: str) -> None:
+    """Refuse a file that couldn't be written in the end, or an input, before the work is done."""
+    path = options.output
+    if path == "-":
+        return
+    for name in ("expression", "network", "regulators"):
+        given = Path(getattr(options, name, None) or "")
+        same = given.is_file() and Path(path).exists() and given.samefile(path)
+        # To cells in an .h5ad file results are added; any other input would be lost.
+        adds = name == "expression" and path.endswith(".h5ad") and options.run is not _report
+        if same and not adds:
+            raise PyscesError(f"{path} is an input and would be lost. Pass another --output.")
+    if endings and not str(path).endswith(endings):
+        raise PyscesError(f"Can't tell the format of {path}. End it in {' or '.join(endings)}.")
+    check_writable(path)
+
+
+@contextlib.contextmanager
+def _destination(path: str) -> Iterator[str]:
+    """The path to write to; for ``-`` a table that is copied to the standard output."""
+    if path != "-":
+        yield path
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        table = Path(folder, "table.tsv")
+        yield str(table)
+        sys.stdout.write(table.read_text(encoding="utf-8"))
+
+
+def _write_table(table: pd.DataFrame, path: str, *, index: bool) -> None:
+    """A table as .tsv or .csv, whole or not at all."""
+    separator = "\t" if path.endswith(".tsv") else ","
+    atomic_write(path, table.to_csv(sep=separator, index=index).encode())
+
+
+def _print_summary(options: argparse.Namespace, *lines: str) -> None:
+    """Print what was done, apart from a table on the standard output."""
+    *before, last = lines
+    where = "the standard output" if options.output == "-" else options.output
+    text = "\n".join([*before, f"{last}, written to {where}"])
+    print(text, file=sys.stderr if options.output == "-" else sys.stdout)
+
+
+# --- commands -------------------------------------------------------------------------------------
+
+
+def _demo_arguments(parser: Parser) -> None:
+    from pysces.aracne._options import AracneOptions
+
+    _loudness(parser)
+    parser.add_argument(
+        "-o", "--output", default="pysces-demo", metavar="FOLDER", help="folder of the results"
+    )
+    _engine(parser)
+    parser.add_options(AracneOptions, only=("n_resamples", "n_null"))
 
 
 def _demo(options: argparse.Namespace) -> int:
@@ -65,125 +205,125 @@ def _demo(options: argparse.Namespace) -> int:
     return 0
 
 
+def _aracne_arguments(parser: Parser) -> None:
+    from pysces.aracne._options import AracneOptions
+
+    _loudness(parser)
+    parser.add_argument("expression", help=_TEXT_OR_H5AD)
+    _output(parser, "network (.tsv, .csv, .parquet, ...), or cells with the network (.h5ad)")
+    parser.add_argument(
+        "-r",
+        "--regulators",
+        metavar="FILE",
+        help="text file, one name per line; transcription factors if not given",
+    )
+    _transpose(parser)
+    _engine(parser)
+    parser.add_options(AracneOptions)
+
+
 def _aracne(options: argparse.Namespace) -> int:
     import pysces
+    from pysces.aracne._options import AracneOptions
     from pysces.data.read import read_expression, write_h5ad
     from pysces.network.formats import format_by_name
 
     start = time.perf_counter()
     any_format = options.groupby is None and format_by_name(Path(options.output)) is not None
     _check_output(options, *(() if any_format else (".tsv", ".csv", ".h5ad")))
+    given = _given(AracneOptions, options)
     adata = read_expression(options.expression, transpose=options.transpose)
-    elsewhere = {"command", "expression", "output", "quiet", "regulators", "transpose", "verbose"}
-    given: dict[str, Any] = {
-        name: value for name, value in vars(options).items() if name not in elsewhere
-    }
-    for name in ("resampling", "correction", "dpi"):
-        given[name] = None if given[name] == "none" else given[name]
     pysces.run_aracne(adata, options.regulators, **given)
     edges = adata.uns["aracne"]["network"]
-    if str(options.output).endswith(".h5ad"):
-        write_h5ad(adata, options.output)
-    elif options.groupby is not None:
-        _write_table(edges, options.output, index=False)
-    else:
-        pysces.Network.from_anndata(adata).write(options.output)
+    with _destination(options.output) as path:
+        if path.endswith(".h5ad"):
+            write_h5ad(adata, path)
+        elif options.groupby is not None:
+            _write_table(edges, path, index=False)
+        else:
+            pysces.Network.from_anndata(adata).write(path)
     engine = adata.uns["aracne"]["engine"]["name"]
     groups = "" if options.groupby is None else f", {edges['group'].nunique()} groups,"
-    print(
+    _print_summary(
+        options,
         f"{len(edges)} edges of {edges['source'].nunique()} regulators{groups} in "
-        f"{time.perf_counter() - start:.1f} s on engine {engine}, written to {options.output}"
+        f"{time.perf_counter() - start:.1f} s on engine {engine}",
     )
     return 0
+
+
+def _viper_arguments(parser: Parser) -> None:
+    from pysces.viper._options import ViperOptions
+
+    _loudness(parser)
+    parser.add_argument("expression", help=_TEXT_OR_H5AD)
+    _network(parser)
+    _output(parser, "cells with the activities (.h5ad), or activities alone (.tsv, .csv)")
+    _transpose(parser)
+    _engine(parser)
+    parser.add_options(ViperOptions)
 
 
 def _viper(options: argparse.Namespace) -> int:
     import pysces
     from pysces.data.read import read_expression, write_h5ad
+    from pysces.viper._options import ViperOptions
 
     start = time.perf_counter()
     _check_output(options, ".tsv", ".csv", ".h5ad")
+    given = _given(ViperOptions, options)
     adata = read_expression(options.expression, transpose=options.transpose)
-    pysces.run_viper(
-        adata,
-        options.network,
-        layer=options.layer,
-        signature=options.signature,
-        enrichment=options.enrichment,
-        counts=options.counts,
-        size_factors=options.size_factors,
-        batch_key=options.batch_key,
-        n_draws=options.n_draws,
-        min_targets=options.min_targets,
-        n_permutations=options.n_permutations,
-        pleiotropy=options.pleiotropy,
-        seed=options.seed,
-        compat=options.compat,
-        engine=options.engine,
-    )
+    pysces.run_viper(adata, options.network, **given)
     activities = adata.obsm["viper"]
-    if str(options.output).endswith(".h5ad"):
-        write_h5ad(adata, options.output)
-    else:
-        _write_table(activities, options.output, index=True)
-    print(
+    with _destination(options.output) as path:
+        if path.endswith(".h5ad"):
+            write_h5ad(adata, path)
+        else:
+            _write_table(activities, path, index=True)
+    _print_summary(
+        options,
         f"activity of {activities.shape[1]} regulators in {len(activities)} cells in "
-        f"{time.perf_counter() - start:.1f} s, written to {options.output}"
+        f"{time.perf_counter() - start:.1f} s",
     )
     return 0
+
+
+def _msviper_arguments(parser: Parser) -> None:
+    from pysces.viper._options import MsviperOptions
+
+    _loudness(parser)
+    parser.add_argument("expression", help=".h5ad with the groups in .obs")
+    _network(parser)
+    parser.add_argument("--groupby", required=True, metavar="COLUMN", help="column of .obs")
+    parser.add_argument("--group", required=True, help="group whose regulators are asked for")
+    _output(parser, "table of regulators (.tsv, .csv)")
+    _engine(parser)
+    parser.add_options(MsviperOptions)
 
 
 def _msviper(options: argparse.Namespace) -> int:
     import pysces
     from pysces.data.read import read_expression
+    from pysces.viper._options import MsviperOptions
 
     _check_output(options, ".tsv", ".csv")
+    given = _given(MsviperOptions, options)
     adata = read_expression(options.expression)
-    pysces.run_msviper(
-        adata,
-        options.groupby,
-        options.group,
-        reference=options.reference,
-        network=options.network,
-        layer=options.layer,
-        counts=options.counts,
-        size_factors=options.size_factors,
-        batch_key=options.batch_key,
-        min_targets=options.min_targets,
-        n_permutations=options.n_permutations,
-        alpha=options.alpha,
-        seed=options.seed,
-        engine=options.engine,
-    )
+    pysces.run_msviper(adata, options.groupby, options.group, network=options.network, **given)
     results = adata.uns["msviper"]["results"]
     leading = adata.uns["msviper"]["leading_edge"].groupby("regulator")["target"].agg(",".join)
     joined = results["regulator"].map(leading).fillna("")
-    _write_table(results.assign(leading_edge=joined), options.output, index=False)
+    with _destination(options.output) as path:
+        _write_table(results.assign(leading_edge=joined), path, index=False)
     columns = ["regulator", "n_targets", "effect", "nes", "pvalue", "qvalue"]
-    print(results[columns].head(10).to_string(index=False, float_format=lambda x: f"{x:.3g}"))
-    print(f"{len(results)} regulators, written to {options.output}")
+    first = results[columns].head(10).to_string(index=False, float_format=lambda x: f"{x:.3g}")
+    _print_summary(options, first, f"{len(results)} regulators")
     return 0
 
 
-def _check_output(options: argparse.Namespace, *endings: str) -> None:
-    """Refuse a file that couldn't be written in the end, or an input, before the work is done."""
-    path = options.output
-    for name in ("expression", "network", "regulators"):
-        given = Path(getattr(options, name, None) or "")
-        same = given.is_file() and Path(path).exists() and given.samefile(path)
-        # To cells in an .h5ad file results are added; any other input would be lost.
-        adds = name == "expression" and path.endswith(".h5ad") and options.command is not _report
-        if same and not adds:
-            raise PyscesError(f"{path} is an input and would be lost. Pass another --output.")
-    if endings and not str(path).endswith(endings):
-        raise PyscesError(f"Can't tell the format of {path}. End it in {' or '.join(endings)}.")
-    check_writable(path)
-
-
-def _write_table(table: pd.DataFrame, path: str, *, index: bool) -> None:
-    """A table as .tsv or .csv, whole or not at all."""
-    separator = "\t" if str(path).endswith(".tsv") else ","
-    atomic_write(path, table.to_csv(sep=separator, index=index).encode())
+def _json_argument(parser: Parser) -> None:
+    _loudness(parser)
+    parser.add_argument("--json", action="store_true", help="print JSON")
 
 
 def _status(options: argparse.Namespace) -> int:
@@ -194,12 +334,29 @@ def _status(options: argparse.Namespace) -> int:
     return 0
 
 
+def _validate_arguments(parser: Parser) -> None:
+    _loudness(parser)
+    parser.add_argument(
+        "--engines", nargs="+", choices=ENGINES, metavar="ENGINE", help="all if not given"
+    )
+    parser.add_argument("--kernels", nargs="+", metavar="KERNEL", help="all if not given")
+    parser.add_argument("--quick", action="store_true", help="three small cases of each kernel")
+    parser.add_argument("--json", action="store_true", help="print JSON")
+
+
 def _validate(options: argparse.Namespace) -> int:
     import pysces
 
     report = pysces.validate(options.engines, options.kernels, quick=options.quick)
     print(json.dumps(report.to_dict(), indent=2) if options.json else report)
     return 0 if report else 1
+
+
+def _benchmark_arguments(parser: Parser) -> None:
+    # Its options are those of benchmarks/speed: nothing is an option here.
+    parser.add_argument(
+        "arguments", nargs="*", default=[], help="`pysces benchmark --help` lists them"
+    )
 
 
 def _benchmark(options: argparse.Namespace) -> int:
@@ -235,6 +392,18 @@ def _doctor(options: argparse.Namespace) -> int:
     return 1 if faults else 0
 
 
+def _report_arguments(parser: Parser) -> None:
+    _loudness(parser)
+    parser.add_argument("expression", help=".h5ad with a network, activities or master regulators")
+    parser.add_argument("-o", "--output", required=True, metavar="FILE", help="page (.html)")
+    parser.add_argument("--key", default="aracne", help="key of the network")
+    parser.add_argument("--activity-key", default="viper", metavar="KEY", help="key of activities")
+    parser.add_argument(
+        "--msviper-key", default="msviper", metavar="KEY", help="key of master regulators"
+    )
+    parser.add_argument("--groupby", metavar="COLUMN", help="column of .obs to show activities by")
+
+
 def _report(options: argparse.Namespace) -> int:
     import pysces
     from pysces.data.read import open_h5ad
@@ -256,14 +425,25 @@ def _report(options: argparse.Namespace) -> int:
     return 0
 
 
-COMMANDS: dict[str, Command] = {
-    "demo": _demo,
-    "aracne": _aracne,
-    "viper": _viper,
-    "msviper": _msviper,
-    "status": _status,
-    "validate": _validate,
-    "benchmark": _benchmark,
-    "doctor": _doctor,
-    "report": _report,
+COMMANDS = {
+    "demo": Command(
+        "Infer a network from 700 blood cells; needs no network access.", _demo_arguments, _demo
+    ),
+    "aracne": Command("Infer a gene regulatory network.", _aracne_arguments, _aracne),
+    "viper": Command("Infer the activity of regulators in every cell.", _viper_arguments, _viper),
+    "msviper": Command(
+        "Find the master regulators between groups of cells.", _msviper_arguments, _msviper
+    ),
+    "status": Command("List the engines, and why some are not available.", _json_argument, _status),
+    "validate": Command("Check that all available engines agree.", _validate_arguments, _validate),
+    "benchmark": Command(
+        "Time every engine on every kernel and workflow (in a clone or sdist).",
+        _benchmark_arguments,
+        _benchmark,
+        {"usage": "pysces benchmark [OPTION ...]", "prefix_chars": "\0", "add_help": False},
+    ),
+    "doctor": Command(
+        "Check the installation, line by line, with remedies.", _json_argument, _doctor
+    ),
+    "report": Command("Write a page (HTML) about an .h5ad file.", _report_arguments, _report),
 }

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import ast
+import graphlib
 import importlib
 import inspect
-import pkgutil
 import re
 import subprocess
 import sys
@@ -22,7 +22,6 @@ KERNELS = Path(importlib.import_module("pysces.kernels").__file__).parent
 EVERYBODY = {"settings", "errors"} | {path.stem for path in PACKAGE.glob("_*.py")}
 ARROWS = {
     "cli": {
-        "cli_parser",
         "aracne",
         "viper",
         "pl",
@@ -33,7 +32,6 @@ ARROWS = {
         "doctor",
         "reports",
     },
-    "cli_parser": set(),
     "demo": {"aracne", "viper", "pl", "data", "network"},
     "aracne": {"data", "network", "dispatch"},
     "samples": {"data", "dispatch"},
@@ -78,6 +76,42 @@ def test_arrows_point_one_way(path: Path) -> None:
         return
     allowed = ARROWS[room] | EVERYBODY | {room}
     assert _imported_rooms(path) <= allowed
+
+
+def _name(path: Path) -> str:
+    parts = path.relative_to(PACKAGE.parent).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+def _imports(path: Path, modules: set[str]) -> set[str]:
+    """Modules of the package that a module imports, in its functions too, but not for its types."""
+    tree = ast.parse(path.read_text())
+    for_types = {
+        id(inner)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test)
+        for inner in ast.walk(node)
+    }
+    found: set[str] = set()
+    for node in ast.walk(tree):
+        if id(node) in for_types:
+            continue
+        if isinstance(node, ast.ImportFrom) and node.module:
+            inner = {f"{node.module}.{alias.name}" for alias in node.names} & modules
+            found |= inner or ({node.module} & modules)
+        elif isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names} & modules
+    return found - {"pysces"}  # public names are found when they are used
+
+
+def test_no_modules_import_each_other() -> None:
+    """No circle, also not one that an import within a function hides."""
+    modules = {_name(path): path for path in SOURCES}
+    graph = {name: _imports(path, set(modules)) - {name} for name, path in modules.items()}
+    try:
+        list(graphlib.TopologicalSorter(graph).static_order())
+    except graphlib.CycleError as error:
+        pytest.fail(f"a circle of imports: {' <- '.join(error.args[1])}")
 
 
 @pytest.mark.parametrize("path", sorted(KERNELS.rglob("*.py")), ids=lambda p: p.stem)
@@ -125,18 +159,43 @@ def test_public_names_resolve_and_are_documented() -> None:
         _ = pysces.no_such_name
 
 
-RUNNERS = [name for name in pysces.__all__ if name.startswith("run_")]
+OF_ADATA = [
+    name
+    for name in pysces.__all__
+    if inspect.isfunction(getattr(pysces, name))
+    and "adata" in inspect.signature(getattr(pysces, name)).parameters
+]
+RETURNS = "returns its result and leaves adata as it is"
+# Functions of an AnnData without `copy`, `key_added`, and why.
+NOT_IN_PLACE = {
+    "activity": RETURNS,
+    "metacells": RETURNS,
+    "pseudobulk": RETURNS,
+    "rank_regulators": RETURNS,
+    "regulator_neighbours": RETURNS,
+    "report": "writes a page",
+    "to_mudata": RETURNS,
+}
 
 
-@pytest.mark.parametrize("name", RUNNERS)
+@pytest.mark.parametrize("name", OF_ADATA)
 def test_signatures_follow_scanpy(name: str) -> None:
     parameters = inspect.signature(getattr(pysces, name)).parameters
     positional = [p for p in parameters.values() if p.kind is p.POSITIONAL_OR_KEYWORD]
     assert next(iter(parameters)) == "adata"
     assert len(positional) <= 3
+    assert not any(p.kind is p.VAR_KEYWORD for p in parameters.values())
+    assert ("copy" in parameters) == (name not in NOT_IN_PLACE)
+    assert ("key_added" in parameters) == (name not in NOT_IN_PLACE)
     for keyword in ("copy", "key_added", "layer", "engine", "seed"):
-        assert parameters[keyword].kind is inspect.Parameter.KEYWORD_ONLY, keyword
-    assert parameters["copy"].default is False
+        if keyword in parameters:
+            assert parameters[keyword].kind is inspect.Parameter.KEYWORD_ONLY, keyword
+    if "copy" in parameters:
+        assert parameters["copy"].default is False
+
+
+def test_exceptions_of_signatures_exist() -> None:
+    assert set(NOT_IN_PLACE) < set(OF_ADATA)
 
 
 def test_public_docstrings_have_what_a_user_needs() -> None:
@@ -158,7 +217,19 @@ def test_the_tour_of_the_house_shows_every_folder() -> None:
 
 
 def test_modules_import_by_themselves() -> None:
-    skip = {"pysces.__main__"}
-    for module in pkgutil.walk_packages([str(PACKAGE)], "pysces."):
-        if module.name not in skip and ".kernels" not in module.name:
-            importlib.import_module(module.name)
+    """Each in a process of its own, so that none leans on what another has imported."""
+    modules = [_name(path) for path in SOURCES if path.name != "__main__.py"]
+    lines = [
+        "import importlib, multiprocessing, sys",
+        "def alone(name):",
+        "    importlib.import_module(name)",
+        "if __name__ == '__main__':",
+        "    import pysces, numpy, pandas, scipy.stats, scipy.sparse.linalg, anndata, numba",
+        # A fork of a process that has other packages, but no module of this one
+        "    context = multiprocessing.get_context('fork')",
+        f"    for name in {modules!r}:",
+        "        child = context.Process(target=alone, args=(name,))",
+        "        child.start(); child.join()",
+        "        if child.exitcode: print(name)",
+    ]
+    assert _run("\n".join(lines)) == ""

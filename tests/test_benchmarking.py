@@ -17,7 +17,7 @@ import pytest
 import pysces
 from pysces import cli
 from pysces.cli import main
-from pysces.dispatch.contracts import declared
+from pysces.dispatch.operations import declared
 
 BENCHMARKS = Path(__file__).parent.parent / "benchmarks"
 if not BENCHMARKS.is_dir():

@@ -17,10 +17,10 @@ import pytest
 import pysces
 from pysces import _seeds
 from pysces._atomic import atomic_create, atomic_write
-from pysces.aracne._candidates import Candidates, ScoredCandidates
+from pysces.aracne._candidates import RankCandidates, ScoredCandidates
 from pysces.aracne._copula import Scores
-from pysces.aracne._estimators import Measure
-from pysces.aracne._resampling import CopulaResampler, Resampler, Resampling
+from pysces.aracne._estimators import rank_estimator
+from pysces.aracne._resampling import RankResampler, Resampler, Resampling, ScoreResampler
 from pysces.data._expression import Expression
 
 REGULATORS = ["g0", "g1", "g2"]
@@ -117,7 +117,7 @@ def test_later_steps_reuse_what_is_there(data, tmp_path, changed, rules, monkeyp
         raise AssertionError("a resample was computed again")
 
     monkeypatch.setattr("pysces.aracne._resampling.edges_above", forbidden)
-    monkeypatch.setattr("pysces.aracne._resampling.CopulaResampler.part", forbidden)
+    monkeypatch.setattr("pysces.aracne._resampling.ScoreResampler.part", forbidden)
     same(run(data, folder, **{**rules, **changed}), wanted)
 
 
@@ -358,17 +358,16 @@ def test_more_workers_than_resamples_share_the_genes(data, cluster, monkeypatch)
 def _work(data, kind) -> Resampler:
     expression = Expression.from_matrix(data)
     if kind == "earlier":
-        candidates = Candidates(expression, np.arange(3), 200, 0)
+        adaptive = rank_estimator("adaptive", 100)
+        ranked = RankCandidates(expression, np.arange(3), 200, 0, adaptive)
         resampling = Resampling("subsample", 100, 0)
-        measure = Measure("adaptive", resampling.size())
-        return Resampler(candidates, measure, resampling, {64: 2**36}, "dpi", 0.0)
+        return RankResampler(ranked, resampling, {64: 2**36}, "dpi", 0.0)
     scores = Scores.of(expression, None, None, 2)
     candidates = ScoredCandidates(
         expression, np.arange(3), 200, 0, scores, np.zeros(100, dtype=np.int64)
     )
     halves = Resampling("halves", 100, 0)
-    measure = scores.measure().with_samples(50)
-    return CopulaResampler(candidates, measure, halves, {50: 2**34}, "dpi", 0.0)
+    return ScoreResampler(candidates, halves, {50: 2**34}, "dpi", 0.0)
 
 
 @pytest.mark.parametrize("kind", ["copula", "earlier"])

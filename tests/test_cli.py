@@ -12,7 +12,7 @@ import pytest
 
 import pysces
 from pysces import _seeds, cli
-from pysces.cli import main
+from pysces.cli import main, parser
 
 
 @pytest.fixture
@@ -76,7 +76,7 @@ def test_errors_are_one_line_and_status_1(expression, tmp_path, capsys) -> None:
     assert main(["aracne", str(expression), "-o", str(tmp_path / "x.tsv"), "--alpha", "7"]) == 1
     said = capsys.readouterr().err
     assert "nothing.tsv" in said
-    assert "'alpha'" in said
+    assert "option --alpha must be a number in the range (0, 1]. Got 7.0" in said
     assert "Traceback" not in said
     assert not (tmp_path / "x.tsv").exists()
 
@@ -98,6 +98,135 @@ def test_the_case_of_an_ending_does_not_matter(expression, tmp_path) -> None:
 def test_only_switches_are_turned_off_by_none(expression, tmp_path, capsys) -> None:
     assert aracne(expression, "-o", str(tmp_path / "net.tsv"), "--layer", "none") == 1
     assert "layers['none']" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ("aracn x -o y.tsv", "unknown command 'aracn' (did you mean 'aracne'?)"),
+        (
+            "aracne x --n-resample 5",
+            "unknown option '--n-resample' (did you mean '--n-resamples'?)",
+        ),
+        ("aracne x -o y.tsv --counts=maybe", "--counts: must be auto, true or false. Got 'maybe'."),
+        ("aracne x -o y.tsv --degree 1.5", "--degree: must be auto, 1 or 2. Got '1.5'."),
+        ("aracne x -o y.tsv --n-bins ten", "--n-bins: must be an integer. Got 'ten'."),
+        ("aracne x -o y.tsv --dpi maxnt", "Got 'maxnt' (did you mean 'maxent'?)."),
+        ("viper x -o y.tsv --weighting 1,2,3", "must be best, a number or two numbers X,Y."),
+        ("viper x -o y.tsv --pleiotropy targets", "must be true, false or KEY=VALUE,..."),
+    ],
+)
+def test_wrong_usage_is_named_with_a_suggestion(arguments: str, said: str, capsys) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        main(arguments.split())
+    first, second = capsys.readouterr().err.splitlines()
+    assert said in first
+    assert "pysces: " in first
+    assert "--help`" in second
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (
+            "aracne x -o y.tsv --n-bins 5",
+            "--n-bins, --ties and --miller-madow require --estimator binned. "
+            "Got --estimator copula.",
+        ),
+        ("aracne x -o y.tsv --resampling none --client local", "Pass --resampling halves, or"),
+        (
+            "viper x -o y.tsv --n-bootstraps 3 --n-permutations 3",
+            "--n-bootstraps can't be combined with --n-permutations or --pleiotropy.",
+        ),
+        (
+            "viper x -o y.tsv --n-permutations 5 --enrichment narnea",
+            "use --n-permutations 0 with --enrichment narnea.",
+        ),
+    ],
+)
+def test_errors_name_options_before_a_file_is_read(arguments: str, said: str, capsys) -> None:
+    assert main(arguments.split()) == 1
+    assert said in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("message", "said"),
+    [
+        ("Pass counts=False, or layer=None.", "Pass --counts false, or no --layer."),
+        ("miller_madow=True needs n_null=100_000.", "--miller-madow needs --n-null 100_000."),
+        ("Run `pysces.run_aracne(adata)` first.", "Run `pysces aracne` first."),
+        (
+            "or run `pysces.run_aracne(adata, groupby=...)`.",
+            "or run `pysces aracne --groupby ...`.",
+        ),
+        ("The 'n_bins' parameter must be", "The option --n-bins must be"),
+        ("min_cells is large", "--min-cells is large"),
+        ("counts must be True.", "--counts must be True."),
+        # Names of data, and words that are also names of options.
+        *[(text, text) for text in ("Did not find .obs['batch_key'].", "counts of 3 genes: few.")],
+    ],
+)
+def test_messages_are_translated_to_options(message: str, said: str) -> None:
+    options = parser().parse_args(["aracne", "x", "-o", "y.tsv"])
+    assert options.parser.translated(message) == said
+
+
+def test_warnings_and_the_log_name_options(cells) -> None:
+    command = [sys.executable, "-m", "pysces", "viper", "-v", str(cells), "-o", "-", "-n"]
+    network = cells.with_name("network.tsv")
+    done = subprocess.run(
+        [*command, str(network), "--size-factors", "size"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert "--size-factors" in done.stderr
+    assert "size_factors" not in done.stderr
+
+
+@pytest.mark.parametrize("command", ["aracne", "viper", "msviper"])
+def test_a_dash_writes_the_table_to_standard_output(
+    command: str, expression, cells, capsys, tmp_path
+) -> None:
+    network = ["-n", str(cells.with_name("network.tsv"))]
+
+    def run(out: str) -> int:
+        if command == "aracne":
+            return aracne(expression, "-o", out)
+        groups = ["--groupby", "group", "--group", "b"] if command == "msviper" else []
+        return main([command, str(cells), *network, "-o", out, *groups])
+
+    assert run(str(tmp_path / "out.tsv")) == 0
+    capsys.readouterr()
+    assert run("-") == 0
+    said = capsys.readouterr()
+    assert said.out == (tmp_path / "out.tsv").read_text()
+    assert "written to the standard output" in said.err
+
+
+def test_a_reader_that_ends_early_is_no_traceback(cells) -> None:
+    command = [sys.executable, "-m", "pysces", "viper", str(cells), "-o", "-", "-n"]
+    with subprocess.Popen(
+        [*command, str(cells.with_name("network.tsv"))],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as run:
+        run.stdout.close()
+        said = run.stderr.read()
+    assert run.returncode == 1
+    assert "Traceback" not in said
+    assert "BrokenPipe" not in said
+
+
+def test_nothing_draws_a_bar_into_a_file(monkeypatch, capsys) -> None:
+    from pysces.dispatch.blocks import progress
+
+    bar = progress(range(3), "work")
+    assert bar.disable
+    assert list(bar) == [0, 1, 2]
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    assert not progress(range(3), "work").disable
 
 
 def test_status(capsys) -> None:

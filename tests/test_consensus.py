@@ -10,12 +10,12 @@ import pytest
 from scipy import stats
 
 import pysces
-from pysces.aracne._candidates import Candidates
-from pysces.aracne._estimators import Measure
+from pysces.aracne._candidates import RankCandidates
+from pysces.aracne._consensus import decoy_qvalues, least_support
+from pysces.aracne._estimators import rank_estimator
 from pysces.aracne._null import null_of, simulate
 from pysces.aracne._options import AracneOptions
 from pysces.aracne._resampling import Resampling
-from pysces.aracne._significance import decoy_qvalues, least_support
 from pysces.data._expression import Expression
 
 REGULATORS = [f"R{i}" for i in range(6)]
@@ -45,10 +45,11 @@ def data() -> pd.DataFrame:
 # --- decoys --------------------------------------------------------------------------------------
 
 
-def _candidates(data: pd.DataFrame, n_decoys: int, regulators: list[str]) -> Candidates:
+def _candidates(data: pd.DataFrame, n_decoys: int, regulators: list[str]) -> RankCandidates:
     expression = Expression.from_matrix(data)
     places = np.sort(expression.genes.get_indexer(pd.Index(regulators)))
-    return Candidates(expression, places, n_decoys, 0)
+    adaptive = rank_estimator("adaptive", len(data))
+    return RankCandidates(expression, places, n_decoys, 0, adaptive)
 
 
 def test_number_of_decoys() -> None:
@@ -63,22 +64,22 @@ def test_number_of_decoys() -> None:
 
 
 def test_regulators_take_turns_as_decoys(data) -> None:
-    lenders = _candidates(data, 16, REGULATORS).lenders
-    assert lenders[:6].tolist() == list(range(6))
-    turns = lenders[6:]
+    decoy_source = _candidates(data, 16, REGULATORS).decoy_source
+    assert decoy_source[:6].tolist() == list(range(6))
+    turns = decoy_source[6:]
     assert sorted(turns[:6]) == sorted(turns[6:12]) == list(range(6))
     assert turns[12:].tolist() == turns[:4].tolist()
 
 
 def test_decoys_are_permutations_of_their_lenders_and_all_differ(data) -> None:
     candidates = _candidates(data, 12, REGULATORS)
-    measure = Measure("adaptive", len(data))
+    measure = rank_estimator("adaptive", len(data))
     everything = np.arange(len(data))
     ranks = candidates.row_marginals(measure, slice(0, 18), everything, 1)
     assert len(np.unique(ranks, axis=0)) == 18
     values = data[REGULATORS].to_numpy().T
     for row in range(6, 18):
-        permuted = values[candidates.lenders[row]][candidates._permutation(row)]
+        permuted = values[candidates.decoy_source[row]][candidates._permutation(row)]
         order = stats.rankdata(-permuted, method="ordinal")
         np.testing.assert_array_equal(ranks[row], order)
 
@@ -86,7 +87,7 @@ def test_decoys_are_permutations_of_their_lenders_and_all_differ(data) -> None:
 def test_first_decoys_are_the_same_however_many_and_in_any_order_of_genes(data) -> None:
     few, many = (_candidates(data, n, REGULATORS) for n in (5, 14))
     turned = _candidates(data[GENES[::-1]], 14, REGULATORS)
-    measure = Measure("adaptive", len(data))
+    measure = rank_estimator("adaptive", len(data))
     everything = np.arange(len(data))
     ranks = [
         c.row_marginals(measure, slice(6, 6 + n), everything, 1)
@@ -179,8 +180,8 @@ def test_auto_stops_early_and_is_the_run_of_that_many(data, rules) -> None:
 @pytest.mark.filterwarnings("ignore::pysces.PyscesWarning")  # weak edges, without min_support
 @BOTH
 def test_auto_goes_on_while_edges_come_and_go(data, monkeypatch, rules) -> None:
+    from pysces.aracne import _consensus as support
     from pysces.aracne import _options as options
-    from pysces.aracne import _support as support
 
     monkeypatch.setattr(support, "_ALIKE", 1.1)  # never alike
     monkeypatch.setattr(options, "AUTO_MOST", 30)
@@ -255,7 +256,7 @@ def test_ties_together_by_contingency_table(counts) -> None:
 
 @pytest.mark.parametrize("miller_madow", [False, True])
 def test_ties_together_are_at_most_conservative(counts, miller_madow) -> None:
-    measure = Measure("binned", len(counts), 5, "together", miller_madow)
+    measure = rank_estimator("binned", len(counts), 5, "together", miller_madow)
     null = null_of(measure, n_null=100_000)
     shuffled = np.random.default_rng(1).permuted(counts.to_numpy(dtype=float).T, axis=1)
     bins = measure.marginals(shuffled, np.zeros(60, dtype=np.uint64))
@@ -295,7 +296,7 @@ def test_binned_network_of_counts(counts) -> None:
 @pytest.mark.parametrize("scheme", ["permutation", "bootstrap"])
 def test_null_of_many_cells_is_stretched_from_fewer(corrected, scheme, fast) -> None:
     """Against a simulation of all samples, and against the chi-square distribution."""
-    measure = Measure("binned", 12_000, 4, miller_madow=corrected)
+    measure = rank_estimator("binned", 12_000, 4, miller_madow=corrected)
     found = null_of(measure, scheme, 40_000)
     direct = simulate(measure, scheme, 40_000)
     for p in (0.3, 0.1, 0.01, 0.001):

@@ -16,7 +16,8 @@ from pysces import _seeds
 from pysces.dispatch import engines
 from pysces.dispatch import operations as ops
 from pysces.dispatch.blocks import block_length, blocks
-from pysces.dispatch.contracts import _DECLARED, EXACT, Case, Spec, kernel
+from pysces.dispatch.contracts import EXACT, Case, Spec
+from pysces.dispatch.registry import DECLARED, kernel
 from pysces.settings import Settings
 
 
@@ -30,8 +31,8 @@ def test_order_of_choice(monkeypatch) -> None:
     """Argument, then context, then settings, then environment, then the best one."""
     fake = {name: engines._python() for name in ("mlx", "numba", "python")}
     fake = {n: type(e)(n, *list(vars(e).values())[1:]) for n, e in fake.items()}
-    monkeypatch.setattr(engines, "_probe", fake.__getitem__)
-    monkeypatch.setattr(engines, "_automatic", lambda: "numba")
+    monkeypatch.setattr(engines, "probe", fake.__getitem__)
+    monkeypatch.setattr(engines, "automatic", lambda: "numba")
     assert engines.choose().name == "numba"
     monkeypatch.setenv("PYSCES_ENGINE", "python")
     assert engines.choose().name == "python"
@@ -52,11 +53,11 @@ def test_automatic_choice_passes_over_what_fails(monkeypatch, caplog) -> None:
         "numba": "ImportError: no",
         "python": engines._python(),
     }
-    monkeypatch.setattr(engines, "_probe", found.__getitem__)
-    engines._automatic.cache_clear()
+    monkeypatch.setattr(engines, "probe", found.__getitem__)
+    engines.automatic.cache_clear()
     with caplog.at_level(logging.INFO, "pysces"):
         assert engines.choose().name == "python"
-    engines._automatic.cache_clear()
+    engines.automatic.cache_clear()
     assert "mlx is passed over: ImportError: libmlx.so" in caplog.text
 
 
@@ -65,14 +66,14 @@ def test_mlx_without_a_gpu_is_never_chosen_by_itself(monkeypatch) -> None:
     gpu = engines.Engine("mlx", "GPU", "", "", True, lambda *_: None, lambda *_: None)
     for mlx, wanted in ((cpu, "python"), (gpu, "mlx")):
         found = {"mlx": mlx, "numba": "absent", "python": engines._python()}
-        monkeypatch.setattr(engines, "_probe", found.__getitem__)
-        engines._automatic.cache_clear()
+        monkeypatch.setattr(engines, "probe", found.__getitem__)
+        engines.automatic.cache_clear()
         assert engines.choose().name == wanted
-    engines._automatic.cache_clear()
+    engines.automatic.cache_clear()
 
 
 def test_an_engine_asked_for_by_name_never_falls_back(monkeypatch) -> None:
-    monkeypatch.setattr(engines, "_probe", lambda name: "ImportError: libmlx.so: cannot open")
+    monkeypatch.setattr(engines, "probe", lambda name: "ImportError: libmlx.so: cannot open")
     for ask in (
         lambda: engines.choose("mlx"),
         lambda: pysces.use_engine("mlx").__enter__(),
@@ -93,12 +94,12 @@ def test_unknown_engines_are_refused(monkeypatch) -> None:
 
 
 def test_status_says_why_not(monkeypatch) -> None:
-    real = engines._probe
+    real = engines.probe
 
     def probe(name):
         return "ImportError: planted" if name == "mlx" else real(name)
 
-    monkeypatch.setattr(engines, "_probe", probe)
+    monkeypatch.setattr(engines, "probe", probe)
     status = pysces.status()
     assert "planted" in str(status)
     assert "pip install" in str(status)
@@ -171,7 +172,7 @@ def _declare(**changed):
     try:
         return kernel(**options)(stub)
     finally:
-        _DECLARED.pop("stub", None)
+        DECLARED.pop("stub", None)
 
 
 def test_declarations_are_checked() -> None:

@@ -5,11 +5,15 @@ from __future__ import annotations
 import importlib.util
 import re
 import sys
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
 
 import pysces
+from pysces.aracne._options import AracneOptions
+from pysces.cli import COMMANDS
+from pysces.viper._options import MsviperOptions, ViperOptions
 
 ROOT = Path(__file__).resolve().parent.parent
 DOCS = ROOT / "docs"
@@ -73,6 +77,26 @@ def test_every_public_name_has_a_page() -> None:
 def test_every_plot_has_a_page() -> None:
     pytest.importorskip("matplotlib")
     assert sorted(_listed_names("plots.md")) == sorted(pysces.pl.__all__)
+
+
+def test_tables_of_the_command_line_have_every_option(monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("sphinx", reason="the pages are built with it")
+    monkeypatch.syspath_prepend(str(DOCS / "_ext"))
+    tables = importlib.import_module("generated_tables").command_line()
+    parts = dict(
+        re.findall(
+            r"^\.\. rubric:: pysces (\w+)\n(.*?)(?=^\.\. rubric|\Z)", tables, flags=re.M | re.S
+        )
+    )
+    assert list(parts) == list(COMMANDS)
+    for name, options in {
+        "aracne": AracneOptions,
+        "viper": ViperOptions,
+        "msviper": MsviperOptions,
+    }.items():
+        for field in fields(options):
+            assert f"``--{field.name.replace('_', '-')}``" in parts[name]
+    assert "     - ``decoy|poisson|binomial``\n     - ``decoy``\n" in parts["aracne"]
 
 
 def test_formulas_can_be_drawn() -> None:

@@ -129,8 +129,8 @@ def test_an_engine_that_fails_is_a_fault(few_kernels, monkeypatch) -> None:
 
 
 def test_an_engine_asked_for_that_is_not_here_is_a_fault(monkeypatch) -> None:
-    probe = engines._probe
-    monkeypatch.setattr(engines, "_probe", lambda n: "ImportError: no" if n == "mlx" else probe(n))
+    probe = engines.probe
+    monkeypatch.setattr(engines, "probe", lambda n: "ImportError: no" if n == "mlx" else probe(n))
     monkeypatch.setenv("PYSCES_ENGINE", "mlx")
     checks = {check.name: check for check in doctor._engines()}
     assert checks["engine mlx"].state == "absent"
@@ -141,13 +141,13 @@ def test_an_engine_asked_for_that_is_not_here_is_a_fault(monkeypatch) -> None:
 
 
 def test_numba_that_does_not_load_is_a_fault(monkeypatch) -> None:
-    probe = engines._probe
-    monkeypatch.setattr(engines, "_probe", lambda n: "OSError: no" if n == "numba" else probe(n))
-    engines._automatic.cache_clear()
+    probe = engines.probe
+    monkeypatch.setattr(engines, "probe", lambda n: "OSError: no" if n == "numba" else probe(n))
+    engines.automatic.cache_clear()
     try:
         checks = {check.name: check for check in doctor._engines()}
     finally:
-        engines._automatic.cache_clear()
+        engines.automatic.cache_clear()
     assert checks["engine in use"].found.startswith("python")
     assert checks["engine numba"].state == "fault"
     assert checks["engine numba"].remedy == "pip install numba"

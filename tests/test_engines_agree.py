@@ -12,7 +12,8 @@ import pytest
 
 import pysces
 from pysces.dispatch import engines, validation
-from pysces.dispatch.contracts import EXACT, Case, Close, Kernel, Spec, declared
+from pysces.dispatch.contracts import EXACT, Case, Close, Kernel, Spec
+from pysces.dispatch.operations import declared
 from pysces.settings import ENGINES
 
 CONTRACTS = declared()
@@ -198,7 +199,7 @@ def test_differences_are_told_as_a_share_of_the_tolerance() -> None:
 
 
 def test_a_kernel_without_cases_cannot_be_declared() -> None:
-    from pysces.dispatch.contracts import kernel
+    from pysces.dispatch.registry import kernel
 
     with pytest.raises(TypeError, match="cases"):
         kernel(file="x", block_axis="a", agreement=EXACT)  # type: ignore[call-arg]

@@ -1,10 +1,14 @@
-"""Parameters of `run_aracne` and `infer_network`: explicit, alike, and handed on as given."""
+"""Options of the methods: the same in Python, on the command line and in the dataclass."""
 
 from __future__ import annotations
 
+import argparse
 import dataclasses
 import inspect
-from typing import Any, get_args
+import warnings
+from collections.abc import Iterator, Mapping
+from dataclasses import fields
+from typing import Any, Literal, get_args, get_origin
 
 import anndata as ad
 import numpy as np
@@ -12,23 +16,43 @@ import pandas as pd
 import pytest
 
 import pysces
-from pysces.aracne import infer_network as single
+from pysces._options import Options, Range, hints, members
+from pysces.aracne import _inference
 from pysces.aracne._options import AracneOptions
-from pysces.cli import COMMANDS, main
-from pysces.cli_parser import parser
-from pysces.viper._enrichment import Compat, Enrichment
-from pysces.viper._signatures import Method
+from pysces.cli import main, parser
+from pysces.viper._options import MsviperOptions, ViperOptions
 
-RUN, INFER = (
-    {
-        name: parameter.default
-        for name, parameter in inspect.signature(function).parameters.items()
-        if parameter.kind is inspect.Parameter.KEYWORD_ONLY
-    }
-    for function in (pysces.run_aracne, pysces.infer_network)
-)
-OPTIONS = {field.name: field.default for field in dataclasses.fields(AracneOptions)}
-OF_ANNDATA = {"layer", "mask_var", "groupby", "min_samples", "key_added", "copy"}
+CLASSES: dict[str, type[Options]] = {
+    "aracne": AracneOptions,
+    "viper": ViperOptions,
+    "msviper": MsviperOptions,
+}
+FIELDS = [(command, field) for command, of in CLASSES.items() for field in fields(of)]
+OPTIONS = {field.name: field.default for field in fields(AracneOptions)}
+GIVEN = {
+    "adata": "the data",
+    "engine": "chosen by `use_engine`, and recorded apart from the options",
+    "key_added": "where the result is written",
+    "copy": "where the result is written",
+}
+OF_ANNDATA = {"layer", "mask_var", "groupby", "min_samples"}
+# Parameters that are no options of the dataclass, and why.
+EXTRA = {
+    "run_aracne": {**GIVEN, "regulators": "data: names, a file, or those of the organism"},
+    "infer_network": {
+        "expression": "the data",
+        "regulators": "data: names, a file, or those of the organism",
+        "genes": "names of the columns of an array",
+        "engine": GIVEN["engine"],
+    },
+    "run_viper": {**GIVEN, "network": "data: a key, a network or a path"},
+    "run_msviper": {
+        **GIVEN,
+        "network": "data: a key, a network or a path",
+        "groupby": "required: which cells are compared",
+        "group": "required: which cells are compared",
+    },
+}
 # Where the work is done, and what only an AnnData has, is tested elsewhere.
 ELSEWHERE = {*OF_ANNDATA, "size_factors", "batch_key", "checkpoint", "client"}
 OTHER = {
@@ -54,90 +78,95 @@ OTHER = {
 }
 
 
-def test_defaults_are_the_same_wherever_they_are_written() -> None:
-    assert set(RUN) - set(INFER) == OF_ANNDATA
-    assert set(INFER) - set(RUN) == {"genes"}
-    shared = [name for name in RUN if name in INFER]
-    assert [name for name in INFER if name in RUN] == shared  # in the same order
-    assert {name: RUN[name] for name in shared} == {name: INFER[name] for name in shared}
-    assert {name: RUN[name] for name in OPTIONS} == OPTIONS
+NEEDS = {name: {"estimator": "binned"} for name in ("n_bins", "ties", "miller_madow")}
 
 
-def test_the_command_line_has_the_same_parameters() -> None:
-    given = vars(parser(COMMANDS).parse_args(["aracne", "x.h5ad", "-o", "net.tsv"]))
-    own = {"command", "expression", "output", "quiet", "regulators", "transpose", "verbose"}
-    found = {name: value for name, value in given.items() if name not in own}
-    wanted = {name: value for name, value in RUN.items() if name not in ("key_added", "copy")}
-    assert found == wanted | {"dpi": "dpi"}  # what True means
+class Stopped(Exception):
+    """Ends a run before the work, with what it was asked."""
+
+
+@pytest.mark.parametrize("name", EXTRA)
+def test_signatures_have_the_options_of_the_dataclass(name: str) -> None:
+    options = AracneOptions if name == "infer_network" else CLASSES[name.removeprefix("run_")]
+    wanted = {field.name: field.default for field in fields(options)}
+    if name == "infer_network":
+        assert set(wanted) >= OF_ANNDATA  # columns and layers, which an array does not have
+        wanted = {key: value for key, value in wanted.items() if key not in OF_ANNDATA}
+    parameters = inspect.signature(getattr(pysces, name)).parameters
+    assert set(EXTRA[name]) <= set(parameters)
+    found = {key: p.default for key, p in parameters.items() if key not in EXTRA[name]}
+    assert found == wanted
+    assert list(found) == list(wanted)  # in the same order
+
+
+def texts(hint: Any, within: Range | None) -> Iterator[tuple[list[str], Any]]:
+    """Arguments of the command line, and the values that they mean, for each part of a type."""
+    parts = list(members(hint))
+    plain = str in parts or (Any in parts and len(parts) == 1)
+    for part in parts:
+        if part is bool and len(parts) == 1:
+            yield from ([([], True), (["no"], False)])
+        elif part is bool:
+            yield from ([(["true"], True), (["false"], False)])
+        elif part is type(None) and not plain:
+            yield ["none"], None
+        elif get_origin(part) is Literal:
+            yield from (([str(value)], value) for value in get_args(part))
+        elif part is int:
+            low = int((within or Range(0)).low) + 5
+            yield [str(low)], low
+        elif part is float:
+            yield ["0.25"], 0.25
+        elif get_origin(part) is tuple:
+            yield ["0.5,2"], (0.5, 2.0)
+        elif get_origin(part) is Mapping:
+            yield ["regulators=7,method=absolute"], {"regulators": 7, "method": "absolute"}
+        elif plain and part is not type(None):
+            yield ["some_name"], "some_name"
 
 
 @pytest.mark.parametrize(
-    ("command", "function", "given", "some"),
-    [
-        ("viper", pysces.run_viper, [], {"signature", "enrichment", "compat", "min_targets"}),
-        (
-            "msviper",
-            pysces.run_msviper,
-            ["--groupby", "kind", "--group", "a"],
-            {"reference", "alpha", "min_targets"},
-        ),
-    ],
+    ("command", "field"), FIELDS, ids=[f"{command}-{field.name}" for command, field in FIELDS]
 )
-def test_the_command_line_of_viper_has_the_defaults_of_the_function(
-    command: str, function: Any, given: list[str], some: set[str]
+def test_each_option_of_the_command_line_reaches_the_function(
+    command: str, field: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    arguments = [command, "x.h5ad", "-n", "n.tsv", "-o", "a.tsv", *given]
-    own = {"command", "expression", "network", "output", "quiet", "transpose", "verbose"}
-    own |= {"groupby", "group"} if given else set()
-    options = vars(parser(COMMANDS).parse_args(arguments))
-    found = {name: value for name, value in options.items() if name not in own}
-    parameters = inspect.signature(function).parameters
-    assert found == {name: parameters[name].default for name in found}
-    assert some | {"n_permutations", "seed", "engine"} <= set(found)
-
-
-@pytest.mark.parametrize(
-    ("option", "values"),
-    [("signature", Method), ("enrichment", Enrichment), ("compat", Compat)],
-)
-def test_choices_of_viper_are_handed_on(
-    option: str, values: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("pysces.data.read.read_expression", lambda *_, **__: None)
-    for value in get_args(values):
-
-        def stop(*_: Any, value: str = value, **given: Any) -> None:
-            assert given[option] == value
-            raise Stopped
-
-        monkeypatch.setattr(pysces, "run_viper", stop)
-        given = ["viper", "x.h5ad", "-n", "n.tsv", "-o", "a.tsv", f"--{option}", value]
-        with pytest.raises(Stopped):
-            main(given)
-
-
-@pytest.mark.parametrize(
-    ("given", "wanted"),
-    [
-        (["--counts", "true", "--degree", "2"], {"counts": True, "degree": 2}),
-        (["--counts", "false", "--degree", "auto"], {"counts": False, "degree": "auto"}),
-        (["--size-factors", "depth"], {"size_factors": "depth"}),
-        (["--batch-key", "donor", "--min-cells", "3"], {"batch_key": "donor", "min_cells": 3}),
-        (["--min-support", "0.7"], {"min_support": 0.7}),
-        (["--resample-pvalue", "0.001"], {"resample_pvalue": 0.001}),
-        (["--resampling", "none"], {"resampling": None}),
-        (["--estimator", "adaptive"], {"estimator": "adaptive"}),
-    ],
-)
-def test_the_command_line_hands_on_what_it_is_given(given, wanted, monkeypatch) -> None:
     def stop(*_: Any, **options: Any) -> None:
-        assert {name: options[name] for name in wanted} == wanted
-        raise Stopped
+        raise Stopped(options)
 
     monkeypatch.setattr("pysces.data.read.read_expression", lambda *_, **__: None)
-    monkeypatch.setattr(pysces, "run_aracne", stop)
-    with pytest.raises(Stopped):
-        main(["aracne", "x.h5ad", "-o", "net.tsv", *given])
+    monkeypatch.setattr(pysces, f"run_{command}", stop)
+    monkeypatch.setattr(warnings, "showwarning", warnings.showwarning)
+    needed = ["--groupby", "kind", "--group", "a"] if command == "msviper" else []
+    defaults = {one.name: one.default for one in fields(CLASSES[command])}
+    found = list(texts(hints(CLASSES[command])[field.name], field.metadata["within"]))
+    assert any(value != field.default for _, value in found)
+    for words, value in found:
+        dashed = field.name.replace("_", "-")
+        flag = f"--no-{dashed}" if words == ["no"] else f"--{dashed}"
+        others = NEEDS.get(field.name, {})
+        also = [word for name, wanted in others.items() for word in (f"--{name}", wanted)]
+        given = [flag, *(word for word in words if word != "no"), *also, *needed]
+        with pytest.raises(Stopped) as stopped:
+            main([command, "x.h5ad", "-o", "out.tsv", *given])
+        options = stopped.value.args[0]
+        wanted = defaults | {field.name: value} | others
+        assert {name: options[name] for name in wanted} == wanted
+        assert type(options[field.name]) is type(value)
+
+
+def test_the_help_of_each_option_says_what_it_is_and_its_default() -> None:
+    """`format_help` breaks lines anywhere, so only words are compared."""
+    commands = next(a for a in parser()._actions if isinstance(a, argparse._SubParsersAction))
+    for command, field in FIELDS:
+        text = "".join(commands.choices[command].complete().format_help().split())
+        help = field.metadata["help"]
+        assert "".join(help.split()) in text, (command, field.name)
+        default = field.default
+        default = default if isinstance(default, str) else str(default)
+        assert default in ("None", "True", "False") or f"default:{default}" in text, field.name
+        assert not help.endswith("."), field.name
+        assert "default" not in help, field.name  # added from the field
 
 
 @pytest.mark.parametrize(
@@ -167,20 +196,13 @@ def test_numbers_of_numpy_are_plain_ones() -> None:
     assert [type(v) for v in (options.seed, options.alpha, options.n_null)] == [int, float, int]
 
 
-NEEDS = {name: {"estimator": "binned"} for name in ("n_bins", "ties", "miller_madow")}
-
-
-class Stopped(Exception):
-    """Ends a run before the work, with what it was asked."""
-
-
 @pytest.mark.parametrize("name", [name for name in OPTIONS if name not in ELSEWHERE])
 def test_each_option_is_handed_on(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     def stop(*arguments: Any) -> None:
         options = next(given for given in arguments if isinstance(given, AracneOptions))
         raise Stopped(dataclasses.asdict(options))
 
-    monkeypatch.setattr(single, "infer", stop)
+    monkeypatch.setattr(_inference, "infer", stop)
     values = np.random.default_rng(0).normal(size=(20, 3))
     table = pd.DataFrame(values, index=[f"s{k}" for k in range(20)], columns=list("ABC"))
     assert OTHER[name] != OPTIONS[name]

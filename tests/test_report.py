@@ -239,7 +239,7 @@ def test_command_line_writes_the_page(adata, tmp_path, capsys) -> None:
     assert str(out) in capsys.readouterr().out
     assert "Mean activity by kind" in out.read_text()
     assert main(arguments) == 1
-    assert "run_aracne" in capsys.readouterr().err
+    assert "Run `pysces aracne` first." in capsys.readouterr().err
 
 
 def test_words_of_numbers(adata, tmp_path) -> None:

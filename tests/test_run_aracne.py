@@ -426,7 +426,7 @@ def test_no_regulators_known() -> None:
 def test_absent_engine_is_named(data, monkeypatch) -> None:
     from pysces.dispatch import engines
 
-    monkeypatch.setattr(engines, "_probe", lambda name: "ImportError: planted")
+    monkeypatch.setattr(engines, "probe", lambda name: "ImportError: planted")
     with pytest.raises(pysces.EngineUnavailable, match=r"planted.*pip install"):
         pysces.run_aracne(as_anndata(data), REGULATORS, engine="mlx", n_null=1000)
 

@@ -8,15 +8,15 @@ from scipy import stats
 
 import pysces
 from pysces import _seeds
-from pysces.aracne._copula import Copula, continuous_scores, whole_scores
-from pysces.aracne._estimators import Measure
-from pysces.aracne._null import N_NULL, Null, _cached, null_of, simulate, summarise
-from pysces.aracne._significance import (
+from pysces.aracne._consensus import (
     adjusted,
     binomial_log_pvalues,
     decoy_qvalues,
     poisson_pvalues,
 )
+from pysces.aracne._copula import Copula, continuous_scores, whole_scores
+from pysces.aracne._estimators import RankEstimator, rank_estimator
+from pysces.aracne._null import N_NULL, Null, _cached, null_of, simulate, summarise
 from pysces.dispatch import operations as ops
 
 
@@ -128,7 +128,7 @@ def test_threshold_is_the_smallest_that_passes(pvalue: float) -> None:
 @pytest.mark.parametrize("estimator", ["adaptive", "adaptive-dyadic", "binned"])
 def test_pvalues_are_calibrated_on_independent_genes(estimator: str, scheme: str, fast) -> None:
     """The fraction of fresh independent pairs below p is p."""
-    measure = Measure(estimator, 100)
+    measure = rank_estimator(estimator, 100)
     null = null_of(measure, scheme, 1_000_000)
     fresh = _fresh_pairs(measure, scheme, 5)
     for p in (1e-1, 1e-2, 1e-3):
@@ -142,7 +142,7 @@ def test_pvalues_are_calibrated_on_independent_genes(estimator: str, scheme: str
 @pytest.mark.parametrize("n", [20, 64, 128])
 def test_pvalues_of_few_values_follow_the_exact_law(n: int, fast) -> None:
     """With two bins mutual information is a function of a hypergeometric count."""
-    measure, half = Measure("binned", n, n_bins=2), n // 2
+    measure, half = rank_estimator("binned", n, n_bins=2), n // 2
     null = null_of(measure, "permutation", 2_000_000)
     one = np.array([[0] * half + [1] * half], dtype=np.uint8)
     compared = 0
@@ -159,7 +159,7 @@ def test_pvalues_of_few_values_follow_the_exact_law(n: int, fast) -> None:
     assert compared >= 3
 
 
-def _fresh_pairs(measure: Measure, scheme: str, seed: int) -> np.ndarray:
+def _fresh_pairs(measure: RankEstimator, scheme: str, seed: int) -> np.ndarray:
     """Mutual information of genes drawn by another generator than the null's own."""
     rng = _seeds.generator(seed, "fresh")
     found = []
@@ -177,7 +177,7 @@ def _fresh_pairs(measure: Measure, scheme: str, seed: int) -> np.ndarray:
 
 def test_bootstrap_needs_its_own_null(fast) -> None:
     """Repeated samples make mutual information out of nothing (spec: 0.25 at p = 0.01, N = 100)."""
-    measure = Measure("adaptive", 100)
+    measure = rank_estimator("adaptive", 100)
     fresh = _fresh_pairs(measure, "bootstrap", 6)
     realised = np.mean(fresh >= null_of(measure, "permutation", 1_000_000).threshold(1e-2))
     assert 0.2 < realised < 0.3
@@ -185,7 +185,7 @@ def test_bootstrap_needs_its_own_null(fast) -> None:
 
 def test_known_quantiles_of_the_null(fast) -> None:
     """From an independent simulation: 99 %, 99.9 % and 99.99 % quantiles at N = 200, in nats."""
-    measure = Measure("adaptive", 200)
+    measure = rank_estimator("adaptive", 200)
     null = null_of(measure, "permutation", 2_000_000)
     nats = [float(measure.nats(np.array(null.threshold(p)))) for p in (1e-2, 1e-3, 1e-4)]
     assert np.allclose(nats, [0.0348, 0.0646, 0.0911], rtol=0.03)
@@ -193,7 +193,7 @@ def test_known_quantiles_of_the_null(fast) -> None:
 
 def test_cache_changes_nothing_and_survives_damage(tmp_path, monkeypatch, caplog) -> None:
     monkeypatch.setattr(pysces.settings, "_cache_dir", tmp_path / "cache")
-    measure = Measure("adaptive", 20)
+    measure = rank_estimator("adaptive", 20)
     _cached.cache_clear()
     first = null_of(measure, "permutation", 5_000)
     (path,) = (tmp_path / "cache").iterdir()
@@ -213,12 +213,12 @@ def test_cache_changes_nothing_and_survives_damage(tmp_path, monkeypatch, caplog
 def test_a_cache_entry_that_is_a_folder_is_no_error(tmp_path, monkeypatch, caplog) -> None:
     monkeypatch.setattr(pysces.settings, "_cache_dir", tmp_path)
     _cached.cache_clear()
-    null_of(Measure("adaptive", 30), n_null=10_000)
+    null_of(rank_estimator("adaptive", 30), n_null=10_000)
     (path,) = tmp_path.iterdir()
     path.unlink()
     path.mkdir()
     _cached.cache_clear()
-    null_of(Measure("adaptive", 30), n_null=10_000)
+    null_of(rank_estimator("adaptive", 30), n_null=10_000)
     assert "isn't kept on disk" in caplog.text
     _cached.cache_clear()
 
@@ -227,7 +227,7 @@ def test_unwritable_cache_is_no_error(tmp_path, monkeypatch, caplog) -> None:
     (tmp_path / "file").write_text("in the way")
     monkeypatch.setattr(pysces.settings, "_cache_dir", tmp_path / "file")
     _cached.cache_clear()
-    null = null_of(Measure("adaptive", 20), "permutation", 2_000)
+    null = null_of(rank_estimator("adaptive", 20), "permutation", 2_000)
     assert null.n_null == 2_000
     assert "isn't kept on disk" in caplog.text
     _cached.cache_clear()
@@ -238,7 +238,7 @@ def test_default_size_of_the_null() -> None:
 
 
 def test_simulation_is_the_same_on_every_engine() -> None:
-    measure = Measure("adaptive", 16)
+    measure = rank_estimator("adaptive", 16)
     tables = []
     for row in pysces.status().engines:
         if row.available and row.engine != "mlx":

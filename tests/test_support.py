@@ -12,11 +12,10 @@ import pysces
 from pysces import _seeds
 from pysces.aracne import _quality
 from pysces.aracne._candidates import Edges, ScoredCandidates
+from pysces.aracne._consensus import SupportCounts, decoy_qvalues
 from pysces.aracne._copula import Scores, strata
 from pysces.aracne._options import AracneOptions
-from pysces.aracne._resampling import CopulaResampler, ResampleResult, Resampling
-from pysces.aracne._significance import decoy_qvalues
-from pysces.aracne._support import Seen
+from pysces.aracne._resampling import ResampleResult, Resampling, ScoreResampler
 from pysces.data._expression import Expression
 from pysces.network import Network
 
@@ -133,8 +132,7 @@ def test_neither_a_regulator_nor_its_decoy_targets_itself(data) -> None:
         expression, np.arange(4), 9, 0, scores, np.zeros(100, dtype=np.int64)
     )
     halves = Resampling("halves", 100, 0)
-    measure = scores.measure().with_samples(50)
-    edges = CopulaResampler(candidates, measure, halves, {50: 1}, None, 0.0)((0, 1))[1].edges
+    edges = ScoreResampler(candidates, halves, {50: 1}, None, 0.0)((0, 1))[1].edges
     assert len(edges) > 12 * 58  # nearly all pairs
     assert not (candidates.own_gene[edges.row] == edges.gene).any()
     assert sorted(set(edges.row.tolist())) == list(range(13))
@@ -216,7 +214,7 @@ def test_support_mean_and_stability_by_hand(data) -> None:
     candidates = ScoredCandidates(
         expression, np.arange(4), 2, 0, scores, np.zeros(100, dtype=np.int64)
     )
-    seen = Seen(candidates)
+    seen = SupportCounts(candidates)
     # Regulators 0, 1; decoy 4. (0, 9) in all, (1, 8) in even ones, (1, 7) in odd ones.
     for resample in range(4):
         pairs = {(0, 9): 10 + resample, (1, 8 - resample % 2): 100, (4, 5): 7}

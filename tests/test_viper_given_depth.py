@@ -419,7 +419,7 @@ def test_the_command_line_has_the_parameters(tmp_path: Path) -> None:
     adata.obs["depth"] = np.asarray(adata.X).sum(axis=1)
     adata.write_h5ad(tmp_path / "x.h5ad")
     random_network(15).to_csv(tmp_path / "net.tsv", sep="\t", index=False)
-    common = ["-n", str(tmp_path / "net.tsv"), "--size-factors", "depth", "--counts", "yes"]
+    common = ["-n", str(tmp_path / "net.tsv"), "--size-factors", "depth", "--counts", "true"]
     out = str(tmp_path / "out.tsv")
     assert main(["viper", str(tmp_path / "x.h5ad"), *common, "-o", out, "--batch-key", "half"]) == 0
     found = pd.read_csv(out, sep="\t", index_col=0)

@@ -24,7 +24,8 @@ import pandas as pd
 
 import pysces
 from pysces.dispatch import engines
-from pysces.dispatch.contracts import Spec, declared
+from pysces.dispatch.contracts import Spec
+from pysces.dispatch.operations import declared
 from speed import inputs, measure
 from speed.report import aligned, duration, memory, number, rate, times
 from speed.workloads import workloads

@@ -14,10 +14,11 @@ import pandas as pd
 from scipy import sparse
 
 import pysces
-from pysces import validation
 from pysces._messages import listed
 from pysces.dispatch import engines as dispatch_engines
-from pysces.dispatch.contracts import Kernel, Spec, declared
+from pysces.dispatch import validation
+from pysces.dispatch.contracts import Kernel, Spec
+from pysces.dispatch.operations import declared
 from pysces.errors import InputError
 from speed import inputs
 from speed.workloads import workloads

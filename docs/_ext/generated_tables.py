@@ -3,7 +3,7 @@
 ``public-names`` lists everything in ``pysces.__all__`` and ``pysces.pl.__all__``;
 ``engine-table`` and ``kernel-reference`` read the declarations of the kernels; ``array-table``
 calls the public functions with every kind of array; ``validation-report`` compares the engines;
-``command-line`` prints the help of every command. Use them inside an ``eval-rst`` block.
+``command-line`` lists the options of every command. Use them inside an ``eval-rst`` block.
 """
 
 from __future__ import annotations
@@ -86,7 +86,7 @@ def public_names() -> str:
 
 def engine_table() -> str:
     """List the kernels: engines, required agreement, axis of the blocks, number of cases."""
-    from pysces.dispatch.contracts import declared
+    from pysces.dispatch.operations import declared
     from pysces.settings import ENGINES
 
     engines = tuple(reversed(ENGINES))
@@ -106,7 +106,8 @@ def engine_table() -> str:
 
 def kernel_reference() -> str:
     """Describe every kernel: docstring, arguments and results."""
-    from pysces.dispatch.contracts import Spec, declared
+    from pysces.dispatch.contracts import Spec
+    from pysces.dispatch.operations import declared
 
     parts = []
     for kernel in declared().values():
@@ -277,19 +278,25 @@ def validation_report() -> str:
 
 
 def command_line() -> str:
-    """Print the help of every command."""
-    from pysces.cli import COMMANDS
-    from pysces.cli_parser import parser
+    """List the options of every command."""
+    from pysces._arguments import default_of
+    from pysces.cli import parser
 
-    os.environ["COLUMNS"] = "88"
-    commands = next(
-        a for a in parser(COMMANDS)._actions if isinstance(a, argparse._SubParsersAction)
-    )
+    commands = next(a for a in parser()._actions if isinstance(a, argparse._SubParsersAction))
     parts = []
     for name, sub in commands.choices.items():
-        text = sub.format_help().splitlines()
-        parts += [f".. rubric:: pysces {name}", "", ".. code-block:: text", ""]
-        parts += [*(f"   {line}" for line in text), ""]
+        rows = []
+        for action in sub.complete()._actions:
+            if isinstance(action, argparse._HelpAction):
+                continue
+            names = ", ".join(f"``{option}``" for option in action.option_strings)
+            value = "" if action.nargs == 0 else f"``{action.metavar or action.dest.upper()}``"
+            default = "required" if action.required else default_of(action)
+            facts = ", ".join(filter(None, [action.help, getattr(action, "interval", "")]))
+            rows.append((names, value, default and f"``{default}``", *plain_text([facts])))
+        header = ("option", "value", "default", "description")
+        parts += [f".. rubric:: pysces {name}", "", *plain_text([sub.description]), ""]
+        parts += [list_table(header, rows), ""]
     return "\n".join(parts)
 
 

@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
+import hashlib
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
 from pysces import _seeds
+from pysces.aracne._correlation import spearman
+from pysces.dispatch import operations as ops
 from pysces.dispatch.blocks import block_length, blocks
 from pysces.settings import settings
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from pysces.aracne._copula import Scores
-    from pysces.aracne._estimators import Measure
+    from pysces.aracne._copula import Copula, Scores
+    from pysces.aracne._estimators import Estimator, RankEstimator
     from pysces.data._expression import Expression
 
 
@@ -57,7 +61,7 @@ class Edges:
 
 
 @dataclass(frozen=True, eq=False)
-class Candidates:
+class Candidates(ABC):
     """Who may regulate whom: genes of an expression matrix, regulators among them, decoys.
 
     Rows are the regulators, then the decoys: regulators with their values permuted over samples,
@@ -87,7 +91,7 @@ class Candidates:
         return _seeds.keys(self.seed, self.expression.genes, "gene")
 
     @cached_property
-    def lenders(self) -> NDArray[np.int64]:
+    def decoy_source(self) -> NDArray[np.int64]:
         """The regulator whose values each row has, int64 [rows]."""
         own = np.arange(self.n_regulators)
         turns = np.argsort(_seeds.combine(self._gene_keys[self.regulators], 1), kind="stable")
@@ -97,18 +101,12 @@ class Candidates:
     def _row_keys(self) -> NDArray[np.uint64]:
         own = self._gene_keys[self.regulators]
         turn = np.arange(self.n_decoys) // max(1, self.n_regulators)
-        names = self.expression.genes[self.regulators[self.lenders[self.n_regulators :]]]
+        names = self.expression.genes[self.regulators[self.decoy_source[self.n_regulators :]]]
         decoys = [
             _seeds.key(self.seed, "decoy", turn, name)
             for turn, name in zip(turn.tolist(), names, strict=True)
         ]
         return np.concatenate([own, np.array(decoys, dtype=np.uint64)])
-
-    @cached_property
-    def _held(self) -> NDArray[np.float64] | None:
-        """All values, if they fit a quarter of the memory; else they're read block by block."""
-        size = self.expression.n_genes * self.expression.n_samples * 8
-        return self.expression.gene_block() if size <= settings.memory // 4 else None
 
     @property
     def n_regulators(self) -> int:
@@ -131,35 +129,122 @@ class Candidates:
         regulators = self.n_regulators
         return regulators * (self.n_genes - regulators) + regulators * (regulators - 1) // 2
 
-    def in_memory(self) -> Candidates:
-        """The same with the expression as one array."""
-        own = self.expression
-        loaded = type(own).from_matrix(own.gene_block().T, own.genes, own.samples)
-        return replace(self, expression=loaded)
-
     def regulator_of_gene(self) -> NDArray[np.int64]:
         """For each gene its place among the regulators, or -1."""
         found = np.full(self.n_genes, -1, dtype=np.int64)
         found[self.regulators] = np.arange(self.n_regulators)
         return found
 
+    @property
+    @abstractmethod
+    def estimator(self) -> Estimator:
+        """The estimator on all samples."""
+
+    @property
+    @abstractmethod
+    def digest(self) -> str:
+        """Hexadecimal digest of the data that mutual information depends on."""
+
+    @property
+    def strata_digest(self) -> str:
+        """Hexadecimal digest of the strata within which decoys are permuted."""
+        return "none"
+
+    @abstractmethod
+    def pair_mi(self, row: NDArray[np.int32], gene: NDArray[np.int32]) -> NDArray[np.int64]:
+        """Mutual information of rows and genes over all samples, pair by pair, fixed point."""
+
+    @abstractmethod
+    def correlation(
+        self, row: NDArray[np.integer], gene: NDArray[np.integer]
+    ) -> NDArray[np.float64]:
+        """Correlation of rows (regulators alone) and genes, pair by pair; its sign is the mode."""
+
+    @abstractmethod
+    def in_memory(self) -> Self:
+        """The same with all that resamples need in memory."""
+
+    @abstractmethod
+    def _permutation(self, row: int) -> NDArray[np.int64]:
+        """The order of the samples of a decoy."""
+
+
+@dataclass(frozen=True, eq=False)
+class RankCandidates(Candidates):
+    """Candidates whose values are ranked, or binned, in every resample.
+
+    Attributes
+    ----------
+    rank_estimator
+        The estimator on all samples.
+    """
+
+    rank_estimator: RankEstimator
+
+    @property
+    def estimator(self) -> RankEstimator:
+        """The estimator on all samples."""
+        return self.rank_estimator
+
+    @cached_property
+    def _held(self) -> NDArray[np.float64] | None:
+        """All values, if they fit a quarter of the memory; else they're read block by block."""
+        size = self.expression.n_genes * self.expression.n_samples * 8
+        return self.expression.gene_block() if size <= settings.memory // 4 else None
+
+    @property
+    def digest(self) -> str:
+        """Hexadecimal digest of the data that mutual information depends on."""
+        return self.expression.data_hash()
+
+    def whole(self) -> tuple[NDArray[np.int64], int]:
+        """All samples, and the key of their ties."""
+        return np.arange(self.expression.n_samples), _seeds.key(self.seed, "ties", "all")
+
+    def pair_mi(self, row: NDArray[np.int32], gene: NDArray[np.int32]) -> NDArray[np.int64]:
+        """Mutual information of rows and genes over all samples, pair by pair, fixed point."""
+        mi = np.zeros(len(row), dtype=np.int64)
+        if len(row) == 0:
+            return mi
+        for rows, genes, block in mi_blocks(self, self.estimator, *self.whole()):
+            inside = np.flatnonzero(
+                (row >= rows.start)
+                & (row < rows.stop)
+                & (gene >= genes.start)
+                & (gene < genes.stop)
+            )
+            mi[inside] = block[row[inside] - rows.start, gene[inside] - genes.start]
+        return mi
+
+    def correlation(
+        self, row: NDArray[np.integer], gene: NDArray[np.integer]
+    ) -> NDArray[np.float64]:
+        """Spearman correlation of regulators and genes, pair by pair."""
+        return spearman(self.expression, self.regulators[row], gene.astype(np.int64))
+
+    def in_memory(self) -> Self:
+        """The same with the expression as one array."""
+        own = self.expression
+        loaded = type(own).from_matrix(own.gene_block().T, own.genes, own.samples)
+        return replace(self, expression=loaded)
+
     def _values(self, genes: NDArray[np.int64]) -> NDArray[np.float64]:
         return self.expression.gene_block(genes) if self._held is None else self._held[genes]
 
     def gene_marginals(
-        self, measure: Measure, genes: slice, samples: NDArray[np.int64], tie_key: int
+        self, estimator: RankEstimator, genes: slice, samples: NDArray[np.int64], tie_key: int
     ) -> NDArray[Any]:
         """Ranks or bins of some genes over some samples."""
         chosen = np.arange(genes.start, genes.stop)
         values = np.ascontiguousarray(self._values(chosen)[:, samples])
-        return measure.marginals(values, _seeds.combine(self._gene_keys[genes], tie_key))
+        return estimator.marginals(values, _seeds.combine(self._gene_keys[genes], tie_key))
 
     def row_marginals(
-        self, measure: Measure, rows: slice, samples: NDArray[np.int64], tie_key: int
+        self, estimator: RankEstimator, rows: slice, samples: NDArray[np.int64], tie_key: int
     ) -> NDArray[Any]:
         """Ranks or bins of some regulators and decoys over some samples."""
         chosen = np.arange(rows.start, rows.stop)
-        values = self._values(self.regulators[self.lenders[chosen]])
+        values = self._values(self.regulators[self.decoy_source[chosen]])
         values = np.stack(
             [
                 own if row < self.n_regulators else own[self._permutation(int(row))]
@@ -167,7 +252,7 @@ class Candidates:
             ]
         )
         keys = self._row_keys[rows]
-        return measure.marginals(
+        return estimator.marginals(
             np.ascontiguousarray(values[:, samples]), _seeds.combine(keys, tie_key)
         )
 
@@ -194,7 +279,7 @@ class ScoredCandidates(Candidates):
     @cached_property
     def own_gene(self) -> NDArray[np.int64]:
         """The gene that is never a target of a row: itself, or the one it is a decoy of."""
-        return self.regulators[self.lenders]
+        return self.regulators[self.decoy_source]
 
     @cached_property
     def rows(self) -> NDArray[np.int8]:
@@ -214,10 +299,39 @@ class ScoredCandidates(Candidates):
             bits[row] = bits[row][self._permutation(row)]
         return np.packbits(bits, axis=1)
 
+    @property
+    def estimator(self) -> Copula:
+        """The estimator on all samples."""
+        return self.scores.estimator()
+
+    @cached_property
+    def digest(self) -> str:
+        """Hexadecimal digest of the data that mutual information depends on."""
+        found = hashlib.blake2b(self.scores.digest.encode(), digest_size=16)
+        found.update("\0".join(self.expression.genes).encode())
+        return found.hexdigest()
+
+    @property
+    def strata_digest(self) -> str:
+        """Hexadecimal digest of the strata within which decoys are permuted."""
+        return hashlib.blake2b(self.strata.tobytes(), digest_size=16).hexdigest()
+
+    def pair_mi(self, row: NDArray[np.int32], gene: NDArray[np.int32]) -> NDArray[np.int64]:
+        """Mutual information of rows and genes over all samples, pair by pair, fixed point."""
+        if len(row) == 0:
+            return np.zeros(0, dtype=np.int64)
+        return ops.copula_pairs(self.rows, self.scores.values, row, gene, self.scores.degree)
+
     def correlation(
         self, row: NDArray[np.integer], gene: NDArray[np.integer]
     ) -> NDArray[np.float64]:
-        """Correlation of the first scores of rows and genes, pair by pair."""
+        """Correlation of regulators and genes, pair by pair: Spearman; of counts, of their scores.
+
+        The order of raw counts is that of the depth as much as of the gene: repressed targets would
+        seem activated.
+        """
+        if self.scores.nonzero is None:
+            return spearman(self.expression, self.regulators[row], gene.astype(np.int64))
         found = np.empty(len(row))
         n = self.scores.n_samples
         for some in blocks(len(row), block_length(24 * n, len(row))):
@@ -234,7 +348,7 @@ class ScoredCandidates(Candidates):
         """Regulators and decoys with enough counts in each resample, bool [resamples rows]."""
         return replace(self.scores, values=self.rows, nonzero=self._nonzero_rows).usable(weights)
 
-    def in_memory(self) -> ScoredCandidates:
+    def in_memory(self) -> Self:
         """The same without values, which scores have replaced."""
         return replace(self, expression=self.expression.names_only())
 
@@ -248,8 +362,8 @@ class ScoredCandidates(Candidates):
 
 
 def mi_blocks(
-    candidates: Candidates,
-    measure: Measure,
+    candidates: RankCandidates,
+    estimator: RankEstimator,
     samples: NDArray[np.int64],
     tie_key: int,
     wanted: slice | None = None,
@@ -260,23 +374,23 @@ def mi_blocks(
     """
     wanted = wanted or slice(0, candidates.n_genes)
     n = len(samples)
-    per_gene = n * (8 + measure.bytes_per_value) + 8
+    per_gene = n * (8 + estimator.bytes_per_value) + 8
     gene_length = block_length(2 * per_gene, candidates.n_genes)
     row_length = block_length(8 * gene_length + 2 * per_gene, candidates.n_rows, share=1 / 8)
     row_length = min(row_length, 256)  # launches of a GPU stay short
     rows = list(blocks(candidates.n_rows, row_length))
-    row_bytes = candidates.n_rows * n * measure.bytes_per_value
+    row_bytes = candidates.n_rows * n * estimator.bytes_per_value
     kept = (
-        [candidates.row_marginals(measure, r, samples, tie_key) for r in rows]
+        [candidates.row_marginals(estimator, r, samples, tie_key) for r in rows]
         if (row_bytes <= settings.memory // 8)
         else None
     )
     for place in blocks(wanted.stop - wanted.start, gene_length):
         genes = slice(wanted.start + place.start, wanted.start + place.stop)
-        gene_marginals = candidates.gene_marginals(measure, genes, samples, tie_key)
+        gene_marginals = candidates.gene_marginals(estimator, genes, samples, tie_key)
         for i, block in enumerate(rows):
-            own = kept[i] if kept else candidates.row_marginals(measure, block, samples, tie_key)
-            mi = measure.mi(own, gene_marginals)
+            own = kept[i] if kept else candidates.row_marginals(estimator, block, samples, tie_key)
+            mi = estimator.mi(own, gene_marginals)
             _clear_self_pairs(candidates, block, genes, mi)
             yield block, genes, mi
 
@@ -285,14 +399,14 @@ def _clear_self_pairs(
     candidates: Candidates, rows: slice, genes: slice, mi: NDArray[np.int64]
 ) -> None:
     """A regulator isn't its own target; nor is it a target of its own decoy."""
-    gene = candidates.regulators[candidates.lenders[rows]]
+    gene = candidates.regulators[candidates.decoy_source[rows]]
     inside = (gene >= genes.start) & (gene < genes.stop)
     mi[np.flatnonzero(inside), gene[inside] - genes.start] = 0
 
 
 def edges_above(
-    candidates: Candidates,
-    measure: Measure,
+    candidates: RankCandidates,
+    estimator: RankEstimator,
     samples: NDArray[np.int64],
     tie_key: int,
     threshold: int,
@@ -304,7 +418,7 @@ def edges_above(
     """
     parts, largest = [], 0
     threshold = max(threshold, 1)  # 0 is the absence of an edge
-    for rows, genes, mi in mi_blocks(candidates, measure, samples, tie_key, wanted):
+    for rows, genes, mi in mi_blocks(candidates, estimator, samples, tie_key, wanted):
         real = mi[: max(0, candidates.n_regulators - rows.start)]
         largest = max(largest, int(real.max(initial=0)))
         found = np.flatnonzero(mi >= threshold)  # much faster than nonzero of a matrix

@@ -55,8 +55,8 @@ class Copula:
     studentised: bool
 
     @property
-    def estimator(self) -> str:
-        """Its name among the parameters."""
+    def kind(self) -> str:
+        """Its name among the options."""
         return "copula"
 
     @property
@@ -253,7 +253,7 @@ class Scores:
         """Number of samples."""
         return self.values.shape[2]
 
-    def measure(self) -> Copula:
+    def estimator(self) -> Copula:
         """The estimator on all samples."""
         return Copula(self.n_samples, self.n_samples, self.degree, self.studentised)
 

@@ -25,7 +25,7 @@ def kept_fraction(tolerance: float) -> int:
     return int(np.floor((1.0 - tolerance) * 2**30))
 
 
-def surviving(
+def dpi_mask(
     candidates: Candidates, edges: Edges, method: str | None, tolerance: float
 ) -> NDArray[np.bool_]:
     """Which edges survive the data processing inequality (all decisions on the unpruned network).
@@ -74,8 +74,8 @@ def _weakest(candidates: Candidates, edges: Edges, partner: NDArray[np.int64]) -
     for block in _by_genes(candidates, edges):
         regulators = block.rows[block.rows < n_regulators]  # the first rows
         network = block.dense[: len(regulators)]
-        among = between[regulators][:, regulators].toarray()
-        weakest[np.ix_(regulators, regulators)] |= ops.weakest_pairs(among, network)
+        between_regulators = between[regulators][:, regulators].toarray()
+        weakest[np.ix_(regulators, regulators)] |= ops.weakest_pairs(between_regulators, network)
     return weakest
 
 

@@ -1,10 +1,15 @@
-"""Estimators at one number of samples; of ranks or bins: values -> marginals -> information."""
+"""Estimators of mutual information at one number of samples: of ranks (`Adaptive`, `Binned`).
+
+Values of genes become marginals (ranks or bins), two marginals a fixed-point mutual information.
+The estimator of scores, `Copula`, is in `_copula`.
+"""
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Protocol, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self
 
 import numpy as np
 
@@ -12,14 +17,11 @@ from pysces import _seeds
 from pysces._checks import check_flag, check_integer, check_one_of
 from pysces.aracne._partition import ADAPTIVE, bins, c_log_c, fraction_bits, partition, to_nats
 from pysces.dispatch import operations as ops
-from pysces.errors import InputError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from numpy.typing import NDArray
-
-ESTIMATORS = (*ADAPTIVE, "binned")
 
 
 class Estimator(Protocol):
@@ -29,8 +31,8 @@ class Estimator(Protocol):
         """Equal estimators have equal hashes."""
 
     @property
-    def estimator(self) -> str:
-        """Its name among the parameters."""
+    def kind(self) -> str:
+        """Its name among the options."""
 
     @property
     def n(self) -> int:
@@ -70,82 +72,45 @@ class Estimator(Protocol):
 
 
 @dataclass(frozen=True)
-class Measure:
-    """How mutual information is estimated from n samples.
+class RankEstimator(ABC):
+    """What the estimators of ranks share.
 
     Attributes
     ----------
-    estimator
-        ``"adaptive"``, ``"adaptive-dyadic"`` or ``"binned"``.
+    kind
+        Its name among the options.
     n
         Number of samples.
-    n_bins
-        Equal-frequency bins of ``"binned"``.
-    ties
-        ``"random"`` (each tie broken anew in each gene) or ``"together"`` (``"binned"`` only).
-    miller_madow
-        Whether ``"binned"`` has the correction of Miller and Madow.
     """
 
-    estimator: str
+    kind: str
     n: int
-    n_bins: int = 10
-    ties: str = "random"
-    miller_madow: bool = False
 
-    def __post_init__(self) -> None:
-        check_one_of("estimator", self.estimator, ESTIMATORS)
-        check_integer("n_bins", self.n_bins, 2, 255)
-        check_one_of("ties", self.ties, ("random", "together"))
-        check_flag("miller_madow", self.miller_madow)
-        if self.adaptive and (self.ties != "random" or self.miller_madow):
-            raise InputError(
-                "ties='together' and miller_madow=True are of estimator='binned'. "
-                f"Got estimator={self.estimator!r}."
-            )
+    bytes_per_value: ClassVar[int]
+    """Bytes of one entry of the marginals."""
 
     @property
-    def adaptive(self) -> bool:
-        """Whether the partition adapts to the data."""
-        return self.estimator in ADAPTIVE
-
-    @property
+    @abstractmethod
     def name(self) -> str:
         """All that the null distribution depends on, in words."""
-        if self.adaptive:
-            return f"{self.estimator}-n{self.n}"
-        corrected = "-corrected" * self.miller_madow
-        return f"binned{self.n_bins}{corrected}-n{self.n}"
+
+    @abstractmethod
+    def marginals(self, values: NDArray[np.float64], keys: NDArray[np.uint64]) -> NDArray[Any]:
+        """Ranks (int32) or bins (uint8) of values, genes x samples; ties are broken by the keys."""
+
+    @abstractmethod
+    def mi(self, regulators: NDArray[Any], genes: NDArray[Any]) -> NDArray[np.int64]:
+        """N times the mutual information of marginals, fixed point, regulators x genes."""
 
     @property
-    def bytes_per_value(self) -> int:
-        """Bytes of one entry of the marginals."""
-        return 4 if self.adaptive else 1
+    def ties(self) -> str:
+        """How equal values are ranked."""
+        return "random"
 
     @cached_property
     def fraction_bits(self) -> int:
         """Fractional bits of fixed-point mutual information."""
         return fraction_bits(self.n)
-
-    @cached_property
-    def _tables(self) -> dict[str, Any]:
-        if self.adaptive:
-            return dict(partition(self.estimator, self.n).tables)
-        half_cell = (1 << self.fraction_bits) // 2 if self.miller_madow else 0
-        return {"n_bins": self.n_bins, "n_log_n": c_log_c(self.n), "half_cell": half_cell}
-
-    def marginals(self, values: NDArray[np.float64], keys: NDArray[np.uint64]) -> NDArray[Any]:
-        """Ranks (int32) or bins (uint8) of values, genes x samples; ties are broken by the keys."""
-        if self.adaptive:
-            return ops.ordinal_ranks(values, keys, self.estimator == "adaptive")
-        if self.ties == "together":
-            return bins(ops.average_ranks(values), self.n_bins, "together")
-        return bins(ops.ordinal_ranks(values, keys, False), self.n_bins, "random")
-
-    def mi(self, regulators: NDArray[Any], genes: NDArray[Any]) -> NDArray[np.int64]:
-        """N times the mutual information of marginals, fixed point, regulators x genes."""
-        kernel = ops.adaptive_mi if self.adaptive else ops.binned_mi
-        return kernel(regulators=regulators, genes=genes, **self._tables)
 
     @property
     def per_nat(self) -> float:
@@ -156,45 +121,21 @@ class Measure:
         """Mutual information in nats from what :meth:`mi` returns."""
         return to_nats(np.asarray(mi), self.n, self.fraction_bits)
 
-    def with_samples(self, n: int) -> Measure:
+    def with_samples(self, n: int) -> Self:
         """The same estimator for another number of samples."""
-        return Measure(self.estimator, n, self.n_bins, self.ties, self.miller_madow)
+        return replace(self, n=n)
 
-    def null_form(self) -> Measure:
-        """The form whose null distribution is simulated.
+    def null_form(self) -> Self:
+        """The form whose null distribution is simulated."""
+        return self
 
-        Ties kept together make fewer or smaller cells, so less mutual information by chance: the
-        distribution without ties bounds it from above, and p-values are conservative.
-        """
-        return replace(self, ties="random")
+    def enough(self) -> Self:
+        """The form of fewest samples whose null distribution can be stretched to this one."""
+        return self
 
-    def enough(self) -> Measure:
-        """The form of fewest samples whose null distribution can be stretched to this one.
-
-        With fixed bins 2 n MI tends to a chi-square distribution (Wilks 1938); with 40 samples in
-        each cell its mean is within half a per cent. Adaptive partitions grow with n, and have no
-        limit.
-        """
-        most = self.n if self.adaptive else max(4096, 40 * self.n_bins**2)
-        return self.with_samples(min(self.n, most))
-
-    def stretch(self, large: Measure) -> Callable[[NDArray[np.int64]], NDArray[np.int64]]:
-        """Values of a larger sample from those of this one, for fixed bins.
-
-        The mean of 2 n MI is (B - 1)^2 (1 + (B + 1)^2 / 6n) for B bins (Williams 1976); values are
-        scaled by the ratio of both, before the correction of Miller and Madow and in fixed point.
-        """
-
-        def mean(measure: Measure) -> float:
-            return 1 + (measure.n_bins + 1) ** 2 / (6 * measure.n)
-
-        def bias(measure: Measure) -> float:
-            half_cell = 2.0 ** (measure.fraction_bits - 1) if measure.miller_madow else 0.0
-            return half_cell * (measure.n_bins - 1) ** 2
-
-        scale = mean(large) / mean(self) * 2.0 ** (large.fraction_bits - self.fraction_bits)
-        before, after = bias(self), bias(large)
-        return lambda mi: np.rint((mi + before) * scale - after).astype(np.int64)
+    def stretch(self, large: Any) -> Callable[[NDArray[np.int64]], NDArray[np.int64]]:
+        """Values of a larger sample from those of this one."""
+        raise NotImplementedError  # never called: `enough` is the estimator itself
 
     def independent(
         self, genes: NDArray[np.uint64], key: int, n_rows: int, draw: NDArray[np.int64] | None
@@ -211,3 +152,119 @@ class Measure:
             key = _seeds.key(key, "ties")
         marginals = self.marginals(values, _seeds.combine(genes, key))
         return self.mi(marginals[:n_rows], marginals[n_rows:])
+
+
+@dataclass(frozen=True)
+class Adaptive(RankEstimator):
+    """Adaptive partitioning: ``"adaptive"`` (ARACNe-AP) or ``"adaptive-dyadic"`` (ARACNe3)."""
+
+    bytes_per_value: ClassVar[int] = 4
+
+    def __post_init__(self) -> None:
+        check_one_of("estimator", self.kind, ADAPTIVE)
+
+    @property
+    def name(self) -> str:
+        """All that the null distribution depends on, in words."""
+        return f"{self.kind}-n{self.n}"
+
+    @cached_property
+    def _tables(self) -> dict[str, Any]:
+        return dict(partition(self.kind, self.n).tables)
+
+    def marginals(self, values: NDArray[np.float64], keys: NDArray[np.uint64]) -> NDArray[Any]:
+        """Ranks (int32) of values, genes x samples; ties are broken by the keys."""
+        return ops.ordinal_ranks(values, keys, self.kind == "adaptive")
+
+    def mi(self, regulators: NDArray[Any], genes: NDArray[Any]) -> NDArray[np.int64]:
+        """N times the mutual information of ranks, fixed point, regulators x genes."""
+        return ops.adaptive_mi(regulators=regulators, genes=genes, **self._tables)
+
+
+@dataclass(frozen=True)
+class Binned(RankEstimator):
+    """Equal-frequency bins.
+
+    Attributes
+    ----------
+    n_bins
+        Number of bins.
+    ties
+        ``"random"`` (each tie broken anew in each gene) or ``"together"``.
+    miller_madow
+        Whether the bias is corrected (Miller and Madow).
+    """
+
+    n_bins: int = 10
+    ties: str = "random"
+    miller_madow: bool = False
+    bytes_per_value: ClassVar[int] = 1
+
+    def __post_init__(self) -> None:
+        check_integer("n_bins", self.n_bins, 2, 255)
+        check_one_of("ties", self.ties, ("random", "together"))
+        check_flag("miller_madow", self.miller_madow)
+
+    @property
+    def name(self) -> str:
+        """All that the null distribution depends on, in words."""
+        corrected = "-corrected" * self.miller_madow
+        return f"binned{self.n_bins}{corrected}-n{self.n}"
+
+    @cached_property
+    def _tables(self) -> dict[str, Any]:
+        half_cell = (1 << self.fraction_bits) // 2 if self.miller_madow else 0
+        return {"n_bins": self.n_bins, "n_log_n": c_log_c(self.n), "half_cell": half_cell}
+
+    def marginals(self, values: NDArray[np.float64], keys: NDArray[np.uint64]) -> NDArray[Any]:
+        """Bins (uint8) of values, genes x samples; ties are broken by the keys, or share a bin."""
+        if self.ties == "together":
+            return bins(ops.average_ranks(values), self.n_bins, "together")
+        return bins(ops.ordinal_ranks(values, keys, False), self.n_bins, "random")
+
+    def mi(self, regulators: NDArray[Any], genes: NDArray[Any]) -> NDArray[np.int64]:
+        """N times the mutual information of bins, fixed point, regulators x genes."""
+        return ops.binned_mi(regulators=regulators, genes=genes, **self._tables)
+
+    def null_form(self) -> Self:
+        """The form whose null distribution is simulated.
+
+        Ties kept together make fewer or smaller cells, so less mutual information by chance: the
+        distribution without ties bounds it from above, and p-values are conservative.
+        """
+        return replace(self, ties="random")
+
+    def enough(self) -> Self:
+        """The form of fewest samples whose null distribution can be stretched to this one.
+
+        2 n MI tends to a chi-square distribution (Wilks 1938); with 40 samples in each cell its
+        mean is within half a per cent.
+        """
+        return self.with_samples(min(self.n, max(4096, 40 * self.n_bins**2)))
+
+    def stretch(self, large: Binned) -> Callable[[NDArray[np.int64]], NDArray[np.int64]]:
+        """Values of a larger sample from those of this one.
+
+        The mean of 2 n MI is (B - 1)^2 (1 + (B + 1)^2 / 6n) for B bins (Williams 1976); values are
+        scaled by the ratio of both, before the correction of Miller and Madow and in fixed point.
+        """
+
+        def mean(estimator: Binned) -> float:
+            return 1 + (estimator.n_bins + 1) ** 2 / (6 * estimator.n)
+
+        def bias(estimator: Binned) -> float:
+            half_cell = 2.0 ** (estimator.fraction_bits - 1) if estimator.miller_madow else 0.0
+            return half_cell * (estimator.n_bins - 1) ** 2
+
+        scale = mean(large) / mean(self) * 2.0 ** (large.fraction_bits - self.fraction_bits)
+        before, after = bias(self), bias(large)
+        return lambda mi: np.rint((mi + before) * scale - after).astype(np.int64)
+
+
+def rank_estimator(
+    kind: str, n: int, n_bins: int = 10, ties: str = "random", miller_madow: bool = False
+) -> RankEstimator:
+    """The estimator of this name; the last three are of ``"binned"``."""
+    if kind == "binned":
+        return Binned(kind, n, n_bins, ties, miller_madow)
+    return Adaptive(kind, n)

@@ -2,34 +2,46 @@
 
 from __future__ import annotations
 
-import contextlib
-import math
-import warnings
+import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
-from pysces import _seeds
-from pysces.aracne._candidates import Candidates, Edges, ScoredCandidates, edges_above, mi_blocks
-from pysces.aracne._correlation import spearman
-from pysces.aracne._dpi import surviving
-from pysces.aracne._estimators import Measure
-from pysces.aracne._null import UNREACHABLE, Null, null_of
-from pysces.aracne._options import AracneOptions
-from pysces.aracne._resampling import CopulaResampler, Resampler, Resampling
-from pysces.aracne._runner import Work
-from pysces.aracne._significance import (
+from pysces._record import RunRecord
+from pysces.aracne._candidates import Candidates, ScoredCandidates
+from pysces.aracne._options import (
+    AracneOptions,
+)
+from pysces.aracne._quality import judge
+from pysces.aracne._runner import Runner
+from pysces.dispatch.engines import choose
+from pysces.dispatch.engines import record as engine_record
+from pysces.network import Network
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+import contextlib
+import math
+import warnings
+from typing import TYPE_CHECKING
+
+from pysces.aracne._candidates import Edges
+from pysces.aracne._consensus import (
+    SupportCounts,
+    SupportedEdges,
     adjusted,
     binomial_log_pvalues,
     decoy_qvalues,
     poisson_pvalues,
 )
-from pysces.aracne._support import Seen, SeenEdges
-from pysces.dispatch import operations as ops
+from pysces.aracne._dpi import dpi_mask
+from pysces.aracne._null import UNREACHABLE, Null, null_of
+from pysces.aracne._prepared import PreparedData
+from pysces.aracne._resampling import Resampling, resampler_of
 from pysces.errors import PyscesWarning
-from pysces.network import Network
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -37,11 +49,13 @@ if TYPE_CHECKING:
     from pysces.aracne._estimators import Estimator
 
 
+log = logging.getLogger("pysces")
+
 FEWEST_SAMPLES = 12  # of a half: in fewer no support means anything
 
 
 @dataclass(frozen=True, eq=False)
-class Found:
+class Consensus:
     """Edges of the network with what is known of them, and facts for the run record.
 
     `order` is what orders edges of the same support: the mean mutual information over resamples.
@@ -55,37 +69,69 @@ class Found:
     facts: dict[str, Any]
 
 
+def network_of(
+    prepared: PreparedData,
+    options: AracneOptions,
+    runner: Runner,
+    *,
+    method: str,
+    regulators: str,
+    group: str | None = None,
+) -> Network:
+    """The network of one matrix, with its run record.
+
+    regulators: where they are from.
+    """
+    candidates = prepared.candidates
+    n_samples = candidates.expression.n_samples
+    network, found = infer(candidates, options, runner)
+    if len(network) == 0:
+        warn_empty(candidates, options, found, group)
+    log.info(
+        "%s%d edges of %d regulators, from %d samples x %d genes.",
+        "" if group is None else f"Group {group!r}: ",
+        len(network),
+        candidates.n_regulators,
+        n_samples,
+        candidates.n_genes,
+    )
+    facts = {
+        "n_samples": n_samples,
+        "n_genes": candidates.n_genes,
+        "n_regulators": candidates.n_regulators,
+        "n_constant_genes": prepared.n_constant_genes,
+        "n_edges": len(network),
+        **prepared.facts,
+        **found,
+    }
+    facts = judge(network, candidates, options, facts, group)
+    arguments = {"regulators": regulators, **options.record()}
+    record = RunRecord(method, arguments, facts, engine_record(choose()))
+    return Network(network.to_dataframe(), record)
+
+
 def infer(
-    candidates: Candidates, options: AracneOptions, work: Work
+    candidates: Candidates, options: AracneOptions, runner: Runner
 ) -> tuple[Network, dict[str, Any]]:
     """The network of these candidates, and facts about how it came about."""
-    measure: Estimator
-    if isinstance(candidates, ScoredCandidates):
-        measure = candidates.scores.measure()
-    else:
-        measure = options.measure(candidates.expression.n_samples)
     if options.resampling is None:
-        found = _without_resampling(candidates, measure, options)
+        found = _without_resampling(candidates, options)
     else:
-        found = _with_resampling(candidates, measure, options, work)
-    return _table(candidates, measure, found), found.facts
+        found = _with_resampling(candidates, options, runner)
+    return _table(candidates, found), found.facts
 
 
 # --- one look at all samples --------------------------------------------------------------------
 
 
-def _full_sample(candidates: Candidates) -> tuple[NDArray[np.int64], int]:
-    """All samples, and the key of their ties."""
-    return np.arange(candidates.expression.n_samples), _seeds.key(candidates.seed, "ties", "all")
-
-
-def _without_resampling(
-    candidates: Candidates, measure: Estimator, options: AracneOptions
-) -> Found:
-    null = null_of(measure, "permutation", options.n_null)
+def _without_resampling(candidates: Candidates, options: AracneOptions) -> Consensus:
+    estimator = candidates.estimator
+    null = null_of(estimator, "permutation", options.n_null)
     # No test with a larger p-value can be significant under any of the corrections.
     threshold = null.threshold(options.alpha)
-    edges, largest = _all_above(candidates, measure, threshold)
+    n = candidates.expression.n_samples
+    everything = Resampling(None, n, candidates.seed)
+    edges, largest = resampler_of(candidates, everything, {n: threshold}, None, 0.0).whole()
     pvalues, qvalues = _tested(candidates, edges, null, options)
     significant = qvalues <= options.alpha
     edges, pvalues, qvalues = edges.take(significant), pvalues[significant], qvalues[significant]
@@ -94,11 +140,11 @@ def _without_resampling(
     smallest = int(edges.mi.min()) if len(edges) else needed
     facts = {
         "n_significant": len(edges),
-        "threshold_mi": float(measure.nats(np.array(smallest))),
-        "largest_mi": float(measure.nats(np.array(largest))),
+        "threshold_mi": float(estimator.nats(np.array(smallest))),
+        "largest_mi": float(estimator.nats(np.array(largest))),
     }
-    kept = surviving(candidates, edges, options.dpi_method, options.dpi_tolerance)
-    return Found(
+    kept = dpi_mask(candidates, edges, options.dpi_method, options.dpi_tolerance)
+    return Consensus(
         edges.take(kept),
         np.ones(int(kept.sum()), dtype=np.int64),
         pvalues[kept],
@@ -106,19 +152,6 @@ def _without_resampling(
         edges.mi[kept],
         facts,
     )
-
-
-def _all_above(candidates: Candidates, measure: Estimator, threshold: int) -> tuple[Edges, int]:
-    """Pairs of all samples above a threshold, and the largest mutual information seen."""
-    if isinstance(candidates, ScoredCandidates):
-        n = candidates.expression.n_samples
-        everything = Resampling(None, n, candidates.seed)
-        whole = CopulaResampler(candidates, measure, everything, {n: threshold}, None, 0.0)
-        edges, largest = whole.part((0,), slice(0, candidates.n_genes))[0]
-        return edges, largest
-    assert isinstance(measure, Measure)
-    samples, tie_key = _full_sample(candidates)
-    return edges_above(candidates, measure, samples, tie_key, threshold)
 
 
 def _tested(
@@ -140,9 +173,8 @@ def _tested(
 # --- resamples and their consensus --------------------------------------------------------------
 
 
-def _with_resampling(
-    candidates: Candidates, measure: Estimator, options: AracneOptions, work: Work
-) -> Found:
+def _with_resampling(candidates: Candidates, options: AracneOptions, runner: Runner) -> Consensus:
+    estimator = candidates.estimator
     resampling = Resampling(options.resampling, candidates.expression.n_samples, options.seed)
     sizes = sorted({resampling.size(resample) for resample in (0, 1)})
     if sizes[0] < FEWEST_SAMPLES and options.resampling == "halves":
@@ -150,19 +182,16 @@ def _with_resampling(
     pvalue = options.pvalue_of_resample(candidates.n_pairs)
     thresholds = {}
     for n in sizes:
-        null = null_of(measure.with_samples(n), resampling.null_scheme, options.n_null)
+        null = null_of(estimator.with_samples(n), resampling.null_scheme, options.n_null)
         thresholds[n] = null.threshold(pvalue)
-    small = measure.with_samples(sizes[0])
-    pruning = options.dpi_method, options.dpi_tolerance
-    resampler: Resampler
-    if isinstance(candidates, ScoredCandidates):
-        resampler = CopulaResampler(candidates, small, resampling, thresholds, *pruning)
-    else:
-        resampler = Resampler(candidates, small, resampling, thresholds, *pruning)
-    seen = Seen(candidates)
+    small = estimator.with_samples(sizes[0])
+    resampler = resampler_of(
+        candidates, resampling, thresholds, options.dpi_method, options.dpi_tolerance
+    )
+    seen = SupportCounts(candidates)
     decoys = options.consensus == "decoy"
     asked = options.min_support if decoys else 0.0
-    with contextlib.closing(work.results(resampler, options)) as results:
+    with contextlib.closing(runner.results(resampler, options)) as results:
         for result in results:
             seen.add(result)
             if options.n_resamples == "auto" and seen.settled(options.alpha, asked):
@@ -172,8 +201,8 @@ def _with_resampling(
         least = max(least, seen.least_support(options.alpha))
     edges = seen.edges(least)
     real = edges.row < candidates.n_regulators
-    mi = _full_sample_mi(candidates, measure, edges.row, edges.gene)
-    full_null = null_of(measure, "permutation", options.n_null)
+    mi = candidates.pair_mi(edges.row, edges.gene)
+    full_null = null_of(estimator, "permutation", options.n_null)
     qvalues = _consensus(candidates, options, seen, edges, mi)
     # The earlier programs keep what is strictly below alpha.
     passes = qvalues <= options.alpha if decoys else qvalues < options.alpha
@@ -197,7 +226,7 @@ def _with_resampling(
     if not decoys:
         facts["n_targets_seen"] = len(np.unique(edges.gene))  # the earlier rules count these
     found = Edges(edges.row, edges.gene, mi).take(chosen)
-    return Found(
+    return Consensus(
         found,
         edges.support[chosen],
         full_null.pvalues(found.mi),
@@ -207,12 +236,12 @@ def _with_resampling(
     )
 
 
-def _reachable(measure: Estimator, threshold: int) -> float:
+def _reachable(estimator: Estimator, threshold: int) -> float:
     """The threshold in nats; infinite where no mutual information reaches it."""
-    return np.inf if threshold >= UNREACHABLE else float(measure.nats(np.array(threshold)))
+    return np.inf if threshold >= UNREACHABLE else float(estimator.nats(np.array(threshold)))
 
 
-def _nothing(n: int, candidates: Candidates) -> Found:
+def _nothing(n: int, candidates: Candidates) -> Consensus:
     """No edges: too few samples in a resample for any."""
     none = np.empty(0)
     facts = {
@@ -224,34 +253,16 @@ def _nothing(n: int, candidates: Candidates) -> Found:
         "threshold_mi": np.inf,
         "largest_mi": 0.0,
     }
-    return Found(Edges.joined([]), none.astype(np.int64), none, none, none.astype(np.int64), facts)
-
-
-def _full_sample_mi(
-    candidates: Candidates, measure: Estimator, row: NDArray[np.int32], gene: NDArray[np.int32]
-) -> NDArray[np.int64]:
-    """Mutual information over all samples of given edges."""
-    mi = np.zeros(len(row), dtype=np.int64)
-    if len(row) == 0:
-        return mi
-    if isinstance(candidates, ScoredCandidates):
-        scores = candidates.scores
-        return ops.copula_pairs(candidates.rows, scores.values, row, gene, scores.degree)
-    assert isinstance(measure, Measure)
-    samples, tie_key = _full_sample(candidates)
-    for rows, genes, block in mi_blocks(candidates, measure, samples, tie_key):
-        inside = np.flatnonzero(
-            (row >= rows.start) & (row < rows.stop) & (gene >= genes.start) & (gene < genes.stop)
-        )
-        mi[inside] = block[row[inside] - rows.start, gene[inside] - genes.start]
-    return mi
+    return Consensus(
+        Edges.joined([]), none.astype(np.int64), none, none, none.astype(np.int64), facts
+    )
 
 
 def _consensus(
     candidates: Candidates,
     options: AracneOptions,
-    seen: Seen,
-    edges: SeenEdges,
+    seen: SupportCounts,
+    edges: SupportedEdges,
     mi: NDArray[np.int64],
 ) -> NDArray[np.float64]:
     """q-values of the edges of real regulators."""
@@ -274,18 +285,18 @@ def _consensus(
 # --- the edge table -----------------------------------------------------------------------------
 
 
-def _table(candidates: Candidates, measure: Estimator, found: Found) -> Network:
+def _table(candidates: Candidates, found: Consensus) -> Network:
     """Tidy edges, the most certain first: by support, then by mean mutual information."""
     genes = candidates.expression.genes
     source = candidates.regulators[found.edges.row]
     target = found.edges.gene.astype(np.int64)
-    mi = measure.nats(found.edges.mi)
+    mi = candidates.estimator.nats(found.edges.mi)
     table = pd.DataFrame(
         {
             "source": np.asarray(genes[source], dtype=object),
             "target": np.asarray(genes[target], dtype=object),
             "mi": mi,
-            "correlation": _correlation(candidates, found.edges),
+            "correlation": candidates.correlation(found.edges.row, found.edges.gene),
             "support": found.support,
             "pvalue": found.pvalues,
             "qvalue": found.qvalues,
@@ -296,18 +307,6 @@ def _table(candidates: Candidates, measure: Estimator, found: Found) -> Network:
         ["support", "order", "source", "target"], ascending=[False, False, True, True]
     )
     return Network(_ranked(table)).with_modes()
-
-
-def _correlation(candidates: Candidates, edges: Edges) -> NDArray[np.float64]:
-    """Spearman's correlation; of counts that of their scores given depth.
-
-    The order of raw counts is that of the depth as much as of the gene: repressed targets would
-    seem activated.
-    """
-    if isinstance(candidates, ScoredCandidates) and candidates.scores.nonzero is not None:
-        return candidates.correlation(edges.row, edges.gene)
-    source = candidates.regulators[edges.row]
-    return spearman(candidates.expression, source, edges.gene.astype(np.int64))
 
 
 def _ranked(table: pd.DataFrame) -> pd.DataFrame:

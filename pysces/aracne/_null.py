@@ -131,13 +131,13 @@ def _exponential_scale(values: NDArray[np.int64], count: NDArray[np.int64]) -> f
     return float(-np.sum(weight * x * x) / np.sum(weight * x * y))
 
 
-def null_of(measure: Estimator, scheme: str = "permutation", n_null: int = N_NULL) -> Null:
-    """The null distribution of this measure, from memory, disk or a new simulation.
+def null_of(estimator: Estimator, scheme: str = "permutation", n_null: int = N_NULL) -> Null:
+    """The null distribution of this estimator, from memory, disk or a new simulation.
 
     Parameters
     ----------
-    measure
-        Estimator and number of samples.
+    estimator
+        At its number of samples.
     scheme
         ``"permutation"`` (all samples differ: no resampling, or without replacement) or
         ``"bootstrap"`` (with replacement: repeated samples are near-duplicates, so chance makes
@@ -152,34 +152,34 @@ def null_of(measure: Estimator, scheme: str = "permutation", n_null: int = N_NUL
     Ties kept together make fewer or smaller cells, so less mutual information by chance: the
     distribution without ties bounds it from above, and p-values are conservative.
     """
-    measure = measure.null_form()
-    small = measure.enough()
-    if small != measure:
-        null, values = null_of(small, scheme, n_null), small.stretch(measure)
+    estimator = estimator.null_form()
+    small = estimator.enough()
+    if small != estimator:
+        null, values = null_of(small, scheme, n_null), small.stretch(estimator)
         return Null(values(null.top), values(null.thinned), null.n_null)
-    name = f"{measure.name}-{scheme}-{n_null}-v{FORMAT}"
+    name = f"{estimator.name}-{scheme}-{n_null}-v{FORMAT}"
     folder = settings.cache_dir
-    return _cached(name, measure, scheme, n_null, None if folder is None else Path(folder))
+    return _cached(name, estimator, scheme, n_null, None if folder is None else Path(folder))
 
 
 @lru_cache(maxsize=8)
-def _cached(name: str, measure: Estimator, scheme: str, n_null: int, folder: Path | None) -> Null:
+def _cached(name: str, estimator: Estimator, scheme: str, n_null: int, folder: Path | None) -> Null:
     path = None if folder is None else folder / f"null-{name}.npz"
     if path is not None:
         found = _read(path, n_null)
         if found is not None:
             log.info("null distribution %s read from %s", name, path)
             return found
-    null = simulate(measure, scheme, n_null)
+    null = simulate(estimator, scheme, n_null)
     if path is not None:
         _write(path, null)
     return null
 
 
-def simulate(measure: Estimator, scheme: str, n_null: int) -> Null:
+def simulate(estimator: Estimator, scheme: str, n_null: int) -> Null:
     """Mutual information of `n_null` pairs of independent genes."""
     engine = choose()
-    log.info("simulating %d pairs of independent genes (%s, %s)", n_null, measure.name, scheme)
+    log.info("simulating %d pairs of independent genes (%s, %s)", n_null, estimator.name, scheme)
     if engine.name == "python" and n_null > 200_000:
         log.warning(
             "the Python engine simulates a null distribution of %d pairs: this takes hours. "
@@ -189,9 +189,9 @@ def simulate(measure: Estimator, scheme: str, n_null: int) -> Null:
     per_block = int(np.prod(_BLOCK[scheme]))
     n_blocks = -(-n_null // per_block)
     values = np.empty(n_blocks * per_block, dtype=np.int64)
-    draws = _typical_draws(measure.n, n_blocks) if scheme == "bootstrap" else range(n_blocks)
+    draws = _typical_draws(estimator.n, n_blocks) if scheme == "bootstrap" else range(n_blocks)
     for block in progress(range(n_blocks), "null distribution", unit="block"):
-        found = _independent(measure, scheme, block, draws[block])
+        found = _independent(estimator, scheme, block, draws[block])
         values[block * per_block : (block + 1) * per_block] = found.ravel()
     return summarise(values[:n_null])
 
@@ -223,13 +223,13 @@ def _typical_draws(n: int, count: int) -> list[int]:
     return [int(number) for number in strata[np.arange(count), place]]
 
 
-def _independent(measure: Estimator, scheme: str, block: int, draw: int = 0) -> NDArray[np.int64]:
+def _independent(estimator: Estimator, scheme: str, block: int, draw: int = 0) -> NDArray[np.int64]:
     """Mutual information of two groups of independent genes, pair by pair."""
-    key = _seeds.key(0, "null", measure.estimator, measure.n, scheme, block)
+    key = _seeds.key(0, "null", estimator.kind, estimator.n, scheme, block)
     n_regulators, n_genes = _BLOCK[scheme]
     rows = np.arange(n_regulators + n_genes, dtype=np.uint64)
-    samples = _draw(measure.n, draw) if scheme == "bootstrap" else None
-    return measure.independent(rows, key, n_regulators, samples)
+    samples = _draw(estimator.n, draw) if scheme == "bootstrap" else None
+    return estimator.independent(rows, key, n_regulators, samples)
 
 
 # --- on disk ------------------------------------------------------------------------------------

@@ -8,7 +8,7 @@ from typing import Any, Literal
 from pysces._options import Options, Range, option
 from pysces._record import RunRecord
 from pysces.aracne._copula import Copula
-from pysces.aracne._estimators import Measure
+from pysces.aracne._estimators import Estimator, RankEstimator, rank_estimator
 from pysces.aracne._null import N_NULL
 from pysces.errors import InputError
 
@@ -32,43 +32,61 @@ FEWEST_DECOYS, MOST_DECOYS = 200, 500
 class AracneOptions(Options):
     """How a network is inferred; the parameters of :func:`pysces.run_aracne`."""
 
-    layer: str | None = option(None, "layer to use instead of X")
+    layer: str | None = option(None, "layer to use instead of X", metavar="LAYER")
     mask_var: Any = option(None, "boolean column of var: genes to use", metavar="COLUMN")
     counts: Counts = option("auto", "whether values are counts; auto also recovers them")
-    size_factors: Any = option(None, "column of obs: total counts of each sample", metavar="COLUMN")
+    size_factors: Any = option(None, "column of obs: depth of each sample", metavar="COLUMN")
     batch_key: Any = option(None, "column of obs: batch or donor of each sample", metavar="COLUMN")
-    min_cells: int = option(10, "samples in which a gene must have counts", within=Range(0))
+    min_cells: int = option(
+        10, "fewest samples with counts of a gene; others are left out", within=Range(0)
+    )
     estimator: EstimatorName = option("copula", "estimator of mutual information")
-    degree: Degree = option("auto", "degree of the copula estimator")
-    n_bins: int = option(10, "bins of estimator binned", within=Range(2, 255))
-    ties: Ties = option("random", "equal values with estimator binned")
-    miller_madow: bool = option(False, "correct the bias of bins with estimator binned")
-    groupby: str | None = option(None, "column of obs: one network for each group")
-    min_samples: int = option(50, "fewest samples of a group", within=Range(2))
-    resampling: ResamplingName | None = option("halves", "how samples are drawn")
-    n_resamples: int | Auto = option(100, "number of resamples", within=Range(1))
+    degree: Degree = option("auto", "degree of the polynomial, for estimator copula")
+    n_bins: int = option(10, "number of bins, for estimator binned", within=Range(2, 255))
+    ties: Ties = option("random", "bins of equal values, for estimator binned")
+    miller_madow: bool = option(
+        False, "subtract the bias of Miller and Madow, for estimator binned"
+    )
+    groupby: str | None = option(
+        None, "column of obs: infer one network per group", metavar="COLUMN"
+    )
+    min_samples: int = option(50, "fewest samples of a group, with groupby", within=Range(2))
+    resampling: ResamplingName | None = option("halves", "how resamples are drawn")
+    n_resamples: int | Auto = option(
+        100, "number of resamples; auto: until the edges settle", within=Range(1)
+    )
     alpha: float = option(0.05, "largest q-value of an edge", within=Range(0, 1, True))
-    correction: Correction | None = option("fdr_bh", "of p-values without resampling")
+    correction: Correction | None = option("fdr_bh", "correction of p-values, without resampling")
     consensus: ConsensusName = option("decoy", "how edges are chosen from resamples")
     min_support: float = option(
         0.5, "smallest share of the resamples that must have an edge", within=Range(0, 1)
     )
     resample_pvalue: float | Auto = option(
-        "auto", "p-value of an edge in one resample", within=Range(0, 1, True)
+        "auto", "largest p-value of an edge within one resample", within=Range(0, 1, True)
     )
     n_decoys: int | None = option(
-        None, "number of decoys (default: as many as regulators, 200 to 500)", within=Range(1)
+        None,
+        "number of decoys; none: as many as regulators, but 200 to 500",
+        within=Range(1),
     )
-    dpi: Pruning | None = option(True, "how indirect edges are removed")
+    dpi: Pruning | None = option(
+        True, "removal of indirect edges; true is dpi, maxent the rule of ARACNe3"
+    )
     dpi_tolerance: float = option(
-        0.0, "share by which the weakest edge may fall short", within=Range(0, 1, open_high=True)
+        0.0,
+        "an edge is kept if it is weaker than another of its triangle by at most this share",
+        within=Range(0, 1, open_high=True),
     )
-    n_null: int = option(N_NULL, "simulated pairs of independent genes", within=Range(1000))
+    n_null: int = option(
+        N_NULL, "number of simulated pairs of independent genes", within=Range(1000)
+    )
     seed: int = option(0, "seed of resamples, ties and decoys", within=Range(0))
     checkpoint: Any = option(
         None, "folder of finished resamples, to continue an interrupted run", metavar="FOLDER"
     )
-    client: Any = option(None, "Dask client; 'local' for workers on this machine")
+    client: Literal["local"] | Any = option(
+        None, "Dask client to compute on; local: workers on this machine"
+    )
 
     def check(self) -> None:
         """Refuse combinations that mean nothing."""
@@ -100,9 +118,9 @@ class AracneOptions(Options):
                 "checkpoint= and client= are for resamples. Pass resampling='halves', or neither."
             )
 
-    def measure(self, n_samples: int) -> Measure:
+    def rank_estimator(self, n_samples: int) -> RankEstimator:
         """The estimator of ranks or bins for so many samples."""
-        return Measure(self.estimator, n_samples, self.n_bins, self.ties, self.miller_madow)
+        return rank_estimator(self.estimator, n_samples, self.n_bins, self.ties, self.miller_madow)
 
     @property
     def most_resamples(self) -> int:
@@ -133,7 +151,7 @@ class AracneOptions(Options):
         return self.n_decoys or min(max(n_regulators, FEWEST_DECOYS), MOST_DECOYS)
 
 
-def measure_of(record: RunRecord) -> Copula | Measure | None:
+def estimator_of(record: RunRecord) -> Estimator | None:
     """The estimator of a run, on all samples; None if its record does not say."""
     options, facts = record.options, record.facts
     estimator, n = options.get("estimator"), facts.get("n_samples")
@@ -146,4 +164,4 @@ def measure_of(record: RunRecord) -> Copula | Measure | None:
         return Copula(int(n), int(n), degree, bool(facts.get("studentised")))
     names = ("n_bins", "ties", "miller_madow")
     given = {name: options[name] for name in names if options.get(name) is not None}
-    return Measure(str(estimator), int(n), **given)
+    return rank_estimator(str(estimator), int(n), **given)

@@ -3,23 +3,29 @@
 from __future__ import annotations
 
 import math
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from pysces import _seeds
 from pysces._checks import check_one_of
-from pysces.aracne._candidates import Candidates, Edges, ScoredCandidates, edges_above
-from pysces.aracne._dpi import surviving
+from pysces.aracne._candidates import (
+    Candidates,
+    Edges,
+    RankCandidates,
+    ScoredCandidates,
+    edges_above,
+)
+from pysces.aracne._dpi import dpi_mask
 from pysces.dispatch import operations as ops
 from pysces.dispatch.blocks import blocks
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from pysces.aracne._estimators import Measure
 
 RESAMPLINGS = ("halves", "subsample", "bootstrap", None)
 FRACTION = 1 - 1 / math.e  # the expected share of distinct samples in a bootstrap
@@ -123,15 +129,13 @@ class ResampleResult:
 
 
 @dataclass(frozen=True, eq=False)
-class Resampler:
-    """All that a worker needs to compute any one resample from ranks or bins.
+class Resampler(ABC):
+    """All that a worker needs to compute any one resample.
 
     Attributes
     ----------
     candidates
         Regulators, decoys and genes.
-    measure
-        The estimator.
     resampling
         Which samples a resample has.
     thresholds
@@ -141,7 +145,6 @@ class Resampler:
     """
 
     candidates: Candidates
-    measure: Any
     resampling: Resampling
     thresholds: Mapping[int, int]
     dpi: str | None
@@ -164,16 +167,13 @@ class Resampler:
         n_genes = self.candidates.n_genes
         return list(blocks(n_genes, -(-n_genes // max(1, count))))
 
+    @abstractmethod
     def part(self, batch: Batch, genes: slice) -> list[tuple[Edges, int]]:
-        """Rank, measure and threshold some genes with all regulators."""
-        found = []
-        for resample in batch:
-            key = _seeds.key(self.resampling.seed, "ties", resample)
-            samples = self.resampling.indices(resample)
-            measure: Measure = self.measure.with_samples(len(samples))
-            threshold = self.thresholds[len(samples)]
-            found.append(edges_above(self.candidates, measure, samples, key, threshold, genes))
-        return found
+        """Pairs of some genes with all regulators above the threshold, of each resample."""
+
+    @abstractmethod
+    def whole(self) -> tuple[Edges, int]:
+        """Pairs of all samples above their threshold, and the largest value of a regulator."""
 
     def join(self, parts: list[list[tuple[Edges, int]]]) -> list[ResampleResult]:
         """The results of a batch from parts that cover all genes."""
@@ -186,7 +186,7 @@ class Resampler:
 
     def pruned(self, edges: Edges, largest: int) -> ResampleResult:
         """The result of edges that are known already."""
-        kept = surviving(self.candidates, edges, self.dpi, self.dpi_tolerance)
+        kept = dpi_mask(self.candidates, edges, self.dpi, self.dpi_tolerance)
         return ResampleResult(edges, kept, largest)
 
     def portable(self) -> Resampler:
@@ -195,8 +195,32 @@ class Resampler:
 
 
 @dataclass(frozen=True, eq=False)
-class CopulaResampler(Resampler):
-    """All that a worker needs to compute resamples from scores, a batch in one call of a kernel."""
+class RankResampler(Resampler):
+    """Resamples of ranks or bins, one by one."""
+
+    candidates: RankCandidates
+
+    def part(self, batch: Batch, genes: slice) -> list[tuple[Edges, int]]:
+        """Rank, measure and threshold some genes with all regulators."""
+        found = []
+        for resample in batch:
+            key = _seeds.key(self.resampling.seed, "ties", resample)
+            samples = self.resampling.indices(resample)
+            estimator = self.candidates.estimator.with_samples(len(samples))
+            threshold = self.thresholds[len(samples)]
+            found.append(edges_above(self.candidates, estimator, samples, key, threshold, genes))
+        return found
+
+    def whole(self) -> tuple[Edges, int]:
+        """Pairs of all samples above their threshold, and the largest value of a regulator."""
+        own = self.candidates
+        samples, key = own.whole()
+        return edges_above(own, own.estimator, samples, key, self.thresholds[len(samples)])
+
+
+@dataclass(frozen=True, eq=False)
+class ScoreResampler(Resampler):
+    """Resamples of scores, a batch in one call of a kernel."""
 
     candidates: ScoredCandidates
 
@@ -237,6 +261,22 @@ class CopulaResampler(Resampler):
             real = edges.mi[edges.row < own.n_regulators]
             found.append((edges, int(real.max(initial=0))))
         return found
+
+    def whole(self) -> tuple[Edges, int]:
+        """Pairs of all samples above their threshold, and the largest value of a regulator."""
+        return self.part((0,), slice(0, self.candidates.n_genes))[0]
+
+
+def resampler_of(
+    candidates: Candidates,
+    resampling: Resampling,
+    thresholds: Mapping[int, int],
+    dpi: str | None,
+    dpi_tolerance: float,
+) -> Resampler:
+    """The resampler of these candidates."""
+    kind = ScoreResampler if isinstance(candidates, ScoredCandidates) else RankResampler
+    return kind(candidates, resampling, thresholds, dpi, dpi_tolerance)  # type: ignore[arg-type]
 
 
 def _grouped(items: list[int], length: int) -> list[list[int]]:

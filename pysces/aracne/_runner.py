@@ -8,7 +8,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pysces.aracne._candidates import Candidates, ScoredCandidates
 from pysces.aracne._checkpoint import Checkpoint
 from pysces.dispatch.blocks import progress
 from pysces.dispatch.cluster import connected, in_order
@@ -21,7 +20,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Work:
+class Runner:
     """Where resamples are computed and kept.
 
     Attributes
@@ -35,7 +34,7 @@ class Work:
     checkpoint: str | os.PathLike[str] | None = None
     client: Any = None
 
-    def of_group(self, group: str) -> Work:
+    def of_group(self, group: str) -> Runner:
         """The same with a folder of its own; its name tells which, whatever characters it has."""
         if self.checkpoint is None:
             return self
@@ -75,33 +74,17 @@ class Work:
                 yield result
 
 
-def _data_hash(candidates: Candidates) -> str:
-    """Digest of all that the mutual information of candidates depends on, but for the seed."""
-    if not isinstance(candidates, ScoredCandidates):
-        return candidates.expression.data_hash()
-    digest = hashlib.blake2b(candidates.scores.digest.encode(), digest_size=16)
-    digest.update("\0".join(candidates.expression.genes).encode())
-    return digest.hexdigest()
-
-
-def _strata_hash(candidates: Candidates) -> str:
-    """Digest of the strata of depth and batch within which decoys are permuted."""
-    if not isinstance(candidates, ScoredCandidates):
-        return "none"
-    return hashlib.blake2b(candidates.strata.tobytes(), digest_size=16).hexdigest()
-
-
 def _fingerprint(resampler: Resampler, options: AracneOptions) -> dict[str, Any]:
     """Everything that the mutual information of a resample depends on."""
     candidates = resampler.candidates
     names = candidates.expression.genes[candidates.regulators]
     return {
-        "data": _data_hash(candidates),
-        "strata": _strata_hash(candidates),
+        "data": candidates.digest,
+        "strata": candidates.strata_digest,
         "regulators": hashlib.blake2b("\0".join(names).encode(), digest_size=16).hexdigest(),
         "n_regulators": candidates.n_regulators,
-        "measure": resampler.measure.name,
-        "ties": resampler.measure.ties,
+        "measure": candidates.estimator.with_samples(resampler.resampling.size()).name,
+        "ties": candidates.estimator.with_samples(resampler.resampling.size()).ties,
         "resampling": options.resampling,
         "resample_pvalue": options.pvalue_of_resample(candidates.n_pairs),
         "thresholds": {str(n): value for n, value in sorted(resampler.thresholds.items())},

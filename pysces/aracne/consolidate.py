@@ -15,7 +15,7 @@ import pandas as pd
 from pysces._checks import check_integer, check_number, check_one_of
 from pysces._messages import listed
 from pysces._reading import lines, reading
-from pysces.aracne._significance import (
+from pysces.aracne._consensus import (
     CORRECTIONS,
     adjusted,
     binomial_log_pvalues,

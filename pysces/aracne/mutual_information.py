@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from pysces import _seeds
-from pysces.aracne._candidates import Candidates, mi_blocks
+from pysces.aracne._candidates import RankCandidates, mi_blocks
 from pysces.aracne._copula import Scores
 from pysces.aracne._options import AracneOptions, Counts, Degree, EstimatorName, Ties
 from pysces.data._depth import counts_of, known_of, known_of_arrays
@@ -142,14 +141,12 @@ def mutual_information(
             at = (np.cumsum(~constant) - 1)[places[own]]
             for rows in blocks(len(own), block_length(16 * varying.n_genes, max(1, len(own)))):
                 mi = ops.copula_mi(scores.values[at[rows]], scores.values, scores.degree)
-                nats[np.ix_(own[rows], np.flatnonzero(~constant))] = scores.measure().nats(mi)
+                nats[np.ix_(own[rows], np.flatnonzero(~constant))] = scores.estimator().nats(mi)
         else:
-            candidates = Candidates(expression, places, 0, seed)
-            measure = options.measure(expression.n_samples)
-            samples = np.arange(expression.n_samples)
-            key = _seeds.key(seed, "ties", "all")
-            for rows, columns, mi in mi_blocks(candidates, measure, samples, key):
-                nats[rows, columns] = measure.nats(mi)
+            own_estimator = options.rank_estimator(expression.n_samples)
+            candidates = RankCandidates(expression, places, 0, seed, own_estimator)
+            for rows, columns, mi in mi_blocks(candidates, own_estimator, *candidates.whole()):
+                nats[rows, columns] = own_estimator.nats(mi)
     nats[:, constant] = 0.0
     nats[constant[places]] = 0.0
     nats[np.arange(len(places)), places] = np.nan

@@ -46,7 +46,7 @@ def prune_dpi(
     Returns
     -------
     pandas.DataFrame
-        The surviving mutual information; removed edges are 0.
+        The dpi_mask mutual information; removed edges are 0.
 
     Raises
     ------

@@ -8,6 +8,7 @@ from pysces._checks import check_column
 from pysces._keys import NetworkResult
 from pysces._record import RunRecord
 from pysces.aracne._groups import groups_of, usable
+from pysces.aracne._inference import network_of
 from pysces.aracne._null import N_NULL
 from pysces.aracne._options import (
     AracneOptions,
@@ -21,8 +22,8 @@ from pysces.aracne._options import (
     ResamplingName,
     Ties,
 )
-from pysces.aracne._runner import Work
-from pysces.aracne.infer_network import Prepared, network_of, origin
+from pysces.aracne._prepared import PreparedData, origin
+from pysces.aracne._runner import Runner
 from pysces.data import _results
 from pysces.data._depth import known_of
 from pysces.data._expression import Expression
@@ -261,23 +262,23 @@ def run_aracne(
 
     known = known_of(adata, size_factors, batch_key, layer)
 
-    def prepared(part: AnnData) -> Prepared:
+    def prepared(part: AnnData) -> PreparedData:
         expression = Expression.from_anndata(part, layer=layer, mask_var=mask_var)
         own = known
         if part is not adata and adata.obs_names.is_unique:  # repeated names are refused below
             own = known.take(adata.obs_names.get_indexer(part.obs_names))
-        return Prepared.of(expression, regulators, adata.var, options, own)
+        return PreparedData.of(expression, regulators, adata.var, options, own)
 
     how: Any = {"method": "run_aracne", "regulators": origin(regulators, adata.var)}
-    work = Work(checkpoint, client)
+    runner = Runner(checkpoint, client)
     with use_engine(engine):
         if groupby is None:
-            network = network_of(prepared(adata), options, work, **how)
+            network = network_of(prepared(adata), options, runner, **how)
             result = NetworkResult(network=network.to_dataframe(), record=network.record)
         else:
             parts = usable(groups_of(adata, groupby, min_samples), prepared)
             networks = {
-                name: network_of(part, options, work.of_group(name), group=name, **how)
+                name: network_of(part, options, runner.of_group(name), group=name, **how)
                 for name, part in progress(parts.items(), "groups", total=len(parts), unit="group")
             }
             records = {name: network.record for name, network in networks.items()}

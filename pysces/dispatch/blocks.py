@@ -25,7 +25,7 @@ def blocks(total: int, length: int) -> Iterator[slice]:
 def progress(
     items: Iterable[T], description: str, *, total: int | None = None, unit: str = "it"
 ) -> Iterable[T]:
-    """The items, with a bar and an estimate of the time left on work over a second."""
+    """The items, on a terminal with a bar for work over a second."""
     if settings.verbosity == "silent":
         return items
     from tqdm.auto import tqdm
@@ -37,6 +37,7 @@ def progress(
         unit=unit,
         delay=1.0,
         leave=False,
+        disable=None,  # shown on terminals and in notebooks, not in files
         file=sys.stderr,
         dynamic_ncols=True,
     )

@@ -7,21 +7,14 @@ the same name in the file of the same name below ``kernels/<engine>/``.
 from __future__ import annotations
 
 import functools
-import inspect
-import typing
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, ParamSpec, TypeVar
+from typing import Any
 
 import numpy as np
 
-P = ParamSpec("P")
-R = TypeVar("R")
-
 REDUCE: Mapping[str, Callable[[Any, Any], Any]] = {"any": np.logical_or, "sum": np.add}
 DTYPES = ("bool", "int8", "uint8", "uint32", "int32", "int64", "uint64", "float64", "order")
-
-
 FOUND = "found"  # the axis of a result whose length is part of the answer
 
 
@@ -170,111 +163,3 @@ class Kernel:
                 return np.concatenate(blocks, axis=spec.names.index(axis))
         assert self.reduce is not None  # checked when declared
         return functools.reduce(REDUCE[self.reduce], blocks)
-
-
-def declared() -> dict[str, Kernel]:
-    """Every declared kernel by name."""
-    from pysces.dispatch import operations  # noqa: F401 - importing it declares them
-
-    return dict(sorted(_DECLARED.items()))
-
-
-_DECLARED: dict[str, Kernel] = {}
-
-
-def kernel(
-    *,
-    file: str,
-    block_axis: str,
-    agreement: Agreement,
-    cases: Callable[[], Sequence[Case]],
-    reduce: str | None = None,
-    unsupported: Mapping[str, str] | None = None,
-) -> Callable[[Callable[P, R]], Callable[P, R]]:
-    """Declare a kernel: the decorated stub becomes the call to the engine in force.
-
-    Parameters
-    ----------
-    file
-        Name of the file that holds the function, below ``kernels/<engine>/``.
-    block_axis
-        Axis along which the work may be cut into blocks.
-    agreement
-        ``EXACT`` or ``Close(rtol, atol)``: against the Python engine.
-    cases
-        Makes the inputs on which all engines must agree.
-    reduce
-        ``"any"`` or ``"sum"``: how results without the block axis are joined.
-    unsupported
-        Reason for each engine that can't do it.
-    """
-
-    def declare(stub: Callable[P, R]) -> Callable[P, R]:
-        contract = _contract(stub, file, block_axis, reduce, agreement, cases, unsupported or {})
-        _DECLARED[contract.name] = contract
-        signature = inspect.signature(stub)
-
-        @functools.wraps(stub)
-        def call(*args: P.args, **kwargs: P.kwargs) -> R:
-            from pysces.dispatch import engines
-
-            given = signature.bind(*args, **kwargs)
-            given.apply_defaults()
-            return engines.run(contract, contract.bind(given.arguments))
-
-        call.contract = contract  # type: ignore[attr-defined]
-        return call
-
-    return declare
-
-
-def _contract(
-    stub: Callable[..., Any],
-    file: str,
-    block_axis: str,
-    reduce: str | None,
-    agreement: Agreement,
-    cases: Callable[[], Sequence[Case]],
-    unsupported: Mapping[str, str],
-) -> Kernel:
-    name = stub.__name__
-    hints = typing.get_type_hints(stub, include_extras=True)
-    returned = hints.pop("return")
-    parts = typing.get_args(returned) if typing.get_origin(returned) is tuple else (returned,)
-    results = tuple(_spec(name, "result", part) for part in parts)
-    parameters = {
-        key: _spec(name, key, hint) if typing.get_origin(hint) is typing.Annotated else hint
-        for key, hint in hints.items()
-    }
-    if not callable(cases):
-        raise TypeError(f"{name}: a kernel needs cases; see pysces/dispatch/cases.")
-    if name in _DECLARED:
-        raise TypeError(f"{name}: declared twice.")
-    axes = [a for s in parameters.values() if isinstance(s, Spec) for a in s.names]
-    if block_axis not in axes:
-        raise TypeError(f"{name}: no argument has the axis '{block_axis}'.")
-    if reduce is None and any(
-        block_axis not in spec.names and FOUND not in spec.names for spec in results
-    ):
-        raise TypeError(
-            f"{name}: a result lacks the axis '{block_axis}'; say how to reduce the blocks."
-        )
-    return Kernel(
-        name=name,
-        file=file,
-        block_axis=block_axis,
-        reduce=reduce,
-        agreement=agreement,
-        cases=cases,
-        unsupported=unsupported,
-        parameters=parameters,
-        results=results,
-        doc=inspect.getdoc(stub) or "",
-    )
-
-
-def _spec(kernel_name: str, what: str, hint: Any) -> Spec:
-    for extra in getattr(hint, "__metadata__", ()):
-        if isinstance(extra, Spec):
-            return extra
-    raise TypeError(f"{kernel_name}: {what} needs Annotated[..., Spec(dtype, axes)].")

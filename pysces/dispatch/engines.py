@@ -18,7 +18,6 @@ import numpy as np
 
 from pysces._messages import nearest
 from pysces.dispatch.contracts import Kernel, Spec
-from pysces.dispatch.status import EngineStatus, Status
 from pysces.errors import EngineUnavailable, InputError
 from pysces.settings import ENGINES, settings
 
@@ -99,7 +98,7 @@ def _numba() -> Engine:
     return Engine("numba", "CPU", "float64", numba.__version__, False, _as_it_is, _as_it_is)
 
 
-def _device(engine: Engine) -> str:
+def device_of(engine: Engine) -> str:
     """The device in words, with the threads that calls use at present."""
     if engine.name != "numba":
         return engine.device
@@ -164,7 +163,8 @@ def order_keys(values: np.ndarray) -> np.ndarray:
 _MAKERS: Mapping[str, Callable[[], Engine]] = {"mlx": _mlx, "numba": _numba, "python": _python}
 
 
-def _install_hint(name: str) -> str:
+def install_hint(name: str) -> str:
+    """The command that installs an engine here."""
     if name == "numba":
         return "pip install numba"
     if sys.platform == "darwin":
@@ -173,7 +173,7 @@ def _install_hint(name: str) -> str:
 
 
 @functools.cache
-def _probe(name: str) -> Engine | str:
+def probe(name: str) -> Engine | str:
     """The engine, or why it can't run here: in the words of what failed."""
     try:
         return _MAKERS[name]()
@@ -194,7 +194,7 @@ def _known(name: str, where: str) -> str:
     return name
 
 
-def _asked_for(engine: str | None) -> tuple[str, str] | None:
+def asked_for(engine: str | None) -> tuple[str, str] | None:
     """The engine asked for by name and who asked: argument, context, settings, environment."""
     asked = (
         (engine, "engine="),
@@ -209,10 +209,10 @@ def _asked_for(engine: str | None) -> tuple[str, str] | None:
 
 
 @functools.cache
-def _automatic() -> str:
+def automatic() -> str:
     """The best engine here: MLX on a GPU that answers, else Numba, else Python."""
     for name in ENGINES:
-        engine = _probe(name)
+        engine = probe(name)
         if isinstance(engine, str):
             log.info("engine %s is passed over: %s", name, engine)
         elif name == "mlx" and not engine.gpu:
@@ -230,13 +230,13 @@ def choose(engine: str | None = None) -> Engine:
     EngineUnavailable
         If an engine asked for by name can't run here: there is no fallback for a name.
     """
-    asked = _asked_for(engine)
-    found = _probe(asked[0] if asked else _automatic())
+    asked = asked_for(engine)
+    found = probe(asked[0] if asked else automatic())
     if isinstance(found, str):
         assert asked is not None  # the automatic choice answered
         raise EngineUnavailable(
             f"engine {asked[0]!r} (asked for by {asked[1]}) cannot run here: {found}. "
-            f"Install it with: {_install_hint(asked[0])}."
+            f"Install it with: {install_hint(asked[0])}."
         )
     return found
 
@@ -281,7 +281,7 @@ def fallback(contract: Kernel, engine: Engine) -> tuple[Engine, str] | None:
     if reason is None:
         return None
     for name in ("numba", "python"):
-        other = _probe(name)
+        other = probe(name)
         if name not in contract.unsupported and isinstance(other, Engine):
             return other, reason
     raise EngineUnavailable(f"no engine can compute {contract.name}: {dict(contract.unsupported)}.")
@@ -308,64 +308,6 @@ def record(engine: Engine) -> dict[str, str]:
     return {
         "name": engine.name,
         "version": engine.version,
-        "device": _device(engine),
+        "device": device_of(engine),
         "precision": engine.precision,
     }
-
-
-# --- status -------------------------------------------------------------------------------------
-
-
-def status() -> Status:
-    """Every engine of this machine: device, precision, version, or the reason why it's absent.
-
-    Returns
-    -------
-    Status
-        Prints as a table; ``.engines`` has one row an engine, ``.chosen`` the one in use.
-
-    Examples
-    --------
-    >>> import pysces
-    >>> [row.engine for row in pysces.status().engines]
-    ['mlx', 'numba', 'python']
-    """
-    asked = _asked_for(None)
-    chosen = asked[0] if asked else _automatic()
-    return Status(
-        engines=tuple(_row(name, name == chosen) for name in ENGINES),
-        chosen_by=asked[1] if asked else "automatic choice",
-        fallbacks=_fallbacks(),
-        custom_kernels=_custom_kernels(),
-    )
-
-
-def _row(name: str, chosen: bool) -> EngineStatus:
-    found = _probe(name)
-    if isinstance(found, str):
-        reason = f"{found} (install: {_install_hint(name)})"
-        return EngineStatus(name, False, False, "", "", "", reason)
-    reason = "" if found.gpu or name != "mlx" else "never chosen by itself without a GPU"
-    device = f"{_device(found)} ({reason})" if reason else _device(found)
-    return EngineStatus(name, True, chosen, device, found.precision, found.version, reason)
-
-
-def _fallbacks() -> tuple[str, ...]:
-    from pysces.dispatch.contracts import declared
-
-    lines = []
-    for contract in declared().values():
-        for name, reason in contract.unsupported.items():
-            found = _probe(name)
-            other = None if isinstance(found, str) else fallback(contract, found)
-            if other is not None:
-                lines.append(f"{contract.name}: {name} falls back to {other[0].name}: {reason}")
-    return tuple(lines)
-
-
-def _custom_kernels() -> str:
-    found = _probe("mlx")
-    if isinstance(found, str):
-        return ""
-    answer = importlib.import_module("pysces.kernels.mlx._gpu").custom_kernels()
-    return "in use" if answer is True else f"not in use: {answer}"

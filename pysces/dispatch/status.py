@@ -1,10 +1,15 @@
-"""What `pysces.status` hands back: every engine, or the reason why it's absent."""
+"""State of the engines: :func:`status`."""
 
 from __future__ import annotations
 
+import importlib
 import platform
 from dataclasses import asdict, dataclass
 from typing import Any
+
+from pysces.dispatch import engines
+from pysces.dispatch.operations import declared
+from pysces.settings import ENGINES
 
 
 @dataclass(frozen=True)
@@ -86,3 +91,56 @@ class Status:
         return "\n".join(lines)
 
     __repr__ = __str__
+
+
+def status() -> Status:
+    """Every engine of this machine: device, precision, version, or the reason why it's absent.
+
+    Returns
+    -------
+    Status
+        Prints as a table; ``.engines`` has one row an engine, ``.chosen`` the one in use.
+
+    Examples
+    --------
+    >>> import pysces
+    >>> [row.engine for row in pysces.status().engines]
+    ['mlx', 'numba', 'python']
+    """
+    asked = engines.asked_for(None)
+    chosen = asked[0] if asked else engines.automatic()
+    return Status(
+        engines=tuple(_row(name, name == chosen) for name in ENGINES),
+        chosen_by=asked[1] if asked else "automatic choice",
+        fallbacks=_fallbacks(),
+        custom_kernels=_custom_kernels(),
+    )
+
+
+def _row(name: str, chosen: bool) -> EngineStatus:
+    found = engines.probe(name)
+    if isinstance(found, str):
+        reason = f"{found} (install: {engines.install_hint(name)})"
+        return EngineStatus(name, False, False, "", "", "", reason)
+    reason = "" if found.gpu or name != "mlx" else "never chosen by itself without a GPU"
+    device = f"{engines.device_of(found)} ({reason})" if reason else engines.device_of(found)
+    return EngineStatus(name, True, chosen, device, found.precision, found.version, reason)
+
+
+def _fallbacks() -> tuple[str, ...]:
+    lines = []
+    for contract in declared().values():
+        for name, reason in contract.unsupported.items():
+            found = engines.probe(name)
+            other = None if isinstance(found, str) else engines.fallback(contract, found)
+            if other is not None:
+                lines.append(f"{contract.name}: {name} falls back to {other[0].name}: {reason}")
+    return tuple(lines)
+
+
+def _custom_kernels() -> str:
+    found = engines.probe("mlx")
+    if isinstance(found, str):
+        return ""
+    answer = importlib.import_module("pysces.kernels.mlx._gpu").custom_kernels()
+    return "in use" if answer is True else f"not in use: {answer}"

@@ -14,7 +14,8 @@ import numpy as np
 
 from pysces.dispatch import engines as engine_room
 from pysces.dispatch.blocks import progress
-from pysces.dispatch.contracts import EXACT, Agreement, Case, Kernel, Spec, declared
+from pysces.dispatch.contracts import EXACT, Agreement, Case, Kernel, Spec
+from pysces.dispatch.operations import declared
 from pysces.errors import InputError
 from pysces.settings import ENGINES
 

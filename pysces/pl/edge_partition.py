@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from pysces import _seeds
-from pysces.aracne._candidates import Candidates
-from pysces.aracne._estimators import Measure
+from pysces.aracne._candidates import RankCandidates
+from pysces.aracne._estimators import Adaptive
 from pysces.aracne._partition import Partition, partition, to_nats
 from pysces.data._expression import Expression
 from pysces.dispatch import operations as ops
@@ -106,11 +105,11 @@ def _ranks(
     data: Expression, places: NDArray[np.int64], estimator: str, seed: int
 ) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
     """Ranks of both genes, ties broken as :func:`pysces.mutual_information` does."""
-    candidates = Candidates(data, places[:1], 0, seed)
-    samples, key = np.arange(data.n_samples), _seeds.key(seed, "ties", "all")
-    measure = Measure(estimator, data.n_samples)
+    adaptive = Adaptive(estimator, data.n_samples)
+    candidates = RankCandidates(data, places[:1], 0, seed, adaptive)
+    samples, key = candidates.whole()
     first, second = (
-        candidates.gene_marginals(measure, slice(int(at), int(at) + 1), samples, key)[0]
+        candidates.gene_marginals(adaptive, slice(int(at), int(at) + 1), samples, key)[0]
         for at in places
     )
     return first, second

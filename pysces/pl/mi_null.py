@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from pysces.aracne._null import null_of
-from pysces.aracne._options import measure_of
+from pysces.aracne._options import estimator_of
 from pysces.errors import InputError
 from pysces.pl._style import BLUE, INK, VERMILION, axes_of, clean, network_of
 
@@ -132,11 +132,11 @@ def _chance(
         values = np.sort(np.asarray(null, dtype=float))
         above = len(values) - np.searchsorted(values, grid)
         return np.asarray((1.0 + above) / (1.0 + len(values)))
-    measure = measure_of(record)
-    if measure is None or "n_null" not in record.options:
+    estimator = estimator_of(record)
+    if estimator is None or "n_null" not in record.options:
         raise InputError(
             "The network does not record how it was made, so the null distribution is unknown. "
             "Pass null=, mutual information of independent pairs."
         )
-    fixed = np.ceil(grid * measure.per_nat).astype(np.int64)
-    return null_of(measure, "permutation", int(record.options["n_null"])).pvalues(fixed)
+    fixed = np.ceil(grid * estimator.per_nat).astype(np.int64)
+    return null_of(estimator, "permutation", int(record.options["n_null"])).pvalues(fixed)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -17,6 +18,8 @@ from pysces.viper._signatures import Choice
 from pysces.viper.groups._masters import Combine
 
 Auto = Literal["auto"]
+Weighting = float | tuple[float, float] | Literal["best"]
+PleiotropyChoice = bool | Mapping[str, Any]
 
 _GSEA_PERMUTATIONS = 1000
 _POSITIVE = Range(0, np.inf, open_low=True, open_high=True)
@@ -27,25 +30,33 @@ _WITH_NULL = ("auto", "zscore", "ttest", "mean")
 class ViperOptions(Options):
     """How activities are computed; the parameters of :func:`pysces.run_viper`."""
 
-    layer: str | None = option(None, "layer to use instead of X")
-    signature: Choice = option("auto", "what cells are compared by")
-    reference: Any = option(None, "group of groupby to compare with", metavar="GROUP")
-    groupby: str | None = option(None, "column of obs of reference and of networks by group")
-    enrichment: Enrichment | Auto = option("auto", "how targets are joined to a score")
+    layer: str | None = option(None, "layer to use instead of X", metavar="LAYER")
+    signature: Choice = option("auto", "how expression is compared with the reference")
+    reference: Any = option(
+        None, "group of groupby to compare with, instead of all cells", metavar="GROUP"
+    )
+    groupby: str | None = option(
+        None, "column of obs that reference, and networks by group, refer to", metavar="COLUMN"
+    )
+    enrichment: Enrichment | Auto = option("auto", "enrichment of the targets of a regulator")
     counts: Counts = option("auto", "whether values are counts; auto also recovers them")
     size_factors: Any = option(None, "column of obs: depth of each cell", metavar="COLUMN")
-    batch_key: Any = option(None, "column of obs: genes have a level in each", metavar="COLUMN")
+    batch_key: Any = option(None, "column of obs: batch or donor of each cell", metavar="COLUMN")
     min_targets: int = option(10, "fewest measured targets of a regulon", within=Range(1))
     filter_genes: bool = option(True, "rank only genes that the network names")
-    weighting: Any = option(1.0, "of several networks: a power of |NES|, or best", metavar="W")
-    pleiotropy: Any = option(
-        False, "correct regulators that share targets with another", metavar="true|false"
+    weighting: Weighting = option(
+        1.0, "weights of several networks: a power of |NES|, a sigmoid (middle, slope), or best"
     )
-    n_permutations: int = option(0, "null samples, or permutations of gsea", within=Range(0))
-    n_bootstraps: int = option(0, "bootstraps of the reference", within=Range(0))
-    n_draws: int = option(8, "draws of residuals of counts", within=Range(1))
-    seed: int = option(0, "seed of nulls, bootstraps and draws", within=Range(0))
-    compat: Compat | None = option(None, "the form of another program")
+    pleiotropy: PleiotropyChoice = option(
+        False,
+        "correct activities due to targets shared with another regulator; "
+        "keys: regulators, shadow, targets, penalty, method",
+    )
+    n_permutations: int = option(0, "number of null samples; 0: analytic null", within=Range(0))
+    n_bootstraps: int = option(0, "number of bootstraps of the reference", within=Range(0))
+    n_draws: int = option(8, "number of draws of residuals of counts", within=Range(1))
+    seed: int = option(0, "seed of null samples, bootstraps and draws", within=Range(0))
+    compat: Compat | None = option(None, "result of another program: the matrix form of aREA in R")
 
     def check(self) -> None:
         """Refuse combinations that mean nothing."""
@@ -66,7 +77,7 @@ class ViperOptions(Options):
                     "can't be combined with it. Leave one out."
                 )
         if correction is not None and kind not in ("auto", "area"):
-            raise InputError("pleiotropy corrects aREA only; use enrichment='area'.")
+            raise InputError("pleiotropy= corrects aREA only; use enrichment='area'.")
         if self.n_permutations and kind == "score":
             raise InputError(
                 "The null of enrichment='score' is analytic; use n_permutations=0 with it."
@@ -86,7 +97,7 @@ class ViperOptions(Options):
                 "the signature that bootstraps are made for."
             )
         if self.n_bootstraps and (self.n_permutations or correction is not None):
-            raise InputError("n_bootstraps can't be combined with n_permutations or pleiotropy.")
+            raise InputError("n_bootstraps can't be combined with n_permutations= or pleiotropy=.")
 
     @property
     def scoring(self) -> EnrichmentOptions:
@@ -114,29 +125,37 @@ class ViperOptions(Options):
 class MsviperOptions(Options):
     """How master regulators are found; the parameters of :func:`pysces.run_msviper`."""
 
-    reference: str = option("rest", "group to compare with; rest for all others")
-    network_group: str | None = option(None, "whose network, where there is one of each group")
-    layer: str | None = option(None, "layer to use instead of X")
+    reference: str = option("rest", "group to compare with; rest: all other cells", metavar="GROUP")
+    network_group: str | None = option(
+        None, "group whose network is used, if there is one per group", metavar="GROUP"
+    )
+    layer: str | None = option(None, "layer to use instead of X", metavar="LAYER")
     counts: Counts = option("auto", "whether values are counts; auto also recovers them")
     size_factors: Any = option(None, "column of obs: depth of each cell", metavar="COLUMN")
-    batch_key: Any = option(None, "column of obs: genes have a level in each", metavar="COLUMN")
+    batch_key: Any = option(None, "column of obs: batch or donor of each cell", metavar="COLUMN")
     min_targets: int = option(10, "fewest measured targets of a regulon", within=Range(1))
     filter_genes: bool = option(True, "rank only genes that the network names")
-    adaptive_size: bool = option(False, "compare min_targets with the sum of likelihoods")
-    n_permutations: int = option(1000, "permutations of groups; 0: analytic", within=Range(0))
-    n_bootstraps: int = option(0, "bootstraps of the signature", within=Range(0))
-    combine: Combine = option("mean", "how bootstraps are joined")
-    pleiotropy: Any = option(
-        False, "correct regulators that share targets with another", metavar="true|false"
+    adaptive_size: bool = option(
+        False, "compare min_targets with the sum of likelihood / largest likelihood"
+    )
+    n_permutations: int = option(
+        1000, "number of permutations of the groups; 0: analytic null", within=Range(0)
+    )
+    n_bootstraps: int = option(0, "number of bootstraps of the signature", within=Range(0))
+    combine: Combine = option("mean", "how scores of bootstraps are combined")
+    pleiotropy: PleiotropyChoice = option(
+        False,
+        "correct activities due to targets shared with another regulator; "
+        "keys: regulators, shadow, targets, penalty, method",
     )
     shadow: float | None = option(
         None,
-        "p-value or number of regulators to look for shadows",
+        "regulators tested for shadows: a p-value, or a number of them",
         within=_POSITIVE,
     )
     synergy: float | None = option(
         None,
-        "p-value or number of regulators whose pairs are tried",
+        "regulators tested in pairs for synergy: a p-value, or a number of them",
         within=_POSITIVE,
     )
     alpha: float = option(0.05, "largest q-value of a significant regulator", within=Range(0, 1))

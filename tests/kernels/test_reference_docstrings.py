@@ -9,7 +9,8 @@ import re
 import numpy as np
 import pytest
 
-from pysces.dispatch.contracts import Kernel, Spec, declared
+from pysces.dispatch.contracts import Kernel, Spec
+from pysces.dispatch.operations import declared
 
 CONTRACTS = declared()
 

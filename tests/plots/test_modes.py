@@ -12,7 +12,7 @@ import pytest
 import pysces
 from pysces import _seeds
 from pysces.aracne._null import null_of
-from pysces.aracne._options import measure_of
+from pysces.aracne._options import estimator_of
 from pysces.errors import InputError, MissingKeyError, PyscesError
 
 matplotlib = pytest.importorskip("matplotlib", reason="the extra `plot` isn't installed")
@@ -80,8 +80,8 @@ def test_mi_null_draws_the_null_of_the_estimator(inferred) -> None:
     clear = (found > 0.03) & (found < 0.97)
     assert clear.sum() > 3
     np.testing.assert_allclose(share[clear], found[clear], atol=0.03)
-    null = null_of(measure_of(record), "permutation", options["n_null"])
-    fixed = np.ceil(grid * measure_of(record).per_nat).astype(np.int64)
+    null = null_of(estimator_of(record), "permutation", options["n_null"])
+    fixed = np.ceil(grid * estimator_of(record).per_nat).astype(np.int64)
     np.testing.assert_allclose(share, null.pvalues(fixed))
 
 

@@ -1,5 +1,6 @@
 """Every kernel, declared once; algorithms call these functions."""
 
+from pysces.dispatch.contracts import Kernel
 from pysces.dispatch.operations.aracne import (
     adaptive_leaves,
     adaptive_mi,
@@ -33,6 +34,13 @@ from pysces.dispatch.operations.viper import (
     weighted_area,
     weighted_mean,
 )
+from pysces.dispatch.registry import DECLARED
+
+
+def declared() -> dict[str, Kernel]:
+    """Every declared kernel by name."""
+    return dict(sorted(DECLARED.items()))
+
 
 __all__ = [
     "adaptive_leaves",
@@ -43,6 +51,7 @@ __all__ = [
     "copula_edges",
     "copula_mi",
     "copula_pairs",
+    "declared",
     "dpi",
     "gene_exponents",
     "gene_medians",

@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 
 from pysces.dispatch.cases import aracne as cases
 from pysces.dispatch.cases import copula
-from pysces.dispatch.contracts import EXACT, Spec, kernel
+from pysces.dispatch.contracts import EXACT, Spec
+from pysces.dispatch.registry import kernel
 from pysces.kernels._constants import FRACTION_BITS as FRACTION_BITS
 
 

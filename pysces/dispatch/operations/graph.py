@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pysces.dispatch.cases import graph as cases
-from pysces.dispatch.contracts import Close, Spec, kernel
+from pysces.dispatch.contracts import Close, Spec
+from pysces.dispatch.registry import kernel
 
 Block = Annotated[NDArray[np.float64], Spec("float64", "nodes components")]
 

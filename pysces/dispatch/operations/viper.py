@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pysces.dispatch.cases import viper as cases
-from pysces.dispatch.contracts import EXACT, Close, Spec, kernel
+from pysces.dispatch.contracts import EXACT, Close, Spec
+from pysces.dispatch.registry import kernel
 
 Order = Annotated[NDArray[np.float64], Spec("order", "cells genes")]
 Values = Annotated[NDArray[np.float64], Spec("float64", "cells genes")]

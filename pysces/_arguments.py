@@ -1,0 +1,253 @@
+"""Arguments of the command line from options dataclasses, and messages in terms of them."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import dataclasses
+import itertools
+import math
+import re
+import sys
+import typing
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from pysces._messages import nearest
+from pysces._options import Options, Range, choices, hints, members
+
+
+def spelled(value: object) -> str:
+    """A value as it is written on the command line.
+
+    Examples
+    --------
+    >>> spelled(True), spelled(None), spelled(0.5)
+    ('true', 'none', '0.5')
+    """
+    return str(value).lower() if value is None or isinstance(value, bool) else str(value)
+
+
+def _two_numbers(text: str) -> tuple[float, float]:
+    first, second = text.split(",")
+    return float(first), float(second)
+
+
+def _scalar(text: str) -> int | float | str:
+    for number in (int, float):
+        with contextlib.suppress(ValueError):
+            return number(text)
+    return text
+
+
+def _mapping(text: str) -> dict[str, Any]:
+    pairs = (part.split("=") for part in text.split(","))
+    return {name.strip(): _scalar(value.strip()) for name, value in pairs}
+
+
+# Name in the help, description in an error, and how it is read.
+_FORMS: dict[Any, tuple[str, str, Callable[[str], Any]]] = {
+    int: ("N", "an integer", int),
+    float: ("X", "a number", float),
+    tuple: ("X,Y", "two numbers X,Y", _two_numbers),
+    Mapping: ("KEY=VALUE,...", "KEY=VALUE,...", _mapping),
+    str: ("NAME", "a name", str),
+}
+
+
+class Values:
+    """Values of one option: converts the text of the command line by the type of the field.
+
+    Names of fixed values come first, then numbers, pairs and mappings. Text is taken as it is
+    where the type has ``str``, or ``Any`` and no fixed values; it cannot be None then.
+
+    Examples
+    --------
+    >>> values = Values(int | typing.Literal["auto"])
+    >>> values("auto"), values("7"), values.metavar
+    ('auto', 7, 'auto|N')
+    """
+
+    def __init__(self, hint: Any, metavar: str | None = None) -> None:
+        parts = [typing.get_origin(part) or part for part in members(hint)]
+        known = [value for value in choices(hint) if value is not None]
+        text = str in parts or (Any in parts and not known)
+        self.names = {spelled(value): value for value in ([] if text else choices(hint))}
+        forms = [_FORMS[part] for part in parts if part in _FORMS and part is not str]
+        self.forms = [*forms, _FORMS[str]] if text else forms
+        self.metavar = metavar or "|".join([*self.names, *(form[0] for form in self.forms)])
+
+    def __call__(self, text: str) -> Any:
+        """The value; ArgumentTypeError if the text is none."""
+        if text.lower() in self.names:
+            return self.names[text.lower()]
+        for _, _, read in self.forms:
+            with contextlib.suppress(ValueError):
+                return read(text)
+        *most, last = [*self.names, *(form[1] for form in self.forms)]
+        allowed = f"{', '.join(most)} or {last}" if most else last
+        raise argparse.ArgumentTypeError(
+            f"must be {allowed}. Got {text!r}{nearest(text, self.names)}."
+        )
+
+
+def default_of(action: argparse.Action) -> str:
+    """The default of an option as text; empty if it has none."""
+    generated = isinstance(action, argparse.BooleanOptionalAction | _Generated)
+    switch = action.nargs == 0 and not generated
+    if action.required or switch or action.default is argparse.SUPPRESS:
+        return ""
+    return spelled(action.default) if generated or action.default else ""
+
+
+class _Generated(argparse._StoreAction):
+    """An option of a dataclass: its range is shown, and its default even if it is None."""
+
+    interval = ""
+
+
+class _Help(argparse.HelpFormatter):
+    """Adds range and default to the help of each option."""
+
+    def _get_help_string(self, action: argparse.Action) -> str:
+        text, default = (action.help or "").replace("%", "%%"), default_of(action)
+        interval = getattr(action, "interval", "")
+        facts = [interval] * bool(interval) + [f"default: {default}"] * bool(default)
+        return f"{text} ({', '.join(facts)})" if facts else text
+
+
+class Parser(argparse.ArgumentParser):
+    """Adds its arguments when it is used, and suggests a name for one that is unknown.
+
+    ``fill`` adds the arguments. The options of a method are imported with the libraries that it
+    needs, which ``pysces --version`` should not wait for.
+    """
+
+    fill: Callable[[Parser], None] | None = None
+    commands: Mapping[str, Any] | None = None
+
+    def __init__(self, **given: Any) -> None:
+        # An abbreviation would change its meaning with each new option.
+        super().__init__(formatter_class=_Help, allow_abbrev=False, **given)
+
+    def complete(self) -> Parser:
+        """Add the arguments, once."""
+        fill, self.fill = self.fill, None
+        if fill is not None:
+            fill(self)
+        return self
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+        """Refuse unknown names first, since argparse would complain about missing ones."""
+        self.complete()
+        args = list(sys.argv[1:] if args is None else args)
+        if self.prefix_chars == "-":
+            self._refuse_unknown(args)
+        return super().parse_known_args(args, namespace)
+
+    def _refuse_unknown(self, args: Sequence[str]) -> None:
+        own = list(itertools.takewhile(lambda word: word != "--", args))
+        if self.commands is not None:
+            own = list(itertools.takewhile(lambda word: word.startswith("-"), args))
+            rest = args[len(own) :]
+            if rest and rest[0] not in self.commands:
+                self.error(f"unknown command {rest[0]!r}{nearest(rest[0], self.commands)}")
+        for word in own:
+            name = word.partition("=")[0]
+            if name.startswith("--") and name not in self._option_string_actions:
+                self.error(f"unknown option {name!r}{nearest(name, self._option_string_actions)}")
+
+    def error(self, message: str) -> typing.NoReturn:
+        """One line, and where the options are listed instead of all of them."""
+        self.exit(2, f"pysces: {message}\nSee `{self.prog} --help`.\n")
+
+    def add_options(self, options: type[Options], only: Sequence[str] | None = None) -> None:
+        """Add one option for each field, or for those named."""
+        group = self.add_argument_group("options of the method")
+        types_of = hints(options)
+        for field in dataclasses.fields(options):
+            if only is not None and field.name not in only:
+                continue
+            hint, of_field = types_of[field.name], field.metadata
+            given: dict[str, Any] = {"default": field.default}
+            if hint is bool:
+                given["action"] = argparse.BooleanOptionalAction
+            else:
+                values = Values(hint, of_field["metavar"])
+                given |= {"action": _Generated, "type": values, "metavar": values.metavar}
+            action = group.add_argument(f"--{field.name.replace('_', '-')}", **given)
+            # Set here since BooleanOptionalAction adds the default in its own spelling.
+            action.help = of_field["help"]
+            if isinstance(action, _Generated):
+                action.interval = _interval(of_field["within"])
+
+    def translated(self, message: str) -> str:
+        """A message of the package with options of this command in place of parameters.
+
+        ``n_bins=5`` becomes ``--n-bins 5``, ``the 'alpha' parameter`` becomes ``the option
+        --alpha``, and calls of functions that are commands become those.
+        """
+        actions = {a.dest: a for a in self._actions if a.option_strings and a.dest != "help"}
+        name = f"({'|'.join(sorted(actions, key=len, reverse=True))})"
+
+        def option(match: re.Match[str]) -> str:
+            action, value = actions[match[1]], match[2]
+            flag = action.option_strings[-1 if action.option_strings[0][:2] != "--" else 0]
+            if not value:
+                return flag
+            if isinstance(action, argparse.BooleanOptionalAction):
+                return flag if value == "True" else action.option_strings[1]
+            if value == "None" and action.default is None:
+                return f"no {flag}"
+            value = value.lower() if value in ("True", "False", "None") else value.strip("'")
+            return f"{flag} {value}"
+
+        message = re.sub(
+            r"`pysces\.run_(aracne|viper|msviper)\((?:adata)?(?:, )?(.*?)\)`",
+            lambda call: f"`pysces {call[1]} {call[2]}".rstrip() + "`",
+            message,
+        )
+        message = re.sub(rf"^{name}()(?= must\b)", option, message)
+        message = re.sub(rf"'{name}' parameter()", lambda m: f"option {option(m)}", message)
+        message = re.sub(
+            rf"(?<![\w.'\"\[-]){name}=('[^']*'|\.\.\.|-?\w+(?:\.\w+)?)?", option, message
+        )
+        # Only names that are no words of the language.
+        return re.sub(
+            rf"(?<![\w.'\"\[=-])(?=\w+_){name}()(?![\w'\"\]=(])",
+            option,
+            message,
+        )
+
+
+def _interval(within: Range | None) -> str:
+    """The range of a number, for the help."""
+    if within is None:
+        return ""
+    if within.high == math.inf:
+        return f"{'>' if within.open_low else '>='} {within.low:g}"
+    left, right = "(" if within.open_low else "[", ")" if within.open_high else "]"
+    return f"in {left}{within.low:g}, {within.high:g}{right}"
+
+
+@dataclass(frozen=True)
+class Command:
+    """A command: its description, its arguments, and what it does with them."""
+
+    text: str
+    fill: Callable[[Parser], None]
+    run: Callable[[argparse.Namespace], int]
+    form: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+
+
+def parser_of(commands: Mapping[str, Command], **given: Any) -> Parser:
+    """The parser of all commands; ``run`` and ``parser`` of its result are those of the command."""
+    whole = Parser(**given)
+    whole.commands = commands
+    added = whole.add_subparsers(required=True, metavar="COMMAND")
+    for name, command in commands.items():
+        sub = added.add_parser(name, help=command.text, description=command.text, **command.form)
+        sub.fill = command.fill
+        sub.set_defaults(run=command.run, parser=sub, quiet=False, verbose=False)
+    return whole
