@@ -6,7 +6,7 @@ import functools
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy import special
+from scipy import special, stats
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -87,12 +87,12 @@ def benjamini_hochberg(p: NDArray[np.float64], axis: int = -1) -> NDArray[np.flo
     array([0.03, 0.04, 0.04])
     """
     p = np.moveaxis(np.asarray(p, dtype=np.float64), axis, -1)
-    order = np.argsort(p, axis=-1, kind="stable")
-    ordered = np.take_along_axis(p, order, axis=-1)
-    count = np.sum(~np.isnan(p), axis=-1, keepdims=True)
-    scaled = ordered * count / np.arange(1, p.shape[-1] + 1)
-    filled = np.where(np.isnan(scaled), 1.0, scaled)
-    lowest = np.minimum.accumulate(filled[..., ::-1], axis=-1)[..., ::-1]
-    q = np.empty_like(p)
-    np.put_along_axis(q, order, np.where(np.isnan(ordered), np.nan, np.minimum(lowest, 1)), axis=-1)
+    known = ~np.isnan(p)
+    whole = known.all(axis=-1)
+    q = np.full(p.shape, np.nan)
+    if whole.any():
+        q[whole] = stats.false_discovery_control(p[whole], axis=-1)
+    for row in np.argwhere(~whole & known.any(axis=-1)):
+        at = (*row, known[tuple(row)])
+        q[at] = stats.false_discovery_control(p[at])
     return np.moveaxis(q, -1, axis)

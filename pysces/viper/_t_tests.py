@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from scipy import special
@@ -15,32 +15,25 @@ from pysces.viper._units import in_units, largest_magnitude, unit_exponents
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-Alternative = Literal["two-sided", "greater", "less"]
 Moments = tuple[Any, "NDArray[np.float64]", "NDArray[np.float64]"]  # number, mean, sum of squares
 _MOST_DRAWS = 1000
 
 
-def row_t_test(
-    x: NDArray[np.float64],
-    y: NDArray[np.float64] | None = None,
-    *,
-    mu: float = 0.0,
-    alternative: Alternative = "two-sided",
+def t_test(
+    x: NDArray[np.float64], y: NDArray[np.float64]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Statistic t and p-value of each gene: two samples with pooled variance, or one and mu.
+    """Statistic t and two-sided p-value of each gene between two groups, with a pooled variance.
 
-    x, y: samples x genes; NaN is missing and doesn't count.
+    x, y: samples x genes; NaN is missing and does not count. A gene that is constant in each group
+    has the t 0 / 0 = NaN or an infinite one, never one of rounding errors.
 
-    >>> t, p = row_t_test(np.array([[1.0], [2.0], [3.0]]), mu=2.0)
+    >>> t, p = t_test(np.array([[1.0], [2.0], [3.0]]), np.array([[2.0], [2.5], [1.5]]))
     >>> float(t[0]), float(p[0])
     (0.0, 1.0)
     """
-    exponent = _units(x, x if y is None else y)
-    mean = in_units(np.full(x.shape[1], mu), exponent)
-    t, degrees = _t(in_units(x, exponent), None if y is None else in_units(y, exponent), mean)
-    if alternative == "two-sided":
-        return t, 2 * special.stdtr(degrees, -np.abs(t))
-    return t, special.stdtr(degrees, t if alternative == "less" else -t)
+    exponent = _units(x, y)
+    t, degrees = _t(in_units(x, exponent), in_units(y, exponent), welch=False)
+    return t, 2 * special.stdtr(degrees, -np.abs(t))
 
 
 def group_z(
@@ -52,10 +45,7 @@ def group_z(
     """
     exponent = _units(x, y)
     x, y = in_units(x, exponent), in_units(y, exponent)
-    if not welch:
-        return z_of_t(*_t(x, y, 0.0))
-    with np.errstate(invalid="ignore", divide="ignore"):
-        return z_of_t(*_difference(_moments(x), _moments(y), welch=True))
+    return z_of_t(*_t(x, y, welch=welch))
 
 
 def _difference(
@@ -76,16 +66,10 @@ def _units(x: NDArray[np.float64], y: NDArray[np.float64]) -> NDArray[np.int32]:
 
 
 def _t(
-    x: NDArray[np.float64],
-    y: NDArray[np.float64] | None,
-    mu: float | NDArray[np.float64],
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    x: NDArray[np.float64], y: NDArray[np.float64], *, welch: bool
+) -> tuple[NDArray[np.float64], NDArray[np.float64] | float]:
     with np.errstate(invalid="ignore", divide="ignore"):
-        n, mean, spread = _moments(x)
-        if y is None:
-            return (mean - mu) / np.sqrt(spread / (n - 1) / n), n - 1
-        m, other, other_spread = _moments(y)
-        return _difference((n, mean - mu, spread), (m, other, other_spread), welch=False)  # type: ignore[return-value]
+        return _difference(_moments(x), _moments(y), welch=welch)
 
 
 def _moments(
@@ -93,9 +77,15 @@ def _moments(
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
     missing = np.isnan(values)
     n = np.sum(~missing, axis=0).astype(np.float64)
-    mean = np.where(missing, 0.0, values).sum(axis=0) / n
+    mean = _exact_mean(values, np.where(missing, 0.0, values).sum(axis=0) / n)
     deviation = np.where(missing, 0.0, values - mean)
     return n, mean, (deviation * deviation).sum(axis=0)
+
+
+def _exact_mean(values: NDArray[np.float64], mean: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The mean of each gene; the value of a constant gene, whose sum may be rounded."""
+    lowest, highest = np.fmin.reduce(values, axis=0), np.fmax.reduce(values, axis=0)
+    return np.where(lowest == highest, lowest, mean)
 
 
 def permutation_orders(
@@ -163,7 +153,8 @@ def _drawn_z(
     """
     exponent = _units(x, y)
     x, y = in_units(x, exponent), in_units(y, exponent)
-    centre = np.concatenate([x, y]).mean(axis=0)
+    both = np.concatenate([x, y])
+    centre = _exact_mean(both, both.mean(axis=0))
     sums = []
     for values, drawn in ((x - centre, first), (y - centre, second)):
         held = np.zeros((len(drawn), len(values)))

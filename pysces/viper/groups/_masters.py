@@ -145,7 +145,7 @@ def _mode(values: NDArray[np.float64]) -> float:
         return float(values[0])
     width = 0.9 * spread * len(values) ** -0.2
     grid = np.linspace(values.min() - 3 * width, values.max() + 3 * width, _GRID)
-    density = np.exp(-0.5 * ((grid[:, None] - values) / width) ** 2).sum(axis=1)
+    density = stats.gaussian_kde(values, width / values.std(ddof=1))(grid)
     return float(grid[np.argmax(density)])
 
 
