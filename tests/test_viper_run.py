@@ -13,7 +13,7 @@ import scipy.sparse as sp
 from scipy import stats
 
 import pysces
-from pysces.viper._cells import Table
+from pysces.data._expression import Expression
 from pysces.viper._moments import gene_moments
 
 
@@ -200,7 +200,7 @@ def test_signature_in_a_layer_is_that_of_the_table(adata: ad.AnnData, method: An
 def test_moments_are_exact_far_from_zero() -> None:
     """Against moments in whole numbers of Python: a million above the spread loses nothing."""
     values = 1e6 + np.arange(50.0)[:, None] * 2.0**-10
-    moments = gene_moments(Table(values))
+    moments = gene_moments(Expression.from_matrix(values, genes=["g"]))
     right = np.arange(50.0) * 2.0**-10
     assert moments.mean[0] - 1e6 == right.mean()
     np.testing.assert_allclose(moments.sd[0], right.std(ddof=1), rtol=1e-12)

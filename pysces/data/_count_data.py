@@ -98,7 +98,7 @@ class _ScoreSource:
         model = model.at(model.depth[samples], model.batch[samples])
         return np.array(model.scores(block.T)[0].T, order=order)
 
-    def is_finite(self) -> bool:
+    def is_ordinary(self) -> bool:
         return True
 
 

@@ -376,7 +376,7 @@ class _Divided:
         block = self._expression._read(samples, genes, order)
         return np.array(block / self._by[samples][:, None], order=order)
 
-    def is_finite(self) -> bool:
+    def is_ordinary(self) -> bool:
         return True
 
 

@@ -20,7 +20,7 @@ from pysces.viper._units import in_units, only_extreme
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from pysces.viper._cells import Read, Table
+    from pysces.data._expression import Expression
 
 
 def bootstrap_draws(n_cells: int, number: int, seed: int) -> NDArray[np.intp]:
@@ -32,21 +32,21 @@ def bootstrap_draws(n_cells: int, number: int, seed: int) -> NDArray[np.intp]:
 
 
 def bootstrapped_moments(
-    cells: Table | Read, draws: NDArray[np.intp], exponent: NDArray[np.int32]
+    cells: Expression, draws: NDArray[np.intp], exponent: NDArray[np.int32]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Mean and standard deviation of each gene in each bootstrap [bootstraps genes].
 
     exponent: units of the genes, in which the results are too.
     """
     number, n = draws.shape
-    step = block_length(16.0 * (cells.n_genes + number), cells.n_cells)
-    centre = in_units(cells.block(slice(0, 1))[0], exponent)
+    step = block_length(16.0 * (cells.n_genes + number), cells.n_samples)
+    centre = in_units(cells.sample_block(slice(0, 1))[0], exponent)
     total, squares = (np.zeros((number, cells.n_genes)) for _ in range(2))
-    for part in blocks(cells.n_cells, step):
+    for part in blocks(cells.n_samples, step):
         held = np.array(
-            [np.bincount(row, minlength=cells.n_cells)[part] for row in draws], dtype=np.float64
+            [np.bincount(row, minlength=cells.n_samples)[part] for row in draws], dtype=np.float64
         )
-        values = in_units(cells.block(part), exponent) - centre
+        values = in_units(cells.sample_block(part), exponent) - centre
         total += held @ values
         squares += held @ values**2
     variance = np.maximum(squares - total**2 / n, 0.0) / (n - 1)
@@ -54,7 +54,7 @@ def bootstrapped_moments(
 
 
 def bootstrapped_area(
-    cells: Table | Read, regulons: Regulons, draws: NDArray[np.intp]
+    cells: Expression, regulons: Regulons, draws: NDArray[np.intp]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Mean and standard deviation of the NES over bootstraps, each [cells regulons].
 
@@ -63,11 +63,11 @@ def bootstrapped_area(
     """
     exponent = only_extreme(gene_exponents(cells)[0])
     mean, sd = bootstrapped_moments(cells, draws, exponent)
-    step = cells_of_block(cells.n_cells, cells.n_genes, regulons)
-    shape = (cells.n_cells, len(regulons.names))
+    step = cells_of_block(cells.n_samples, cells.n_genes, regulons)
+    shape = (cells.n_samples, len(regulons.names))
     average, spread = np.empty(shape), np.empty(shape)
-    for part in progress(list(blocks(cells.n_cells, step)), "bootstraps", unit="block"):
-        values = in_units(cells.block(part), exponent)
+    for part in progress(list(blocks(cells.n_samples, step)), "bootstraps", unit="block"):
+        values = in_units(cells.sample_block(part), exponent)
         found = np.array(
             [_nes(ops.standardise(values, *at, TIE_BITS), regulons) for at in zip(mean, sd)]  # noqa: B905
         )

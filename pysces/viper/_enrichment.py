@@ -14,9 +14,8 @@ from pysces import _seeds
 from pysces._checks import check_one_of
 from pysces.dispatch import engines
 from pysces.dispatch import operations as ops
-from pysces.dispatch.blocks import block_length, blocks
+from pysces.dispatch.blocks import block_length
 from pysces.errors import InputError
-from pysces.viper._cells import Cells
 from pysces.viper._narnea import narnea_scores
 from pysces.viper._normal_scores import tables
 from pysces.viper._regulons import Regulons
@@ -171,12 +170,6 @@ def check_compat(compat: str | None, enrichment: Enrichment) -> None:
             f"compat={compat!r} is a form of enrichment='area' alone. Got "
             f"enrichment={enrichment!r}."
         )
-
-
-def by_blocks(cells: Cells) -> Iterable[NDArray[np.float64]]:
-    """Values of some cells at a time, so many that their ranks fit the memory."""
-    step = block_length(24.0 * cells.n_genes, cells.n_cells)
-    return (cells.block(part) for part in blocks(cells.n_cells, step))
 
 
 def common_rank_deviation(signatures: Iterable[NDArray[np.float64]]) -> int:

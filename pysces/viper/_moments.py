@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from pysces.viper._cells import Cells
+    from pysces.data._expression import Expression
+
 
 _FRACTION = 44  # bits of a value below the gene's exponent, as in the kernel
 _MOST_CELLS = 1 << 18  # of one call of the kernel
@@ -47,7 +48,7 @@ class Moments:
             return np.sqrt(self.spread / (self.count - 1) / self.count)
 
 
-def gene_moments(cells: Cells) -> Moments:
+def gene_moments(cells: Expression) -> Moments:
     """Moments of every gene: two passes over blocks of cells, summed in whole numbers.
 
     Whole numbers have one sum in whatever order, so a z-score is the same to the bit if cells are
@@ -56,17 +57,17 @@ def gene_moments(cells: Cells) -> Moments:
     scale, highest = gene_exponents(cells)
     sums = [np.zeros(cells.n_genes, dtype=object) for _ in range(5)]
     for part in _parts(cells):
-        found = ops.gene_sums(cells.block(part), scale)
+        found = ops.gene_sums(cells.sample_block(part, copy=False), scale)
         sums = [a + b.astype(object) for a, b in zip(sums, found, strict=True)]
     return _moments(sums, scale, highest)
 
 
-def gene_exponents(cells: Cells) -> tuple[NDArray[np.int32], NDArray[np.float64]]:
+def gene_exponents(cells: Expression) -> tuple[NDArray[np.int32], NDArray[np.float64]]:
     """Smallest e with ``|x| < 2^e`` for every value of a gene (0 if all are 0); largest value."""
     exponent = np.full(cells.n_genes, -(2**30), dtype=np.int64)
     highest = np.full(cells.n_genes, -np.inf)
     for part in _parts(cells):
-        values = cells.block(part)
+        values = cells.sample_block(part, copy=False)
         largest = ops.gene_exponents(values)
         some = np.any((values != 0) & ~np.isnan(values), axis=0)
         exponent = np.where(some, np.maximum(exponent, largest), exponent)
@@ -74,9 +75,9 @@ def gene_exponents(cells: Cells) -> tuple[NDArray[np.int32], NDArray[np.float64]
     return np.where(exponent == -(2**30), 0, exponent).astype(np.int32), highest
 
 
-def _parts(cells: Cells) -> Iterator[slice]:
+def _parts(cells: Expression) -> Iterator[slice]:
     return blocks(
-        cells.n_cells, min(_MOST_CELLS, block_length(40.0 * cells.n_genes, cells.n_cells))
+        cells.n_samples, min(_MOST_CELLS, block_length(40.0 * cells.n_genes, cells.n_samples))
     )
 
 

@@ -11,18 +11,16 @@ import numpy as np
 import pandas as pd
 
 from pysces.dispatch import operations as ops
-from pysces.dispatch.blocks import block_length, blocks
 from pysces.errors import InputError
-from pysces.viper._cells import Cells, Read, Table, some_cells
+from pysces.viper._cells import by_genes
 from pysces.viper._moments import Moments, gene_moments
 from pysces.viper._normal_scores import z_of_t
 from pysces.viper._units import from_units, in_units, largest_magnitude, unit_exponents
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from numpy.typing import NDArray
 
+    from pysces.data._expression import Expression
 
 log = logging.getLogger("pysces")
 Method = Literal["none", "zscore", "mad", "rank", "ttest", "mean"]
@@ -110,7 +108,7 @@ class Signature:
 
 
 def fit(
-    cells: Table | Read,
+    cells: Expression,
     method: Method,
     reference: NDArray[np.intp] | None = None,
     *,
@@ -121,12 +119,12 @@ def fit(
         raise InputError(f"signature must be one of {get_args(Method)}. Got {method!r}.")
     if method == "none":
         return Signature(method, bits, False)
-    against = some_cells(cells, reference)
+    against = cells if reference is None else cells.take_samples(reference)
     needed = {"ttest": 3 if reference is None else 2, "zscore": 2}.get(method, 1)
-    if against.n_cells < needed:
+    if against.n_samples < needed:
         raise InputError(
             f"signature={method!r} needs at least {needed} cells to compare with. "
-            f"Got {against.n_cells}. Choose a larger reference."
+            f"Got {against.n_samples}. Choose a larger reference."
         )
     known = {"method": method, "bits": bits, "against_reference": reference is not None}
     if method == "mad":
@@ -207,23 +205,17 @@ def reference_rows(reference: Any, names: pd.Index) -> NDArray[np.intp] | None:
 
 
 def _medians(
-    cells: Cells,
+    cells: Expression,
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.int32]]:
     """Median and median absolute deviation of each gene, and their units."""
     found = []
-    for values in _by_genes(cells):
+    for values in by_genes(cells):
         exponent = unit_exponents(largest_magnitude(values))
         found.append((*ops.gene_medians(in_units(values, exponent)), exponent))
     centre, deviation, exponents = (np.concatenate(parts) for parts in zip(*found, strict=True))
     return centre, deviation, exponents
 
 
-def _levels(cells: Cells) -> list[Levels]:
+def _levels(cells: Expression) -> list[Levels]:
     """Levels of each gene."""
-    return [Levels.of(column) for values in _by_genes(cells) for column in values.T]
-
-
-def _by_genes(cells: Cells) -> Iterator[NDArray[np.float64]]:
-    """Values of some genes at a time over all cells [cells genes]."""
-    step = block_length(40.0 * cells.n_cells, cells.n_genes)
-    return (cells.columns(part) for part in blocks(cells.n_genes, step))
+    return [Levels.of(column) for values in by_genes(cells) for column in values.T]

@@ -242,13 +242,10 @@ def run_viper(
     return target if copy else None
 
 
-def _check_names(
-    networks: Mapping[str, Network], source: Expression | pd.DataFrame, min_targets: int
-) -> None:
+def _check_names(networks: Mapping[str, Network], source: Expression, min_targets: int) -> None:
     """Refuse regulators that couldn't be stored as columns, before they are scored."""
-    genes = source.columns if isinstance(source, pd.DataFrame) else source.genes
     for network in networks.values():
-        for name in network.filter(min_targets, targets=genes).regulators:
+        for name in network.filter(min_targets, targets=source.genes).regulators:
             _results.check_key(name, f"The name of a regulator ({name!r})")
 
 

@@ -10,7 +10,7 @@ from scipy import special, stats
 
 from pysces._checks import check_number, check_one_of
 from pysces.errors import InputError
-from pysces.viper._cells import finite, frame
+from pysces.viper._cells import frame
 from pysces.viper._units import in_units, largest_magnitude, unit_exponents
 
 if TYPE_CHECKING:
@@ -69,7 +69,7 @@ def signature_distance(
     check_number("weighting", weighting, 0, np.inf, open_high=True)
     check_one_of("tails", tails, ("two-sided", "one-sided"))
     _check_top(n_top, 1)
-    tables = [finite(frame(table)) for table in (first, second) if table is not None]
+    tables = [frame(table) for table in (first, second) if table is not None]
     if second is not None and not tables[0].columns.equals(tables[1].columns):
         raise InputError("Both tables need the same genes in the same order.")
     scores = [_gene_scores(t.to_numpy(), weighting, standardise) for t in tables]

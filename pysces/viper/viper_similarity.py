@@ -10,7 +10,7 @@ from scipy import special, stats
 
 from pysces._checks import check_number
 from pysces.errors import InputError
-from pysces.viper._cells import finite, frame
+from pysces.viper._cells import frame
 from pysces.viper._normal_scores import normal_table
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ def viper_similarity(
     >>> viper_similarity(nes, scale=True).round(3).loc["a", "a"]
     np.float64(1.0)
     """
-    table = finite(frame(activity))
+    table = frame(activity)
     _check_top(n_top, 2 if tails == "two-sided" else 1)
     z = table.to_numpy().copy()
     known = z[~np.isnan(z)]
