@@ -163,12 +163,6 @@ def _cells(name: str, rung: int, first: int = 16) -> tuple[np.random.Generator, 
     return rng, inputs.counts(rng, first * 4**rung, GENES)
 
 
-def gene_exponents(rung: int) -> Workload:
-    """Cells x 1,000 genes."""
-    _, values = _cells("gene_exponents", rung)
-    return Workload({"values": values}, len(values), "cells")
-
-
 def gene_sums(rung: int) -> Workload:
     """Cells x 1,000 genes."""
     _, values = _cells("gene_sums", rung)

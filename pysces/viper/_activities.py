@@ -23,7 +23,6 @@ from pysces.viper._options import ViperOptions
 from pysces.viper._pleiotropy import correct, shared_pairs
 from pysces.viper._regulons import Regulons, align
 from pysces.viper._signatures import Signature, fit
-from pysces.viper._units import from_units, in_units
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -150,9 +149,8 @@ def _null_signatures(
     rows = rows[by_name(names[rows])]
     if len(rows) > _MOST_REFERENCE:
         rows = rows[np.linspace(0, len(rows) - 1, _MOST_REFERENCE).astype(np.intp)]
-    values = in_units(cells.sample_block(rows), fitted.exponent)
+    values = fitted.near_zero(cells.sample_block(rows))
     method: Any = options.signature
     plans = bootstrap_plan(len(rows), options.n_permutations, options.seed)
     shuffled = progress(plans, "null", unit="sample")
-    null = np.array([null_signature(values, resample, method) for resample in shuffled])
-    return from_units(null, fitted.exponent) if method == "mean" else null
+    return np.array([null_signature(values, resample, method) for resample in shuffled])

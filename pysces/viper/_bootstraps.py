@@ -11,11 +11,9 @@ from pysces.dispatch import operations as ops
 from pysces.dispatch.blocks import block_length, blocks, progress
 from pysces.errors import InputError
 from pysces.viper._enrichment import cells_of_block
-from pysces.viper._moments import gene_exponents
 from pysces.viper._normal_scores import tables
 from pysces.viper._regulons import Regulons
 from pysces.viper._signatures import TIE_BITS
-from pysces.viper._units import in_units, only_extreme
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -32,21 +30,18 @@ def bootstrap_draws(n_cells: int, number: int, seed: int) -> NDArray[np.intp]:
 
 
 def bootstrapped_moments(
-    cells: Expression, draws: NDArray[np.intp], exponent: NDArray[np.int32]
+    cells: Expression, draws: NDArray[np.intp]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Mean and standard deviation of each gene in each bootstrap [bootstraps genes].
-
-    exponent: units of the genes, in which the results are too.
-    """
+    """Mean and standard deviation of each gene in each bootstrap [bootstraps genes]."""
     number, n = draws.shape
     step = block_length(16.0 * (cells.n_genes + number), cells.n_samples)
-    centre = in_units(cells.sample_block(slice(0, 1))[0], exponent)
+    centre = cells.sample_block(slice(0, 1))[0]
     total, squares = (np.zeros((number, cells.n_genes)) for _ in range(2))
     for part in blocks(cells.n_samples, step):
         held = np.array(
             [np.bincount(row, minlength=cells.n_samples)[part] for row in draws], dtype=np.float64
         )
-        values = in_units(cells.sample_block(part), exponent) - centre
+        values = cells.sample_block(part, copy=False) - centre
         total += held @ values
         squares += held @ values**2
     variance = np.maximum(squares - total**2 / n, 0.0) / (n - 1)
@@ -61,13 +56,12 @@ def bootstrapped_area(
     Every cell is compared with every bootstrap of all cells, by z-scores; genes, targets and
     bootstraps are aligned by name.
     """
-    exponent = only_extreme(gene_exponents(cells)[0])
-    mean, sd = bootstrapped_moments(cells, draws, exponent)
+    mean, sd = bootstrapped_moments(cells, draws)
     step = cells_of_block(cells.n_samples, cells.n_genes, regulons)
     shape = (cells.n_samples, len(regulons.names))
     average, spread = np.empty(shape), np.empty(shape)
     for part in progress(list(blocks(cells.n_samples, step)), "bootstraps", unit="block"):
-        values = in_units(cells.sample_block(part), exponent)
+        values = cells.sample_block(part, copy=False)
         found = np.array(
             [_nes(ops.standardise(values, *at, TIE_BITS), regulons) for at in zip(mean, sd)]  # noqa: B905
         )

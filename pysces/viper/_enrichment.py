@@ -19,7 +19,6 @@ from pysces.errors import InputError
 from pysces.viper._narnea import narnea_scores
 from pysces.viper._normal_scores import tables
 from pysces.viper._regulons import Regulons
-from pysces.viper._units import from_units, in_units, largest_magnitude, unit_exponents
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -71,11 +70,7 @@ def score_block(
     weights = regulons.mode * regulons.likelihood
     if options.enrichment == "score":
         return {"nes": _score(values, regulons, weights)}
-    exponent = unit_exponents(largest_magnitude(values, axis=1))[:, None]
-    means = ops.weighted_mean(
-        in_units(values, exponent), regulons.indptr, regulons.targets, weights
-    )
-    return {"nes": from_units(means, exponent)}
+    return {"nes": ops.weighted_mean(values, regulons.indptr, regulons.targets, weights)}
 
 
 def _area(
@@ -132,15 +127,10 @@ def _gsea(values: NDArray[np.float64], regulons: Regulons, options: EnrichmentOp
 
 
 def _magnitudes(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Weights of the running sum, in units of each cell.
-
-    Missing values have none, infinite ones that of the cell's largest finite value.
-    """
-    largest = largest_magnitude(values, axis=1)
-    exponent = unit_exponents(largest)[:, None]
-    largest = np.where(largest > 0, largest, 1.0)[:, None]
-    weight = np.where(np.isnan(values), 0.0, np.minimum(np.abs(values), largest))
-    return in_units(weight, exponent)
+    """Weights of the running sum: missing values have none, infinite ones the largest finite."""
+    size = np.abs(values)
+    largest = np.where(np.isfinite(values), size, 0.0).max(axis=1, initial=0.0, keepdims=True)
+    return np.where(np.isnan(values), 0.0, np.minimum(size, np.where(largest > 0, largest, 1.0)))
 
 
 def gene_permutations(genes: int, number: int, seed: int) -> NDArray[np.int32]:

@@ -9,7 +9,6 @@ import numpy as np
 
 from pysces.dispatch import operations as ops
 from pysces.dispatch.blocks import block_length, blocks
-from pysces.viper._units import in_units, only_extreme
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -21,19 +20,21 @@ if TYPE_CHECKING:
 
 _FRACTION = 44  # bits of a value below the gene's exponent, as in the kernel
 _MOST_CELLS = 1 << 18  # of one call of the kernel
+_SMALLEST_EXPONENT = -1021  # of a number with all its digits
+_FAR = 2.0**-16  # of the largest value: a smaller range lies far from zero
 
 
 @dataclass(frozen=True)
 class Moments:
     """Count, mean and sum of squared deviations of each gene [genes].
 
-    A gene's mean and the root of its spread are in units of 2^exponent (None: of 1).
+    The mean is that of the values less ``offset`` (None: less 0).
     """
 
     count: NDArray[np.float64]
     mean: NDArray[np.float64]
     spread: NDArray[np.float64]
-    exponent: NDArray[np.int32] | None = None
+    offset: NDArray[np.float64] | None = None
 
     @property
     def sd(self) -> NDArray[np.float64]:
@@ -52,27 +53,34 @@ def gene_moments(cells: Expression) -> Moments:
     """Moments of every gene: two passes over blocks of cells, summed in whole numbers.
 
     Whole numbers have one sum in whatever order, so a z-score is the same to the bit if cells are
-    permuted, read by blocks, sparse or on disk.
+    permuted, read by blocks, sparse or on disk. They have 44 bits below the largest value, so
+    genes with a small spread far from zero are summed less an offset, which is exact.
     """
-    scale, highest = gene_exponents(cells)
+    lowest, highest = _range(cells)
+    largest = np.fmax(np.abs(lowest), np.abs(highest))
+    far = (highest > lowest) & (highest - lowest < _FAR * largest)
+    offset = np.where(far, lowest, 0.0) if far.any() else None
+    if offset is not None:
+        lowest, highest = lowest - offset, highest - offset
+        largest = np.fmax(np.abs(lowest), np.abs(highest))
+    exponent = np.frexp(np.where(np.isfinite(largest), largest, 0.0))[1].astype(np.int32)
+    exponent = np.maximum(exponent, _SMALLEST_EXPONENT)
     sums = [np.zeros(cells.n_genes, dtype=object) for _ in range(5)]
     for part in _parts(cells):
-        found = ops.gene_sums(cells.sample_block(part, copy=False), scale)
+        values = cells.sample_block(part, copy=False)
+        found = ops.gene_sums(values if offset is None else values - offset, exponent)
         sums = [a + b.astype(object) for a, b in zip(sums, found, strict=True)]
-    return _moments(sums, scale, highest)
+    return _moments(sums, exponent, highest, offset)
 
 
-def gene_exponents(cells: Expression) -> tuple[NDArray[np.int32], NDArray[np.float64]]:
-    """Smallest e with ``|x| < 2^e`` for every value of a gene (0 if all are 0); largest value."""
-    exponent = np.full(cells.n_genes, -(2**30), dtype=np.int64)
-    highest = np.full(cells.n_genes, -np.inf)
+def _range(cells: Expression) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Lowest and highest value of each gene; infinite where there is none."""
+    lowest, highest = np.full(cells.n_genes, np.inf), np.full(cells.n_genes, -np.inf)
     for part in _parts(cells):
         values = cells.sample_block(part, copy=False)
-        largest = ops.gene_exponents(values)
-        some = np.any((values != 0) & ~np.isnan(values), axis=0)
-        exponent = np.where(some, np.maximum(exponent, largest), exponent)
+        lowest = np.fmin(lowest, np.fmin.reduce(values, axis=0, initial=np.inf))
         highest = np.fmax(highest, np.fmax.reduce(values, axis=0, initial=-np.inf))
-    return np.where(exponent == -(2**30), 0, exponent).astype(np.int32), highest
+    return lowest, highest
 
 
 def _parts(cells: Expression) -> Iterator[slice]:
@@ -82,7 +90,10 @@ def _parts(cells: Expression) -> Iterator[slice]:
 
 
 def _moments(
-    sums: list[NDArray[np.object_]], exponent: NDArray[np.int32], highest: NDArray[np.float64]
+    sums: list[NDArray[np.object_]],
+    exponent: NDArray[np.int32],
+    highest: NDArray[np.float64],
+    offset: NDArray[np.float64] | None,
 ) -> Moments:
     """Moments from exact sums (of Python's unbounded whole numbers)."""
     count, total, high, middle, low = sums
@@ -91,13 +102,11 @@ def _moments(
         [float((n * s - t * t) / n) if n else np.nan for n, s, t in _whole(count, squares, total)]
     )
     mean = np.array([t / n if n else np.nan for n, _, t in _whole(count, squares, total)])
-    unit = only_extreme(exponent)
-    shift = exponent - unit - _FRACTION
-    mean = np.ldexp(mean, shift)
+    shift = exponent - _FRACTION
     # A constant gene's values are its mean exactly, so that their deviations are exactly 0.
-    mean = np.where(deviation == 0, in_units(highest, unit), mean)
+    mean = np.where(deviation == 0, highest, np.ldexp(mean, shift))
     spread = np.ldexp(np.ldexp(deviation, shift), shift)
-    return Moments(count.astype(np.float64), mean, spread, unit)
+    return Moments(count.astype(np.float64), mean, spread, offset)
 
 
 def _whole(*arrays: NDArray[np.object_]) -> list[tuple[int, ...]]:

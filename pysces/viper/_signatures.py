@@ -15,7 +15,6 @@ from pysces.errors import InputError
 from pysces.viper._cells import by_genes
 from pysces.viper._moments import Moments, gene_moments
 from pysces.viper._normal_scores import z_of_t
-from pysces.viper._units import from_units, in_units, largest_magnitude, unit_exponents
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -61,7 +60,6 @@ class Signature:
     against_reference: bool
     centre: NDArray[np.float64] | None = None
     scale: NDArray[np.float64] | None = None
-    exponent: NDArray[np.int32] | None = None  # units of centre, scale and moments
     moments: Moments | None = None
     levels: list[Levels] | None = None
     constant: NDArray[np.bool_] | None = None
@@ -72,7 +70,7 @@ class Signature:
             return values
         if self.method == "rank":
             return self._ranks(values)
-        values = in_units(values, self.exponent)
+        values = self.near_zero(values)
         if self.method == "ttest" and not self.against_reference:
             assert self.moments is not None
             m = self.moments
@@ -83,18 +81,12 @@ class Signature:
         if self.method == "ttest":
             assert self.moments is not None
             return z_of_t(result, self.moments.count - 1)
-        if self.method == "mean":
-            return self._in_units_of_the_data(result)
         return result
 
-    def _in_units_of_the_data(self, result: NDArray[np.float64]) -> NDArray[np.float64]:
-        found = from_units(result, self.exponent)
-        if np.isinf(found).sum() > np.isinf(result).sum():
-            raise InputError(
-                "Values are so large that their differences from the mean aren't numbers any "
-                "more. Divide the data by a constant."
-            )
-        return found
+    def near_zero(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Values less the offset of the moments."""
+        offset = None if self.moments is None else self.moments.offset
+        return values if offset is None else values - offset
 
     def _ranks(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
         """Average rank of each value among the reference (and itself)."""
@@ -128,8 +120,9 @@ def fit(
         )
     known = {"method": method, "bits": bits, "against_reference": reference is not None}
     if method == "mad":
-        centre, deviation, exponent = _medians(against)
-        found = Signature(**known, centre=centre, scale=_MAD * deviation, exponent=exponent)  # type: ignore[arg-type]
+        medians = [ops.gene_medians(values) for values in by_genes(against)]
+        centre, deviation = (np.concatenate(parts) for parts in zip(*medians, strict=True))
+        found = Signature(**known, centre=centre, scale=_MAD * deviation)  # type: ignore[arg-type]
         constant = deviation == 0
     elif method == "rank":
         levels = _levels(against)
@@ -148,7 +141,6 @@ def fit(
             **known,  # type: ignore[arg-type]
             centre=moments.mean,
             scale=scale,
-            exponent=moments.exponent,
             moments=moments,
         )
     if constant.any():
@@ -202,18 +194,6 @@ def reference_rows(reference: Any, names: pd.Index) -> NDArray[np.intp] | None:
     if len(rows) == 0:
         raise InputError("The reference has no cells. Choose another group or mask.")
     return np.unique(rows)
-
-
-def _medians(
-    cells: Expression,
-) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.int32]]:
-    """Median and median absolute deviation of each gene, and their units."""
-    found = []
-    for values in by_genes(cells):
-        exponent = unit_exponents(largest_magnitude(values))
-        found.append((*ops.gene_medians(in_units(values, exponent)), exponent))
-    centre, deviation, exponents = (np.concatenate(parts) for parts in zip(*found, strict=True))
-    return centre, deviation, exponents
 
 
 def _levels(cells: Expression) -> list[Levels]:

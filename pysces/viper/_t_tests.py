@@ -10,7 +10,6 @@ from scipy import special
 from pysces import _seeds
 from pysces.errors import InputError
 from pysces.viper._normal_scores import z_of_t
-from pysces.viper._units import in_units, largest_magnitude, unit_exponents
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -31,8 +30,7 @@ def t_test(
     >>> float(t[0]), float(p[0])
     (0.0, 1.0)
     """
-    exponent = _units(x, y)
-    t, degrees = _t(in_units(x, exponent), in_units(y, exponent), welch=False)
+    t, degrees = _t(x, y, welch=False)
     return t, 2 * special.stdtr(degrees, -np.abs(t))
 
 
@@ -43,8 +41,6 @@ def group_z(
 
     welch: each group has its own variance (Welch 1947), instead of a pooled one.
     """
-    exponent = _units(x, y)
-    x, y = in_units(x, exponent), in_units(y, exponent)
     return z_of_t(*_t(x, y, welch=welch))
 
 
@@ -59,10 +55,6 @@ def _difference(
     part, other_part = spread / (n - 1) / n, other_spread / (m - 1) / m
     degrees = (part + other_part) ** 2 / (part**2 / (n - 1) + other_part**2 / (m - 1))
     return (mean - other) / np.sqrt(part + other_part), degrees
-
-
-def _units(x: NDArray[np.float64], y: NDArray[np.float64]) -> NDArray[np.int32]:
-    return unit_exponents(largest_magnitude(x, y))
 
 
 def _t(
@@ -151,8 +143,6 @@ def _drawn_z(
 
     Sums over a draw are products with how often it holds each row, about a common centre.
     """
-    exponent = _units(x, y)
-    x, y = in_units(x, exponent), in_units(y, exponent)
     both = np.concatenate([x, y])
     centre = _exact_mean(both, both.mean(axis=0))
     sums = []

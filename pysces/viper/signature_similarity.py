@@ -11,7 +11,6 @@ from scipy import special, stats
 from pysces._checks import check_number, check_one_of
 from pysces.errors import InputError
 from pysces.viper._cells import frame
-from pysces.viper._units import in_units, largest_magnitude, unit_exponents
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -98,7 +97,6 @@ def _gene_scores(
     values: NDArray[np.float64], weighting: float, standardise: bool
 ) -> NDArray[np.float64]:
     if standardise:
-        values = in_units(values, unit_exponents(largest_magnitude(values)))
         known = ~np.isnan(values)
         count = known.sum(axis=0)
         mean = np.where(known, values, 0.0).sum(axis=0) / np.maximum(count, 1)

@@ -17,7 +17,6 @@ from pysces.dispatch.operations.aracne import (
 from pysces.dispatch.operations.graph import propagate
 from pysces.dispatch.operations.viper import (
     area,
-    gene_exponents,
     gene_medians,
     gene_sums,
     leave_one_out_t,
@@ -44,7 +43,6 @@ __all__ = [
     "copula_mi",
     "copula_pairs",
     "dpi",
-    "gene_exponents",
     "gene_medians",
     "gene_sums",
     "leave_one_out_t",
