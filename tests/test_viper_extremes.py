@@ -148,10 +148,10 @@ def test_master_regulators_do_not_depend_on_the_unit(
 
 
 @pytest.mark.parametrize("factor", FACTORS.values(), ids=FACTORS)
-def test_distances_do_not_depend_on_the_unit(factor: float) -> None:
+def test_similarities_do_not_depend_on_the_unit(factor: float) -> None:
     table, _ = simulated()
-    right = pysces.signature_distance(table)
-    np.testing.assert_allclose(pysces.signature_distance(table * factor), right, rtol=1e-9)
+    right = pysces.signature_similarity(table)
+    np.testing.assert_allclose(pysces.signature_similarity(table * factor), right, rtol=1e-9)
 
 
 @pytest.mark.parametrize(
@@ -166,7 +166,7 @@ def test_distances_do_not_depend_on_the_unit(factor: float) -> None:
         lambda table, edges: pysces.signature(annotated(table), method="rank"),
         lambda table, edges: pysces.enrich(table, edges),
         lambda table, edges: pysces.viper_similarity(table),
-        lambda table, edges: pysces.signature_distance(table),
+        lambda table, edges: pysces.signature_similarity(table),
     ],
 )
 @pytest.mark.parametrize("value", [1.0001e100, -1.7e308])

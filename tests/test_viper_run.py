@@ -213,6 +213,12 @@ def test_similar_cells_are_similar(adata: ad.AnnData) -> None:
     own, other = alike[:30, :30].mean(), alike[:30, 30:].mean()
     assert own > other
     np.testing.assert_allclose(np.diag(alike), 1)
-    distance = pysces.signature_distance(adata.to_df(), scale=True).to_numpy()
-    np.testing.assert_allclose(distance, distance.T)
-    assert distance[:30, :30].mean() > distance[:30, 30:].mean()
+    similarity = pysces.signature_similarity(adata.to_df(), scale=True).to_numpy()
+    np.testing.assert_allclose(similarity, similarity.T)
+    assert similarity[:30, :30].mean() > similarity[:30, 30:].mean()
+
+
+def test_the_former_name_of_the_similarity_of_signatures_warns(adata: ad.AnnData) -> None:
+    with pytest.warns(DeprecationWarning, match="now pysces.signature_similarity"):
+        former = pysces.signature_distance
+    assert former is pysces.signature_similarity

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 from pysces.viper._similarity import _check_top, _scaled, _shares
 
 
-def signature_distance(
+def signature_similarity(
     first: Any,
     second: Any = None,
     *,
@@ -62,7 +62,7 @@ def signature_distance(
     Examples
     --------
     >>> table = pd.DataFrame([[1.0, 2.0], [2.0, 1.0], [3.0, 5.0]], columns=["A", "B"])
-    >>> signature_distance(table).shape
+    >>> signature_similarity(table).shape
     (3, 3)
     """
     check_number("weighting", weighting, 0, np.inf, open_high=True)
