@@ -14,7 +14,7 @@ from scipy import stats
 
 import pysces
 from pysces.cli import main
-from pysces.data._count_data import count_data
+from pysces.data._depth import count_data
 from pysces.data._margins import variance_by_sum
 from pysces.errors import PyscesWarning
 from pysces.viper._count_signatures import LIMIT

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, get_args
 
 from pysces._checks import check_one_of
 from pysces._messages import listed
-from pysces.data._count_data import CountData, Counts, count_data
+from pysces.data._count_data import CountData, Counts
+from pysces.data._depth import count_data
 from pysces.data._expression import Expression
 from pysces.data._labels import group_mask, labels_of
 from pysces.errors import InputError

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from pysces.data._count_data import count_data
+from pysces.data._depth import count_data
 from pysces.errors import InputError
 from pysces.viper._cells import cells_of
 from pysces.viper._count_signatures import count_signature
