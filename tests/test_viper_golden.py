@@ -14,9 +14,9 @@ import pytest
 import pysces
 from pysces.viper._enrichment import EnrichmentOptions, score_block
 from pysces.viper._metaviper import combine_narnea, combine_networks
-from pysces.viper._normal_scores import benjamini_hochberg, two_sided
 from pysces.viper._pleiotropy import Pleiotropy, penalised_regulons
 from pysces.viper._regulons import align
+from pysces.viper._statistics import benjamini_hochberg, two_sided
 
 FOLDER = Path(__file__).parent / "golden" / "viper"
 FILES = ("r_viper", "r_narnea", "py_pyviper", "py_decoupler")

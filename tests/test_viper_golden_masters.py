@@ -11,7 +11,6 @@ import pandas as pd
 import pytest
 
 import pysces
-from pysces.viper._normal_scores import benjamini_hochberg, two_sided
 from pysces.viper._nulls import (
     Resample,
     against_null,
@@ -20,12 +19,14 @@ from pysces.viper._nulls import (
 )
 from pysces.viper._pleiotropy import Pleiotropy, correct
 from pysces.viper._regulons import Regulons, align
-from pysces.viper._t_tests import (
+from pysces.viper._statistics import (
+    benjamini_hochberg,
     bootstrapped_group_z,
     group_z,
     permutation_orders,
     permuted_group_z,
     t_test,
+    two_sided,
 )
 from pysces.viper.groups._masters import (
     Masters,

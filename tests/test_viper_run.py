@@ -14,7 +14,7 @@ from scipy import stats
 
 import pysces
 from pysces.data._expression import Expression
-from pysces.viper._moments import gene_moments
+from pysces.viper._statistics import gene_moments
 
 
 @pytest.fixture

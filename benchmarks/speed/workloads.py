@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from pysces.aracne._partition import c_log_c, partition
-from pysces.viper._normal_scores import stacked_tables, tables
+from pysces.viper._statistics import stacked_tables, tables
 from speed import inputs
 
 SAMPLES = 200

@@ -9,7 +9,6 @@ import numpy as np
 import pandas as pd
 
 from pysces.dispatch.blocks import blocks, progress
-from pysces.viper._bootstraps import bootstrap_draws, bootstrapped_area
 from pysces.viper._cells import by_blocks, by_name
 from pysces.viper._depth_scores import activities_given_depth
 from pysces.viper._enrichment import (
@@ -17,12 +16,18 @@ from pysces.viper._enrichment import (
     common_rank_deviation,
     score_block,
 )
-from pysces.viper._normal_scores import two_sided
-from pysces.viper._nulls import against_null, bootstrap_plan, null_signature
+from pysces.viper._nulls import (
+    against_null,
+    bootstrap_draws,
+    bootstrap_plan,
+    bootstrapped_area,
+    null_signature,
+)
 from pysces.viper._options import ViperOptions
 from pysces.viper._pleiotropy import correct, shared_pairs
 from pysces.viper._regulons import Regulons, align
 from pysces.viper._signatures import Signature, fit
+from pysces.viper._statistics import two_sided
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

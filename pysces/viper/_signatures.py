@@ -10,20 +10,22 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 import numpy as np
 import pandas as pd
 
+from pysces import _seeds
 from pysces.dispatch import operations as ops
 from pysces.errors import InputError
 from pysces.viper._cells import by_genes
-from pysces.viper._moments import Moments, gene_moments
-from pysces.viper._normal_scores import z_of_t
+from pysces.viper._statistics import Moments, gene_moments, z_of_t
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from pysces.data._count_data import CountData
     from pysces.data._expression import Expression
 
 log = logging.getLogger("pysces")
 Method = Literal["none", "zscore", "mad", "rank", "ttest", "mean"]
 Choice = Literal["auto", "counts", "none", "zscore", "mad", "rank", "ttest", "mean"]
+LIMIT = 6.0  # largest absolute score of a count
 TIE_BITS = 36  # kept of a signature, so that genes with proportional profiles are ties
 _MAD = 1.4826  # makes the median absolute deviation of normal values their standard deviation
 
@@ -199,3 +201,27 @@ def reference_rows(reference: Any, names: pd.Index) -> NDArray[np.intp] | None:
 def _levels(cells: Expression) -> list[Levels]:
     """Levels of each gene."""
     return [Levels.of(column) for values in by_genes(cells) for column in values.T]
+
+
+def count_signature(
+    data: CountData,
+    reference: NDArray[np.intp] | None,
+    names: pd.Index,
+    draw: int | None = None,
+    seed: int = 0,
+) -> NDArray[np.float64]:
+    """Scores of counts (h1), or one draw of their residuals, float64 [cells genes].
+
+    NaN in empty cells, and where a gene has no counts in the reference (of the cell's batch).
+    """
+    model = data.fit(samples=reference).at(data.depth, data.batch, limit=LIMIT)
+    if draw is None:
+        values = data.scores(model).sample_block()
+    else:
+        genes = _seeds.keys(seed, data.expression.genes, "residual", draw)
+        counts = data.expression.gene_block()
+        drawn = model.residuals(counts, slice(None), genes, _seeds.keys(seed, names))
+        values = np.ascontiguousarray(drawn.T)
+    values[(model.share == 0)[model.batch]] = np.nan
+    values[model.depth == 0] = np.nan
+    return values

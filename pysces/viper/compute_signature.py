@@ -10,9 +10,8 @@ from pysces._options import recorded
 from pysces._record import RunRecord
 from pysces.data import _results
 from pysces.dispatch import engines
-from pysces.viper._count_signatures import count_signature
 from pysces.viper._inputs import chosen_signature, reference_of, source_of
-from pysces.viper._signatures import Choice, fit
+from pysces.viper._signatures import Choice, count_signature, fit
 
 if TYPE_CHECKING:
     from anndata import AnnData

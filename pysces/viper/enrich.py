@@ -14,13 +14,6 @@ from pysces.dispatch import engines
 from pysces.dispatch.blocks import blocks, progress
 from pysces.errors import InputError
 from pysces.viper._cells import by_blocks, cells_of, frame
-from pysces.viper._normal_scores import two_sided
-from pysces.viper._regulons import Regulons, align, as_network
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    from pysces.data._expression import Expression
 from pysces.viper._enrichment import (
     Compat,
     Enrichment,
@@ -30,6 +23,14 @@ from pysces.viper._enrichment import (
     common_rank_deviation,
     score_block,
 )
+from pysces.viper._regulons import Regulons, align, as_network
+from pysces.viper._statistics import two_sided
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from pysces.data._expression import Expression
+
 
 Value = Literal["nes", "es", "pes", "pvalue"]
 VALUES: dict[str, tuple[str, ...]] = {

@@ -25,10 +25,10 @@ from pysces.viper._activities import Activities, activities
 from pysces.viper._enrichment import Compat, Enrichment
 from pysces.viper._inputs import chosen_signature, reference_of, source_of
 from pysces.viper._metaviper import combine_narnea, combine_networks, own_network
-from pysces.viper._normal_scores import benjamini_hochberg
 from pysces.viper._options import Auto, ViperOptions
 from pysces.viper._regulons import kept_edges, named_network, networks_of
 from pysces.viper._signatures import Choice
+from pysces.viper._statistics import benjamini_hochberg
 
 if TYPE_CHECKING:
     from anndata import AnnData

@@ -9,11 +9,10 @@ import pandas as pd
 from pysces.data._depth import count_data
 from pysces.errors import InputError
 from pysces.viper._cells import cells_of
-from pysces.viper._count_signatures import count_signature
+from pysces.viper._signatures import Choice, count_signature, fit, reference_rows
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
-from pysces.viper._signatures import Choice, fit, reference_rows
 
 
 def signature(

@@ -11,10 +11,10 @@ from scipy import special, stats
 from pysces._checks import check_number, check_one_of
 from pysces.errors import InputError
 from pysces.viper._cells import frame
+from pysces.viper._statistics import check_top, scaled, shares_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
-from pysces.viper._similarity import _check_top, _scaled, _shares
 
 
 def signature_similarity(
@@ -67,7 +67,7 @@ def signature_similarity(
     """
     check_number("weighting", weighting, 0, np.inf, open_high=True)
     check_one_of("tails", tails, ("two-sided", "one-sided"))
-    _check_top(n_top, 1)
+    check_top(n_top, 1)
     tables = [frame(table) for table in (first, second) if table is not None]
     if second is not None and not tables[0].columns.equals(tables[1].columns):
         raise InputError("Both tables need the same genes in the same order.")
@@ -75,7 +75,7 @@ def signature_similarity(
     with np.errstate(over="ignore", invalid="ignore"):
         profiles = [_profiles(z, n_top, weighting, tails) for z in scores]
         roots = [np.sqrt(np.abs(profile).sum(axis=1)) for profile in profiles]
-        shares = [_shares(profile) for profile in profiles]
+        shares = [shares_of(profile) for profile in profiles]
         forward = scores[0] @ shares[-1].T * roots[0][:, None]
         backward = scores[-1] @ shares[0].T * roots[-1][:, None]
         found = (forward + backward.T) / 2
@@ -89,7 +89,7 @@ def signature_similarity(
             (z * share).sum(axis=1) * root
             for z, share, root in zip(scores, shares, roots, strict=True)
         ]
-        found = _scaled(found, own[0], own[-1])
+        found = scaled(found, own[0], own[-1])
     return pd.DataFrame(found, index=tables[0].index, columns=tables[-1].index)
 
 

@@ -10,8 +10,7 @@ import pandas as pd
 from pysces._checks import check_integer, check_number
 from pysces.data._labels import group_mask, labels_of
 from pysces.errors import InputError
-from pysces.viper._normal_scores import benjamini_hochberg
-from pysces.viper._t_tests import t_test
+from pysces.viper._statistics import benjamini_hochberg, t_test
 from pysces.viper.activity import activity
 
 if TYPE_CHECKING:
