@@ -10,7 +10,6 @@ DISCOUNT_BITS = 30  # of the kept fraction of the data processing inequality
 # of halves still fit in 63 bits.
 SUM_BITS = 44
 HALF_BITS = 22
-SMALLEST_EXPONENT = -1021  # of a number with all its digits
 NO_SPREAD = 2.0**-26  # of a gene's sum of squares: below it the other cells are all alike
 
 NOISE = 2.0**-40  # scores this close to 0, or to each other, differ by rounding alone

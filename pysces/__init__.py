@@ -10,6 +10,7 @@
 from __future__ import annotations
 
 import importlib
+import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -52,7 +53,7 @@ if TYPE_CHECKING:
     from pysces.viper.groups.run_msviper import run_msviper as run_msviper
     from pysces.viper.run_viper import run_viper as run_viper
     from pysces.viper.signature import signature as signature
-    from pysces.viper.signature_similarity import signature_distance as signature_distance
+    from pysces.viper.signature_similarity import signature_similarity as signature_similarity
     from pysces.viper.to_mudata import to_mudata as to_mudata
     from pysces.viper.viper_similarity import viper_similarity as viper_similarity
 
@@ -85,13 +86,16 @@ _PUBLIC = {
     "run_msviper": "pysces.viper.groups.run_msviper",
     "run_viper": "pysces.viper.run_viper",
     "signature": "pysces.viper.signature",
-    "signature_distance": "pysces.viper.signature_similarity",
+    "signature_similarity": "pysces.viper.signature_similarity",
     "status": "pysces.dispatch.status",
     "to_mudata": "pysces.viper.to_mudata",
     "use_engine": "pysces.dispatch.engines",
     "validate": "pysces.dispatch.validation",
     "viper_similarity": "pysces.viper.viper_similarity",
 }
+
+# Former names, which warn.
+_RENAMED = {"signature_distance": "signature_similarity"}
 
 __all__ = ["__version__", "pl", "settings", *_PUBLIC]
 
@@ -101,6 +105,13 @@ def __getattr__(name: str) -> Any:
         value = getattr(importlib.import_module(_PUBLIC[name]), name)
         globals()[name] = value
         return value
+    if name in _RENAMED:
+        warnings.warn(
+            f"pysces.{name} is now pysces.{_RENAMED[name]}; the former name will be removed.",
+            DeprecationWarning,
+            stacklevel=2,
+        )
+        return __getattr__(_RENAMED[name])
     if name == "pl":
         return importlib.import_module("pysces.pl")
     raise AttributeError(f"module 'pysces' has no attribute {name!r}")

@@ -178,7 +178,7 @@ def test_blocks_are_copies() -> None:
 
 def test_dense_matrix_is_not_copied() -> None:
     expression = Expression.from_anndata(adata_of(VALUES))
-    assert np.shares_memory(expression._source._array, VALUES)
+    assert np.shares_memory(expression._source.array, VALUES)
 
 
 def test_dask_computes_only_the_block() -> None:
@@ -313,3 +313,42 @@ def test_errors_of_anndata() -> None:
         Expression.from_anndata(adata, mask_var=np.zeros(N_GENES, dtype=bool))
     with pytest.raises(InputError, match=r"adata.X is empty"):
         Expression.from_anndata(ad.AnnData(obs=adata.obs, var=adata.var))
+
+
+@pytest.mark.parametrize("large", [1.0001e100, -1e200, np.finfo(np.float64).max])
+def test_values_too_large_for_their_squares_are_refused(large: float, tmp_path: Path) -> None:
+    values = VALUES.astype(np.float64)
+    values[5, 3] = large
+    message = "too large .* First: sample 'cell5', gene 'G3'. Divide the data by a constant"
+    for storage in (values, sp.csr_matrix(values), sp.csc_matrix(values)):
+        with pytest.raises(InputError, match=message):
+            Expression.from_anndata(adata_of(storage))
+    with pytest.raises(InputError, match=message):
+        Expression.from_anndata(backed(values, tmp_path)).sample_block()
+    values[5, 3] = 1e100
+    assert Expression.from_matrix(values, GENES).sample_block()[5, 3] == 1e100
+
+
+def test_single_samples_and_infinite_values_where_they_are_allowed() -> None:
+    one = Expression.from_matrix(VALUES[:1], GENES, least_samples=1)
+    np.testing.assert_array_equal(one.sample_block(), VALUES[:1])
+    empty = Expression.from_matrix(VALUES[:0, :0], [], least_samples=0)
+    assert empty.sample_block().shape == (0, 0)
+    values = VALUES.astype(np.float64)
+    values[0, 0], values[1, 0] = np.inf, -np.inf
+    found = Expression.from_matrix(values, GENES, allow_infinite=True)
+    np.testing.assert_array_equal(found.sample_block(), values)
+    values[2, 0] = np.nan
+    with pytest.raises(InputError, match="1 missing"):
+        Expression.from_matrix(values, GENES, allow_infinite=True).sample_block()
+
+
+def test_blocks_share_memory_only_where_that_is_asked_for() -> None:
+    values = VALUES.astype(np.float64)
+    expression = Expression.from_matrix(values, GENES)
+    assert np.shares_memory(expression.sample_block(slice(3, 5), copy=False), values)
+    assert not np.shares_memory(expression.sample_block(slice(3, 5)), values)
+    assert not np.shares_memory(expression.gene_block(), values)
+    assert not np.shares_memory(
+        Expression.from_matrix(values.T.copy().T, GENES).gene_block(), values
+    )

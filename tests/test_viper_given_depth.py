@@ -14,11 +14,11 @@ from scipy import stats
 
 import pysces
 from pysces.cli import main
-from pysces.data._count_data import count_data
+from pysces.data._depth import count_data
 from pysces.data._margins import variance_by_sum
 from pysces.errors import PyscesWarning
-from pysces.viper._count_signatures import LIMIT
-from pysces.viper._t_tests import group_z, permutation_orders, permuted_group_z
+from pysces.viper._signatures import LIMIT
+from pysces.viper._statistics import group_z, permutation_orders, permuted_group_z
 
 N_CELLS, N_GENES = 400, 1100
 GENES = [f"G{i:04d}" for i in range(N_GENES)]

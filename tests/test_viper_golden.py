@@ -14,9 +14,9 @@ import pytest
 import pysces
 from pysces.viper._enrichment import EnrichmentOptions, score_block
 from pysces.viper._metaviper import combine_narnea, combine_networks
-from pysces.viper._normal_scores import benjamini_hochberg, two_sided
 from pysces.viper._pleiotropy import Pleiotropy, penalised_regulons
 from pysces.viper._regulons import align
+from pysces.viper._statistics import benjamini_hochberg, two_sided
 
 FOLDER = Path(__file__).parent / "golden" / "viper"
 FILES = ("r_viper", "r_narnea", "py_pyviper", "py_decoupler")
@@ -108,13 +108,13 @@ R_VIPER: dict[str, Any] = {
     "vsim_scaled_sig42_two.sided": lambda: pysces.viper_similarity(viper(sig()), scale=True),
     "vsim_asdist": lambda: 1 - pysces.viper_similarity(viper(sig()), scale=True),
     "vsim_expr_sig42_two.sided": lambda: pysces.viper_similarity(table().abs().iloc[:, :100]),
-    "sdist_default": lambda: pysces.signature_distance(table()),
-    "sdist_noscale": lambda: pysces.signature_distance(sig(), standardise=False),
-    "sdist_nn100_ws1": lambda: pysces.signature_distance(table(), n_top=100, weighting=1),
-    "sdist_onetail": lambda: pysces.signature_distance(table(), tails="one-sided"),
-    "sdist_scaled": lambda: pysces.signature_distance(table(), scale=True),
-    "sdist_ws0": lambda: pysces.signature_distance(table(), weighting=0),
-    "sdist_two_ws0": lambda: pysces.signature_distance(*groups(), weighting=0),
+    "sdist_default": lambda: pysces.signature_similarity(table()),
+    "sdist_noscale": lambda: pysces.signature_similarity(sig(), standardise=False),
+    "sdist_nn100_ws1": lambda: pysces.signature_similarity(table(), n_top=100, weighting=1),
+    "sdist_onetail": lambda: pysces.signature_similarity(table(), tails="one-sided"),
+    "sdist_scaled": lambda: pysces.signature_similarity(table(), scale=True),
+    "sdist_ws0": lambda: pysces.signature_similarity(table(), weighting=0),
+    "sdist_two_ws0": lambda: pysces.signature_similarity(*groups(), weighting=0),
 }
 for _r, _method in METHODS.items():
     if _r != "none":

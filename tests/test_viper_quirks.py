@@ -11,13 +11,12 @@ import pandas as pd
 import pytest
 
 import pysces
-from pysces.viper import _activities, _enrichment
+from pysces.viper import _activities, _cells, _enrichment
 from pysces.viper._metaviper import best_network, combine_networks
-from pysces.viper._normal_scores import benjamini_hochberg
 from pysces.viper._nulls import approximate_cdf
 from pysces.viper._pleiotropy import Pleiotropy, penalised_regulons
 from pysces.viper._regulons import align
-from pysces.viper._t_tests import permutation_orders
+from pysces.viper._statistics import benjamini_hochberg, permutation_orders
 
 
 def simulated(cells: int = 40, genes: int = 90, seed: int = 0) -> tuple[ad.AnnData, pd.DataFrame]:
@@ -126,7 +125,7 @@ def test_the_largest_rank_of_a_call_is_that_of_all_its_blocks(
     pysces.run_viper(alone, network, **options)
     assert not alone.obsm["viper"].equals(right.iloc[:9])
     monkeypatch.setattr(_activities, "cells_of_block", lambda *_: 3)
-    monkeypatch.setattr(_enrichment, "block_length", lambda *_: 3)
+    monkeypatch.setattr(_cells, "block_length", lambda *_: 3)
     pysces.run_viper(adata, network, **options)
     pd.testing.assert_frame_equal(adata.obsm["viper"], right, check_exact=True)
 

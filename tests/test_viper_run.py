@@ -13,8 +13,8 @@ import scipy.sparse as sp
 from scipy import stats
 
 import pysces
-from pysces.viper._cells import Table
-from pysces.viper._moments import gene_moments
+from pysces.data._expression import Expression
+from pysces.viper._statistics import gene_moments
 
 
 @pytest.fixture
@@ -200,9 +200,10 @@ def test_signature_in_a_layer_is_that_of_the_table(adata: ad.AnnData, method: An
 def test_moments_are_exact_far_from_zero() -> None:
     """Against moments in whole numbers of Python: a million above the spread loses nothing."""
     values = 1e6 + np.arange(50.0)[:, None] * 2.0**-10
-    moments = gene_moments(Table(values))
+    moments = gene_moments(Expression.from_matrix(values, genes=["g"]))
     right = np.arange(50.0) * 2.0**-10
-    assert moments.mean[0] - 1e6 == right.mean()
+    assert moments.offset is not None
+    assert moments.offset[0] - 1e6 + moments.mean[0] == right.mean()
     np.testing.assert_allclose(moments.sd[0], right.std(ddof=1), rtol=1e-12)
 
 
@@ -212,6 +213,12 @@ def test_similar_cells_are_similar(adata: ad.AnnData) -> None:
     own, other = alike[:30, :30].mean(), alike[:30, 30:].mean()
     assert own > other
     np.testing.assert_allclose(np.diag(alike), 1)
-    distance = pysces.signature_distance(adata.to_df(), scale=True).to_numpy()
-    np.testing.assert_allclose(distance, distance.T)
-    assert distance[:30, :30].mean() > distance[:30, 30:].mean()
+    similarity = pysces.signature_similarity(adata.to_df(), scale=True).to_numpy()
+    np.testing.assert_allclose(similarity, similarity.T)
+    assert similarity[:30, :30].mean() > similarity[:30, 30:].mean()
+
+
+def test_the_former_name_of_the_similarity_of_signatures_warns(adata: ad.AnnData) -> None:
+    with pytest.warns(DeprecationWarning, match="now pysces.signature_similarity"):
+        former = pysces.signature_distance
+    assert former is pysces.signature_similarity

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from pysces.aracne._partition import c_log_c, partition
-from pysces.viper._normal_scores import stacked_tables, tables
+from pysces.viper._statistics import stacked_tables, tables
 from speed import inputs
 
 SAMPLES = 200
@@ -161,12 +161,6 @@ def rank_products(rung: int) -> Workload:
 def _cells(name: str, rung: int, first: int = 16) -> tuple[np.random.Generator, np.ndarray]:
     rng = inputs.stream(name, rung)
     return rng, inputs.counts(rng, first * 4**rung, GENES)
-
-
-def gene_exponents(rung: int) -> Workload:
-    """Cells x 1,000 genes."""
-    _, values = _cells("gene_exponents", rung)
-    return Workload({"values": values}, len(values), "cells")
 
 
 def gene_sums(rung: int) -> Workload:

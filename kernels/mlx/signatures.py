@@ -9,7 +9,7 @@ from __future__ import annotations
 import mlx.core as mx
 import numpy as np
 
-from .._constants import HALF_BITS, NO_SPREAD, SMALLEST_EXPONENT, SUM_BITS
+from .._constants import HALF_BITS, NO_SPREAD, SUM_BITS
 from . import _double as dd
 from . import _fixed as fx
 from ._double import Double
@@ -28,16 +28,6 @@ def _bits(values: mx.array) -> tuple[mx.array, mx.array, mx.array]:
     flipped = mx.bitwise_xor(values, _constant(0x7FFFFFFFFFFFFFFF))
     magnitude = mx.bitwise_and(mx.where(negative, flipped, values), _constant(0x7FFFFFFFFFFFFFFF))
     return missing, negative, mx.where(missing, _constant(0), magnitude)
-
-
-def gene_exponents(values: mx.array) -> mx.array:
-    """See the reference: the exponent field of the largest magnitude's bits."""
-    cells, genes = values.shape
-    if cells == 0 or genes == 0:
-        return mx.zeros((genes,), dtype=mx.int32)
-    largest = mx.max(_bits(values)[2], axis=0)
-    exponent = mx.maximum((largest >> 52).astype(mx.int32) - 1022, SMALLEST_EXPONENT)
-    return mx.where(largest > 0, exponent, 0)
 
 
 def gene_sums(

@@ -7,7 +7,7 @@ import math
 import numpy as np
 from numba import prange
 
-from .._constants import HALF_BITS, NO_SPREAD, SMALLEST_EXPONENT, SUM_BITS
+from .._constants import HALF_BITS, NO_SPREAD, SUM_BITS
 from ._jit import jit, parallel_from
 
 _HALF_MASK = (1 << HALF_BITS) - 1
@@ -25,26 +25,6 @@ def gene_sums(values, exponent):
     first = np.minimum(shift, _LARGEST_SHIFT)  # two powers of two: one might overflow
     sums = _gene_sums(values, np.ldexp(1.0, first), np.ldexp(1.0, shift - first))
     return sums[0], sums[1], sums[2], sums[3], sums[4]
-
-
-@parallel_from(1 << 19)
-def gene_exponents(values):
-    """Smallest e with |x| < 2^e for every value of the gene (at least -1021); 0 without values."""
-    cells, genes = values.shape
-    result = np.zeros(genes, np.int32)
-    for tile in prange((genes + _TILE - 1) // _TILE):
-        start, stop = tile * _TILE, min(genes, (tile + 1) * _TILE)
-        largest = np.zeros(_TILE)
-        for cell in range(cells):
-            for gene in range(start, stop):
-                size = abs(values[cell, gene])
-                if size > largest[gene - start]:
-                    largest[gene - start] = size
-        for gene in range(start, stop):
-            if largest[gene - start] > 0:
-                exponent = math.frexp(largest[gene - start])[1]
-                result[gene] = max(exponent, SMALLEST_EXPONENT)
-    return result
 
 
 @parallel_from(1 << 19)

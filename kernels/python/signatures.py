@@ -5,28 +5,10 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from .._constants import HALF_BITS, NO_SPREAD, SMALLEST_EXPONENT, SUM_BITS
+from .._constants import HALF_BITS, NO_SPREAD, SUM_BITS
 
 Float = NDArray[np.float64]
 Counts = NDArray[np.int64]
-
-
-def gene_exponents(values: Float) -> NDArray[np.int32]:
-    """Smallest e with |x| < 2^e for every value of a gene: the scale of `gene_sums`.
-
-    Parameters
-    ----------
-    values : (cells, genes) float64
-        NaN is missing: it takes no part.
-
-    Returns
-    -------
-    (genes,) int32
-        At least -1021; 0 for a gene whose values are all 0 or missing.
-    """
-    magnitude = np.where(np.isnan(values), 0.0, np.abs(values)).max(axis=0, initial=0.0)
-    exponent = np.frexp(magnitude)[1]
-    return np.where(magnitude > 0, np.maximum(exponent, SMALLEST_EXPONENT), 0).astype(np.int32)
 
 
 def gene_sums(
@@ -45,7 +27,7 @@ def gene_sums(
     values : (cells, genes) float64
         At most 2^18 cells. NaN is missing: it takes no part.
     exponent : (genes,) int32
-        Of `gene_exponents`, over all cells.
+        Smallest e >= -1021 with |x| < 2^e for every value of the gene, in all cells.
 
     Returns
     -------

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from pysces.data._depth import Counts
+    from pysces.data._count_data import CountData
     from pysces.data._expression import Expression
 
     Floats = NDArray[np.float64]
@@ -225,7 +225,7 @@ class Scores:
     def of(
         cls,
         expression: Expression,
-        counts: Counts | None,
+        counts: CountData | None,
         batch: NDArray[np.int64] | None,
         degree: int | str,
     ) -> Scores:
@@ -314,11 +314,20 @@ def strata(
     return found
 
 
-def facts_of(scores: Scores, counts: Counts | None) -> dict[str, Any]:
+def facts_of(scores: Scores, counts: CountData | None) -> dict[str, Any]:
     """What the run record says of the scores."""
-    return {
+    facts: dict[str, Any] = {
         "scores": "continuous" if counts is None else "counts given depth",
         "degree": scores.degree,
         "studentised": scores.studentised,
-        **({} if counts is None else counts.facts()),
+    }
+    if counts is None:
+        return facts
+    return {
+        **facts,
+        "counts_recovered": counts.recovered,
+        "depth_source": counts.source,
+        "depth_median": float(np.median(counts.depth)),
+        "depth_least": float(counts.depth.min()),
+        "depth_largest": float(counts.depth.max()),
     }

@@ -7,6 +7,7 @@ random ranks, and kept in memory and on disk.
 
 from __future__ import annotations
 
+import bisect
 import hashlib
 import logging
 from dataclasses import dataclass
@@ -97,20 +98,16 @@ class Null:
 
         With very few samples no value may have so small a p-value: `UNREACHABLE` then.
         """
-        low, high = 0, int(self.top[-1])
-        if self.pvalues(np.array([low]))[0] <= pvalue:
-            return low
-        while self.pvalues(np.array([high]))[0] > pvalue:
+
+        def reached(mi: int) -> bool:
+            return bool(self.pvalues(np.array([mi]))[0] <= pvalue)
+
+        high = int(self.top[-1])
+        while not reached(high):
             if high >= UNREACHABLE // 2:
                 return UNREACHABLE
-            low, high = high, 2 * high + 1
-        while high - low > 1:
-            middle = (low + high) // 2
-            if self.pvalues(np.array([middle]))[0] <= pvalue:
-                high = middle
-            else:
-                low = middle
-        return high
+            high = 2 * high + 1
+        return bisect.bisect_left(range(high), True, key=reached)
 
 
 def _exponential_scale(values: NDArray[np.int64], count: NDArray[np.int64]) -> float:

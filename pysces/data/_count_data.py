@@ -1,21 +1,19 @@
-"""Counts of an AnnData with the depth and the batch of every sample, where they can be had."""
+"""Counts with the depth and the batch of every sample."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from pysces._checks import check_one_of
 from pysces.data._counts import CountModel
-from pysces.data._depth import COUNTS, counts_of, known_of
 from pysces.data._expression import Expression
 from pysces.errors import InputError
 
 if TYPE_CHECKING:
-    from anndata import AnnData
-    from numpy.typing import ArrayLike, NDArray
+    from numpy.typing import NDArray
 
     from pysces.data._sources import Order, Positions
 
@@ -36,15 +34,36 @@ class CountData:
         Depth of each sample, float64 [samples].
     batch
         Batch of each sample, int64 [samples], counted from 0.
-    facts
-        For the run record: whether counts were ``recovered``, where the ``depth`` is from, the
-        number of ``batches``.
+    recovered
+        Whether they were recovered from normalised values.
+    source
+        Where the depth comes from, in words.
     """
 
     expression: Expression
     depth: Floats
     batch: NDArray[np.int64]
-    facts: dict[str, Any] = field(default_factory=dict)
+    recovered: bool
+    source: str
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """What the record of a run says of them."""
+        return {
+            "recovered": self.recovered,
+            "depth": self.source,
+            "batches": int(self.batch.max()) + 1,
+        }
+
+    @cached_property
+    def model(self) -> CountModel:
+        """Margins of all genes, fitted on all samples.
+
+        Not calibrated: genes that cells of one type have and others lack, which no negative
+        binomial fits, are the targets that matter most, and their scores keep more of the
+        difference as they are.
+        """
+        return self.fit()
 
     def fit(
         self, genes: slice | NDArray[Any] = slice(None), samples: NDArray[np.intp] | None = None
@@ -79,8 +98,11 @@ class CountData:
     def take_samples(self, rows: NDArray[np.intp]) -> CountData:
         """The same for some samples; batches without any are gone."""
         _, batch = np.unique(self.batch[rows], return_inverse=True)
-        return CountData(
-            self.expression.take_samples(rows), self.depth[rows], batch.astype(np.int64), self.facts
+        return replace(
+            self,
+            expression=self.expression.take_samples(rows),
+            depth=self.depth[rows],
+            batch=batch.astype(np.int64),
         )
 
 
@@ -98,55 +120,5 @@ class _ScoreSource:
         model = model.at(model.depth[samples], model.batch[samples])
         return np.array(model.scores(block.T)[0].T, order=order)
 
-    def is_finite(self) -> bool:
+    def is_ordinary(self) -> bool:
         return True
-
-
-def count_data(
-    adata: AnnData,
-    *,
-    layer: str | None = None,
-    counts: Counts = "auto",
-    size_factors: str | ArrayLike | None = None,
-    batch_key: str | None = None,
-) -> CountData | None:
-    """Counts of an AnnData, given or recovered; None where the data are not counts.
-
-    Parameters
-    ----------
-    adata
-        Samples x genes.
-    layer
-        Layer to read instead of ``adata.X``.
-    counts
-        ``"auto"``: whole non-negative numbers are counts, and counts are recovered from values as
-        normalisation to a common sum and log(1 + x) leave them. True: the same, or an error.
-        False: never.
-    size_factors
-        Depth of each sample: a column of ``adata.obs`` or numbers [samples]. By default
-        ``obs["total_counts"]``, else the unit of recovered counts, else the sum over the genes of
-        ``adata.raw`` or of the data. With fewer than 1,000 genes a sum is not taken for the
-        depth, unless counts=True.
-    batch_key
-        Column of ``adata.obs``: genes have their own level in each of its groups.
-
-    Raises
-    ------
-    InputError
-        If counts=True and there are none, or a column is unknown or has missing values.
-    """
-    if counts is False or adata.n_obs < 2:
-        check_one_of("counts", counts, COUNTS)
-        return None
-    expression = Expression.from_anndata(adata, layer=layer, allow_missing=True)
-    known = known_of(adata, size_factors, batch_key, layer)
-    found = counts_of(expression, counts, known, ranked=False)[1]
-    if found is None:
-        return None
-    batch = np.zeros(adata.n_obs, dtype=np.int64) if known.batch is None else known.batch
-    facts = {
-        "recovered": found.recovered,
-        "depth": found.source,
-        "batches": int(batch.max()) + 1,
-    }
-    return CountData(found.expression, found.depth, batch, facts)

@@ -4,22 +4,22 @@ from __future__ import annotations
 
 import logging
 import warnings
-from dataclasses import dataclass, replace
-from functools import cached_property
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
 from pysces._checks import check_one_of
-from pysces.data._counts import CountModel, Recovered, looks_like_counts, recover_counts
+from pysces.data._count_data import CountData, Counts
+from pysces.data._counts import Recovered, looks_like_counts, recover_counts
+from pysces.data._expression import Expression
 from pysces.errors import InputError, PyscesWarning
 
 if TYPE_CHECKING:
     from anndata import AnnData
-    from numpy.typing import NDArray
+    from numpy.typing import ArrayLike, NDArray
 
-    from pysces.data._expression import Expression
     from pysces.data._sources import Positions
 
 log = logging.getLogger("pysces")
@@ -59,56 +59,6 @@ class Known:
             None if self.batch is None else np.unique(self.batch[samples], return_inverse=True)[1]
         )
         return Known(depth, self.source, batch, self.base)
-
-
-@dataclass(frozen=True, eq=False)
-class Counts:
-    """Counts of samples of known depth.
-
-    Attributes
-    ----------
-    expression
-        The counts.
-    depth
-        Depth of each sample, float64 [samples].
-    batch
-        Batch of each sample, int64 [samples], or None.
-    recovered
-        Whether they were recovered from normalised values.
-    source
-        Where the depth comes from, in words.
-    """
-
-    expression: Expression
-    depth: NDArray[np.float64]
-    batch: NDArray[np.int64] | None
-    recovered: bool
-    source: str
-
-    @cached_property
-    def model(self) -> CountModel:
-        """Margins of the genes given depth.
-
-        Not calibrated: genes that cells of one type have and others lack, which no negative
-        binomial fits, are the targets that matter most, and their scores keep more of the
-        difference as they are.
-        """
-        own = self.expression
-        return CountModel.fit(own.gene_block, own.n_genes, self.depth, self.batch, calibrate=False)
-
-    def take_genes(self, genes: NDArray[Any]) -> Counts:
-        """Counts of some of the genes; the depth stays."""
-        return replace(self, expression=self.expression.take_genes(genes))
-
-    def facts(self) -> dict[str, Any]:
-        """What the run record says of them."""
-        return {
-            "counts_recovered": self.recovered,
-            "depth_source": self.source,
-            "depth_median": float(np.median(self.depth)),
-            "depth_least": float(self.depth.min()),
-            "depth_largest": float(self.depth.max()),
-        }
 
 
 def known_of(adata: AnnData, size_factors: Any, batch_key: Any, layer: str | None = None) -> Known:
@@ -253,7 +203,7 @@ def _raw_totals(adata: AnnData) -> NDArray[np.float64] | None:
 
 def counts_of(
     expression: Expression, counts: Any, known: Known, *, ranked: bool = True
-) -> tuple[Expression, Counts | None]:
+) -> tuple[Expression, CountData | None]:
     """The counts that values are or were made of, or None and the values that are to be ranked.
 
     Parameters
@@ -278,15 +228,16 @@ def counts_of(
     if counts is False:
         return expression, None
     depth = known.depth
+    batch = np.zeros(expression.n_samples, np.int64) if known.batch is None else known.batch
     if looks_like_counts(expression):
         if depth is not None and known.source == TOTAL:
             depth = _plausible(expression, depth)
         if depth is not None:
-            return expression, Counts(expression, depth, known.batch, False, known.source)
+            return expression, CountData(expression, depth, batch, False, known.source)
         total = _sums(expression)
         if counts is True or expression.n_genes >= FEWEST_GENES:
             source = "sum over the genes"
-            return expression, Counts(expression, total, known.batch, False, source)
+            return expression, CountData(expression, total, batch, False, source)
         log.warning(
             "counts of %d genes: too few to tell the depth of a sample by their sum. %s; pass "
             "size_factors= with the total counts of each sample for scores given depth.",
@@ -316,7 +267,7 @@ def counts_of(
             words,
         )
         source = known.source or "unit of the recovered counts"
-        return expression, Counts(recovered.counts, recovered.depth, known.batch, True, source)
+        return expression, CountData(recovered.counts, recovered.depth, batch, True, source)
     if counts is True:
         raise InputError(
             "counts=True, but the values are not whole numbers, and counts cannot be recovered "
@@ -324,6 +275,47 @@ def counts_of(
         )
     _warn_lost(expression)
     return expression, None
+
+
+def count_data(
+    adata: AnnData,
+    *,
+    layer: str | None = None,
+    counts: Counts = "auto",
+    size_factors: str | ArrayLike | None = None,
+    batch_key: str | None = None,
+) -> CountData | None:
+    """Counts of an AnnData, given or recovered; None where the data are not counts.
+
+    Parameters
+    ----------
+    adata
+        Samples x genes.
+    layer
+        Layer to read instead of ``adata.X``.
+    counts
+        ``"auto"``: whole non-negative numbers are counts, and counts are recovered from values as
+        normalisation to a common sum and log(1 + x) leave them. True: the same, or an error.
+        False: never.
+    size_factors
+        Depth of each sample: a column of ``adata.obs`` or numbers [samples]. By default
+        ``obs["total_counts"]``, else the unit of recovered counts, else the sum over the genes of
+        ``adata.raw`` or of the data. With fewer than 1,000 genes a sum is not taken for the
+        depth, unless counts=True.
+    batch_key
+        Column of ``adata.obs``: genes have their own level in each of its groups.
+
+    Raises
+    ------
+    InputError
+        If counts=True and there are none, or a column is unknown or has missing values.
+    """
+    if counts is False or adata.n_obs < 2:
+        check_one_of("counts", counts, COUNTS)
+        return None
+    expression = Expression.from_anndata(adata, layer=layer, allow_missing=True)
+    known = known_of(adata, size_factors, batch_key, layer)
+    return counts_of(expression, counts, known, ranked=False)[1]
 
 
 def _was_not_normalised(recovered: Recovered) -> bool:
@@ -376,7 +368,7 @@ class _Divided:
         block = self._expression._read(samples, genes, order)
         return np.array(block / self._by[samples][:, None], order=order)
 
-    def is_finite(self) -> bool:
+    def is_ordinary(self) -> bool:
         return True
 
 

@@ -13,8 +13,10 @@ from pysces._messages import listed
 from pysces.data._inputs import check_names, frame_values, gene_mask, matrix_of, name_order
 from pysces.data._sources import (
     ALL,
+    LARGEST,
     as_positions,
     compose,
+    is_ordinary,
     make_source,
     rows_per_pass,
 )
@@ -59,13 +61,14 @@ class Expression:
         gene_positions: Positions = ALL,
         sample_positions: Positions = ALL,
         allow_missing: bool = False,
+        allow_infinite: bool = False,
     ) -> None:
         self._source = source
         self.genes = genes
         self.samples = samples
         self._genes_at = gene_positions
         self._samples_at = sample_positions
-        self._allow_missing = allow_missing
+        self._allow_missing, self._allow_infinite = allow_missing, allow_infinite
         self._values_checked = source.dtype.kind in "biu"
 
     @classmethod
@@ -76,6 +79,8 @@ class Expression:
         layer: str | None = None,
         mask_var: str | ArrayLike | None = None,
         allow_missing: bool = False,
+        allow_infinite: bool = False,
+        least_samples: int = 2,
     ) -> Expression:
         """Expression matrix of an AnnData: in memory, backed, lazy, or a view of one.
 
@@ -89,6 +94,10 @@ class Expression:
             Genes to use: a boolean mask [genes], or the name of a boolean column of ``adata.var``.
         allow_missing
             Accept NaN (a signature may lack values; expression may not).
+        allow_infinite
+            Accept infinite values (of a signature), and check values as they are read.
+        least_samples
+            Fewest samples that will do; 0 accepts a matrix without genes too.
 
         Raises
         ------
@@ -119,6 +128,8 @@ class Expression:
             sample_positions=samples_at,
             mask=None if mask_var is None else gene_mask(adata, mask_var),
             allow_missing=allow_missing,
+            allow_infinite=allow_infinite,
+            least_samples=least_samples,
         )
 
     @classmethod
@@ -129,6 +140,8 @@ class Expression:
         samples: Sequence[str] | pd.Index | None = None,
         *,
         allow_missing: bool = False,
+        allow_infinite: bool = False,
+        least_samples: int = 2,
     ) -> Expression:
         """Expression matrix of a table or an array, samples x genes.
 
@@ -141,8 +154,8 @@ class Expression:
             Gene names; needed unless ``data`` is a DataFrame.
         samples
             Sample names; ``0``, ``1``, ... by default.
-        allow_missing
-            Accept NaN.
+        allow_missing, allow_infinite, least_samples
+            As in :meth:`from_anndata`.
 
         Raises
         ------
@@ -167,7 +180,14 @@ class Expression:
                     + (", or transpose the matrix." if len(names) in source.shape else ".")
                 )
         names = pd.RangeIndex(source.shape[0]) if samples is None else pd.Index(samples)
-        return cls._checked(source, pd.Index(genes), names, allow_missing=allow_missing)
+        return cls._checked(
+            source,
+            pd.Index(genes),
+            names.to_flat_index(),
+            allow_missing=allow_missing,
+            allow_infinite=allow_infinite,
+            least_samples=least_samples,
+        )
 
     @classmethod
     def _checked(
@@ -180,6 +200,8 @@ class Expression:
         gene_positions: Positions = ALL,
         sample_positions: Positions = ALL,
         allow_missing: bool,
+        allow_infinite: bool,
+        least_samples: int,
     ) -> Expression:
         expression = cls(
             source,
@@ -188,10 +210,11 @@ class Expression:
             gene_positions=gene_positions,
             sample_positions=sample_positions,
             allow_missing=allow_missing,
+            allow_infinite=allow_infinite,
         )
         if mask is not None:
             expression = expression.take_genes(mask)
-        check_names(expression.genes, expression.n_samples)
+        check_names(expression.genes, expression.n_samples, least_samples)
         expression._check_values_in_memory()
         return expression
 
@@ -216,15 +239,24 @@ class Expression:
         Returns float64 [genes samples], C-contiguous, that shares no memory with the data.
         """
         chosen = as_positions(genes, self.n_genes, "Genes")
-        return self._read(ALL, chosen, "F").T
+        return self._owned(self._read(ALL, chosen, "F").T)
 
-    def sample_block(self, samples: slice | ArrayLike = ALL) -> NDArray[np.float64]:
+    def sample_block(
+        self, samples: slice | ArrayLike = ALL, *, copy: bool = True
+    ) -> NDArray[np.float64]:
         """Values of some samples (slice, positions or mask) over all genes.
 
-        Returns float64 [samples genes], C-contiguous, that shares no memory with the data.
+        Returns float64 [samples genes], C-contiguous, that shares no memory with the data; with
+        ``copy=False`` it may be a part of them, not to be written to.
         """
         chosen = as_positions(samples, self.n_samples, "Samples")
-        return self._read(chosen, ALL, "C")
+        block = self._read(chosen, ALL, "C")
+        return self._owned(block) if copy else block
+
+    def _owned(self, block: NDArray[np.float64]) -> NDArray[np.float64]:
+        """The block, copied if it is a part of the data."""
+        data = getattr(self._source, "array", None)
+        return block if data is None or not np.may_share_memory(block, data) else block.copy()
 
     def take_genes(self, genes: slice | ArrayLike) -> Expression:
         """The same data restricted to some genes (slice, positions or mask), not copied."""
@@ -242,6 +274,7 @@ class Expression:
             gene_positions=compose(self._genes_at, genes, self._source.shape[1]),
             sample_positions=compose(self._samples_at, samples, self._source.shape[0]),
             allow_missing=self._allow_missing,
+            allow_infinite=self._allow_infinite,
         )
         taken._values_checked = self._values_checked
         return taken
@@ -311,43 +344,54 @@ class Expression:
         )
 
     def _check_values_in_memory(self) -> None:
-        if self._values_checked:
+        if self._values_checked or self._allow_infinite:  # signatures: as they are read
             return
-        finite = self._source.is_finite()
-        if finite is False:
+        ordinary = self._source.is_ordinary()
+        if ordinary is False:
             # Bad values may lie outside the chosen genes and samples
             for _, _, block in self._cheap_blocks():
                 self._refuse_unusable(block)
-        self._values_checked = finite is not None
+        self._values_checked = ordinary is not None
 
     def _refuse_unusable(self, block: NDArray[np.float64]) -> None:
-        fine = ~np.isinf(block) if self._allow_missing else np.isfinite(block)
-        if not fine.all():
+        if not is_ordinary(block) and any(bad.any() for bad in self._unusable(block).values()):
             raise InputError(self._describe_unusable())
+
+    def _unusable(self, block: NDArray[np.float64]) -> dict[str, NDArray[np.bool_]]:
+        """Masks of the values that can't be used, by what is wrong with them."""
+        infinite = np.isinf(block)
+        return {
+            "missing (NaN)": np.isnan(block) & (not self._allow_missing),
+            "infinite": infinite & (not self._allow_infinite),
+            f"too large (beyond {LARGEST:.0e})": ~infinite & (np.abs(block) > LARGEST),
+        }
 
     def _describe_unusable(self) -> str:
         """Which values of the whole matrix can't be used, and what to do about them."""
-        missing, infinite = (np.zeros(self.n_genes, dtype=np.int64) for _ in range(2))
+        total: dict[str, int] = {}
+        affected = np.zeros(self.n_genes, dtype=bool)
         first = None
         for samples, genes, block in self._cheap_blocks():
-            not_numbers = np.isnan(block) & (not self._allow_missing)
-            infinities = np.isinf(block)
-            missing[genes] += not_numbers.sum(axis=0)
-            infinite[genes] += infinities.sum(axis=0)
-            bad = np.argwhere(not_numbers | infinities)
-            if first is None and bad.size:
-                first = self.samples[samples][bad[0, 0]], self.genes[genes][bad[0, 1]]
-        affected = (missing + infinite) > 0
-        kinds = [
-            f"{total} {word}"
-            for total, word in ((missing.sum(), "missing (NaN)"), (infinite.sum(), "infinite"))
-            if total
-        ]
+            found = self._unusable(block)
+            for kind, bad in found.items():
+                total[kind] = total.get(kind, 0) + int(bad.sum())
+            bad = np.logical_or.reduce(list(found.values()))
+            affected[genes] |= bad.any(axis=0)
+            if first is None and bad.any():
+                row, column = np.argwhere(bad)[0]
+                first = self.samples[samples][row], self.genes[genes][column]
+        kinds = [f"{number} {kind}" for kind, number in total.items() if number]
         where = f" First: sample {first[0]!r}, gene {first[1]!r}." if first else ""
+        fill, rescale = (
+            any(total[kind] for kind in total if kind.startswith("too large") == large)
+            for large in (False, True)
+        )
+        remedies = ["remove those genes (mask_var=) or fill the values first"] * fill
+        remedies += ["divide the data by a constant"] * rescale
         return (
             f"The expression matrix has {' and '.join(kinds)} values in {affected.sum()} of "
             f"{self.n_genes} genes: {listed(self.genes[affected])}.{where} "
-            "Remove those genes (mask_var=) or fill the values first."
+            f"{', and '.join(remedies).capitalize()}."
         )
 
     def _cheap_blocks(self) -> Iterator[tuple[slice, slice, NDArray[np.float64]]]:

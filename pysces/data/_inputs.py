@@ -59,21 +59,25 @@ def gene_mask(adata: AnnData, mask_var: str | ArrayLike) -> NDArray[np.bool_]:
 
 def frame_values(frame: pd.DataFrame) -> Any:
     """Values of a DataFrame; a frame of one plain number type isn't copied."""
-    unusable = [
-        name
-        for name, dtype in zip(frame.columns, frame.dtypes, strict=True)
+    types = set(frame.dtypes)
+    wrong = {
+        dtype
+        for dtype in types
         if not (pd.api.types.is_numeric_dtype(dtype) or pd.api.types.is_bool_dtype(dtype))
         or pd.api.types.is_complex_dtype(dtype)
-    ]
-    if unusable:
+    }
+    unusable = frame.columns[[dtype in wrong for dtype in frame.dtypes]] if wrong else ()
+    if wrong:
         raise InputError(
             f"{len(unusable)} of {frame.shape[1]} columns aren't numbers: {listed(unusable)}. "
             "Move names to the index and convert the rest with `.astype(float)`."
         )
-    if frame.shape[1] and all(isinstance(dtype, pd.SparseDtype) for dtype in frame.dtypes):
+    if frame.shape[1] and all(isinstance(dtype, pd.SparseDtype) for dtype in types):
         return frame.sparse.to_coo().tocsr()  # type: ignore[attr-defined]
-    if all(isinstance(dtype, np.dtype) for dtype in frame.dtypes):
-        return frame.to_numpy()
+    if all(isinstance(dtype, np.dtype) for dtype in types):
+        values = frame.to_numpy()
+        if values.dtype != object:  # as of columns of numbers and of booleans
+            return values
     return frame.to_numpy(dtype=np.float64, na_value=np.nan)
 
 
@@ -89,13 +93,14 @@ def name_order(names: pd.Index) -> NDArray[np.intp]:
     return np.argsort(texts, kind="stable")
 
 
-def check_names(genes: pd.Index, n_samples: int) -> None:
-    """InputError unless there are genes, with a name each, and samples."""
-    if len(genes) == 0:
+def check_names(genes: pd.Index, n_samples: int, least_samples: int) -> None:
+    """InputError unless there are genes, with a name each, and enough samples."""
+    if len(genes) == 0 and least_samples:
         raise InputError("The expression matrix has no genes. Check the mask and the filtering.")
-    if n_samples < 2:
+    if n_samples < least_samples:
         raise InputError(
-            f"The expression matrix has {n_samples} sample(s); at least 2 are needed. "
+            f"The expression matrix has {n_samples} sample(s); at least {least_samples} are "
+            "needed. "
             "Rows are samples (cells) and columns genes: is the matrix transposed?"
         )
     check_unique_genes(genes)

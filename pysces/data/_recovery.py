@@ -211,5 +211,5 @@ class _CountSource:
         unit = self._unit[samples]
         return np.array(np.rint(_linear(block, self._base) / unit[:, None]), order=order)
 
-    def is_finite(self) -> bool:
+    def is_ordinary(self) -> bool:
         return True

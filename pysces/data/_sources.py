@@ -22,7 +22,11 @@ if TYPE_CHECKING:
 PASS_BYTES = 64 * 2**20
 """Bytes read at a time by passes over the whole matrix."""
 
+LARGEST = 1e100
+"""Largest magnitude of a value that is accepted: squares and their sums are numbers then."""
+
 ALL = slice(None)
+_CHECKED = 1 << 16  # values checked at a time: they stay in the cache
 
 
 class Source(Protocol):
@@ -34,11 +38,14 @@ class Source(Protocol):
     """Whether a block of samples is cheaper to read than a block of genes."""
 
     def read(self, samples: Positions, genes: Positions, order: Order) -> NDArray[np.float64]:
-        """Block [samples genes] in C or Fortran order; it shares no memory with the source."""
+        """Block [samples genes] in C or Fortran order, not to be written to.
+
+        It owns its memory, unless it is a part of an array in memory as it is.
+        """
         ...
 
-    def is_finite(self) -> bool | None:
-        """Whether all values are finite; None where only reading the blocks would tell."""
+    def is_ordinary(self) -> bool | None:
+        """Whether :func:`is_ordinary` holds for all values; None where only reading would tell."""
         ...
 
 
@@ -87,19 +94,17 @@ class DenseSource:
     by_samples = True
 
     def __init__(self, array: NDArray[Any]) -> None:
-        self._array = array
+        self.array = array
         self.shape, self.dtype = array.shape, array.dtype
 
     def read(self, samples: Positions, genes: Positions, order: Order) -> NDArray[np.float64]:
-        chosen = _pick(self._array, samples, genes)
-        block: NDArray[np.float64] = np.asarray(chosen, dtype=np.float64, order=order)
-        return block.copy(order) if np.may_share_memory(block, self._array) else block
+        chosen = _pick(self.array, samples, genes)
+        return np.asarray(chosen, dtype=np.float64, order=order)
 
-    def is_finite(self) -> bool:
-        step = rows_per_pass(self.shape[1], self.dtype.itemsize)
+    def is_ordinary(self) -> bool:
+        step = max(1, _CHECKED // max(1, self.shape[1]))
         return all(
-            np.isfinite(self._array[start : start + step]).all()
-            for start in range(0, self.shape[0], step)
+            is_ordinary(self.array[start : start + step]) for start in range(0, self.shape[0], step)
         )
 
 
@@ -131,11 +136,11 @@ class SparseSource:
             chosen = chosen if whole_genes else chosen[:, genes]
         return np.asarray(chosen.astype(np.float64).toarray(order=order))
 
-    def is_finite(self) -> bool:
+    def is_ordinary(self) -> bool:
         values = next(iter(self._by.values())).data
-        step = PASS_BYTES
         return all(
-            np.isfinite(values[start : start + step]).all() for start in range(0, values.size, step)
+            is_ordinary(values[start : start + _CHECKED])
+            for start in range(0, values.size, _CHECKED)
         )
 
 
@@ -161,7 +166,7 @@ class DaskSource:
         block = block.toarray() if hasattr(block, "toarray") else block
         return np.array(block, dtype=np.float64, order=order)
 
-    def is_finite(self) -> None:
+    def is_ordinary(self) -> None:
         return None
 
 
@@ -187,7 +192,7 @@ class DiskDenseSource:
             block[where] = rectangle[np.ix_(rows[where] - top, columns - left)]
         return block
 
-    def is_finite(self) -> None:
+    def is_ordinary(self) -> None:
         return None
 
 
@@ -219,8 +224,14 @@ class DiskSparseSource:
         bytes_each = (self.dtype.itemsize + 4) * max(1, n_stored) / max(1, n_major)
         return max(1, int(PASS_BYTES / max(1.0, bytes_each)))
 
-    def is_finite(self) -> None:
+    def is_ordinary(self) -> None:
         return None
+
+
+def is_ordinary(values: NDArray[Any]) -> bool:
+    """Whether all values are numbers of at most :data:`LARGEST` in magnitude."""
+    # A missing value is the lowest and the highest, and compares as False.
+    return not values.size or -LARGEST <= float(values.min()) <= float(values.max()) <= LARGEST
 
 
 def rows_per_pass(n_columns: int, itemsize: int = 8) -> int:
@@ -277,6 +288,8 @@ def _positions(positions: Positions, length: int) -> NDArray[np.intp]:
 
 
 def _pick(array: NDArray[Any], samples: Positions, genes: Positions) -> NDArray[Any]:
+    if isinstance(samples, slice) and not isinstance(genes, slice):
+        return np.take(array[samples], genes, axis=1)
     if isinstance(samples, slice) or isinstance(genes, slice):
         return array[samples, genes]
     return array[np.ix_(samples, genes)]

@@ -138,6 +138,11 @@ def _to_mlx(value: np.ndarray, spec: Spec) -> Any:
         with np.errstate(over="ignore"):
             high = value.astype(np.float32)
         finite = np.isfinite(high)
+        if not finite.all() and np.isfinite(value[~finite]).any():
+            raise InputError(
+                "Values are too large for engine 'mlx', whose numbers end at 3.4e38. Divide the "
+                "data by a constant, or use engine='numba'."
+            )
         low = np.where(finite, value - np.where(finite, high, 0.0), 0.0).astype(np.float32)
         return Double(mx.array(high), mx.array(low))
     return mx.array(value)

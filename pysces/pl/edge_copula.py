@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from numpy.typing import NDArray
 
-    from pysces.data._depth import Counts, Known
+    from pysces.data._count_data import CountData
+    from pysces.data._depth import Known
 
     Floats = NDArray[np.float64]
 
@@ -160,7 +161,7 @@ def edge_copula(
 
 def _pair(
     values: Expression,
-    found: Counts | None,
+    found: CountData | None,
     known: Known,
     names: tuple[str, str],
     degree: int | str,

@@ -9,22 +9,25 @@ import numpy as np
 import pandas as pd
 
 from pysces.dispatch.blocks import blocks, progress
-from pysces.viper._bootstraps import bootstrap_draws, bootstrapped_area
-from pysces.viper._cells import Read, Table, by_name
+from pysces.viper._cells import by_blocks, by_name
 from pysces.viper._depth_scores import activities_given_depth
 from pysces.viper._enrichment import (
-    by_blocks,
     cells_of_block,
     common_rank_deviation,
     score_block,
 )
-from pysces.viper._normal_scores import two_sided
-from pysces.viper._nulls import against_null, bootstrap_plan, null_signature
+from pysces.viper._nulls import (
+    against_null,
+    bootstrap_draws,
+    bootstrap_plan,
+    bootstrapped_area,
+    null_signature,
+)
 from pysces.viper._options import ViperOptions
 from pysces.viper._pleiotropy import correct, shared_pairs
 from pysces.viper._regulons import Regulons, align
 from pysces.viper._signatures import Signature, fit
-from pysces.viper._units import from_units, in_units
+from pysces.viper._statistics import two_sided
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -57,7 +60,7 @@ class Activities:
 
 
 def activities(
-    source: Expression | pd.DataFrame,
+    source: Expression,
     names: pd.Index,
     network: Network,
     options: ViperOptions,
@@ -72,23 +75,18 @@ def activities(
     """
     if counts is not None:
         return Activities(*activities_given_depth(counts, names, network, options, reference))
-    genes = source.columns if isinstance(source, pd.DataFrame) else source.genes
     sizes: Any = {"min_targets": options.min_targets, "filter_genes": options.filter_genes}
-    regulons = align(network, genes, **sizes)
-    cells: Table | Read
-    if isinstance(source, pd.DataFrame):
-        cells = Table(source.to_numpy(), regulons.columns)
-    else:
-        cells = Read(source.take_genes(regulons.columns))
+    regulons = align(network, source.genes, **sizes)
+    cells = source.take_genes(regulons.columns)
     if options.n_bootstraps:
-        draws = by_name(names)[bootstrap_draws(cells.n_cells, options.n_bootstraps, options.seed)]
+        draws = by_name(names)[bootstrap_draws(cells.n_samples, options.n_bootstraps, options.seed)]
         nes, sd = bootstrapped_area(cells, regulons, draws)
         return Activities(regulons, {"nes": nes, "sd": sd})
     return Activities(regulons, _by_blocks(cells, names, regulons, options, reference))
 
 
 def _by_blocks(
-    cells: Table | Read,
+    cells: Expression,
     names: pd.Index,
     regulons: Regulons,
     options: ViperOptions,
@@ -111,15 +109,15 @@ def _by_blocks(
     if wanted is None:
         wanted = ["nes", "pvalue"] if scoring.n_permutations else ["nes"]
     found = {
-        name: np.empty((cells.n_cells, len(regulons.names)))
+        name: np.empty((cells.n_samples, len(regulons.names)))
         for name in dict.fromkeys([*wanted, *(["pvalue"] if null is not None else [])])
     }
     pairs = None
     if pleiotropy is not None:
         pairs = shared_pairs(regulons, pleiotropy.targets)
-    step = cells_of_block(cells.n_cells, cells.n_genes, regulons)
-    for part in progress(list(blocks(cells.n_cells, step)), "activity", unit="block"):
-        values = fitted.of(cells.block(part))
+    step = cells_of_block(cells.n_samples, cells.n_genes, regulons)
+    for part in progress(list(blocks(cells.n_samples, step)), "activity", unit="block"):
+        values = fitted.of(cells.sample_block(part, copy=False))
         scores = score_block(
             values, regulons, scoring, cell_names=names[part], max_rank_deviation=max_rank_deviation
         )
@@ -142,7 +140,7 @@ def _raw(scores: dict[str, Any], kind: str) -> NDArray[np.float64]:
 
 
 def _null_signatures(
-    cells: Table | Read,
+    cells: Expression,
     names: pd.Index,
     options: ViperOptions,
     fitted: Signature,
@@ -152,13 +150,12 @@ def _null_signatures(
 
     From at most 1,000 cells of the reference, evenly spaced in the order of their names.
     """
-    rows = np.arange(cells.n_cells) if reference is None else reference
+    rows = np.arange(cells.n_samples) if reference is None else reference
     rows = rows[by_name(names[rows])]
     if len(rows) > _MOST_REFERENCE:
         rows = rows[np.linspace(0, len(rows) - 1, _MOST_REFERENCE).astype(np.intp)]
-    values = in_units(cells.block(rows), fitted.exponent)
+    values = fitted.near_zero(cells.sample_block(rows))
     method: Any = options.signature
     plans = bootstrap_plan(len(rows), options.n_permutations, options.seed)
     shuffled = progress(plans, "null", unit="sample")
-    null = np.array([null_signature(values, resample, method) for resample in shuffled])
-    return from_units(null, fitted.exponent) if method == "mean" else null
+    return np.array([null_signature(values, resample, method) for resample in shuffled])

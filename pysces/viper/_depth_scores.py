@@ -14,12 +14,12 @@ from pysces.data._margins import ends_of, mean_scores, score_variance, zero_scor
 from pysces.dispatch import operations as ops
 from pysces.dispatch.blocks import blocks, progress
 from pysces.errors import InputError
-from pysces.viper._count_signatures import LIMIT
 from pysces.viper._enrichment import EnrichmentOptions, cells_of_block, score_block
-from pysces.viper._normal_scores import two_sided
 from pysces.viper._options import ViperOptions
 from pysces.viper._pleiotropy import correct, shared_pairs
 from pysces.viper._regulons import Regulons, align
+from pysces.viper._signatures import LIMIT
+from pysces.viper._statistics import two_sided
 
 if TYPE_CHECKING:
     import pandas as pd

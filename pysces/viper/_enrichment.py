@@ -9,18 +9,16 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 import numpy as np
 import pandas as pd
 import scipy.sparse as sp
+from scipy import special
 
 from pysces import _seeds
 from pysces._checks import check_one_of
 from pysces.dispatch import engines
 from pysces.dispatch import operations as ops
-from pysces.dispatch.blocks import block_length, blocks
+from pysces.dispatch.blocks import block_length
 from pysces.errors import InputError
-from pysces.viper._cells import Cells
-from pysces.viper._narnea import narnea_scores
-from pysces.viper._normal_scores import tables
 from pysces.viper._regulons import Regulons
-from pysces.viper._units import from_units, in_units, largest_magnitude, unit_exponents
+from pysces.viper._statistics import tables
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -29,6 +27,10 @@ if TYPE_CHECKING:
 Enrichment = Literal["score", "area", "narnea", "gsea", "mean"]
 Compat = Literal["r-matrix"]
 Scores = dict[str, "NDArray[np.float64]"]
+_NO_VARIANCE = 1e-9
+_LARGEST_MODE = 0.999  # |m| = 1 leaves no undirected part, whose variance divides
+_SMALLEST_MODE = 0.001
+_NO_MODE = 1e-12  # its square is lost beside that of another
 _LARGEST_Z = 1e6  # an infinite value of a signature counts as this
 
 
@@ -72,11 +74,16 @@ def score_block(
     weights = regulons.mode * regulons.likelihood
     if options.enrichment == "score":
         return {"nes": _score(values, regulons, weights)}
-    exponent = unit_exponents(largest_magnitude(values, axis=1))[:, None]
-    means = ops.weighted_mean(
-        in_units(values, exponent), regulons.indptr, regulons.targets, weights
-    )
-    return {"nes": from_units(means, exponent)}
+    return {"nes": ops.weighted_mean(values, regulons.indptr, regulons.targets, weights)}
+
+
+def area_scores(
+    signatures: NDArray[np.float64], regulons: Regulons
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Enrichment scores and NES (aREA) of signatures [signatures genes]."""
+    table_start, quantiles = tables(signatures)
+    max_rank_deviation = np.full(len(signatures), -1, dtype=np.int32)
+    return ops.area(signatures, max_rank_deviation, table_start, quantiles, **regulons.arrays())
 
 
 def _area(
@@ -133,15 +140,10 @@ def _gsea(values: NDArray[np.float64], regulons: Regulons, options: EnrichmentOp
 
 
 def _magnitudes(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Weights of the running sum, in units of each cell.
-
-    Missing values have none, infinite ones that of the cell's largest finite value.
-    """
-    largest = largest_magnitude(values, axis=1)
-    exponent = unit_exponents(largest)[:, None]
-    largest = np.where(largest > 0, largest, 1.0)[:, None]
-    weight = np.where(np.isnan(values), 0.0, np.minimum(np.abs(values), largest))
-    return in_units(weight, exponent)
+    """Weights of the running sum: missing values have none, infinite ones the largest finite."""
+    size = np.abs(values)
+    largest = np.where(np.isfinite(values), size, 0.0).max(axis=1, initial=0.0, keepdims=True)
+    return np.where(np.isnan(values), 0.0, np.minimum(size, np.where(largest > 0, largest, 1.0)))
 
 
 def gene_permutations(genes: int, number: int, seed: int) -> NDArray[np.int32]:
@@ -173,12 +175,6 @@ def check_compat(compat: str | None, enrichment: Enrichment) -> None:
         )
 
 
-def by_blocks(cells: Cells) -> Iterable[NDArray[np.float64]]:
-    """Values of some cells at a time, so many that their ranks fit the memory."""
-    step = block_length(24.0 * cells.n_genes, cells.n_cells)
-    return (cells.block(part) for part in blocks(cells.n_cells, step))
-
-
 def common_rank_deviation(signatures: Iterable[NDArray[np.float64]]) -> int:
     """Largest deviation of a rank from the middle, over all samples [samples genes]."""
     largest = 0
@@ -188,3 +184,102 @@ def common_rank_deviation(signatures: Iterable[NDArray[np.float64]]) -> int:
         deviation = np.abs(np.where(ranks > 0, ranks - middle, 0))
         largest = max(largest, int(deviation.max(initial=0)))
     return largest
+
+
+# --- NaRnEA (Griffin et al. 2023) -----------------------------------------------------------------
+
+
+def narnea_scores(
+    values: NDArray[np.float64], regulons: Regulons, names: pd.Index, seed: int
+) -> dict[str, NDArray[np.float64]]:
+    """NES, PES and p-values, each cells x regulons.
+
+    values: signature [cells genes]. names: of the cells, from which ties of zeros are drawn.
+    """
+    magnitude, sign = _signed_magnitudes(values, regulons.genes, names, seed)
+    directed, undirected, correlation, best, worst, best_undirected = ops.narnea(
+        magnitude,
+        sign,
+        regulons.indptr,
+        regulons.targets,
+        _proper_modes(regulons, seed),
+        regulons.likelihood / regulons.likelihood.max(initial=1e-300),
+        _by_likelihood(regulons),
+    )
+    nes, log_half = combined_nes(directed, undirected, correlation)
+    ends = np.where(nes > 0, best, worst)
+    largest, _ = combined_nes(ends, best_undirected, correlation)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        pes = nes / np.abs(largest)
+    return {"nes": nes, "pes": pes, "pvalue": np.exp(log_half + np.log(2))}
+
+
+def combined_nes(
+    directed: NDArray[np.float64],
+    undirected: NDArray[np.float64],
+    correlation: NDArray[np.float64],
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """NES from both parts, and the logarithm of half its p-value.
+
+    The smaller of both one-sided p-values is corrected for the choice, p = 1 - (1 - p0)^2, and
+    turned into a normal score in logarithms, so that large scores don't overflow (Griffin et al.
+    2023).
+    """
+    with np.errstate(invalid="ignore"):
+        up = special.log_ndtr(-_over_sd(directed + undirected, 2 + 2 * correlation))
+        down = special.log_ndtr(_over_sd(directed - undirected, 2 - 2 * correlation))
+        smaller = np.minimum(up, down)
+        log_half = smaller + np.log1p(-np.exp(smaller) / 2)
+        return np.where(up < down, -1.0, 1.0) * special.ndtri_exp(log_half), log_half
+
+
+def _over_sd(statistic: NDArray[np.float64], variance: NDArray[np.float64]) -> NDArray[np.float64]:
+    """A statistic over its standard deviation; 0 where that is 0, as where all signs are alike."""
+    varies = ~(variance <= _NO_VARIANCE)
+    sd = np.sqrt(np.where(varies, variance, 1.0))
+    return np.where(varies, statistic / sd, 0.0)
+
+
+def _signed_magnitudes(
+    values: NDArray[np.float64], genes: pd.Index, cells: pd.Index, seed: int
+) -> tuple[NDArray[np.float64], NDArray[np.int32]]:
+    """Magnitudes and signs; zeros are put below all others, in an order and with signs drawn.
+
+    Their draws are counter-based, from the names of the cell and of the gene; a zero is positive
+    with the share of positive values among the cell's others.
+    """
+    magnitude, sign = np.abs(values), np.where(values < 0, -1, 1).astype(np.int32)
+    zero = values == 0
+    if not zero.any():
+        return magnitude, sign
+    gene_keys = _seeds.keys(seed, genes, "zero")
+    for row in np.flatnonzero(zero.any(axis=1)):
+        at = np.flatnonzero(zero[row])
+        positive, negative = np.sum(values[row] > 0), np.sum(values[row] < 0)
+        share = positive / (positive + negative) if positive + negative else 0.5
+        part = _seeds.key(seed, "cell", cells[int(row)])
+        drawn = _seeds.combine(gene_keys[at], part) >> np.uint64(11)
+        again = _seeds.combine(gene_keys[at], part ^ 0x5555555555555555) >> np.uint64(11)
+        magnitude[row, at] = drawn * 2.0**-53 - 1.0  # all below 0
+        sign[row, at] = np.where(again * 2.0**-53 < share, 1, -1)
+    return magnitude, sign
+
+
+def _proper_modes(regulons: Regulons, seed: int) -> NDArray[np.float64]:
+    """Modes away from 0 and 1, where a part of the score would have no variance."""
+    mode = np.clip(regulons.mode, -1, 1)
+    mode = np.where(np.abs(mode) == 1, _LARGEST_MODE * mode, mode)
+    for edge in np.flatnonzero(np.abs(mode) < _NO_MODE).tolist():
+        names = (
+            regulons.names[int(regulons.owner[edge])],
+            regulons.genes[int(regulons.targets[edge])],
+        )
+        odd = _seeds.key(seed, "mode", *names) & 1
+        mode[edge] = _SMALLEST_MODE if odd else -_SMALLEST_MODE
+    return mode
+
+
+def _by_likelihood(regulons: Regulons) -> NDArray[np.int32]:
+    """Places of a regulon's targets by decreasing likelihood."""
+    order = np.lexsort((-regulons.likelihood, regulons.owner))
+    return (order - regulons.indptr[regulons.owner]).astype(np.int32)

@@ -5,15 +5,13 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, get_args
 
-import pandas as pd
-
 from pysces._checks import check_one_of
-from pysces._messages import listed, nearest
-from pysces.data._count_data import CountData, Counts, count_data
+from pysces._messages import listed
+from pysces.data._count_data import CountData, Counts
+from pysces.data._depth import count_data
 from pysces.data._expression import Expression
 from pysces.data._labels import group_mask, labels_of
 from pysces.errors import InputError
-from pysces.viper._cells import finite, frame
 from pysces.viper._signatures import Choice, Method, reference_rows
 
 if TYPE_CHECKING:
@@ -64,19 +62,9 @@ def chosen_signature(
     return signature, data  # type: ignore[return-value]
 
 
-def source_of(adata: AnnData, layer: str | None) -> Expression | pd.DataFrame:
-    """Expression by blocks; a single cell as a table."""
-    if getattr(adata, "n_obs", 2) >= 2:
-        return Expression.from_anndata(adata, layer=layer, allow_missing=True)
-    if layer is not None and layer not in adata.layers:
-        raise InputError(
-            f"Did not find .layers[{layer!r}]{nearest(layer, adata.layers)}. "
-            f"Layers there: {listed(adata.layers)}."
-        )
-    if layer is None and adata.X is None:
-        raise InputError("adata.X is empty (None). Pass layer= with the name of a layer to read.")
-    values = adata.X if layer is None else adata.layers[layer]
-    return finite(frame(values, adata.var_names, adata.obs_names))
+def source_of(adata: AnnData, layer: str | None) -> Expression:
+    """Expression by blocks, of one cell or more."""
+    return Expression.from_anndata(adata, layer=layer, allow_missing=True, least_samples=1)
 
 
 def reference_of(

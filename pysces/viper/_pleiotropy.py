@@ -14,9 +14,9 @@ from pysces._messages import listed, nearest
 from pysces.dispatch import operations as ops
 from pysces.dispatch.blocks import blocks
 from pysces.errors import InputError
-from pysces.viper._normal_scores import stacked_tables, tables, two_sided
 from pysces.viper._nulls import against_null
 from pysces.viper._regulons import Regulons
+from pysces.viper._statistics import stacked_tables, tables, two_sided
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -21,13 +21,14 @@ from pysces._messages import listed
 from pysces.data._results import grouped_edges
 from pysces.errors import InputError
 from pysces.network import Network, groups_in
-from pysces.viper._units import in_units, unit_exponents
 
 if TYPE_CHECKING:
     from anndata import AnnData
     from numpy.typing import NDArray
 
 log = logging.getLogger("pysces")
+
+_ORDINARY = 32  # exponents of likelihoods up to this, either way, are left alone
 
 SizeRule = Literal["count", "squares", "sum"]
 
@@ -233,8 +234,9 @@ def _usable(
     """
     largest = np.zeros(n)
     np.maximum.at(largest, owner, likelihood)
-    scaled = in_units(likelihood, unit_exponents(largest)[owner])
-    return np.where(largest[owner] > 0, scaled, 1.0)
+    exponent = np.frexp(largest)[1]
+    extreme = np.where(np.abs(exponent) > _ORDINARY, exponent, 0)
+    return np.where(largest[owner] > 0, np.ldexp(likelihood, -extreme[owner]), 1.0)
 
 
 def _sizes(

@@ -10,23 +10,22 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 import numpy as np
 import pandas as pd
 
+from pysces import _seeds
 from pysces.dispatch import operations as ops
-from pysces.dispatch.blocks import block_length, blocks
 from pysces.errors import InputError
-from pysces.viper._cells import Cells, Read, Table, some_cells
-from pysces.viper._moments import Moments, gene_moments
-from pysces.viper._normal_scores import z_of_t
-from pysces.viper._units import from_units, in_units, largest_magnitude, unit_exponents
+from pysces.viper._cells import by_genes
+from pysces.viper._statistics import Moments, gene_moments, z_of_t
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from numpy.typing import NDArray
 
+    from pysces.data._count_data import CountData
+    from pysces.data._expression import Expression
 
 log = logging.getLogger("pysces")
 Method = Literal["none", "zscore", "mad", "rank", "ttest", "mean"]
 Choice = Literal["auto", "counts", "none", "zscore", "mad", "rank", "ttest", "mean"]
+LIMIT = 6.0  # largest absolute score of a count
 TIE_BITS = 36  # kept of a signature, so that genes with proportional profiles are ties
 _MAD = 1.4826  # makes the median absolute deviation of normal values their standard deviation
 
@@ -63,7 +62,6 @@ class Signature:
     against_reference: bool
     centre: NDArray[np.float64] | None = None
     scale: NDArray[np.float64] | None = None
-    exponent: NDArray[np.int32] | None = None  # units of centre, scale and moments
     moments: Moments | None = None
     levels: list[Levels] | None = None
     constant: NDArray[np.bool_] | None = None
@@ -74,7 +72,7 @@ class Signature:
             return values
         if self.method == "rank":
             return self._ranks(values)
-        values = in_units(values, self.exponent)
+        values = self.near_zero(values)
         if self.method == "ttest" and not self.against_reference:
             assert self.moments is not None
             m = self.moments
@@ -85,18 +83,12 @@ class Signature:
         if self.method == "ttest":
             assert self.moments is not None
             return z_of_t(result, self.moments.count - 1)
-        if self.method == "mean":
-            return self._in_units_of_the_data(result)
         return result
 
-    def _in_units_of_the_data(self, result: NDArray[np.float64]) -> NDArray[np.float64]:
-        found = from_units(result, self.exponent)
-        if np.isinf(found).sum() > np.isinf(result).sum():
-            raise InputError(
-                "Values are so large that their differences from the mean aren't numbers any "
-                "more. Divide the data by a constant."
-            )
-        return found
+    def near_zero(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Values less the offset of the moments."""
+        offset = None if self.moments is None else self.moments.offset
+        return values if offset is None else values - offset
 
     def _ranks(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
         """Average rank of each value among the reference (and itself)."""
@@ -110,7 +102,7 @@ class Signature:
 
 
 def fit(
-    cells: Table | Read,
+    cells: Expression,
     method: Method,
     reference: NDArray[np.intp] | None = None,
     *,
@@ -121,17 +113,18 @@ def fit(
         raise InputError(f"signature must be one of {get_args(Method)}. Got {method!r}.")
     if method == "none":
         return Signature(method, bits, False)
-    against = some_cells(cells, reference)
+    against = cells if reference is None else cells.take_samples(reference)
     needed = {"ttest": 3 if reference is None else 2, "zscore": 2}.get(method, 1)
-    if against.n_cells < needed:
+    if against.n_samples < needed:
         raise InputError(
             f"signature={method!r} needs at least {needed} cells to compare with. "
-            f"Got {against.n_cells}. Choose a larger reference."
+            f"Got {against.n_samples}. Choose a larger reference."
         )
     known = {"method": method, "bits": bits, "against_reference": reference is not None}
     if method == "mad":
-        centre, deviation, exponent = _medians(against)
-        found = Signature(**known, centre=centre, scale=_MAD * deviation, exponent=exponent)  # type: ignore[arg-type]
+        medians = [ops.gene_medians(values) for values in by_genes(against)]
+        centre, deviation = (np.concatenate(parts) for parts in zip(*medians, strict=True))
+        found = Signature(**known, centre=centre, scale=_MAD * deviation)  # type: ignore[arg-type]
         constant = deviation == 0
     elif method == "rank":
         levels = _levels(against)
@@ -150,7 +143,6 @@ def fit(
             **known,  # type: ignore[arg-type]
             centre=moments.mean,
             scale=scale,
-            exponent=moments.exponent,
             moments=moments,
         )
     if constant.any():
@@ -206,24 +198,30 @@ def reference_rows(reference: Any, names: pd.Index) -> NDArray[np.intp] | None:
     return np.unique(rows)
 
 
-def _medians(
-    cells: Cells,
-) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.int32]]:
-    """Median and median absolute deviation of each gene, and their units."""
-    found = []
-    for values in _by_genes(cells):
-        exponent = unit_exponents(largest_magnitude(values))
-        found.append((*ops.gene_medians(in_units(values, exponent)), exponent))
-    centre, deviation, exponents = (np.concatenate(parts) for parts in zip(*found, strict=True))
-    return centre, deviation, exponents
-
-
-def _levels(cells: Cells) -> list[Levels]:
+def _levels(cells: Expression) -> list[Levels]:
     """Levels of each gene."""
-    return [Levels.of(column) for values in _by_genes(cells) for column in values.T]
+    return [Levels.of(column) for values in by_genes(cells) for column in values.T]
 
 
-def _by_genes(cells: Cells) -> Iterator[NDArray[np.float64]]:
-    """Values of some genes at a time over all cells [cells genes]."""
-    step = block_length(40.0 * cells.n_cells, cells.n_genes)
-    return (cells.columns(part) for part in blocks(cells.n_genes, step))
+def count_signature(
+    data: CountData,
+    reference: NDArray[np.intp] | None,
+    names: pd.Index,
+    draw: int | None = None,
+    seed: int = 0,
+) -> NDArray[np.float64]:
+    """Scores of counts (h1), or one draw of their residuals, float64 [cells genes].
+
+    NaN in empty cells, and where a gene has no counts in the reference (of the cell's batch).
+    """
+    model = data.fit(samples=reference).at(data.depth, data.batch, limit=LIMIT)
+    if draw is None:
+        values = data.scores(model).sample_block()
+    else:
+        genes = _seeds.keys(seed, data.expression.genes, "residual", draw)
+        counts = data.expression.gene_block()
+        drawn = model.residuals(counts, slice(None), genes, _seeds.keys(seed, names))
+        values = np.ascontiguousarray(drawn.T)
+    values[(model.share == 0)[model.batch]] = np.nan
+    values[model.depth == 0] = np.nan
+    return values

@@ -4,18 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import pandas as pd
-
 from pysces._checks import check_column, check_integer
 from pysces._keys import SignatureResult
 from pysces._options import recorded
 from pysces._record import RunRecord
 from pysces.data import _results
 from pysces.dispatch import engines
-from pysces.viper._cells import Read, Table
-from pysces.viper._count_signatures import count_signature
 from pysces.viper._inputs import chosen_signature, reference_of, source_of
-from pysces.viper._signatures import Choice, fit
+from pysces.viper._signatures import Choice, count_signature, fit
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -107,11 +103,8 @@ def compute_signature(
         if data is not None:
             values = count_signature(data, rows, adata.obs_names, draw, seed)
         else:
-            source = source_of(adata, layer)
-            cells: Table | Read
-            cells = Table(source.to_numpy()) if isinstance(source, pd.DataFrame) else Read(source)
-            fitted = fit(cells, chosen, rows)
-            values = fitted.of(cells.block(slice(0, cells.n_cells)))
+            cells = source_of(adata, layer)
+            values = fit(cells, chosen, rows).of(cells.sample_block())
         computed_by = engines.record(used)
     arguments = {
         "method": method,

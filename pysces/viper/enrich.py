@@ -13,22 +13,24 @@ from pysces._checks import check_integer
 from pysces.dispatch import engines
 from pysces.dispatch.blocks import blocks, progress
 from pysces.errors import InputError
-from pysces.viper._cells import Table, frame
-from pysces.viper._normal_scores import two_sided
-from pysces.viper._regulons import Regulons, align, as_network
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
+from pysces.viper._cells import by_blocks, cells_of, frame
 from pysces.viper._enrichment import (
     Compat,
     Enrichment,
     EnrichmentOptions,
-    by_blocks,
     cells_of_block,
     check_compat,
     common_rank_deviation,
     score_block,
 )
+from pysces.viper._regulons import Regulons, align, as_network
+from pysces.viper._statistics import two_sided
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from pysces.data._expression import Expression
+
 
 Value = Literal["nes", "es", "pes", "pvalue"]
 VALUES: dict[str, tuple[str, ...]] = {
@@ -130,32 +132,32 @@ def enrich(
             f"value must be one of {VALUES[enrichment]} for enrichment={enrichment!r}. "
             f"Got {value!r}."
         )
-    table = frame(signature)
+    source, names = cells_of(signature, allow_infinite=True)
     regulons = align(
         as_network(network),
-        table.columns,
+        source.genes,
         min_targets=min_targets,
         filter_genes=filter_genes,
         size="squares" if adaptive_size else "count",
     )
-    weights = _weights(gene_weights, table, regulons)
-    cells = Table(table.to_numpy(), regulons.columns)
+    weights = _weights(gene_weights, names, regulons)
+    cells = source.take_genes(regulons.columns)
     with engines.use_engine(engine):
         max_rank_deviation = common_rank_deviation(by_blocks(cells)) if compat == "r-matrix" else -1
         scores = score_table(
             cells,
             regulons,
             options,
-            table.index,
+            names,
             value,
             weights=weights,
             max_rank_deviation=max_rank_deviation,
         )
-    return pd.DataFrame(scores, index=table.index, columns=regulons.names)
+    return pd.DataFrame(scores, index=names, columns=regulons.names)
 
 
 def score_table(
-    cells: Table,
+    cells: Expression,
     regulons: Regulons,
     options: EnrichmentOptions,
     names: pd.Index,
@@ -164,13 +166,13 @@ def score_table(
     weights: NDArray[np.float64] | None = None,
     max_rank_deviation: int = -1,
 ) -> NDArray[np.float64]:
-    """One kind of score of all cells of a signature in memory, by blocks."""
-    result = np.empty((cells.n_cells, len(regulons.names)))
-    step = cells_of_block(cells.n_cells, cells.n_genes, regulons)
-    for part in progress(list(blocks(cells.n_cells, step)), "enrichment", unit="block"):
+    """One kind of score of all cells of a signature, by blocks."""
+    result = np.empty((cells.n_samples, len(regulons.names)))
+    step = cells_of_block(cells.n_samples, cells.n_genes, regulons)
+    for part in progress(list(blocks(cells.n_samples, step)), "enrichment", unit="block"):
         own = options if weights is None else replace(options, gene_weights=weights[part])
         found = score_block(
-            cells.block(part),
+            cells.sample_block(part, copy=False),
             regulons,
             own,
             cell_names=names[part],
@@ -182,9 +184,7 @@ def score_table(
     return result
 
 
-def _weights(
-    gene_weights: Any, table: pd.DataFrame, regulons: Regulons
-) -> NDArray[np.float64] | None:
+def _weights(gene_weights: Any, names: pd.Index, regulons: Regulons) -> NDArray[np.float64] | None:
     """Weights of the regulons' genes in every sample."""
     if gene_weights is None:
         return None
@@ -195,9 +195,9 @@ def _weights(
         )
     if isinstance(gene_weights, pd.DataFrame):
         given = frame(gene_weights)
-        if not (table.index.is_unique and given.index.is_unique):
+        if not (names.is_unique and given.index.is_unique):
             raise InputError("gene_weights by sample need samples with different names.")
-        given = given.reindex(index=table.index, columns=regulons.genes)
+        given = given.reindex(index=names, columns=regulons.genes)
     else:
         given = frame(pd.DataFrame(pd.Series(gene_weights)).T)
         given = given.reindex(columns=regulons.genes)
@@ -206,4 +206,4 @@ def _weights(
         raise InputError("gene_weights must be finite numbers of at least 0.")
     if not weights.any():
         raise InputError("gene_weights are 0 for all genes that the network names.")
-    return weights if len(weights) == len(table) else np.tile(weights, (len(table), 1))
+    return weights if len(weights) == len(names) else np.tile(weights, (len(names), 1))

@@ -25,10 +25,10 @@ from pysces.viper._activities import Activities, activities
 from pysces.viper._enrichment import Compat, Enrichment
 from pysces.viper._inputs import chosen_signature, reference_of, source_of
 from pysces.viper._metaviper import combine_narnea, combine_networks, own_network
-from pysces.viper._normal_scores import benjamini_hochberg
 from pysces.viper._options import Auto, ViperOptions
 from pysces.viper._regulons import kept_edges, named_network, networks_of
 from pysces.viper._signatures import Choice
+from pysces.viper._statistics import benjamini_hochberg
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -242,13 +242,10 @@ def run_viper(
     return target if copy else None
 
 
-def _check_names(
-    networks: Mapping[str, Network], source: Expression | pd.DataFrame, min_targets: int
-) -> None:
+def _check_names(networks: Mapping[str, Network], source: Expression, min_targets: int) -> None:
     """Refuse regulators that couldn't be stored as columns, before they are scored."""
-    genes = source.columns if isinstance(source, pd.DataFrame) else source.genes
     for network in networks.values():
-        for name in network.filter(min_targets, targets=genes).regulators:
+        for name in network.filter(min_targets, targets=source.genes).regulators:
             _results.check_key(name, f"The name of a regulator ({name!r})")
 
 

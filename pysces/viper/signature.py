@@ -6,14 +6,13 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from pysces.data._count_data import count_data
+from pysces.data._depth import count_data
 from pysces.errors import InputError
-from pysces.viper._cells import Table, finite, frame
-from pysces.viper._count_signatures import count_signature
+from pysces.viper._cells import cells_of
+from pysces.viper._signatures import Choice, count_signature, fit, reference_rows
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
-from pysces.viper._signatures import Choice, fit, reference_rows
 
 
 def signature(
@@ -59,20 +58,19 @@ def signature(
     >>> signature(table)["MYC"].tolist()
     [-1.0, 0.0, 1.0]
     """
-    table = frame(expression)
-    if table.shape[1] == 0:
+    cells, names = cells_of(expression, allow_infinite=method in ("none", "rank"))
+    if cells.n_genes == 0:
         raise InputError("The table has no genes.")
-    rows = reference_rows(reference, table.index)
+    rows = reference_rows(reference, names)
+    known: Any = {"index": names, "columns": cells.genes}
     if method in ("auto", "counts"):
         from anndata import AnnData
 
-        data = count_data(AnnData(table), counts=True if method == "counts" else "auto")
+        table = AnnData(pd.DataFrame(cells.sample_block(), **known))
+        data = count_data(table, counts=True if method == "counts" else "auto")
         if data is not None:
-            values = count_signature(data, rows, table.index)
-            return pd.DataFrame(values, index=table.index, columns=table.columns)
+            return pd.DataFrame(count_signature(data, rows, names), **known)
         method = "zscore"
-    if method not in ("none", "rank"):
-        finite(table)
-    cells = Table(table.to_numpy())
     fitted = fit(cells, method, rows)  # type: ignore[arg-type]
-    return pd.DataFrame(fitted.of(cells.values), index=table.index, columns=table.columns)
+    values = cells.sample_block(copy=method == "none")
+    return pd.DataFrame(fitted.of(values), **known)

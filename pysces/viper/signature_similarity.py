@@ -10,15 +10,14 @@ from scipy import special, stats
 
 from pysces._checks import check_number, check_one_of
 from pysces.errors import InputError
-from pysces.viper._cells import finite, frame
-from pysces.viper._units import in_units, largest_magnitude, unit_exponents
+from pysces.viper._cells import frame
+from pysces.viper._statistics import check_top, scaled, shares_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
-from pysces.viper._similarity import _check_top, _scaled, _shares
 
 
-def signature_distance(
+def signature_similarity(
     first: Any,
     second: Any = None,
     *,
@@ -63,20 +62,20 @@ def signature_distance(
     Examples
     --------
     >>> table = pd.DataFrame([[1.0, 2.0], [2.0, 1.0], [3.0, 5.0]], columns=["A", "B"])
-    >>> signature_distance(table).shape
+    >>> signature_similarity(table).shape
     (3, 3)
     """
     check_number("weighting", weighting, 0, np.inf, open_high=True)
     check_one_of("tails", tails, ("two-sided", "one-sided"))
-    _check_top(n_top, 1)
-    tables = [finite(frame(table)) for table in (first, second) if table is not None]
+    check_top(n_top, 1)
+    tables = [frame(table) for table in (first, second) if table is not None]
     if second is not None and not tables[0].columns.equals(tables[1].columns):
         raise InputError("Both tables need the same genes in the same order.")
     scores = [_gene_scores(t.to_numpy(), weighting, standardise) for t in tables]
     with np.errstate(over="ignore", invalid="ignore"):
         profiles = [_profiles(z, n_top, weighting, tails) for z in scores]
         roots = [np.sqrt(np.abs(profile).sum(axis=1)) for profile in profiles]
-        shares = [_shares(profile) for profile in profiles]
+        shares = [shares_of(profile) for profile in profiles]
         forward = scores[0] @ shares[-1].T * roots[0][:, None]
         backward = scores[-1] @ shares[0].T * roots[-1][:, None]
         found = (forward + backward.T) / 2
@@ -90,7 +89,7 @@ def signature_distance(
             (z * share).sum(axis=1) * root
             for z, share, root in zip(scores, shares, roots, strict=True)
         ]
-        found = _scaled(found, own[0], own[-1])
+        found = scaled(found, own[0], own[-1])
     return pd.DataFrame(found, index=tables[0].index, columns=tables[-1].index)
 
 
@@ -98,7 +97,6 @@ def _gene_scores(
     values: NDArray[np.float64], weighting: float, standardise: bool
 ) -> NDArray[np.float64]:
     if standardise:
-        values = in_units(values, unit_exponents(largest_magnitude(values)))
         known = ~np.isnan(values)
         count = known.sum(axis=0)
         mean = np.where(known, values, 0.0).sum(axis=0) / np.maximum(count, 1)

@@ -10,12 +10,12 @@ from scipy import special, stats
 
 from pysces._checks import check_number
 from pysces.errors import InputError
-from pysces.viper._cells import finite, frame
-from pysces.viper._normal_scores import normal_table
+from pysces.viper._cells import frame
+from pysces.viper._statistics import check_top, normal_table, scaled, shares_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
-from pysces.viper._similarity import _check_top, _scaled, _shares
+
 
 Tails = Literal["two-sided", "greater", "less"]
 
@@ -67,21 +67,21 @@ def viper_similarity(
     >>> viper_similarity(nes, scale=True).round(3).loc["a", "a"]
     np.float64(1.0)
     """
-    table = finite(frame(activity))
-    _check_top(n_top, 2 if tails == "two-sided" else 1)
+    table = frame(activity)
+    check_top(n_top, 2 if tails == "two-sided" else 1)
     z = table.to_numpy().copy()
     known = z[~np.isnan(z)]
     if known.size and known.min() >= 0:
         z = _normal(z)
     z = np.nan_to_num(z, nan=0.0)
     weights = _weights(z, n_top, weighting, tails)
-    share = _shares(weights)
+    share = shares_of(weights)
     norm = np.sqrt((weights**2).sum(axis=1))
     found = norm[:, None] * (share @ _normal(z).T)
     found = _symmetric(found)
     if scale:
         own = np.diag(found)
-        found = _scaled(found, own, own)
+        found = scaled(found, own, own)
     return pd.DataFrame(found, index=table.index, columns=table.index)
 
 

@@ -128,13 +128,6 @@ def _expression(seed: int) -> list[tuple[str, NDArray[np.float64]]]:
     return [*_signatures(seed), ("extremes", extreme), ("far from zero", shifted)]
 
 
-def gene_exponents() -> list[Case]:
-    """Values of every size."""
-    tiny = np.array([[5e-324, 1e-300, 0.0, 1e308], [0.0, -1e-290, -0.0, -1e300]])
-    values = [*_expression(11), ("subnormal and huge", tiny)]
-    return [Case(name, {"values": array}) for name, array in values]
-
-
 def gene_sums() -> list[Case]:
     """Values of every size, with the exponents of their genes."""
     cases = []

@@ -18,7 +18,6 @@ from pysces.dispatch.operations.aracne import (
 from pysces.dispatch.operations.graph import propagate
 from pysces.dispatch.operations.viper import (
     area,
-    gene_exponents,
     gene_medians,
     gene_sums,
     leave_one_out_t,
@@ -53,7 +52,6 @@ __all__ = [
     "copula_pairs",
     "declared",
     "dpi",
-    "gene_exponents",
     "gene_medians",
     "gene_sums",
     "leave_one_out_t",

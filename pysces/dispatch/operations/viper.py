@@ -29,15 +29,6 @@ PerEdge = Annotated[NDArray[np.float64], Spec("float64", "edges")]
 # --- signatures -----------------------------------------------------------------------------------
 
 
-@kernel(file="signatures", block_axis="genes", agreement=EXACT, cases=cases.gene_exponents)
-def gene_exponents(values: Order) -> ExponentPerGene:
-    """Smallest e with ``|x| < 2^e`` for every value of the gene, at least -1021; 0 if all are 0.
-
-    Missing values (NaN) take no part. The scale of :func:`gene_sums`.
-    """
-    raise NotImplementedError
-
-
 @kernel(file="signatures", block_axis="cells", reduce="sum", agreement=EXACT, cases=cases.gene_sums)
 def gene_sums(
     values: Order, exponent: ExponentPerGene
@@ -46,7 +37,8 @@ def gene_sums(
 
     A value becomes ``f = trunc(x 2^(44 - exponent)) = 2^22 high + low``. Returns the number of
     values, ``sum f``, ``sum high^2``, ``sum high low`` and ``sum low^2``, which give
-    ``sum f^2`` exactly. At most 2^18 cells a call.
+    ``sum f^2`` exactly. At most 2^18 cells a call. ``exponent``: smallest e >= -1021 with
+    ``|x| < 2^e`` for every value of the gene.
     """
     raise NotImplementedError
 

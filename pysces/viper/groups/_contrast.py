@@ -14,7 +14,7 @@ from pysces.data._labels import group_mask, labels_of
 from pysces.dispatch.blocks import block_length, blocks
 from pysces.errors import InputError
 from pysces.viper._cells import by_name
-from pysces.viper._t_tests import (
+from pysces.viper._statistics import (
     bootstrap_orders,
     bootstrapped_group_z,
     group_z,

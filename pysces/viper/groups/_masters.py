@@ -9,11 +9,11 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from pysces.dispatch import operations as ops
 from pysces.errors import InputError
-from pysces.viper._normal_scores import benjamini_hochberg, tables, two_sided
+from pysces.viper._enrichment import area_scores
 from pysces.viper._nulls import against_null
 from pysces.viper._regulons import Regulons
+from pysces.viper._statistics import benjamini_hochberg, two_sided
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -71,15 +71,6 @@ class Masters:
         names = table["regulator"].astype(str)
         order = np.lexsort((names, -np.abs(self.nes), -effect, ~significant))
         return table.iloc[order].reset_index(drop=True)
-
-
-def area_scores(
-    signatures: NDArray[np.float64], regulons: Regulons
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Enrichment scores and NES (aREA) of signatures [signatures genes]."""
-    table_start, quantiles = tables(signatures)
-    max_rank_deviation = np.full(len(signatures), -1, dtype=np.int32)
-    return ops.area(signatures, max_rank_deviation, table_start, quantiles, **regulons.arrays())
 
 
 def master_regulators(
@@ -145,7 +136,7 @@ def _mode(values: NDArray[np.float64]) -> float:
         return float(values[0])
     width = 0.9 * spread * len(values) ** -0.2
     grid = np.linspace(values.min() - 3 * width, values.max() + 3 * width, _GRID)
-    density = np.exp(-0.5 * ((grid[:, None] - values) / width) ** 2).sum(axis=1)
+    density = stats.gaussian_kde(values, width / values.std(ddof=1))(grid)
     return float(grid[np.argmax(density)])
 
 

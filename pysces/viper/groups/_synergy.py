@@ -11,10 +11,10 @@ import pandas as pd
 from scipy import stats
 
 from pysces import _seeds
-from pysces.viper._normal_scores import normal_table, two_sided
+from pysces.viper._enrichment import area_scores
 from pysces.viper._pleiotropy import shared_pairs
 from pysces.viper._regulons import Regulons
-from pysces.viper.groups._masters import area_scores
+from pysces.viper._statistics import normal_table, two_sided
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

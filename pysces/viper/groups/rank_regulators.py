@@ -10,8 +10,7 @@ import pandas as pd
 from pysces._checks import check_integer, check_number
 from pysces.data._labels import group_mask, labels_of
 from pysces.errors import InputError
-from pysces.viper._normal_scores import benjamini_hochberg
-from pysces.viper._t_tests import row_t_test
+from pysces.viper._statistics import benjamini_hochberg, t_test
 from pysces.viper.activity import activity
 
 if TYPE_CHECKING:
@@ -114,7 +113,7 @@ def rank_regulators(
             raise InputError(
                 f"Group {name!r} or its rest has fewer than 2 cells. Merge it with another."
             )
-        t, p = row_t_test(values[inside], values[outside])
+        t, p = t_test(values[inside], values[outside])
         mean = values[inside].mean(axis=0)
         table = pd.DataFrame(
             {

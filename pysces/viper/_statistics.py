@@ -1,0 +1,391 @@
+"""Statistics: normal scores, p-values, moments of genes, t tests, parts of similarities."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from scipy import special, stats
+
+from pysces import _seeds
+from pysces._checks import check_integer
+from pysces.dispatch import operations as ops
+from pysces.dispatch.blocks import block_length, blocks
+from pysces.errors import InputError
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from pysces.data._expression import Expression
+
+_FRACTION = 44  # bits of a value below the gene's exponent, as in the kernel
+_MOST_CELLS = 1 << 18  # of one call of the kernel
+_SMALLEST_EXPONENT = -1021  # of a number with all its digits
+_FAR = 2.0**-16  # of the largest value: a smaller range lies far from zero
+_MOST_DRAWS = 1000
+
+
+# --- normal scores and p-values -------------------------------------------------------------------
+
+
+@functools.lru_cache(maxsize=64)
+def normal_table(n: int) -> NDArray[np.float64]:
+    """Normal quantiles of ranks among n values: entry i is ``Phi^-1(i / (2 (n + 1)))``.
+
+    Indexed by twice the average rank. The first and the last entry, which no rank has, are 0.
+
+    >>> normal_table(3)[4]  # the middle of three
+    np.float64(0.0)
+    """
+    table = special.ndtri(np.arange(2 * n + 3) / (2 * (n + 1)))
+    table[[0, -1]] = 0.0
+    table.flags.writeable = False
+    return table
+
+
+def tables(values: NDArray[np.float64]) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """Where each row's table starts, and the tables of all numbers of values that occur."""
+    present = values.shape[1] - np.count_nonzero(np.isnan(values), axis=1)
+    lengths, which = np.unique(present, return_inverse=True)
+    found = [normal_table(int(n)) for n in lengths]
+    starts = np.cumsum([0, *(len(table) for table in found[:-1])]).astype(np.int64)
+    return starts[which], np.concatenate(found or [normal_table(0)])
+
+
+def stacked_tables(largest: int) -> NDArray[np.float64]:
+    """The tables of 0, 1, ... ``largest`` values: that of n starts at n (n + 2)."""
+    return np.concatenate([normal_table(n) for n in range(largest + 1)])
+
+
+def two_sided(z: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Two-sided p-values of normal scores."""
+    return np.asarray(2 * special.ndtr(-np.abs(z)), dtype=np.float64)
+
+
+def z_of_t(t: NDArray[np.float64], degrees: NDArray[np.float64] | float) -> NDArray[np.float64]:
+    """Normal scores with the same two-sided p-values as t statistics.
+
+    Finite where t is, also where the p-value is below what float64 holds.
+
+    >>> z_of_t(np.array([2.0, 60.0]), 998.0).round(3)
+    array([ 1.998, 39.037])
+    """
+    t, degrees = np.broadcast_arrays(np.asarray(t, np.float64), np.asarray(degrees, np.float64))
+    size = np.array(-special.ndtri(special.stdtr(degrees, -np.abs(t))))
+    far = np.isinf(size) & np.isfinite(t)
+    if far.any():
+        size[far] = _far_z(np.abs(t[far]), degrees[far])
+    return np.asarray(size * np.sign(t), dtype=np.float64)
+
+
+def _far_z(t: NDArray[np.float64], degrees: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Normal scores of t statistics from the logarithm of the tail (a hypergeometric series).
+
+    Where the series fails, at very many degrees of freedom, the approximation of Wallace (1959, Ann
+    Math Stat 30:1124), which is exact there to 1e-6.
+    """
+    ratio, half = degrees / (degrees + t * t), degrees / 2
+    with np.errstate(all="ignore"):
+        series = np.log(special.hyp2f1(half + 0.5, 1, half + 1, ratio))
+        tail = half * np.log(ratio) + 0.5 * np.log1p(-ratio) - np.log(2 * half) + series
+        z = -special.ndtri_exp(tail - special.betaln(half, 0.5))
+        shrink = (8 * degrees + 1) / (8 * degrees + 3)
+        normal = shrink * np.sqrt(degrees * np.log1p(t * t / degrees))
+    return np.where(np.isfinite(z), z, normal)
+
+
+def benjamini_hochberg(p: NDArray[np.float64], axis: int = -1) -> NDArray[np.float64]:
+    """False discovery rates of p-values along an axis (Benjamini and Hochberg 1995).
+
+    Missing values stay missing and don't count.
+
+    >>> benjamini_hochberg(np.array([0.01, 0.04, 0.03]))
+    array([0.03, 0.04, 0.04])
+    """
+    p = np.moveaxis(np.asarray(p, dtype=np.float64), axis, -1)
+    known = ~np.isnan(p)
+    whole = known.all(axis=-1)
+    q = np.full(p.shape, np.nan)
+    if whole.any():
+        q[whole] = stats.false_discovery_control(p[whole], axis=-1)
+    for row in np.argwhere(~whole & known.any(axis=-1)):
+        at = (*row, known[tuple(row)])
+        q[at] = stats.false_discovery_control(p[at])
+    return np.moveaxis(q, -1, axis)
+
+
+# --- moments --------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Moments:
+    """Count, mean and sum of squared deviations of each gene [genes].
+
+    The mean is that of the values less ``offset`` (None: less 0).
+    """
+
+    count: NDArray[np.float64]
+    mean: NDArray[np.float64]
+    spread: NDArray[np.float64]
+    offset: NDArray[np.float64] | None = None
+
+    @property
+    def sd(self) -> NDArray[np.float64]:
+        """Standard deviation (n - 1)."""
+        with np.errstate(invalid="ignore", divide="ignore"):
+            return np.sqrt(self.spread / (self.count - 1))
+
+    @property
+    def standard_error(self) -> NDArray[np.float64]:
+        """Standard error of the mean."""
+        with np.errstate(invalid="ignore", divide="ignore"):
+            return np.sqrt(self.spread / (self.count - 1) / self.count)
+
+
+def gene_moments(cells: Expression) -> Moments:
+    """Moments of every gene: two passes over blocks of cells, summed in whole numbers.
+
+    Whole numbers have one sum in whatever order, so a z-score is the same to the bit if cells are
+    permuted, read by blocks, sparse or on disk. They have 44 bits below the largest value, so
+    genes with a small spread far from zero are summed less an offset, which is exact.
+    """
+    lowest, highest = _range(cells)
+    largest = np.fmax(np.abs(lowest), np.abs(highest))
+    far = (highest > lowest) & (highest - lowest < _FAR * largest)
+    offset = np.where(far, lowest, 0.0) if far.any() else None
+    if offset is not None:
+        lowest, highest = lowest - offset, highest - offset
+        largest = np.fmax(np.abs(lowest), np.abs(highest))
+    exponent = np.frexp(np.where(np.isfinite(largest), largest, 0.0))[1].astype(np.int32)
+    exponent = np.maximum(exponent, _SMALLEST_EXPONENT)
+    sums = [np.zeros(cells.n_genes, dtype=object) for _ in range(5)]
+    for part in _parts(cells):
+        values = cells.sample_block(part, copy=False)
+        found = ops.gene_sums(values if offset is None else values - offset, exponent)
+        sums = [a + b.astype(object) for a, b in zip(sums, found, strict=True)]
+    return _moments(sums, exponent, highest, offset)
+
+
+def _range(cells: Expression) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Lowest and highest value of each gene; infinite where there is none."""
+    lowest, highest = np.full(cells.n_genes, np.inf), np.full(cells.n_genes, -np.inf)
+    for part in _parts(cells):
+        values = cells.sample_block(part, copy=False)
+        lowest = np.fmin(lowest, np.fmin.reduce(values, axis=0, initial=np.inf))
+        highest = np.fmax(highest, np.fmax.reduce(values, axis=0, initial=-np.inf))
+    return lowest, highest
+
+
+def _parts(cells: Expression) -> Iterator[slice]:
+    return blocks(
+        cells.n_samples, min(_MOST_CELLS, block_length(40.0 * cells.n_genes, cells.n_samples))
+    )
+
+
+def _moments(
+    sums: list[NDArray[np.object_]],
+    exponent: NDArray[np.int32],
+    highest: NDArray[np.float64],
+    offset: NDArray[np.float64] | None,
+) -> Moments:
+    """Moments from exact sums (of Python's unbounded whole numbers)."""
+    count, total, high, middle, low = sums
+    squares = (high << 44) + (middle << 23) + low
+    deviation = np.array(
+        [float((n * s - t * t) / n) if n else np.nan for n, s, t in _whole(count, squares, total)]
+    )
+    mean = np.array([t / n if n else np.nan for n, _, t in _whole(count, squares, total)])
+    shift = exponent - _FRACTION
+    # A constant gene's values are its mean exactly, so that their deviations are exactly 0.
+    mean = np.where(deviation == 0, highest, np.ldexp(mean, shift))
+    spread = np.ldexp(np.ldexp(deviation, shift), shift)
+    return Moments(count.astype(np.float64), mean, spread, offset)
+
+
+def _whole(*arrays: NDArray[np.object_]) -> list[tuple[int, ...]]:
+    return [tuple(map(int, row)) for row in zip(*arrays, strict=True)]
+
+
+# --- t tests --------------------------------------------------------------------------------------
+
+
+# Number of samples, mean and sum of squared deviations.
+GroupMoments = tuple[Any, "NDArray[np.float64]", "NDArray[np.float64]"]
+
+
+def t_test(
+    x: NDArray[np.float64], y: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Statistic t and two-sided p-value of each gene between two groups, with a pooled variance.
+
+    x, y: samples x genes; NaN is missing and does not count. A gene that is constant in each group
+    has the t 0 / 0 = NaN or an infinite one, never one of rounding errors.
+
+    >>> t, p = t_test(np.array([[1.0], [2.0], [3.0]]), np.array([[2.0], [2.5], [1.5]]))
+    >>> float(t[0]), float(p[0])
+    (0.0, 1.0)
+    """
+    t, degrees = _t(x, y, welch=False)
+    return t, 2 * special.stdtr(degrees, -np.abs(t))
+
+
+def group_z(
+    x: NDArray[np.float64], y: NDArray[np.float64], *, welch: bool = False
+) -> NDArray[np.float64]:
+    """Normal score of each gene between two groups of samples, from the two-sample t test.
+
+    welch: each group has its own variance (Welch 1947), instead of a pooled one.
+    """
+    return z_of_t(*_t(x, y, welch=welch))
+
+
+def _difference(
+    first: GroupMoments, second: GroupMoments, *, welch: bool
+) -> tuple[NDArray[np.float64], NDArray[np.float64] | float]:
+    """Statistic t of two groups, and its degrees of freedom."""
+    (n, mean, spread), (m, other, other_spread) = first, second
+    if not welch:
+        pooled = (spread + other_spread) / (n + m - 2)
+        return (mean - other) / np.sqrt(pooled * (1 / n + 1 / m)), n + m - 2
+    part, other_part = spread / (n - 1) / n, other_spread / (m - 1) / m
+    degrees = (part + other_part) ** 2 / (part**2 / (n - 1) + other_part**2 / (m - 1))
+    return (mean - other) / np.sqrt(part + other_part), degrees
+
+
+def _t(
+    x: NDArray[np.float64], y: NDArray[np.float64], *, welch: bool
+) -> tuple[NDArray[np.float64], NDArray[np.float64] | float]:
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return _difference(_group_moments(x), _group_moments(y), welch=welch)
+
+
+def _group_moments(
+    values: NDArray[np.float64],
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+    missing = np.isnan(values)
+    n = np.sum(~missing, axis=0).astype(np.float64)
+    mean = _exact_mean(values, np.where(missing, 0.0, values).sum(axis=0) / n)
+    deviation = np.where(missing, 0.0, values - mean)
+    return n, mean, (deviation * deviation).sum(axis=0)
+
+
+def _exact_mean(values: NDArray[np.float64], mean: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The mean of each gene; the value of a constant gene, whose sum may be rounded."""
+    lowest, highest = np.fmin.reduce(values, axis=0), np.fmax.reduce(values, axis=0)
+    return np.where(lowest == highest, lowest, mean)
+
+
+def permutation_orders(
+    n_x: int, n_y: int, draws: range, seed: int, *, replace: bool = True
+) -> NDArray[np.intp]:
+    """Draws of all samples [draws samples]: the first n_x of each play the first group.
+
+    A draw in which a group is one sample over and over is drawn again. Each draw has a stream of
+    its own, so that they may be made some at a time.
+    """
+    if min(n_x, n_y) < 2:
+        raise InputError(f"Both groups need at least 2 samples. Got {n_x} and {n_y}.")
+    orders = np.empty((len(draws), n_x + n_y), dtype=np.intp)
+    for row, index in enumerate(draws):
+        stream = _seeds.generator(seed, "group permutation", index)
+        for _ in range(_MOST_DRAWS):
+            drawn = (
+                stream.integers(0, n_x + n_y, n_x + n_y)
+                if replace
+                else stream.permutation(n_x + n_y)
+            )
+            if len(set(drawn[:n_x])) > 1 and len(set(drawn[n_x:])) > 1:
+                break
+        orders[row] = drawn
+    return orders
+
+
+def bootstrap_orders(
+    n_x: int, n_y: int, draws: range, seed: int
+) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Draws with replacement of either group [draws samples], each with a stream of its own."""
+    streams = [_seeds.generator(seed, "group bootstrap", index) for index in draws]
+    first = [stream.integers(0, n_x, n_x) for stream in streams]
+    second = [stream.integers(0, n_y, n_y) for stream in streams]
+    return np.array(first).reshape(-1, n_x), np.array(second).reshape(-1, n_y)
+
+
+def permuted_group_z(
+    x: NDArray[np.float64],
+    y: NDArray[np.float64],
+    orders: NDArray[np.intp],
+    *,
+    welch: bool = False,
+) -> NDArray[np.float64]:
+    """Null signatures [permutations genes]: the t test of permuted groups, as normal scores."""
+    both = np.concatenate([x, y])
+    n = len(x)
+    if np.isnan(both).any():
+        return np.array(
+            [group_z(both[order[:n]], both[order[n:]], welch=welch) for order in orders]
+        )
+    return _drawn_z(both, both, orders[:, :n], orders[:, n:], welch)
+
+
+def _drawn_z(
+    x: NDArray[np.float64],
+    y: NDArray[np.float64],
+    first: NDArray[np.intp],
+    second: NDArray[np.intp],
+    welch: bool,
+) -> NDArray[np.float64]:
+    """Tests (t) of groups drawn from the rows of x and y, as normal scores [draws genes].
+
+    Sums over a draw are products with how often it holds each row, about a common centre.
+    """
+    both = np.concatenate([x, y])
+    centre = _exact_mean(both, both.mean(axis=0))
+    sums = []
+    for values, drawn in ((x - centre, first), (y - centre, second)):
+        held = np.zeros((len(drawn), len(values)))
+        np.add.at(held, (np.arange(len(drawn))[:, None], drawn), 1.0)
+        total = held @ values
+        spread = held @ values**2 - total**2 / drawn.shape[1]
+        sums.append((drawn.shape[1], total / drawn.shape[1], np.maximum(spread, 0.0)))
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return z_of_t(*_difference(*sums, welch=welch))
+
+
+def bootstrapped_group_z(
+    x: NDArray[np.float64],
+    y: NDArray[np.float64],
+    first: NDArray[np.intp],
+    second: NDArray[np.intp],
+    *,
+    welch: bool = False,
+) -> NDArray[np.float64]:
+    """Signatures [bootstraps genes] of groups resampled each on its own [bootstraps samples]."""
+    if np.isnan(x).any() or np.isnan(y).any():
+        draws = zip(first, second, strict=True)
+        return np.array([group_z(x[a], y[b], welch=welch) for a, b in draws])
+    return _drawn_z(x, y, first, second, welch)
+
+
+# --- similarities ---------------------------------------------------------------------------------
+
+
+def check_top(n_top: int | None, least: int) -> None:
+    if n_top is not None:
+        check_integer("n_top", n_top, least)
+
+
+def shares_of(weights: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Weights over the sum of their sizes; 0 for a sample that has none."""
+    total = np.abs(weights).sum(axis=1, keepdims=True)
+    return np.divide(weights, total, out=np.zeros(weights.shape), where=total > 0)
+
+
+def scaled(
+    found: NDArray[np.float64], own: NDArray[np.float64], other: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Similarities over the mean of both samples' similarities to themselves; NaN where it is 0."""
+    mean = (own[:, None] + other[None]) / 2
+    return np.divide(found, mean, out=np.full(found.shape, np.nan), where=mean != 0)
