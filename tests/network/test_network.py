@@ -17,7 +17,7 @@ from pysces.errors import InputError
 from pysces.network import Network, _modes, likelihood, mode_of_regulation
 from pysces.network._modes import ModeFit, fit_mixture, tail_mode
 
-GOLDEN = np.load(Path(__file__).parent / "golden" / "viper" / "regulon.npz")
+GOLDEN = np.load(Path(__file__).parents[1] / "golden" / "viper" / "regulon.npz")
 EDGES = pd.DataFrame(
     {
         "source": ["MYC", "MYC", "TP53", "MYC", "TP53"],

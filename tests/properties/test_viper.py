@@ -275,7 +275,7 @@ def test_planted_activity_is_recovered(kind: Any, halves: float, thirds: float) 
     cells are near the middle: a ridge regression of all activities at once on all genes, given
     the true network, reaches 0.918 between the halves.
     """
-    folder = Path(__file__).parent / "golden" / "viper"
+    folder = Path(__file__).parents[1] / "golden" / "viper"
     with np.load(folder / "inputs.npz") as file:
         table = pd.DataFrame(file["X"].T, index=file["samples"], columns=file["genes"])
         truth = file["true_activity"]

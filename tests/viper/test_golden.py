@@ -18,7 +18,7 @@ from pysces.viper._pleiotropy import Pleiotropy, penalised_regulons
 from pysces.viper._regulons import align
 from pysces.viper._statistics import benjamini_hochberg, two_sided
 
-FOLDER = Path(__file__).parent / "golden" / "viper"
+FOLDER = Path(__file__).parents[1] / "golden" / "viper"
 FILES = ("r_viper", "r_narnea", "py_pyviper", "py_decoupler")
 METHODS = {"none": "none", "scale": "zscore", "mad": "mad", "rank": "rank", "ttest": "ttest"}
 
@@ -202,10 +202,10 @@ CHECKS = {
 # Arrays that belong to test_viper_golden_masters.py, and those that nobody needs to reproduce.
 MASTERS = ("vsig_", "aecdf_", "rowttest_", "ttestnull_", "bootttest", "ms_", "scalegroups")
 LEFT_OUT = {
-    "a2r_": "modes of regulation: tests/test_network.py, from regulon.npz",
-    "mix_": "modes of regulation: tests/test_network.py, from regulon.npz",
-    "tfscore_": "modes of regulation: tests/test_network.py, from regulon.npz",
-    "prune_": "pruning: tests/test_network.py, from regulon.npz",
+    "a2r_": "modes of regulation: tests/network/test_network.py, from regulon.npz",
+    "mix_": "modes of regulation: tests/network/test_network.py, from regulon.npz",
+    "tfscore_": "modes of regulation: tests/network/test_network.py, from regulon.npz",
+    "prune_": "pruning: tests/network/test_network.py, from regulon.npz",
     "area_min0_": "R gives NaN everywhere: one unknown target poisons all scores; ours are numbers",
     "viper_boot_": "R misaligns the genes of its bootstraps; ours are aligned (test_viper_quirks)",
     "sdist_two_scaled": "R scales a matrix that isn't square by max |x|; ours by the diagonals",

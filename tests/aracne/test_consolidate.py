@@ -16,7 +16,7 @@ import pysces
 from pysces.aracne.consolidate import false_positive_rate, rate_of_log
 from pysces.errors import InputError
 
-GOLDEN = Path(__file__).parent / "golden" / "aracne_consensus"
+GOLDEN = Path(__file__).parents[1] / "golden" / "aracne_consensus"
 SETS = ["n100_g50_t10", "n200_g300_t40", "n333_g200_t30", "n1000_g200_t20"]
 
 

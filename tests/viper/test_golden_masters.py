@@ -42,7 +42,7 @@ from pysces.viper.groups._synergy import (
     without_shadows,
 )
 
-FOLDER = Path(__file__).parent / "golden" / "viper"
+FOLDER = Path(__file__).parents[1] / "golden" / "viper"
 
 
 @functools.cache
