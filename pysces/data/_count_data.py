@@ -1,4 +1,4 @@
-"""Counts of an AnnData with the depth and the batch of every sample, where they can be had."""
+"""Counts of an AnnData with the depth and the batch of every sample, if it has counts."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ Counts = Literal["auto"] | bool
 
 @dataclass(frozen=True, eq=False)
 class CountData:
-    """Counts, and what must be known of every sample to judge them.
+    """Counts, and the depth and batch of every sample.
 
     Attributes
     ----------
@@ -35,9 +35,9 @@ class CountData:
     depth
         Depth of each sample, float64 [samples].
     batch
-        Batch of each sample, int64 [samples], counted from 0.
+        Batch of each sample, int64 [samples], numbered from 0.
     facts
-        For the run record: whether counts were ``recovered``, where the ``depth`` is from, the
+        For the run record: whether counts were ``recovered``, the source of the ``depth``, the
         number of ``batches``.
     """
 
@@ -49,7 +49,7 @@ class CountData:
     def fit(
         self, genes: slice | NDArray[Any] = slice(None), samples: NDArray[np.intp] | None = None
     ) -> CountModel:
-        """Margins of some genes, fitted on some samples (all by default), for all samples."""
+        """Margins of some genes for all samples, fitted to some samples (all by default)."""
         rows = np.arange(len(self.depth)) if samples is None else samples
         source = self.expression.take_genes(genes).take_samples(rows)
         if samples is not None and (left := set(self.batch.tolist()) - set(self.batch[rows])):
@@ -63,9 +63,9 @@ class CountData:
         return model.at(self.depth, self.batch)
 
     def scores(self, model: CountModel) -> Expression:
-        """The first scores (h1) of the genes of a model, as an expression matrix by blocks.
+        """First scores (h1) of the genes of a model, as an expression matrix read by blocks.
 
-        model: of the genes of ``expression``, for all of its samples.
+        model: margins of the genes of ``expression`` for all of its samples.
         """
         source = _ScoreSource(self.expression, model)
         scores = Expression(source, self.expression.genes, self.expression.samples)
@@ -73,11 +73,11 @@ class CountData:
         return scores
 
     def take_genes(self, genes: NDArray[Any]) -> CountData:
-        """The same for some genes."""
+        """The counts of some genes."""
         return replace(self, expression=self.expression.take_genes(genes))
 
     def take_samples(self, rows: NDArray[np.intp]) -> CountData:
-        """The same for some samples; batches without any are gone."""
+        """The counts of some samples; batches without samples are removed."""
         _, batch = np.unique(self.batch[rows], return_inverse=True)
         return CountData(
             self.expression.take_samples(rows), self.depth[rows], batch.astype(np.int64), self.facts
@@ -85,7 +85,7 @@ class CountData:
 
 
 class _ScoreSource:
-    """First scores of counts, block by block (a `Source`)."""
+    """First scores of counts, read by blocks (a `Source`)."""
 
     def __init__(self, counts: Expression, model: CountModel) -> None:
         self._counts, self._model = counts, model
@@ -110,7 +110,7 @@ def count_data(
     size_factors: str | ArrayLike | None = None,
     batch_key: str | None = None,
 ) -> CountData | None:
-    """Counts of an AnnData, given or recovered; None where the data are not counts.
+    """Counts of an AnnData, given or recovered; None if the data are not counts.
 
     Parameters
     ----------
@@ -119,16 +119,16 @@ def count_data(
     layer
         Layer to read instead of ``adata.X``.
     counts
-        ``"auto"``: whole non-negative numbers are counts, and counts are recovered from values as
-        normalisation to a common sum and log(1 + x) leave them. True: the same, or an error.
-        False: never.
+        ``"auto"``: non-negative integers are counts, and counts are recovered from values that
+        were normalised to a common sum and transformed by log(1 + x). True: the same, but an error
+        if there are no counts. False: values are not counts.
     size_factors
         Depth of each sample: a column of ``adata.obs`` or numbers [samples]. By default
         ``obs["total_counts"]``, else the unit of recovered counts, else the sum over the genes of
-        ``adata.raw`` or of the data. With fewer than 1,000 genes a sum is not taken for the
-        depth, unless counts=True.
+        ``adata.raw`` or of the data. The sum of fewer than 1,000 genes is not used as depth,
+        unless counts=True.
     batch_key
-        Column of ``adata.obs``: genes have their own level in each of its groups.
+        Column of ``adata.obs`` with the batches; the level of a gene is fitted in each batch.
 
     Raises
     ------
