@@ -25,7 +25,7 @@ class Partition:
     """Tables of an adaptive estimator for n samples: cuts of marginal cells, and logarithms.
 
     Nodes of a marginal form a binary heap: node 1 holds all ranks, and a rank goes to child
-    2 node + 1 iff it is above ``split[node]``, else to 2 node.
+    2 node + 1 if it is above ``split[node]``, else to 2 node.
 
     Attributes
     ----------

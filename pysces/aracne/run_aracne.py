@@ -91,7 +91,7 @@ def run_aracne(
         Genes to use: a boolean mask, or the name of a boolean column of ``adata.var``.
     counts
         Whether the values are counts, whose scores are computed given the depth of their sample.
-        ``"auto"``: whole numbers are counts, and counts behind normalised values are recovered
+        ``"auto"``: integers are counts, and counts are recovered from normalised values
         (the log and ``counts_recovered`` say so). ``True``: the same, but an error if there are
         no counts. ``False``: values are ranked as they are.
     size_factors

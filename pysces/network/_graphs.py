@@ -83,6 +83,6 @@ def igraph_edges(graph: igraph.Graph) -> pd.DataFrame:
 def _check_directed(directed: bool) -> None:
     if not directed:
         raise InputError(
-            "The graph is undirected, so that regulators cannot be told from targets. "
+            "The graph is undirected, so regulators and targets cannot be distinguished. "
             "Make a directed one whose edges go from regulator to target."
         )

@@ -228,7 +228,7 @@ def _warn_of_large_weights(weight: NDArray[np.float64], *, likelihood_known: boo
     else:
         mode = "1 for every target, as no weight is negative"
         remedy = (
-            "Importances (GRNBoost, GENIE3) have no sign: to tell repressed targets, add a column "
+            "Importances (GRNBoost, GENIE3) have no sign: to mark repressed targets, add a column "
             "mor or correlation, from -1 to 1."
         )
     sizes = (
