@@ -1,6 +1,6 @@
-"""The numerics of PySCES: arrays in, arrays out, once for each engine.
+"""Numerical kernels of PySCES: arrays in, arrays out, implemented once per engine.
 
-Imported as ``pysces.kernels``; see README.md in this folder for the map.
+Imported as ``pysces.kernels``; see README.md in this folder for an overview.
 """
 
 if __name__ == "kernels":

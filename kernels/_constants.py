@@ -1,6 +1,6 @@
-"""Numbers that every engine must share, so that answers agree: bits of fixed points, and limits.
+"""Constants shared by all engines, so that results agree: bits of fixed points, and limits.
 
-The bodies of the GPU kernels (`mlx/_gpu_source.py`) write theirs out.
+The GPU kernels (`mlx/_gpu_source.py`) contain them as literals.
 """
 
 FRACTION_BITS = 40  # of mutual information in fixed point; an estimator may have to use fewer
@@ -12,4 +12,4 @@ SUM_BITS = 44
 HALF_BITS = 22
 NO_SPREAD = 2.0**-26  # of a gene's sum of squares: below it the other cells are all alike
 
-NOISE = 2.0**-40  # scores this close to 0, or to each other, differ by rounding alone
+NOISE = 2.0**-40  # scores this close to 0, or to each other, differ only by rounding

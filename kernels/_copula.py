@@ -1,8 +1,8 @@
-"""From the exact sums of a pair to its mutual information: one function for every engine.
+"""Mutual information of pairs from their exact sums, shared by all engines.
 
-Engines differ in how they sum and in how they find the pairs that matter; what a pair's sums give
-is computed here, in float64 operations that round alike everywhere. So results are bit-identical by
-construction.
+Engines differ in how they compute sums and select pairs. The mutual information is computed here
+from the sums, in float64 operations that round identically everywhere, so results are bit-identical
+by construction.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ from ._constants import FRACTION_BITS
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-SQUARE_UNIT = 127  # a square score is round(score^2 / 127)
-_LARGEST_SHARE = 1.0 - 2.0**-40  # of identical genes: 13.86 nats
+SQUARE_UNIT = 127  # a squared score is round(score^2 / 127)
+_LARGEST_SHARE = 1.0 - 2.0**-40  # R^2 of identical genes: 13.86 nats
 
 
 class Moments(NamedTuple):
-    """What a pair needs of one gene: spreads n sum(h^2) - (sum h)^2, and sums of scores, int64.
+    """Moments of a gene: spreads n sum(h^2) - (sum h)^2, and sums of scores, int64.
 
-    first_sum, first_spread: of h1. second_sum, second_spread: of h2 (None for degree 1).
+    first_sum, first_spread: for h1. second_sum, second_spread: for h2 (None for degree 1).
     """
 
     first_sum: NDArray[np.int64]
@@ -35,14 +35,14 @@ class Moments(NamedTuple):
     second_spread: NDArray[np.int64] | None
 
     def at(self, places: NDArray[np.integer] | slice) -> Moments:
-        """Those of some genes."""
+        """The moments of some genes."""
         return Moments(*(None if part is None else part[places] for part in self))
 
 
 def moments(scores: NDArray[np.int8], weights: NDArray[np.uint8], degree: int) -> Moments:
-    """Sums over the chosen samples.
+    """Compute moments over the chosen samples.
 
-    scores: genes x terms x samples. weights: how often each sample is chosen.
+    scores: genes x terms x samples. weights: multiplicity of each sample.
     """
     chosen = np.flatnonzero(weights)
     times = weights[chosen].astype(np.int64)
@@ -50,7 +50,7 @@ def moments(scores: NDArray[np.int8], weights: NDArray[np.uint8], degree: int) -
     found: list[NDArray[np.int64] | None] = []
     for term in range(degree):
         values = scores[:, term, chosen]
-        # Sums of so few bits are exact in float32 blocks of a thousand samples, but int64 is plain.
+        # float32 sums over blocks of a thousand samples would be exact too, but int64 is simpler.
         total = np.zeros(len(scores), dtype=np.int64)
         square = np.zeros(len(scores), dtype=np.int64)
         for start in range(0, len(scores), 1024):
@@ -64,14 +64,14 @@ def moments(scores: NDArray[np.int8], weights: NDArray[np.uint8], degree: int) -
 
 
 def share_of(mutual_information: int) -> float:
-    """The share of variance R^2 at which the mutual information (fixed point) is reached."""
+    """The share of variance R^2 that corresponds to a mutual information (fixed point)."""
     return float(-np.expm1(-2.0 * mutual_information / 2.0**FRACTION_BITS))
 
 
 def screen_terms(
     of: Moments, usable: NDArray[np.bool_], n: int, degree: int
 ) -> NDArray[np.float32]:
-    """For each score the mean and sqrt(n / spread), 0 where there is none: 2 degree x genes."""
+    """Mean and sqrt(n / spread) of each score (0 without spread), 2 degree x genes."""
     terms = np.zeros((2 * degree, len(usable)), dtype=np.float64)
     for term in range(degree):
         total, spread = of[2 * term], of[2 * term + 1]
@@ -97,9 +97,9 @@ def information(
         R^2 = max(a^2 + b^2, a^2 + c^2),   MI = -1/2 ln(1 - R^2)
 
     products: sums over samples of h1x h1y; for degree 2 also of h2x h1y and of h1x h2y.
-    squares: the same sums of the square scores, or none. With them R^2 is the lesser of the plain
-        one and the studentised one, in which each squared covariance is divided by the mean of
-        the products of squares instead of by the product of the mean squares.
+    squares: the same sums of the squared scores, or none. With them R^2 is the smaller of the
+        plain one and the studentised one, in which each squared covariance is divided by the mean
+        of the products of squares instead of the product of the mean squares.
     """
     pairs = [(x.first_sum, y.first_sum)]
     spreads = [(x.first_spread, y.first_spread)]
@@ -129,14 +129,14 @@ def information(
 def _ratio(
     numerator: NDArray[np.float64], denominator: NDArray[np.float64], of_nothing: float
 ) -> NDArray[np.float64]:
-    """Numerator / denominator; 0 where the numerator is 0, `of_nothing` for another over 0."""
+    """Numerator / denominator; 0 if the numerator is 0, else `of_nothing` for division by 0."""
     safe = np.where(denominator > 0, denominator, 1.0)
     found = np.where(denominator > 0, numerator / safe, of_nothing)
     return np.where(numerator > 0, found, 0.0)
 
 
 def _better_way(terms: Sequence[NDArray[np.float64]]) -> NDArray[np.float64]:
-    """One gene on a parabola of the other's score, the better way round."""
+    """R^2 of one gene on a parabola of the other's score, in the better direction."""
     if len(terms) == 1:
         return terms[0]
     return terms[0] + np.maximum(terms[1], terms[2])

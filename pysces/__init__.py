@@ -19,11 +19,11 @@ from pysces._version import __version__
 _source = Path(__file__).resolve().parent
 if (_source / "PyscesModel.py").exists():
     raise ImportError(
-        f"two projects are installed over each other in {_source}: `pysces` (a simulator of "
+        f"two projects are installed in the same folder {_source}: `pysces` (a simulator of "
         "cellular systems) and `pysces-grn` (this one). "
         "Keep one: pip uninstall -y pysces pysces-grn, then pip install pysces-grn."
     )
-if not (_source / "kernels").is_dir():  # a checkout: kernels/ lies beside pysces/
+if not (_source / "kernels").is_dir():  # a checkout: kernels/ is next to pysces/
     __path__.append(str(_source.parent))
 
 from pysces.settings import settings  # noqa: E402 - __path__ first
@@ -57,7 +57,7 @@ if TYPE_CHECKING:
     from pysces.viper.to_mudata import to_mudata as to_mudata
     from pysces.viper.viper_similarity import viper_similarity as viper_similarity
 
-# Where each public name lives: imported when first used, so that `import pysces` is light.
+# Module of each public name: imported at first use, so that `import pysces` is fast.
 _PUBLIC = {
     "EngineUnavailable": "pysces.errors",
     "InputError": "pysces.errors",

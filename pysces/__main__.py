@@ -1,4 +1,4 @@
-"""``python -m pysces``."""
+"""Run the command line with ``python -m pysces``."""
 
 from pysces.cli import main
 

@@ -1,4 +1,4 @@
-"""Arguments of the command line from options dataclasses, and messages in terms of them."""
+"""Create command line arguments from options dataclasses, and adapt messages to them."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from pysces._options import Options, Range, choices, hints, members
 
 
 def spelled(value: object) -> str:
-    """A value as it is written on the command line.
+    """Format a value as it is written on the command line.
 
     Examples
     --------
@@ -46,7 +46,7 @@ def _mapping(text: str) -> dict[str, Any]:
     return {name.strip(): _scalar(value.strip()) for name, value in pairs}
 
 
-# Name in the help, description in an error, and how it is read.
+# Name in the help, description in errors, and conversion.
 _FORMS: dict[Any, tuple[str, str, Callable[[str], Any]]] = {
     int: ("N", "an integer", int),
     float: ("X", "a number", float),
@@ -59,8 +59,8 @@ _FORMS: dict[Any, tuple[str, str, Callable[[str], Any]]] = {
 class Values:
     """Values of one option: converts the text of the command line by the type of the field.
 
-    Names of fixed values come first, then numbers, pairs and mappings. Text is taken as it is
-    where the type has ``str``, or ``Any`` and no fixed values; it cannot be None then.
+    Names of fixed values are tried first, then numbers, pairs and mappings. Text is returned
+    unchanged if the type includes ``str``, or ``Any`` without fixed values; it cannot be None then.
 
     Examples
     --------
@@ -79,7 +79,7 @@ class Values:
         self.metavar = metavar or "|".join([*self.names, *(form[0] for form in self.forms)])
 
     def __call__(self, text: str) -> Any:
-        """The value; ArgumentTypeError if the text is none."""
+        """Convert text to a value; ArgumentTypeError if it is not valid."""
         if text.lower() in self.names:
             return self.names[text.lower()]
         for _, _, read in self.forms:
@@ -102,13 +102,13 @@ def default_of(action: argparse.Action) -> str:
 
 
 class _Generated(argparse._StoreAction):
-    """An option of a dataclass: its range is shown, and its default even if it is None."""
+    """An option of a dataclass; the help shows its range, and its default even if None."""
 
     interval = ""
 
 
 class _Help(argparse.HelpFormatter):
-    """Adds range and default to the help of each option."""
+    """Add range and default to the help of each option."""
 
     def _get_help_string(self, action: argparse.Action) -> str:
         text, default = (action.help or "").replace("%", "%%"), default_of(action)
@@ -118,17 +118,17 @@ class _Help(argparse.HelpFormatter):
 
 
 class Parser(argparse.ArgumentParser):
-    """Adds its arguments when it is used, and suggests a name for one that is unknown.
+    """Parser that adds its arguments at first use, and suggests names for unknown ones.
 
-    ``fill`` adds the arguments. The options of a method are imported with the libraries that it
-    needs, which ``pysces --version`` should not wait for.
+    ``fill`` adds the arguments. The options of a method are imported together with the libraries
+    that it needs, and ``pysces --version`` should not wait for these.
     """
 
     fill: Callable[[Parser], None] | None = None
     commands: Mapping[str, Any] | None = None
 
     def __init__(self, **given: Any) -> None:
-        # An abbreviation would change its meaning with each new option.
+        # The meaning of an abbreviation would change with new options.
         super().__init__(formatter_class=_Help, allow_abbrev=False, **given)
 
     def complete(self) -> Parser:
@@ -139,7 +139,7 @@ class Parser(argparse.ArgumentParser):
         return self
 
     def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
-        """Refuse unknown names first, since argparse would complain about missing ones."""
+        """Report unknown names first, since argparse would report missing ones."""
         self.complete()
         args = list(sys.argv[1:] if args is None else args)
         if self.prefix_chars == "-":
@@ -159,11 +159,11 @@ class Parser(argparse.ArgumentParser):
                 self.error(f"unknown option {name!r}{nearest(name, self._option_string_actions)}")
 
     def error(self, message: str) -> typing.NoReturn:
-        """One line, and where the options are listed instead of all of them."""
+        """Print one line and refer to the help, instead of listing all options."""
         self.exit(2, f"pysces: {message}\nSee `{self.prog} --help`.\n")
 
     def add_options(self, options: type[Options], only: Sequence[str] | None = None) -> None:
-        """Add one option for each field, or for those named."""
+        """Add one option for each field, or for the named ones."""
         group = self.add_argument_group("options of the method")
         types_of = hints(options)
         for field in dataclasses.fields(options):
@@ -177,13 +177,13 @@ class Parser(argparse.ArgumentParser):
                 values = Values(hint, of_field["metavar"])
                 given |= {"action": _Generated, "type": values, "metavar": values.metavar}
             action = group.add_argument(f"--{field.name.replace('_', '-')}", **given)
-            # Set here since BooleanOptionalAction adds the default in its own spelling.
+            # Set here since BooleanOptionalAction adds the default in its own format.
             action.help = of_field["help"]
             if isinstance(action, _Generated):
                 action.interval = _interval(of_field["within"])
 
     def translated(self, message: str) -> str:
-        """A message of the package with options of this command in place of parameters.
+        """Replace parameters in a message by the options of this command.
 
         ``n_bins=5`` becomes ``--n-bins 5``, ``the 'alpha' parameter`` becomes ``the option
         --alpha``, and calls of functions that are commands become those.
@@ -213,7 +213,7 @@ class Parser(argparse.ArgumentParser):
         message = re.sub(
             rf"(?<![\w.'\"\[-]){name}=('[^']*'|\.\.\.|-?\w+(?:\.\w+)?)?", option, message
         )
-        # Only names that are no words of the language.
+        # Only names that are not English words.
         return re.sub(
             rf"(?<![\w.'\"\[=-])(?=\w+_){name}()(?![\w'\"\]=(])",
             option,
@@ -233,7 +233,7 @@ def _interval(within: Range | None) -> str:
 
 @dataclass(frozen=True)
 class Command:
-    """A command: its description, its arguments, and what it does with them."""
+    """A command: its description, its arguments, and the function that runs it."""
 
     text: str
     fill: Callable[[Parser], None]
@@ -242,7 +242,7 @@ class Command:
 
 
 def parser_of(commands: Mapping[str, Command], **given: Any) -> Parser:
-    """The parser of all commands; ``run`` and ``parser`` of its result are those of the command."""
+    """The parser of all commands; its result has ``run`` and ``parser`` of the command."""
     whole = Parser(**given)
     whole.commands = commands
     added = whole.add_subparsers(required=True, metavar="COMMAND")

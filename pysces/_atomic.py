@@ -1,4 +1,4 @@
-"""Files that are there whole or not at all."""
+"""Write files atomically."""
 
 from __future__ import annotations
 
@@ -16,27 +16,27 @@ if TYPE_CHECKING:
 
 
 def check_writable(path: str | os.PathLike[str]) -> Path:
-    """A path to which a file can be written; before the work whose result it will hold.
+    """Check that a file can be written to a path, before its content is computed.
 
     Raises
     ------
     InputError
-        If its folder isn't there or can't be written to, or the path is a folder itself.
+        If its folder does not exist or is not writable, or the path is a folder itself.
     """
     path = Path(path)
     if path.is_dir():
         raise InputError(f"{str(path)!r} is a folder. Give the name of a file in it.")
     if not path.parent.is_dir():
         raise InputError(
-            f"The folder {str(path.parent)!r} isn't there. Make it first, or write elsewhere."
+            f"There is no folder {str(path.parent)!r}. Create it first, or write elsewhere."
         )
     if not os.access(path.parent, os.W_OK):
-        raise InputError(f"The folder {str(path.parent)!r} can't be written to. Write elsewhere.")
+        raise InputError(f"The folder {str(path.parent)!r} cannot be written to. Write elsewhere.")
     return path
 
 
 def atomic_create(path: str | os.PathLike[str], content: bytes) -> bool:
-    """Write a file unless there is one; of many processes that try at once one succeeds.
+    """Write a file unless it exists; if several processes try at once, one succeeds.
 
     Returns
     -------
@@ -46,7 +46,7 @@ def atomic_create(path: str | os.PathLike[str], content: bytes) -> bool:
     own = path.with_name(f".{path.name}.{uuid.uuid4().hex}.tmp")
     try:
         atomic_write(own, content)
-        os.link(own, path)  # fails if there is a file, unlike os.replace
+        os.link(own, path)  # fails if the file exists, unlike os.replace
     except FileExistsError:
         return False
     except OSError:  # a file system without links
@@ -62,7 +62,7 @@ def atomic_create(path: str | os.PathLike[str], content: bytes) -> bool:
 def atomic_write(
     path: str | os.PathLike[str], content: bytes | Callable[[IO[bytes]], object]
 ) -> None:
-    """Write a file so that a reader, or a crash at any moment, sees the old one or the new one.
+    """Write a file so that readers see the old or the new content, even after a crash.
 
     Parameters
     ----------
@@ -74,7 +74,7 @@ def atomic_write(
     Raises
     ------
     InputError
-        If there can't be a file.
+        If the file cannot be written.
     """
     path = check_writable(path)
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
@@ -86,7 +86,7 @@ def atomic_write(
                 file.write(content)
         umask = os.umask(0)
         os.umask(umask)
-        os.chmod(name, 0o666 & ~umask)  # mkstemp lets nobody else read
+        os.chmod(name, 0o666 & ~umask)  # mkstemp allows only the owner to read
         os.replace(name, path)
     except BaseException:
         with contextlib.suppress(OSError):

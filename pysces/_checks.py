@@ -1,4 +1,4 @@
-"""Checks of parameters, with one wording for all of them."""
+"""Check parameters, with uniform messages."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def check_number(
     open_high: bool = False,
     or_else: str = "",
 ) -> None:
-    """InputError unless a parameter is a number in an interval."""
+    """Raise InputError unless a parameter is a number in an interval."""
     number = isinstance(value, int | float | np.number) and not isinstance(value, bool)
     above = number and (value > low or (value == low and not open_low))
     below = number and (value < high or (value == high and not open_high))
@@ -41,9 +41,9 @@ def check_number(
 def check_integer(
     name: str, value: Any, low: int, high: int | None = None, *, or_else: str = ""
 ) -> None:
-    """InputError unless a parameter is a whole number of at least ``low`` (at most ``high``).
+    """Raise InputError unless a parameter is an integer from ``low`` to ``high``.
 
-    `or_else` names what else would do.
+    `or_else` names another valid value for the message.
     """
     whole = isinstance(value, int | np.integer) and not isinstance(value, bool)
     if not whole or value < low or (high is not None and value > high):
@@ -55,22 +55,22 @@ def check_integer(
 
 
 def check_flag(name: str, value: Any) -> None:
-    """InputError unless a parameter is True or False."""
+    """Raise InputError unless a parameter is True or False."""
     if not isinstance(value, bool | np.bool_):
         raise InputError(f"The '{name}' parameter must be True or False. Got {value!r} instead.")
 
 
 def check_column(adata: AnnData, column: Any, argument: str = "groupby") -> None:
-    """InputError unless an argument names a column of ``adata.obs``."""
+    """Raise InputError unless an argument names a column of ``adata.obs``."""
     if not isinstance(column, str) or column not in adata.obs:
         raise InputError(
-            f"Did not find .obs[{column!r}], asked for by {argument}"
-            f"{nearest(column, adata.obs)}. Columns there: {listed(adata.obs)}."
+            f"Did not find .obs[{column!r}] of {argument}"
+            f"{nearest(column, adata.obs)}. Available columns: {listed(adata.obs)}."
         )
 
 
 def check_unique_genes(genes: pd.Index) -> None:
-    """InputError if a gene name occurs more than once."""
+    """Raise InputError if a gene name occurs more than once."""
     if not genes.is_unique:
         repeated = genes[genes.duplicated()].unique()
         raise InputError(
@@ -80,8 +80,8 @@ def check_unique_genes(genes: pd.Index) -> None:
 
 
 def check_one_of(name: str, value: Any, allowed: Iterable[Any]) -> None:
-    """InputError unless a parameter is one of the allowed values."""
+    """Raise InputError unless a parameter is one of the allowed values."""
     allowed = list(allowed)
-    # By type as well: 1 is not True, and an array equals nothing.
+    # Compared with the type: 1 is not True, and arrays are never equal.
     if not any(type(value) is type(one) and value == one for one in allowed):
         raise InputError(f"The '{name}' parameter must be one of {allowed}. Got {value!r} instead.")

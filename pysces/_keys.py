@@ -1,6 +1,6 @@
-"""Where results lie in an AnnData: one class per kind of result; one reader for all of them.
+"""Keys of results in an AnnData: one class per kind of result, and one reader for all of them.
 
-Each field of a class says in which slot of the AnnData it lies, and under which key. The writer is
+Each field of a class declares its slot of the AnnData and its key. The writer is
 `pysces.data._results.write`.
 """
 
@@ -23,30 +23,30 @@ R = TypeVar("R", bound="Result")
 
 
 def _at(attribute: str, place: str = "") -> dict[str, str]:
-    """Where a field lies: ``adata.<attribute>[key + place]``, of uns ``adata.uns[key][place]``."""
+    """Place of a field: ``adata.<attribute>[key + place]``; for uns, ``adata.uns[key][place]``."""
     return {"attribute": attribute, "place": place}
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Result:
-    """What a run leaves in an AnnData under one key, with the record of how it was made."""
+    """Result of a run that is stored in an AnnData under one key, with its run record."""
 
     default_key: ClassVar[str]
     method: ClassVar[str]
     marks: ClassVar[str]
-    """What ``adata.uns[key]`` of such a result holds, by which it is known."""
+    """An entry of ``adata.uns[key]`` that identifies a result of this kind."""
     record: RunRecord = field(default_factory=RunRecord)
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class NetworkResult(Result):
-    """A network, or one of each group."""
+    """A network, or one per group."""
 
     default_key = "aracne"
     method = "run_aracne"
     marks = "network"
     network: pd.DataFrame = field(metadata=_at("uns", "network"))
-    """Edges; with a column ``group`` if there is a network of each group."""
+    """Edges, with a column ``group`` if there is one network per group."""
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -64,7 +64,7 @@ class ActivityResult(Result):
     regulators: pd.DataFrame | None = field(default=None, metadata=_at("uns", "regulators"))
     """Facts about each regulator."""
     network: pd.DataFrame | None = field(default=None, metadata=_at("uns", "network"))
-    """Edges of the network used, unless it is under a key; with a column ``group`` if several."""
+    """Edges of the network used, unless it has its own key; a column ``group`` if several."""
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -107,7 +107,7 @@ class EmbeddingResult(Result):
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class PoolsResult(Result):
-    """Which cells a pool has; of an AnnData of pools."""
+    """The cells of each pool, in an AnnData of pools."""
 
     default_key = "metacells"
     method = "metacells"
@@ -116,9 +116,9 @@ class PoolsResult(Result):
 
 
 def slots(kind: type[Result] | Result, key: str) -> dict[str, tuple[str, str, bool]]:
-    """Attribute of an AnnData, key, and whether it has to be there, of each field of a result.
+    """Attribute of an AnnData, key, and whether it is required, for each field of a result.
 
-    Fields in ``uns`` lie in ``adata.uns[key]``.
+    Fields in ``uns`` are stored in ``adata.uns[key]``.
     """
     found = {}
     for one in fields(kind):
@@ -130,27 +130,27 @@ def slots(kind: type[Result] | Result, key: str) -> dict[str, tuple[str, str, bo
 
 
 def holds(kind: type[Result], adata: AnnData, key: str) -> bool:
-    """Whether a result of this kind is under a key."""
+    """Whether a result of this kind is stored under a key."""
     stored = adata.uns.get(key)
     if not isinstance(stored, Mapping) or kind.marks not in stored:
         return False
     if kind is not NetworkResult:
         return True
-    # Runs of VIPER keep the network that they used, too
+    # Runs of VIPER also store the network that they used
     return not {ActivityResult.marks, MastersResult.marks} & set(stored)
 
 
 def read(kind: type[R], adata: Any, key: str | None = None) -> R:
-    """The result of one kind under a key.
+    """Read a result of one kind.
 
     Parameters
     ----------
     kind
-        Which class of this module.
+        A class of this module.
     adata
-        What the run was on.
+        The data that the run was applied to.
     key
-        Its ``key_added``; None for the default.
+        The ``key_added`` of the run; None for the default.
 
     Raises
     ------
@@ -180,5 +180,9 @@ def _not_found(kind: type[Result], adata: AnnData, key: str, attribute: str) -> 
     return (
         f"Did not find .{attribute}[{key!r}]. "
         f"Run `pysces.{kind.method}(adata{argument})` first."
-        + (f" Results of that kind are under {', '.join(map(repr, others))}." if others else "")
+        + (
+            f" Results of this kind are stored under {', '.join(map(repr, others))}."
+            if others
+            else ""
+        )
     )

@@ -1,4 +1,4 @@
-"""A natural logarithm that is the same to the last bit on every processor."""
+"""Natural logarithm that is bit-identical on every processor."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ LN2 = 0.6931471805599453
 
 
 def log(x: NDArray[np.float64] | NDArray[np.int64]) -> NDArray[np.float64]:
-    """Natural logarithm of numbers of at least 1, and 0 for 0: an empty cell adds nothing.
+    """Natural logarithm of numbers of at least 1, and 0 for 0, as in c ln c of an empty cell.
 
-    By sums and products alone, which IEEE 754 rounds the same way everywhere: the logarithms of
-    mathematical libraries differ in the last bit from one processor to the next, and tables must
-    not. With x = m 2^e and s = (m - 1) / (m + 1), ln x = e ln 2 + 2 (s + s^3 / 3 + s^5 / 5 + ...).
+    Uses sums and products only, which IEEE 754 rounds identically everywhere: the logarithms of
+    mathematical libraries differ in the last bit between processors, and tables must not. With x =
+    m 2^e and s = (m - 1) / (m + 1), ln x = e ln 2 + 2 (s + s^3 / 3 + s^5 / 5 + ...).
 
     >>> bool(abs(log(np.array([1000.0])) - np.log(1000.0)).max() < 1e-14)
     True

@@ -1,4 +1,4 @@
-"""Pieces of messages: names listed so that a long list stays readable."""
+"""Parts of messages: lists of names and suggestions."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 
 def listed(names: Iterable[object], most: int = 10) -> str:
-    """Names in quotes, at most ``most`` of them, and how many more there are.
+    """Quoted names, at most ``most`` of them, and the number of the others.
 
     Examples
     --------
@@ -26,7 +26,7 @@ def listed(names: Iterable[object], most: int = 10) -> str:
 
 
 def nearest(name: object, names: Iterable[object]) -> str:
-    """A question after the known name that is most like one that isn't known; empty if none is.
+    """Suggest the known name that is most similar to an unknown one; empty if none is.
 
     Examples
     --------

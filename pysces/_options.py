@@ -1,4 +1,4 @@
-"""Options of a method as one dataclass: it checks them, records them, and names their help."""
+"""Options of a method as a dataclass with checks, help texts and the run record."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from pysces._checks import check_flag, check_integer, check_number, check_one_of
 
 @dataclass(frozen=True)
 class Range:
-    """Values that a number may have."""
+    """Range of a number."""
 
     low: float = -np.inf
     high: float = np.inf
@@ -36,13 +36,13 @@ def option(
     Parameters
     ----------
     default
-        As in the signature of the function.
+        Default of the parameter.
     help
         One line, for the command line and the tables of the documentation.
     within
         The range of a number.
     metavar
-        What the value is called on the command line.
+        Name of the value on the command line.
     """
     return dataclasses.field(
         default=default, metadata={"help": help, "within": within, "metavar": metavar}
@@ -51,25 +51,25 @@ def option(
 
 @dataclass(frozen=True, eq=False)
 class Options:
-    """Options of a method. Subclasses have one `option` for each parameter."""
+    """Base class of the options of a method; subclasses have one `option` per parameter."""
 
     def __post_init__(self) -> None:
         """Check every option by its type and range."""
         types_of = hints(type(self))
         for field in dataclasses.fields(self):
             value = getattr(self, field.name)
-            if isinstance(value, np.generic):  # a NumPy scalar can't be kept in a checkpoint
+            if isinstance(value, np.generic):  # NumPy scalars cannot be stored in a checkpoint
                 value = value.item()
                 object.__setattr__(self, field.name, value)
             check_option(field.name, value, types_of[field.name], field.metadata["within"])
         self.check()
 
     def check(self) -> None:
-        """Refuse combinations that mean nothing."""
+        """Raise InputError for combinations of options that have no meaning."""
 
     @classmethod
     def of(cls, arguments: Mapping[str, Any]) -> Self:
-        """The options among the arguments of a call, its ``locals()``: each is named but once."""
+        """Create options from the arguments of a call (its ``locals()``)."""
         names = [field.name for field in dataclasses.fields(cls) if field.name in arguments]
         return cls(**{name: arguments[name] for name in names})
 
@@ -81,7 +81,7 @@ class Options:
 
 
 def recorded(value: Any) -> Any:
-    """A value of an option as the run record keeps it."""
+    """A value of an option as stored in the run record."""
     simple = isinstance(value, bool | int | float | str | None)
     if simple or (isinstance(value, tuple) and all(isinstance(v, int | float) for v in value)):
         return value
@@ -96,7 +96,7 @@ def hints(options: type[Options]) -> dict[str, Any]:
 
 
 def members(hint: Any) -> Iterator[Any]:
-    """The parts of a union of types, each alone."""
+    """The members of a union of types."""
     if isinstance(hint, types.UnionType) or typing.get_origin(hint) is typing.Union:
         for part in typing.get_args(hint):
             yield from members(part)
@@ -105,7 +105,7 @@ def members(hint: Any) -> Iterator[Any]:
 
 
 def choices(hint: Any) -> list[Any]:
-    """The values that a type allows one by one: of Literal, None and bool."""
+    """The single values that a type allows: those of Literal, None and bool."""
     found: list[Any] = []
     for part in members(hint):
         if typing.get_origin(part) is Literal:
@@ -118,7 +118,7 @@ def choices(hint: Any) -> list[Any]:
 
 
 def check_option(name: str, value: Any, hint: Any, within: Range | None) -> None:
-    """InputError unless a value has the type of its option, and is in its range."""
+    """Raise InputError unless a value has the type of its option and is in its range."""
     parts = list(members(hint))
     allowed = choices(hint)
     numbers = [part for part in parts if part in (int, float)]

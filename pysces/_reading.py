@@ -1,8 +1,8 @@
-"""Files of text, checked while they are read: packing, encoding, sizes, fields per line.
+"""Read text files with checks of compression, encoding, sizes and fields per line.
 
-``lines`` is the only way in: it unpacks by content (not by name), decodes, and refuses what is not
-text. ``Body`` hands the lines of a table to pandas with the number of their fields checked.
-``reading`` is the door around every reader: what fails inside leaves it as an InputError.
+All files are read by ``lines``: it decompresses by content (not by name), decodes, and raises an
+error for files that are not text. ``Body`` passes the lines of a table to pandas and checks their
+number of fields. ``reading`` is a context for readers that converts failures to InputError.
 """
 
 from __future__ import annotations
@@ -35,11 +35,11 @@ logger = logging.getLogger("pysces")
 
 MISSING = frozenset(["", "NA", "NaN", "nan", "NULL", "None", "#N/A", "N/A", "<NA>"])
 BLANKS = " "
-"""The separator of a line whose fields stand apart by any number of blanks."""
+"""Separator of lines whose fields are separated by any number of spaces."""
 LINE_BREAK = "\x1e"
-"""Stands for a line break inside quotes: no text that is read holds this character."""
+"""Replaces a line break inside quotes; text files cannot contain this character."""
 
-_SEPARATOR = "\x1f"  # nor this one
+_SEPARATOR = "\x1f"  # text files cannot contain this one either
 _CHUNK = 2**20
 _MOST_LINES_QUOTED = 100
 _UNPACKED_AT_LEAST, _UNPACKED_RATIO = 2**28, 200
@@ -52,7 +52,7 @@ _PACKED: tuple[tuple[bytes, Any], ...] = (
 _KINDS = {
     b"PK\x03\x04": "a zip archive or an Excel workbook",
     b"\xd0\xcf\x11\xe0": "an Excel workbook",
-    b"\x28\xb5\x2f\xfd": "packed by zstd",
+    b"\x28\xb5\x2f\xfd": "compressed by zstd",
     b"7z\xbc\xaf": "a 7z archive",
     b"\x89HDF": "an HDF5 file",
     b"PAR1": "a parquet file",
@@ -68,10 +68,10 @@ _DECIMAL_COMMA = re.compile(r"\s*[+-]?\d*,\d+([eE][+-]?\d+)?\s*", re.ASCII)
 
 @contextlib.contextmanager
 def reading(path: Path, what: str, remedy: str) -> Iterator[None]:
-    """Around a reader: every failure is an InputError that names the file, the fault, a remedy.
+    """Context for readers: failures become an InputError with file, fault and remedy.
 
-    Other programs' readers fail in their own ways (of gzip, zlib, pyarrow, rdata, h5py, zarr, the
-    XML parser, by recursion, for want of memory). A package that is missing stays a PyscesError.
+    Libraries raise various exceptions (gzip, zlib, pyarrow, rdata, h5py, zarr, XML parsers,
+    RecursionError, MemoryError). A missing package stays a PyscesError.
     """
     if not path.exists():
         raise FileNotFoundError(f"There is no file {str(path)!r}.")
@@ -86,20 +86,20 @@ def reading(path: Path, what: str, remedy: str) -> Iterator[None]:
     except Exception as error:
         reason = " ".join(str(error).split())[:200]
         raise InputError(
-            f"{path.name} can't be {what} ({type(error).__name__}{': ' if reason else ''}"
+            f"{path.name} cannot be {what} ({type(error).__name__}{': ' if reason else ''}"
             f"{reason}). {remedy}"
         ) from error
 
 
 @contextlib.contextmanager
 def open_bytes(path: Path) -> Iterator[IO[bytes]]:
-    """The bytes of a file, unpacked if its content is packed, whatever its name says."""
+    """The bytes of a file, decompressed by its content, not by its name."""
     with open(path, "rb") as raw:
         start = raw.read(8)
         raw.seek(0)
         unpack = next((open_ for magic, open_ in _PACKED if start.startswith(magic)), None)
         if unpack is bz2.open and not start[3:7].endswith(b"1AY"):
-            unpack = None  # a name that starts with BZh
+            unpack = None  # text that starts with BZh
         if unpack is None:
             yield raw
             return
@@ -108,7 +108,7 @@ def open_bytes(path: Path) -> Iterator[IO[bytes]]:
 
 
 def chunks(path: Path) -> Iterator[bytes]:
-    """Unpacked bytes by pieces of 1 MB; InputError where a packed file grows too large."""
+    """Yield decompressed bytes in pieces of 1 MB; InputError if they exceed the limit."""
     size = path.stat().st_size
     most = settings.max_unpacked or max(_UNPACKED_AT_LEAST, _UNPACKED_RATIO * size)
     with open_bytes(path) as stream:
@@ -118,23 +118,23 @@ def chunks(path: Path) -> Iterator[bytes]:
             total += len(chunk)
             if packed and total > most:
                 raise InputError(
-                    f"{path.name} has {size} bytes and unpacks to more than {most}, as a damaged "
-                    "or hostile file does. If its size is right, set pysces.settings.max_unpacked "
-                    "to more, or unpack it first."
+                    f"{path.name} has {size} bytes and unpacks to more than {most}, which suggests "
+                    "a corrupt file. If that is correct, raise pysces.settings.max_unpacked, "
+                    "or unpack the file first."
                 )
             yield chunk
 
 
 def whole(path: Path) -> bytes:
-    """All bytes of a file, unpacked."""
+    """All bytes of a file, decompressed."""
     return b"".join(chunks(path))
 
 
 def lines(path: Path, *, quiet: bool = False) -> Iterator[tuple[int, str]]:
     """Lines of a text file with their numbers from 1, without line breaks (LF, CRLF or CR).
 
-    UTF-8, UTF-16 with its mark, or Latin-1 (as Windows has it), which is warned of unless
-    ``quiet``. InputError if it is no text, or a line is longer than ``settings.max_line``.
+    Supports UTF-8, UTF-16 with byte order mark, and Latin-1 (Windows-1252), which is logged unless
+    ``quiet``. InputError if the file is not text, or a line is longer than ``settings.max_line``.
     """
     rest, number, warned = b"", 0, quiet
     for chunk in _as_utf8(path):
@@ -144,7 +144,7 @@ def lines(path: Path, *, quiet: bool = False) -> Iterator[tuple[int, str]]:
         if not end and len(rest) > settings.max_line:
             raise InputError(
                 f"{path.name}, line {number + 1}: longer than {settings.max_line} bytes. If that "
-                "is right, set pysces.settings.max_line to more."
+                "is correct, raise pysces.settings.max_line."
             )
         ready, rest = rest[:end], rest[end:]
         for line in _decoded(ready, number, path):
@@ -159,13 +159,13 @@ def lines(path: Path, *, quiet: bool = False) -> Iterator[tuple[int, str]]:
 
 
 def _decoded(block: bytes, number: int, path: Path) -> Iterator[str | bytes]:
-    """Lines of a block of whole lines; as bytes where they are not UTF-8."""
+    """Lines of a block of complete lines; as bytes if they are not UTF-8."""
     if found := _CONTROL.search(block):
         at = number + max(1, len(block[: found.end()].splitlines()))
         raise InputError(
-            f"{path.name}, line {at}: the byte 0x{found[0].hex()} is no text. The file is binary, "
-            "packed by another program, or damaged. Give a text file, or name its format with "
-            "format= ('parquet', 'rds') if it holds a network."
+            f"{path.name}, line {at}: the byte 0x{found[0].hex()} is not text. The file is "
+            "binary, compressed by another program, or corrupt. Pass a text file, or pass format= "
+            "('parquet', 'rds') if it holds a network."
         )
     for line in block.splitlines():
         try:
@@ -179,13 +179,13 @@ def _latin(line: bytes, number: int, path: Path, warned: bool) -> str:
         text = line.decode("cp1252")
     except UnicodeDecodeError as error:
         raise InputError(
-            f"{path.name}, line {number}: neither UTF-8 nor Latin-1 ({error.reason}). It isn't a "
+            f"{path.name}, line {number}: neither UTF-8 nor Latin-1 ({error.reason}). It is not a "
             "text file; save it as UTF-8."
         ) from error
     if not warned:
         logger.warning(
             "%s, line %d: not UTF-8, so it is read as Latin-1: %r. Save the file as UTF-8 if names "
-            "come out wrong.",
+            "are wrong.",
             path.name,
             number,
             text[:60],
@@ -194,19 +194,19 @@ def _latin(line: bytes, number: int, path: Path, warned: bool) -> str:
 
 
 def _as_utf8(path: Path) -> Iterator[bytes]:
-    """Bytes of a text file without the mark of its encoding; UTF-16 as UTF-8."""
+    """Bytes of a text file without byte order mark; UTF-16 is converted to UTF-8."""
     pieces = chunks(path)
     first = next(pieces, b"")
     kind = next((words for magic, words in _KINDS.items() if first.startswith(magic)), None)
     if kind is not None:
         raise InputError(
-            f"{path.name} isn't a text file but {kind}. Unpack or open it with its own program and "
-            "save it as text (TSV or CSV)."
+            f"{path.name} is not a text file but {kind}. Unpack or open it with its own program "
+            "and save it as text (TSV or CSV)."
         )
     if _MARKUP.match(first.removeprefix(codecs.BOM_UTF8)):
         raise InputError(
-            f"{path.name} is a page of HTML or XML, not a table: perhaps what a web site answered "
-            "instead of the file. Look into it and fetch the file again."
+            f"{path.name} is an HTML or XML page, not a table: a web site may have sent it "
+            "instead of the file. Check its content and download the file again."
         )
     if first.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         decoder = codecs.getincrementaldecoder("utf-16")()
@@ -220,7 +220,7 @@ def _as_utf8(path: Path) -> Iterator[bytes]:
 
 
 def first_lines(path: Path, most: int = 50) -> list[tuple[int, str]]:
-    """The first lines that aren't blank, with their numbers; comments (#) before them too."""
+    """The first lines that are not blank, with their numbers, including comments (#)."""
     filled = ((number, text) for number, text in lines(path, quiet=True) if text.strip())
     head: list[tuple[int, str]] = []
     n_body = 0
@@ -233,14 +233,14 @@ def first_lines(path: Path, most: int = 50) -> list[tuple[int, str]]:
 
 
 def is_number(text: str) -> bool:
-    """Whether text is a number or a missing one."""
+    """Whether text is a number or a missing value."""
     return _NUMBER.fullmatch(text) is not None or text in MISSING
 
 
 def numbers_of(column: pd.Series) -> pd.Series:
-    """Numbers of a column; NaN where text is none.
+    """Numbers of a column; NaN for text that is not a number.
 
-    Not by `pandas.to_numeric`, which ends the process at text like ``-11e512925464970229``.
+    `pandas.to_numeric` is not used since it crashes on text such as ``-11e512925464970229``.
     """
     if pd.api.types.is_numeric_dtype(column.dtype):
         return column
@@ -254,20 +254,20 @@ def has_decimal_comma(text: str) -> bool:
 
 
 def separator_of(line: str) -> str:
-    """What separates the fields of a line: tabs, else commas, else semicolons, else blanks."""
+    """The separator of the fields of a line: tab, else comma, else semicolon, else spaces."""
     plain = re.sub(r'"[^"]*"', "", line)
     return next((mark for mark in "\t,;" if mark in plain), BLANKS)
 
 
 def split_fields(text: str, separator: str | None = None) -> list[str]:
-    """Fields of a line, without the double quotes and the blanks around them."""
+    """Fields of a line, without surrounding double quotes and spaces."""
     separator = separator_of(text) if separator is None else separator
     fields = _quoted(text, separator, strict=False) if '"' in text else _plain(text, separator)
     return [field.strip() for field in fields]
 
 
 def header_fields(path: Path, number: int, text: str, separator: str) -> list[str]:
-    """Names of a header, without empty ones at its end; InputError where a quote isn't closed."""
+    """Names of a header, without empty ones at its end; InputError if a quote is not closed."""
     names = split_fields(text, separator)
     if '"' in text:
         try:
@@ -281,14 +281,11 @@ def header_fields(path: Path, number: int, text: str, separator: str) -> list[st
 
 
 def _unclosed(path: Path, number: int) -> str:
-    return (
-        f'{path.name}, line {number}: a quote (") is opened and not closed. Close it or take it '
-        "away."
-    )
+    return f'{path.name}, line {number}: a quote (") is opened and not closed. Close or remove it.'
 
 
 def unquoted(field: str) -> str:
-    """A field without the quotes around it; a prime at the end of a name stays."""
+    """A field without surrounding quotes; a prime at the end of a name is kept."""
     quoted = len(field) >= 2 and field[0] in "\"'" and field[0] == field[-1]
     return field[1:-1] if quoted else field
 
@@ -298,7 +295,7 @@ def _plain(text: str, separator: str) -> list[str]:
 
 
 def _simply_quoted(text: str, separator: str) -> list[str] | None:
-    """Fields of a line with quotes around whole fields; ``None`` where a quote means more."""
+    """Fields of a line with quotes around whole fields only; ``None`` for other quotes."""
     if separator == BLANKS:
         return None
     fields = text.split(separator)
@@ -312,7 +309,7 @@ def _simply_quoted(text: str, separator: str) -> list[str] | None:
 
 
 def _quoted(text: str, separator: str, *, strict: bool) -> list[str]:
-    """Fields of text with quotes; csv.Error if strict and a quote isn't closed or misplaced."""
+    """Fields of text with quotes; csv.Error if strict and a quote is not closed or misplaced."""
     csv.field_size_limit(max(csv.field_size_limit(), settings.max_line))
     if separator == BLANKS:
         text = text.replace("\t", " ").strip()
@@ -326,10 +323,10 @@ def _quoted(text: str, separator: str, *, strict: bool) -> list[str]:
 
 
 class Body(io.TextIOBase):
-    r"""The lines of a table below its header, as text for pandas; the number of fields is checked.
+    r"""The lines of a table below its header, as text for pandas, with checked numbers of fields.
 
     Blank lines and comments (#) are left out. Every line has as many fields as the header, or every
-    line one more, which are R's row names; empty fields too many at the end of a line are dropped.
+    line has one more, which is R's row name; extra empty fields at the end of a line are dropped.
 
     Parameters
     ----------
@@ -340,9 +337,9 @@ class Body(io.TextIOBase):
     separator
         ``"\t"``, ``","``, ``";"`` or `BLANKS`.
     n_fields
-        Fields of the header; ``None`` takes those of the first line.
+        Number of fields of the header; ``None`` for that of the first line.
     named
-        The first field of each line is its name, which goes to ``names`` instead of pandas.
+        Whether the first field of each line is its name, which is stored in ``names``.
     """
 
     def __init__(
@@ -361,19 +358,19 @@ class Body(io.TextIOBase):
 
     @property
     def is_empty(self) -> bool:
-        """Whether there is no line below the header."""
+        """Whether there are no lines below the header."""
         return not self._ready
 
     @property
     def width(self) -> int:
-        """Fields of a line that pandas gets."""
+        """Fields of a line that are passed to pandas."""
         return (self.n_fields or 0) - self.named + (self.row_names and self.named)
 
     def readable(self) -> bool:
         return True
 
     def read(self, size: int | None = -1) -> str:
-        """Whole lines of together about ``size`` characters."""
+        """Complete lines of about ``size`` characters in total."""
         found, length = self._ready, sum(map(len, self._ready))
         self._ready = []
         try:
@@ -382,7 +379,7 @@ class Body(io.TextIOBase):
                 length += len(row)
                 if size is not None and 0 < size <= length:
                     break
-        except BaseException as error:  # pandas would hide it behind its own
+        except BaseException as error:  # pandas would replace it by its own error
             self.failure = error
             raise
         return "".join(found)
@@ -390,7 +387,7 @@ class Body(io.TextIOBase):
     def _records(self) -> Iterator[str]:
         numbered = lines(self.path)
         blank = self.separator + " \t\v\f"
-        quick = self.n_fields  # as many fields need no closer look
+        quick = self.n_fields  # the number of fields is as expected
         for number, text in numbered:
             if number <= self.header or not text.strip(blank):
                 continue
@@ -415,7 +412,7 @@ class Body(io.TextIOBase):
             yield record + "\n"
 
     def _split(self, number: int, text: str, numbered: Iterator[tuple[int, str]]) -> list[str]:
-        """Fields of a line, and of those that follow while a quote is open."""
+        """Fields of a line, and of the following ones while a quote is open."""
         if '"' not in text:
             return _plain(text, self.separator)
         if (fields := _simply_quoted(text, self.separator)) is not None:
@@ -426,7 +423,7 @@ class Body(io.TextIOBase):
                 return _quoted(text, self.separator, strict=True)
             except csv.Error as error:
                 if "unexpected end" not in str(error):
-                    if n_lines == 1:  # "MYC"-like: what follows the quote belongs to the field
+                    if n_lines == 1:  # "MYC"-like: text after the quote belongs to the field
                         return _quoted(text, self.separator, strict=False)
                     break
                 following = next(numbered, None)
@@ -435,12 +432,12 @@ class Body(io.TextIOBase):
                 text += "\n" + following[1]
                 n_lines += 1
         raise InputError(
-            f'{self.path.name}, line {number}: a quote (") is opened and not closed. Close it or '
-            "take it away."
+            f'{self.path.name}, line {number}: a quote (") is opened and not closed. Close or '
+            "remove it."
         )
 
     def _checked(self, number: int, fields: list[str]) -> int:
-        """How many of the fields count; InputError if not as many as the header has."""
+        """Number of fields without extra empty ones; InputError if it differs from the header."""
         n_fields = len(fields)
         if self.n_fields is None:
             self.n_fields = n_fields
@@ -461,14 +458,14 @@ class Body(io.TextIOBase):
         elif not self.header:
             of = f"the first line has {self.n_fields}"
         raise InputError(
-            f"{self.path.name} can't be read as a table: line {number} has {n_fields} "
+            f"{self.path.name} cannot be read as a table: line {number} has {n_fields} "
             f"field{'s' if n_fields != 1 else ''}, and {of}, so that fields would shift to other "
-            "columns. Is the file cut short, a name missing in the header, or the separator inside "
+            "columns. Is the file truncated, a name missing in the header, or the separator inside "
             f"a field{_COMMAS if commas else ''}?"
         )
 
     def to_frame(self, **options: Any) -> pd.DataFrame:
-        """All lines, by the parser of pandas; the index has the numbers of the lines."""
+        """All lines, parsed by pandas; the index has the numbers of the lines."""
         if self.is_empty:
             return pd.DataFrame(index=pd.Index([], name="line", dtype="int64"))
         try:
@@ -505,11 +502,11 @@ class Body(io.TextIOBase):
             repeated = pd.Index(self.names)
             raise InputError(
                 f"{self.path.name} has {self.n_fields} names in its header (line {self.header}) "
-                f"and {(self.n_fields or 0) + 1} fields in each line, and the first fields are no "
-                f"names of rows as R writes them, since they repeat: "
+                f"and {(self.n_fields or 0) + 1} fields in each line, and the first fields are not "
+                f"row names as written by R, since they repeat: "
                 f"{listed(repeated[repeated.duplicated()].unique(), 3)}. Name every column."
             )
         return frame.set_axis(pd.Index(self.line_numbers, name="line"), axis=0)
 
 
-_COMMAS = " (a decimal comma, say: write numbers with a point)"
+_COMMAS = " (for example a decimal comma: write numbers with a point)"

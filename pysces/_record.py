@@ -1,4 +1,4 @@
-"""The run record: how a result was made, in one type that is written, read, plotted, reported."""
+"""The run record: how a result was computed."""
 
 from __future__ import annotations
 
@@ -19,24 +19,24 @@ _GROUPS, _GROUP_FACTS = "groups", "group_facts"
 
 @dataclass(frozen=True, eq=False)
 class RunRecord:
-    """How a result was made.
+    """How a result was computed.
 
     Attributes
     ----------
     method
-        Name of the function, such as ``"run_aracne"``; empty where it is not known.
+        Name of the function, such as ``"run_aracne"``; empty if it is unknown.
     options
         Every argument of the run by name; ``None`` where it was None.
     facts
-        What the run found out about the data and its result.
+        Facts about the data and the result.
     engine
-        Name, version, device and precision of what computed.
+        Name, version, device and precision of the engine.
     version
-        Of PySCES.
+        Version of PySCES.
     groups
-        Facts of each group, where the run had ``groupby=``.
+        Facts of each group, if the run used ``groupby=``.
     group
-        The group that this record tells of, if it is one of several.
+        The group that this record describes, if it is one of several.
 
     Examples
     --------
@@ -83,7 +83,7 @@ class RunRecord:
         return replace(first, facts={}, groups=facts)
 
     def entries(self) -> dict[str, Any]:
-        """What is stored in ``adata.uns[key]`` beside the result."""
+        """Entries of ``adata.uns[key]`` in addition to the result."""
         stored: dict[str, Any] = {
             _METHOD: self.method,
             _PARAMS: dict(self.options),
@@ -99,9 +99,9 @@ class RunRecord:
 
     @classmethod
     def of_entries(cls, stored: Mapping[str, Any]) -> Self:
-        """The record in ``adata.uns[key]``; an empty one where there is none.
+        """Read the record in ``adata.uns[key]``; an empty one if there is none.
 
-        Version 0.1.0 stored options and facts in one dictionary: both then hold all of it.
+        Version 0.1.0 stored options and facts in one dictionary: both then have all entries.
         """
         if _PARAMS not in stored:
             return cls(version="")
@@ -121,7 +121,7 @@ class RunRecord:
 
 
 def _native(values: Mapping[str, Any]) -> dict[str, Any]:
-    """Python's own numbers and text, as before they were written to a file and read again."""
+    """Convert values read from a file to plain Python numbers and text."""
     return {
         str(name): value.item() if isinstance(value, np.generic) else value
         for name, value in values.items()
@@ -131,7 +131,7 @@ def _native(values: Mapping[str, Any]) -> dict[str, Any]:
 def _tables(
     groups: Mapping[str, Mapping[str, Any]],
 ) -> tuple[pd.DataFrame, dict[str, np.ndarray[Any, Any]]]:
-    """Facts that are single values as a table, those that are counts as matrices, one row a group.
+    """Facts of groups: single values as a table, counts as matrices, one row per group.
 
     Rows of counts of different lengths are filled with -1.
     """

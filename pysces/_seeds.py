@@ -1,7 +1,7 @@
-"""Random numbers that depend on what they are for, never on when they are drawn.
+"""Random numbers that depend on their purpose, not on the order in which they are drawn.
 
-Every stream is keyed by a seed and by names (of a gene, of a resample, ...). So results don't
-depend on the order of work, on threads, on blocks, on workers or on the order of genes.
+Every stream is keyed by a seed and by names (of a gene, of a resample, ...), so results do not
+depend on the order of computation, on threads, blocks or workers, or on the order of genes.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def key(seed: int, *parts: object) -> int:
-    """A 64-bit key of a seed and of the names of what it is for.
+    """A 64-bit key of a seed and of names that state its purpose.
 
     Examples
     --------
@@ -37,7 +37,7 @@ def keys(seed: int, names: Iterable[object], *parts: object) -> NDArray[np.uint6
 
 
 def combine(named: NDArray[np.uint64], part: int) -> NDArray[np.uint64]:
-    """Keys for one more part (a resample, say), made from keys of names without hashing text.
+    """Combine keys with one more part (such as a resample) without hashing text.
 
     The finaliser of SplitMix64 (Steele, Lea, Flood 2014) on the sum of both.
     """
@@ -49,5 +49,5 @@ def combine(named: NDArray[np.uint64], part: int) -> NDArray[np.uint64]:
 
 
 def generator(seed: int, *parts: object) -> np.random.Generator:
-    """A Philox stream (Salmon et al. 2011) of its own for this seed and these names."""
+    """A separate Philox stream (Salmon et al. 2011) for this seed and these names."""
     return np.random.Generator(np.random.Philox(key=key(seed, *parts)))

@@ -1,4 +1,4 @@
-"""``pysces demo``: 700 blood cells -> network -> activities -> master regulators, with plots.
+"""Demo: 700 blood cells -> network -> activities -> master regulators, with plots.
 
 Also :func:`simulate_cells`: counts of blood cells with a known network, for tutorials and tests.
 """
@@ -25,8 +25,7 @@ if TYPE_CHECKING:
 
 CELL_TYPE = "bulk_labels"
 
-# Simulated cells: share of each type and its depth relative to the others', and regulators that
-# are active in one type.
+# Simulated cells: share of each type, its relative depth, and regulators that are active in it.
 _TYPES = {"T": (0.5, 1.0), "NK": (0.12, 1.0), "B": (0.15, 0.9), "monocyte": (0.23, 1.5)}
 _LINEAGES = {
     "T": ("TCF7", "LEF1", "GATA3"),
@@ -37,19 +36,19 @@ _LINEAGES = {
 
 
 def load() -> AnnData:
-    """The 700 blood cells (10x Genomics, 68k PBMC, reduced) that ship inside scanpy.
+    """The 700 blood cells (10x Genomics, 68k PBMC, reduced) that Scanpy includes.
 
     765 variable genes, log-normalised; cell types in ``obs["bulk_labels"]``.
     """
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # scanpy's own, about an old file format
+            warnings.simplefilter("ignore")  # warning of Scanpy about an old file format
             import scanpy
 
             adata = scanpy.datasets.pbmc68k_reduced()
     except ImportError as error:
         raise PyscesError(
-            f"The demo needs scanpy ({error}). Install it with: pip install 'pysces-grn[demo]'."
+            f"The demo requires scanpy ({error}). Install it with: pip install 'pysces-grn[demo]'."
         ) from error
     cells = adata.raw.to_adata()
     cells.obs = adata.obs[[CELL_TYPE]].copy()
@@ -60,14 +59,14 @@ def load() -> AnnData:
 def simulate_cells(
     n_cells: int = 1500, n_genes: int = 4000, n_regulators: int = 150, *, seed: int = 0
 ) -> AnnData:
-    """Counts of blood cells of two donors, simulated, with a known network.
+    """Simulate counts of blood cells of two donors with a known network.
 
     Each regulator has an activity in each cell, standard normal within a cell type; eleven known
-    regulators of blood are active in one type. A regulator has 10 to 59 targets, none of them a
-    regulator; the logarithm of a target's share of the molecules changes by 0.4 to 1 with each
-    unit of activity, and falls for a third of the targets. The regulator's own share rises by 0.7.
-    Besides, genes differ between donors (standard deviation of the logarithm 0.3), and a
-    twentieth of them between cell types (0.7) without a regulator. Counts are negative binomial
+    regulators of blood are active in one type. A regulator has 10 to 59 targets, none of which is a
+    regulator; the logarithm of a target's share of the molecules changes by 0.4 to 1 per unit of
+    activity, and decreases for a third of the targets. The regulator's own share increases by 0.7.
+    In addition, genes differ between donors (standard deviation of the logarithm 0.3), and 5 % of
+    them between cell types (0.7) without a regulator. Counts are negative binomial
     (size 5) with log-normal depths: median 2,500, standard deviation of the logarithm 0.4,
     monocytes 1.5 times as deep as T cells, cells of the second donor 1.5 times as deep as those
     of the first.
@@ -145,12 +144,12 @@ def simulate_cells(
 
 
 def demo(folder: Path, engine: str | None = None, **options: Any) -> None:
-    """Infer a network and activities, write tables and pictures, print a summary.
+    """Infer a network and activities, write tables and plots, print a summary.
 
     Parameters
     ----------
     folder
-        Made if it isn't there; files of an earlier demo are replaced.
+        Created if it does not exist; files of an earlier demo are replaced.
     engine
         As in :func:`pysces.run_aracne`.
     **options
@@ -158,7 +157,7 @@ def demo(folder: Path, engine: str | None = None, **options: Any) -> None:
     """
     adata = load()
     folder.mkdir(parents=True, exist_ok=True)
-    print(f"{adata.n_obs} blood cells x {adata.n_vars} genes (ships with scanpy)\n")
+    print(f"{adata.n_obs} blood cells x {adata.n_vars} genes (included in scanpy)\n")
     start = time.perf_counter()
     pysces.run_aracne(adata, engine=engine, **options)
     between = time.perf_counter()
@@ -194,7 +193,7 @@ def _network_summary(network: Network, elapsed: float) -> str:
         )
     lines += ["", f"{'regulator':<12}{'targets':>8}   most certain targets (- repressed)"]
     for name, size in sizes.head(8).items():
-        own = table[table["source"] == name].head(5)  # the most certain come first
+        own = table[table["source"] == name].head(5)  # the most certain edges come first
         targets = ", ".join(
             f"{'-' if mor < 0 else ''}{target}"
             for target, mor in zip(own["target"], own["mor"], strict=True)
@@ -259,7 +258,7 @@ def _umap(adata: AnnData) -> Any:
     for number, name in enumerate(types.cat.categories):
         own = (types == name).to_numpy()
         panels[0, 0].scatter(x[own], y[own], s=9, color=colours[number % 10], label=name)
-    # Beneath the panel, where it hides no cell
+    # Below the panel, where it does not hide cells
     panels[0, 0].legend(
         fontsize=7, frameon=False, ncols=2, loc="upper center", bbox_to_anchor=(0.5, -0.06)
     )

@@ -1,4 +1,4 @@
-"""``pysces doctor``: check the installation, line by line, with remedies."""
+"""Check the installation, with remedies for faults (``pysces doctor``)."""
 
 from __future__ import annotations
 
@@ -34,9 +34,9 @@ OPTIONAL = {  # package: extra
 
 @dataclass(frozen=True)
 class Check:
-    """One line of the diagnosis: what was checked, the result, and what to do about it.
+    """One line of the diagnosis: what was checked, the result, and the remedy.
 
-    ``state`` is ``"ok"``, ``"absent"`` (not there and not needed) or ``"fault"``.
+    ``state`` is ``"ok"``, ``"absent"`` (optional and not installed) or ``"fault"``.
     """
 
     name: str
@@ -51,7 +51,7 @@ class Check:
 
 
 def checks() -> Iterator[Check]:
-    """Check the installation and its surroundings, and let every engine compute.
+    """Check the installation and its environment, and run every engine.
 
     Examples
     --------
@@ -61,9 +61,9 @@ def checks() -> Iterator[Check]:
     for part in (_versions, _other, _packages, _caches, _engines, _kernels, _small_run):
         try:
             yield from part()
-        # A broken installation may raise anything: that is what is looked for here.
+        # A broken installation may raise any exception.
         except Exception as error:
-            said = isinstance(error, PyscesError)  # those say what to do
+            said = isinstance(error, PyscesError)  # these state the remedy
             remedy = "" if said else f"pip install --force-reinstall {DISTRIBUTION}"
             name = part.__name__.strip("_").replace("_", " ")
             yield Check(name, "fault", f"{type(error).__name__}: {error}", remedy)
@@ -76,11 +76,11 @@ def _versions() -> Iterator[Check]:
 
 
 def _other() -> Iterator[Check]:
-    """Another project installs the same import name."""
+    """Check for another project with the same import name."""
     version = _version_of(OTHER)
     files = importlib.metadata.files(OTHER) or [] if version else []
     if version and (not files or any(file.parts[:1] == ("pysces",) for file in files)):
-        found = f"{OTHER} {version}, another project, is installed over this one"
+        found = f"{OTHER} {version}, another project, is installed in the same folder"
         remedy = f"pip uninstall -y {OTHER} {DISTRIBUTION}, then pip install {DISTRIBUTION}"
         yield Check("one project", "fault", found, remedy)
     else:
@@ -95,7 +95,7 @@ def _version_of(distribution: str) -> str | None:
 
 
 def _packages() -> Iterator[Check]:
-    """Required packages by the record of this installation, of which a bare checkout has none."""
+    """Check required packages by the metadata of the installation, if there is any."""
     from packaging.requirements import Requirement
 
     record = importlib.metadata.requires(DISTRIBUTION) if _version_of(DISTRIBUTION) else None
@@ -109,7 +109,9 @@ def _packages() -> Iterator[Check]:
                 found = f"{version or 'not installed'}, but {needed.specifier} is required"
                 remedy = f"pip install '{needed.name}{needed.specifier}'"
                 yield Check(needed.name, "fault", found, remedy)
-    yield Check("required", "ok", ", ".join(versions) or "not recorded (a bare checkout)")
+    yield Check(
+        "required", "ok", ", ".join(versions) or "not recorded (a checkout that is not installed)"
+    )
     for name, extra in OPTIONAL.items():
         version = _version_of(name)
         remedy = "" if version else f"pip install '{DISTRIBUTION}[{extra}]', if needed"
@@ -117,10 +119,10 @@ def _packages() -> Iterator[Check]:
 
 
 def _caches() -> Iterator[Check]:
-    """Folders that keep work for later sessions."""
+    """Check the folders of caches."""
     folder = settings.cache_dir
     if folder is None:
-        yield Check("null cache", "absent", "switched off: null distributions are kept in memory")
+        yield Check("null cache", "absent", "disabled: null distributions are kept in memory")
     else:
         yield _writable("null cache", folder, "PYSCES_CACHE_DIR")
     asked = os.environ.get("NUMBA_CACHE_DIR")
@@ -129,29 +131,29 @@ def _caches() -> Iterator[Check]:
         return
     try:
         kernels = importlib.import_module("pysces.kernels.numba.ranks")
-    except RuntimeError as error:  # Numba found no folder at all and compiles nothing
+    except RuntimeError as error:  # Numba found no writable folder and does not compile
         remedy = "Set NUMBA_CACHE_DIR to a folder that you may write to."
         yield Check("compile cache", "fault", str(error), remedy)
     except ImportError:
-        return  # without Numba there is nothing to keep; its engine is a fault below
+        return  # without Numba there is no cache; its engine is a fault below
     else:
         compiled = next(value for value in vars(kernels).values() if hasattr(value, "stats"))
         yield _writable("compile cache", Path(compiled.stats.cache_path), "NUMBA_CACHE_DIR")
 
 
 def _writable(name: str, folder: Path, variable: str) -> Check:
-    """Whether a folder can be written, or made; it is not made."""
+    """Check whether a folder can be written or created, without creating it."""
     nearest = next(path for path in (folder, *folder.absolute().parents) if path.exists())
     try:
         with tempfile.TemporaryFile(dir=nearest):
-            return Check(name, "ok", f"{folder} can be written")
+            return Check(name, "ok", f"{folder} is writable")
     except OSError as error:
-        found = f"{folder} cannot be written: {error.strerror}"
+        found = f"{folder} is not writable: {error.strerror}"
         return Check(name, "fault", found, f"Set {variable} to a folder that you may write to.")
 
 
 def _engines() -> Iterator[Check]:
-    """Every engine, or why it cannot run; one asked for must be there."""
+    """Check every engine; one given by name must be available."""
     status = pysces.status()
     for row in status.engines:
         state, found, remedy = "ok", f"{row.version}, {row.device}, {row.precision}", ""
@@ -160,14 +162,14 @@ def _engines() -> Iterator[Check]:
             found, _, remedy = row.reason.removesuffix(")").partition(" (install: ")
         yield Check(f"engine {row.engine}", state, found, remedy)
     if status.chosen is None:
-        found = f"the engine asked for by {status.chosen_by} cannot run here"
-        yield Check("engine in use", "fault", found, "Install it, or ask for another engine.")
+        found = f"the engine chosen by {status.chosen_by} cannot run here"
+        yield Check("engine in use", "fault", found, "Install it, or choose another engine.")
     else:
         yield Check("engine in use", "ok", f"{status.chosen}, by {status.chosen_by}")
 
 
 def _kernels() -> Iterator[Check]:
-    """Every kernel of every engine on small cases, compared with the reference."""
+    """Compare every kernel of every engine with the reference on small cases."""
     for name in [row.engine for row in pysces.status().engines if row.available]:
         began = time.perf_counter()
         run = [v for v in pysces.validate([name], quick=True).verdicts if not v.skipped]
@@ -182,7 +184,7 @@ def _kernels() -> Iterator[Check]:
 
 
 def _small_run() -> Iterator[Check]:
-    """A network and activities from simulated data: genes C to F follow A, G to J follow B."""
+    """Infer a network and activities from simulated data: A regulates C to F, B G to J."""
     import pandas as pd
 
     began = time.perf_counter()
@@ -190,7 +192,7 @@ def _small_run() -> Iterator[Check]:
     values[:, 2:6] += 2 * values[:, [0]]
     values[:, 6:10] -= 2 * values[:, [1]]
     data = pd.DataFrame(values, columns=list("ABCDEFGHIJKL"))
-    kept, settings.cache_dir = settings._cache_dir, None  # leaves nothing behind
+    kept, settings.cache_dir = settings._cache_dir, None  # leaves no files
     try:
         network = pysces.infer_network(data, ["A", "B"], n_resamples=20, n_null=10_000)
     finally:

@@ -1,10 +1,10 @@
-"""What PySCES raises and warns with. Every message states the fact, then the remedy."""
+"""Exceptions and warnings of PySCES. Every message states the fact, then the remedy."""
 
 from __future__ import annotations
 
 
 class PyscesError(Exception):
-    """Base of all errors that PySCES raises on purpose.
+    """Base class of all errors that PySCES raises.
 
     Examples
     --------
@@ -18,7 +18,7 @@ class PyscesError(Exception):
 
 
 class InputError(PyscesError, ValueError):
-    """The data or an argument can't be used as it is; a ValueError.
+    """The data or an argument cannot be used; a ValueError.
 
     Examples
     --------
@@ -32,7 +32,7 @@ class InputError(PyscesError, ValueError):
 
 
 class MissingKeyError(PyscesError, KeyError):
-    """Something that an earlier step writes isn't there; a KeyError.
+    """The result of an earlier step is missing; a KeyError.
 
     Examples
     --------
@@ -49,13 +49,13 @@ class MissingKeyError(PyscesError, KeyError):
 
 
 class EngineUnavailable(PyscesError, RuntimeError):
-    """An engine that was asked for by name can't run here; a RuntimeError.
+    """An engine that was given by name cannot run on this machine; a RuntimeError.
 
     Examples
     --------
     >>> import pysces
     >>> try:
-    ...     pysces.settings.engine = "mlx"  # there is no fallback for a name
+    ...     pysces.settings.engine = "mlx"  # an engine given by name has no fallback
     ...     pysces.run_aracne(adata)  # doctest: +SKIP
     ... except pysces.EngineUnavailable as error:
     ...     print(error)
@@ -64,7 +64,7 @@ class EngineUnavailable(PyscesError, RuntimeError):
 
 
 class PyscesWarning(UserWarning):
-    """Something the user should know, though the run went on.
+    """A problem that the user should know of, although the run continued.
 
     Examples
     --------

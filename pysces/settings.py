@@ -1,4 +1,4 @@
-"""Choices that hold for the whole session: engine, threads, memory, messages, cache."""
+"""Session-wide settings: engine, threads, memory, messages, cache."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _LEVELS = {"silent": logging.ERROR, "normal": logging.WARNING, "verbose": loggin
 
 
 class _Printer(logging.Handler):
-    """Prints the steps on stderr, unless logging that somebody set up takes the message."""
+    """Print log messages on stderr, unless the user has set up logging."""
 
     def emit(self, record: logging.LogRecord) -> None:
         if not any(record.levelno >= other.level for other in self._others()):
@@ -34,7 +34,7 @@ _printer = _Printer()
 
 
 def _bytes(name: str, value: Any) -> int:
-    """A number of bytes from a number or from text such as ``"2 GB"``."""
+    """Convert a number or text such as ``"2 GB"`` to a number of bytes."""
     if isinstance(value, str):
         number, unit = value.strip().upper().rstrip("B").rstrip("I").strip(), 0
         if number and number[-1] in "KMGT":
@@ -57,24 +57,24 @@ class Settings:
     Attributes
     ----------
     engine
-        ``None`` (choose the best), ``"mlx"``, ``"numba"`` or ``"python"``.
+        ``None`` (choose the fastest), ``"mlx"``, ``"numba"`` or ``"python"``.
     threads
-        Threads of the Numba engine; ``None`` for all.
+        Number of threads of the Numba engine; ``None`` for all.
     memory
-        Bytes that the working arrays of one call may take (default 1 GB); text such as
-        ``"2 GB"`` is understood.
+        Limit for the working arrays of one call, in bytes or as text such as ``"2 GB"`` (default
+        1 GB).
     verbosity
         ``"silent"``, ``"normal"`` (warnings and progress bars) or ``"verbose"`` (every step, on
-        stderr). Messages go through the logger ``"pysces"``: where you have set up logging, your
+        stderr). Messages are sent to the logger ``"pysces"``; if you have set up logging, your
         handlers get them instead.
     cache_dir
         Folder of simulated null distributions; ``None`` keeps them in memory only.
     max_line
-        Bytes that one line of a text file may have (default 32 MB); a longer one is refused before
-        it fills the memory.
+        Largest size of a line of a text file, in bytes (default 32 MB); longer lines raise an
+        error before they exhaust the memory.
     max_unpacked
-        Bytes to which a packed file (gz, bz2, xz) may unpack. ``None`` allows 200 times its size,
-        and always 256 MB.
+        Largest size of a decompressed file (gz, bz2, xz), in bytes. ``None`` allows 200 times the
+        compressed size, and at least 256 MB.
 
     Examples
     --------
@@ -96,7 +96,7 @@ class Settings:
 
     @property
     def engine(self) -> str | None:
-        """Engine that every call uses unless told otherwise."""
+        """Engine that calls use unless another one is given."""
         return self._engine
 
     @engine.setter
@@ -107,7 +107,7 @@ class Settings:
 
     @property
     def threads(self) -> int | None:
-        """Threads of the Numba engine."""
+        """Number of threads of the Numba engine."""
         return self._threads
 
     @threads.setter
@@ -121,7 +121,7 @@ class Settings:
 
     @property
     def memory(self) -> int:
-        """Bytes that the working arrays of one call may take."""
+        """Limit for the working arrays of one call, in bytes."""
         return self._memory
 
     @memory.setter
@@ -130,7 +130,7 @@ class Settings:
 
     @property
     def verbosity(self) -> str:
-        """How much is said while working."""
+        """Which messages are printed."""
         return self._verbosity
 
     @verbosity.setter
@@ -139,7 +139,7 @@ class Settings:
             raise ValueError(f"settings.verbosity must be one of {tuple(_LEVELS)}. Got {value!r}.")
         self._verbosity = value
         _logger.setLevel(_LEVELS[value])
-        # Without it warnings are seen, by Python's handler of last resort, but no steps.
+        # Without it, Python's last-resort handler prints warnings but no steps.
         if value == "verbose":
             _logger.addHandler(_printer)
         else:
@@ -163,7 +163,7 @@ class Settings:
 
     @property
     def max_line(self) -> int:
-        """Bytes that one line of a text file may have."""
+        """Largest size of a line of a text file, in bytes."""
         return self._max_line
 
     @max_line.setter
@@ -172,7 +172,7 @@ class Settings:
 
     @property
     def max_unpacked(self) -> int | None:
-        """Bytes to which a packed file may unpack."""
+        """Largest size of a decompressed file, in bytes."""
         return self._max_unpacked
 
     @max_unpacked.setter

@@ -53,14 +53,14 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_an_input_is_never_written_over(folder: Path, capsys, arguments: str) -> None:
     before = {path.name: path.read_bytes() for path in folder.iterdir()}
     assert main(arguments.split()) == 1
-    assert "is an input and would be lost. Pass another --output." in capsys.readouterr().err
+    assert "is an input and would be overwritten. Pass another --output." in capsys.readouterr().err
     assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
 
 
 def test_a_link_to_an_input_is_seen(folder: Path, capsys) -> None:
     Path("other.tsv").symlink_to("net.tsv")
     assert main(["viper", "cells.h5ad", "-n", "net.tsv", "-o", "other.tsv"]) == 1
-    assert "would be lost" in capsys.readouterr().err
+    assert "would be overwritten" in capsys.readouterr().err
 
 
 def test_results_are_added_to_cells_in_place(folder: Path) -> None:
@@ -82,5 +82,5 @@ def test_what_is_no_h5ad_is_said(folder: Path, capsys, content: str, command: st
     assert "There is no file 'gone.h5ad'" in capsys.readouterr().err
     Path("broken.h5ad").write_bytes(parts[content])
     assert main(command.format("broken.h5ad").split()) == 1
-    assert "pysces: broken.h5ad can't be opened as h5ad" in capsys.readouterr().err
+    assert "pysces: broken.h5ad cannot be opened as h5ad" in capsys.readouterr().err
     assert not Path("page.html").exists()

@@ -39,7 +39,7 @@ ELSEWHERE = ("two projects are installed", "this directory is the package", "pys
 def test_messages_are_found() -> None:
     """The walk reads f-strings, messages made by another function, and logged ones."""
     words = [message.text for message in MESSAGES]
-    for known in ("gene names occur more than once", "The network has no edges.", "is damaged"):
+    for known in ("gene names occur more than once", "The network has no edges.", "is corrupt"):
         assert any(known in text for text in words), known
     assert len(words) > 150
 

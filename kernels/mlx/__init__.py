@@ -1,1 +1,1 @@
-"""The GPU engine: the same functions in MLX, for Metal, CUDA and (to be validated) the CPU."""
+"""The GPU engine: the kernels in MLX, for Metal, CUDA and (for validation) the CPU."""

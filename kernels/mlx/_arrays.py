@@ -1,4 +1,4 @@
-"""What the hand-written GPU kernels compute (`_gpu.py`), in array operations: for other devices."""
+"""The hand-written GPU kernels (`_gpu.py`) as array operations, for other devices."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from ._planes import popcount, valid, words
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-_BLOCK_WORDS = 1 << 20  # words of masks of the cells that are cut together
+_BLOCK_WORDS = 1 << 20  # words of masks of the cells that are divided together
 _BLOCK_TRIANGLES = 1 << 22
-_ROUNDING = 2.0**-21  # of a product of means in float32, relatively
+_ROUNDING = 2.0**-21  # relative error of a product of means in float32
 
 
 def max_min(between: mx.array, network: mx.array) -> mx.array:
@@ -72,8 +72,8 @@ def adaptive_mi(
 ) -> mx.array:
     """Mutual information from the bit planes, in array operations.
 
-    x, y: planes, levels x words x rows. Cells to be cut are rows of masks; a pass counts their
-    quarters, finds which of those are to be cut, and gathers them as the next rows.
+    x, y: planes, levels x words x rows. Cells to be divided are rows of masks; a pass counts their
+    quarters, selects those to be divided, and gathers them as the next rows.
     """
     partition = _Partition(
         x.transpose(0, 2, 1), y.transpose(0, 2, 1), log_width, n_log_n, min_count
@@ -107,7 +107,7 @@ class _Partition(NamedTuple):
 
 
 class _Cells(NamedTuple):
-    """Joint cells to be cut: pair, rows and nodes on both sides, and masks of their points."""
+    """Joint cells to be divided: pair, rows and nodes of both sides, and masks of their points."""
 
     pair: NDArray[np.int64]
     x_row: mx.array
@@ -117,14 +117,14 @@ class _Cells(NamedTuple):
     points: mx.array
 
     def some(self, rows: slice) -> _Cells:
-        """These cells alone."""
+        """A selection of the cells."""
         return _Cells(*(part[rows] for part in self))
 
 
 def _cut(
     cells: _Cells, depth: int, t: _Partition, result: NDArray[np.int64], together: int
 ) -> None:
-    """Cut cells of one depth in four, and their quarters again where uneven; add up the leaves."""
+    """Divide cells of one depth in four, recurse into uneven quarters, and add up the leaves."""
     for begin in range(0, len(cells.pair), together):
         some = cells.some(slice(begin, begin + together))
         leaves, uneven = _add_leaves(some, depth, t)
@@ -160,9 +160,9 @@ def _children(cells: _Cells, chosen: NDArray[np.int64], depth: int, t: _Partitio
 
 
 def _add_leaves(cells: _Cells, depth: int, t: _Partition) -> tuple[mx.array, mx.array | None]:
-    """Sum of the leaf terms among the quarters of each cell, and which quarters are to be cut.
+    """Sum of the leaf terms among the quarters of each cell, and the quarters to be divided.
 
-    The second is cells x 4, or None where no deeper cut exists.
+    The second is cells x 4, or None if there is no deeper level.
     """
     last = depth + 1 == t.x.shape[0]
     if not last:
@@ -194,14 +194,14 @@ def _add_leaves(cells: _Cells, depth: int, t: _Partition) -> tuple[mx.array, mx.
 
 
 def _count(points: mx.array) -> mx.array:
-    """Points of each row of masks, as int64."""
+    """Number of points of each row of masks, int64."""
     return mx.sum(popcount(points).astype(mx.int32), axis=1).astype(mx.int64)
 
 
 def _is_uneven(a: mx.array, b: mx.array, c: mx.array, d: mx.array, count: mx.array) -> mx.array:
-    """The reference's test without a division, which array operations may do in floats.
+    """The reference's test without division, which array operations may compute in floats.
 
-    200 excess > 1563 count; the excess is cut at 8 count so that nothing overflows.
+    200 excess > 1563 count; the excess is limited to 8 count to avoid overflow.
     """
     excess = 4 * (a * a + b * b + c * c + d * d) - count * count
     return 200 * mx.minimum(excess, 8 * count) > 1563 * count

@@ -1,9 +1,9 @@
-"""Two-float arithmetic: nearly twice the digits of float32, on hardware that has no float64.
+"""Two-float arithmetic: nearly twice the digits of float32, on hardware without float64.
 
 A number is the unevaluated sum of two float32, value = hi + lo with abs(lo) <= ulp(hi) / 2, about
 48 bits. Errors are relative to the exact result, u = 2^-24 (Dekker 1971; Joldes, Muller and
 Popescu 2017, Tight and rigorous error bounds for basic building blocks of double-word arithmetic).
-They hold while nothing overflows (abs < 2^115 in products) or leaves the normal numbers: parts
+They hold if nothing overflows (abs < 2^115 in products) or is subnormal: parts
 below 1.2e-38 may be flushed to zero. Never compile these with `mx.compile`: a compiler that fuses
 a product and a sum breaks them.
 """
@@ -50,7 +50,7 @@ def from_float(values: mx.array) -> Double:
 
 
 def from_int(values: mx.array) -> Double:
-    """Whole numbers below 2^46 as a Double, exact."""
+    """Integers below 2^46 as a Double, exact."""
     high = values.astype(mx.float32)
     low = (values.astype(mx.int64) - high.astype(mx.int64)).astype(mx.float32)
     return Double(high, low)
@@ -86,7 +86,7 @@ def negative(a: Double) -> Double:
 
 
 def subtract(a: Double, b: Double) -> Double:
-    """A - b; the error of `add`."""
+    """A - b; relative error as in `add`."""
     return add(a, negative(b))
 
 

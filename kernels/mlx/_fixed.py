@@ -1,8 +1,8 @@
-"""Whole-number sums over the edges of regulons, and what Double lacks: sqrt, safe quotients.
+"""Integer sums over the edges of regulons; square root and safe quotients of Doubles.
 
-A sum of int64 fixed-point terms is exact, whatever the order or the device's number of threads;
-a Double term (48 bits) is rounded once on the way in. Constants of the method are made in float64
-on the host.
+A sum of int64 fixed-point terms is exact, regardless of its order or the number of threads; a
+Double term (48 bits) is rounded once, at conversion. Constants of the method are computed in
+float64 on the host.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from . import _double as dd
 from ._double import Double
 
-MOST_ROWS = 1 << 15  # of an array: CUDA launches at most 65,535 blocks along an axis
+MOST_ROWS = 1 << 15  # length of an array: CUDA launches at most 65,535 blocks along an axis
 
 
 def nan_double(shape: tuple[int, ...]) -> Double:
@@ -38,31 +38,31 @@ def columns(values: Double, index: mx.array) -> Double:
 
 
 def where(condition: mx.array, a: Double, b: Double) -> Double:
-    """The first where the condition holds, else the second."""
+    """The first value where the condition holds, else the second."""
     return Double(mx.where(condition, a.hi, b.hi), mx.where(condition, a.lo, b.lo))
 
 
 def scaled(a: Double, exponent: int) -> Double:
-    """Times a power of two, exact."""
+    """Product with a power of two, exact."""
     return Double(a.hi * 2.0**exponent, a.lo * 2.0**exponent)
 
 
 def to_fixed(a: Double, bits: int) -> mx.array:
-    """The nearest whole number to a * 2^bits, int64; abs(a) * 2^bits must stay below 2^62."""
+    """The nearest integer to a * 2^bits, int64; abs(a) * 2^bits must stay below 2^62."""
     high = a.hi * 2.0**bits
     whole = mx.floor(high)
     return whole.astype(mx.int64) + mx.round((high - whole) + a.lo * 2.0**bits).astype(mx.int64)
 
 
 def from_fixed(a: mx.array, bits: int) -> Double:
-    """The fixed-point number over 2^bits, to 48 bits."""
+    """A fixed-point number divided by 2^bits, to 48 bits."""
     high = a.astype(mx.float32)
     low = (a - high.astype(mx.int64)).astype(mx.float32)
     return scaled(dd.two_sum(high, low), -bits)
 
 
 def quotient(a: Double, b: Double) -> Double:
-    """Quotient with the infinities and NaN of ordinary division by 0."""
+    """Quotient with the infinities and NaN of IEEE division by 0."""
     safe = (b.hi != 0) & mx.isfinite(a.hi) & mx.isfinite(b.hi)
     one = Double(mx.ones(b.hi.shape), mx.zeros(b.hi.shape))
     top = where(safe, a, zero_double(a.hi.shape)) if a.hi.shape == safe.shape else a
@@ -99,14 +99,14 @@ def largest_of(values: NDArray[np.float64], indptr: NDArray[np.int64]) -> NDArra
 
 
 def normalised(likelihood: Double, indptr: NDArray[np.int64]) -> NDArray[np.float64]:
-    """Likelihoods over the largest of their regulon, on the host."""
+    """Likelihoods divided by the largest of their regulon, on the host."""
     values = dd.to_numpy(likelihood)
     largest = largest_of(values, indptr)
     return values / np.where(largest > 0, largest, 1.0)[owners(indptr)]
 
 
 def row_exponents(values: mx.array) -> mx.array:
-    """Powers of two that bring each row [rows columns] to at most 1, as int32 [rows 1]."""
+    """Powers of two that scale each row [rows columns] to at most 1, int32 [rows 1]."""
     size = mx.max(mx.abs(values), axis=1, keepdims=True)
     return exponents(size)
 

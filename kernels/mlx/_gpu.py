@@ -1,4 +1,4 @@
-"""Hand-written GPU kernels (`_gpu_source.py`): when they may be used, and their launches."""
+"""Hand-written GPU kernels (`_gpu_source.py`): whether they can be used, and their launches."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from . import _arrays
 from . import _gpu_source as source
 from ._planes import pack, path_of_ranks
 
-_ROWS = 256  # regulators a launch: a display's watchdog ends launches that run for seconds
+_ROWS = 256  # regulators per launch: the watchdog of a display ends launches that run for seconds
 _GROUP = (128, 1, 1)
 
 
@@ -23,10 +23,10 @@ def on_gpu() -> bool:
 
 
 def custom_kernels() -> str | bool:
-    """True where the hand-written kernels are in use, else the reason why not.
+    """True if the hand-written kernels are in use, else the reason why not.
 
-    At the first call on a device they are compiled (seconds) and must give what the array
-    operations give on a small input.
+    At the first call on a device they are compiled (seconds) and compared with the array operations
+    on a small input.
     """
     return _tried(str(mx.default_device()))
 
@@ -37,7 +37,7 @@ def _tried(device: str) -> str | bool:
         return f"the MLX device is not a GPU but {device}"
     try:
         return _self_check()
-    except Exception as error:  # a compiler's or driver's; the array form can still do the work
+    except Exception as error:  # from a compiler or driver; the array operations still work
         return f"a hand-written kernel failed its trial run: {error}"
 
 
@@ -70,7 +70,7 @@ def _self_check() -> str | bool:
 
 
 def _check_copula(rng: np.random.Generator) -> str:
-    """The reason why the screen is not right on this device, or nothing."""
+    """The reason why the screen is not correct on this device, or None."""
     products = [mx.array(rng.integers(-900, 900, (130, 9)).astype(np.float32)) for _ in range(3)]
     x_terms = rng.normal(size=(4, 9)).astype(np.float32)
     y_terms = rng.normal(size=(4, 130)).astype(np.float32)
@@ -86,7 +86,7 @@ def _check_copula(rng: np.random.Generator) -> str:
 
 
 def _check_prune(rng: np.random.Generator) -> str:
-    """The reason why pruning is not right on this device, or nothing."""
+    """The reason why pruning is not correct on this device, or None."""
     network = rng.integers(1, 2**50, (9, 40))
     network[np.arange(9), np.arange(9)] = 0
     row, gene = (part.astype(np.int32) for part in np.nonzero(network))
@@ -108,9 +108,9 @@ def edge_lists(
     asked: NDArray[np.int64],
     n_regulators: int,
 ) -> list[NDArray[Any]]:
-    """The arrays of the kernel: of each row its regulators by number, of each gene its regulators.
+    """The arrays of the kernel: the regulators of each row, sorted, and of each gene.
 
-    Edges often come ordered by row and gene, and regulators by number: nothing is sorted then.
+    Edges are often ordered by row and gene already, and regulators by index: sorting is skipped.
     """
     legs = np.flatnonzero(partner[gene] >= 0)
     legs = legs[_ordering(row[legs].astype(np.int64) * n_regulators + partner[gene[legs]])]
@@ -126,19 +126,19 @@ def edge_lists(
 
 
 def _ordering(keys: NDArray[np.int64]) -> NDArray[np.int64] | slice:
-    """What puts keys in order; everything as it is where they are in order."""
+    """The order that sorts keys; a full slice if they are sorted."""
     return slice(None) if (keys[1:] >= keys[:-1]).all() else np.argsort(keys)
 
 
 def _starts(labels: NDArray[Any], groups: int) -> NDArray[np.int32]:
-    """Where each of the groups starts among ordered labels, and the end of the last."""
+    """Start of each group among sorted labels, and the end of the last."""
     ends = np.cumsum(np.bincount(labels, minlength=groups))
     return np.concatenate([[0], ends]).astype(np.int32)
 
 
 @functools.cache
 def _kernel(name: str) -> Any:
-    """The compiled kernel `name`; one object for the life of the process."""
+    """The compiled kernel `name`; one object per process."""
     inputs, body = {
         "pysces_adaptive_mi": (source.ADAPTIVE_INPUTS, source.ADAPTIVE_BODY),
         "pysces_max_min": (source.MAX_MIN_INPUTS, source.MAX_MIN_BODY),
@@ -170,7 +170,7 @@ def adaptive_mi(
     n_log_n: mx.array,
     min_count: int,
 ) -> mx.array:
-    """Mutual information from bit planes (levels x words x rows); paths: of ranks 0..samples."""
+    """Mutual information from bit planes (levels x words x rows); paths of ranks 0..samples."""
     _, _width, n_regulators = x.shape
     n_genes = y.shape[2]
     done = []
@@ -196,7 +196,7 @@ def adaptive_dims(
     first: int,
     many: int,
 ) -> NDArray[np.int32]:
-    """The whole numbers that the kernel of adaptive_mi is told."""
+    """The integer parameters of the kernel of adaptive_mi."""
     levels, width, n_regulators = x_shape
     samples = paths.shape[0] - 1
     path = paths[1:].astype(np.int64)
@@ -240,7 +240,7 @@ def copula_screen(
 ) -> tuple[NDArray[Any], NDArray[Any], list[NDArray[np.int64]]]:
     """Pairs that may reach the limit and their sums; products are genes x rows.
 
-    First every thread counts its pairs, then writes them where the counts of those before end.
+    Every thread first counts its pairs, then writes them at the offset given by the counts.
     """
     n_genes, n_rows = products[0].shape
     degree = 1 if len(products) == 1 else 2
@@ -274,7 +274,7 @@ def copula_screen(
 
 
 def prune(lists: list[NDArray[Any]], kept_fraction: int) -> NDArray[np.bool_]:
-    """Which of the asked edges stay; `lists` are the arrays of the kernel, in its order."""
+    """Whether the requested edges are kept; `lists` are the arrays of the kernel, in its order."""
     dims = np.zeros(source.PRUNE_DIMS, dtype=np.int32)
     dims[0] = asked = len(lists[3])
     (out,) = _kernel("pysces_prune")(

@@ -1,9 +1,9 @@
-"""Source of the hand-written kernels: one C-like body each for Metal, CUDA and (in tests) g++.
+"""Source of the hand-written kernels: C-like bodies for Metal, CUDA and (in tests) g++.
 
-A body may use the macros POPC and CTZ (of a 32-bit word), GX and GY (the thread's place in the
-grid) and LONG (a 64-bit integer). It declares no pointers, because Metal puts inputs of fewer than
-8 elements in another address space than the rest; it uses no floating point and no recursion; and
-it tests the bounds, because CUDA starts threads past the grid.
+A body may use the macros POPC and CTZ (of a 32-bit word), GX and GY (the position of the thread in
+the grid) and LONG (a 64-bit integer). It declares no pointers, because Metal puts inputs of fewer
+than 8 elements into another address space; it uses no recursion; and it checks the bounds, because
+CUDA starts threads beyond the grid.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ METAL_HEADER = """
 #define LONG long
 """
 
-# MLX adds an attribute to the signature when its name stands in the source, not in the header.
+# MLX adds an attribute to the signature if its name is in the source, not in the header.
 METAL_PRELUDE = "// thread_position_in_grid\n"
 
 CUDA_HEADER = """
@@ -31,9 +31,9 @@ ADAPTIVE_INPUTS = ["xp", "yp", "log_width", "n_log_n", "dims"]
 ADAPTIVE_DIMS = 16
 
 # One thread is one pair: gene x, regulator y of the grid. xp and yp are bit planes, levels x words
-# x rows. The sixteen counts of depth 2 come from nine popcounts a word; cells that are to be cut
-# further are bits of a mask for each depth, walked depth first. A cell's points are found again
-# from its nodes, whose binary digits are its path: nothing is kept but those masks.
+# x rows. The sixteen counts of depth 2 come from nine popcounts per word; cells to be divided
+# further are bits of a mask for each depth, visited depth first. The points of a cell are found
+# from its nodes, whose binary digits are its path, so only those masks are stored.
 ADAPTIVE_BODY = """
     const int R = dims[0], G = dims[1], W = dims[2], D = dims[3], min_count = dims[4];
     const int first = dims[5], many = dims[6];
@@ -167,7 +167,7 @@ COPULA_GENES = 64
 
 # One thread is one row and 64 genes; products are genes x rows, so that neighbouring threads read
 # neighbouring numbers. With `starts` empty (dims[3] = 0) it counts the pairs that may reach the
-# limit; else it writes them from its start on. Terms: mean and sqrt(n / spread) of each score.
+# limit; else it writes them from its start. Terms: mean and sqrt(n / spread) of each score.
 COPULA_BODY = """
     const int R = dims[0], G = dims[1], degree = dims[2], write = dims[3];
     const int r = (int)(GX), block = (int)(GY);
@@ -215,8 +215,8 @@ PRUNE_INPUTS = ["row", "gene", "mi", "asked", "row_regulator", "row_mi", "row_st
                 "gene_regulator", "gene_mi", "gene_start", "dims", "fraction"]  # fmt: skip
 PRUNE_DIMS = 8
 
-# One thread is one edge: the regulators of its gene, until one explains it. The other leg is found
-# by bisection among the regulators of its row.
+# One thread is one edge: it visits the regulators of its gene until one explains it. The third edge
+# of the triangle is found by bisection among the regulators of its row.
 PRUNE_BODY = """
     const int k = (int)(GX);
     if (k >= dims[0] || (int)(GY) > 0) { return; }

@@ -1,4 +1,4 @@
-"""Bit planes in MLX: one bit a sample, 32 samples a word, and the counts of their set bits."""
+"""Bit planes in MLX (one bit per sample, 32 samples per word), and counts of their set bits."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ _BLOCK = 1 << 24  # samples packed at a time
 
 
 def words(samples: int) -> int:
-    """Words that hold one bit for each sample."""
+    """Number of words that hold one bit per sample."""
     return (samples + WORD - 1) // WORD
 
 
 def path_of_ranks(split: NDArray[np.int32], samples: int) -> NDArray[np.uint32]:
-    """For each rank 0..samples, its way down the tree: bit d is 1 iff it goes high at depth d."""
+    """Path of each rank 0..samples in the tree: bit d is 1 if it is in the upper half at d."""
     levels = split.shape[0].bit_length() - 1
     rank = np.arange(samples + 1)
     node = np.ones(samples + 1, dtype=np.int64)
@@ -30,7 +30,7 @@ def path_of_ranks(split: NDArray[np.int32], samples: int) -> NDArray[np.uint32]:
 
 
 def pack(ranks: mx.array, paths: mx.array, levels: int) -> mx.array:
-    """Bit planes, levels x words x rows (rows innermost, as the GPU reads them)."""
+    """Bit planes, levels x words x rows (rows innermost, for coalesced reads)."""
     rows, samples = ranks.shape
     width = words(samples)
     step = max(1, _BLOCK // (WORD * width))
@@ -49,7 +49,7 @@ def pack(ranks: mx.array, paths: mx.array, levels: int) -> mx.array:
 
 
 def valid(samples: int) -> mx.array:
-    """For each word, the bits that stand for a sample."""
+    """Mask of the bits of each word that represent samples."""
     mask = np.full(words(samples), 0xFFFFFFFF, dtype=np.uint32)
     if samples % WORD:
         mask[-1] = (1 << (samples % WORD)) - 1
@@ -57,7 +57,7 @@ def valid(samples: int) -> mx.array:
 
 
 def popcount(word: mx.array) -> mx.array:
-    """Number of set bits of each uint32, as uint32 (no operation of MLX; Warren 2012, 5-1)."""
+    """Number of set bits of each uint32, as uint32 (not available in MLX; Warren 2012, 5-1)."""
     pairs = word - ((word >> _uint32(1)) & _uint32(0x55555555))
     fours = (pairs & _uint32(0x33333333)) + ((pairs >> _uint32(2)) & _uint32(0x33333333))
     bytes_ = (fours + (fours >> _uint32(4))) & _uint32(0x0F0F0F0F)

@@ -1,7 +1,7 @@
-"""Copula mutual information: products of whole scores in float32, exact, and a compaction.
+"""Copula mutual information: exact products of integer scores in float32, and a compaction.
 
-Products stay on the device. Only the pairs that may reach the threshold come back, with their
-sums; the function that all engines share computes them exactly on the host.
+Products stay on the device. Only pairs that may reach the threshold are transferred, with their
+sums; the function that all engines share computes their mutual information on the host.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ from . import _arrays, _gpu
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-_EXACT = 1 << 24  # whole numbers below this are exact in float32
-_SAFE_SAMPLES = _EXACT // 127**2  # whose products of 8 bits can never reach it
-_PAIRS = 1 << 26  # of a block: three products of 256 MB on a GPU
+_EXACT = 1 << 24  # integers below this are exact in float32
+_SAFE_SAMPLES = _EXACT // 127**2  # samples whose 8-bit products cannot reach it
+_PAIRS = 1 << 26  # pairs of a block: three products of 256 MB on a GPU
 _PAIRS_ON_CPU = 1 << 20
-# The screen works in float32 and must miss nothing: see the Numba engine.
+# The screen works in float32 and must not miss pairs: see the Numba engine.
 _SLACK = 1e-4
 
 
@@ -56,7 +56,7 @@ def copula_mi(regulators: mx.array, genes: mx.array, degree: int) -> NDArray[np.
 def copula_pairs(
     rows: mx.array, genes: mx.array, row: mx.array, gene: mx.array, degree: int
 ) -> NDArray[np.int64]:
-    """See the reference. Sums of single pairs, a block at a time."""
+    """See the reference. Sums of single pairs, one block at a time."""
     n = rows.shape[2]
     mi = np.zeros(row.shape[0], dtype=np.int64)
     if n == 0 or len(mi) == 0:
@@ -130,7 +130,7 @@ def _candidates(
     degree: int,
     short: bool,
 ) -> tuple[NDArray[Any], NDArray[Any], list[NDArray[np.int64]], list[NDArray[np.int64]]]:
-    """Pairs that may reach the limit, with their sums; genes by blocks."""
+    """Pairs that may reach the limit, with their sums; by blocks of genes."""
     on_gpu = _gpu.custom_kernels() is True
     step = max(1, (_PAIRS if on_gpu else _PAIRS_ON_CPU) // x.shape[0])
     found: list[tuple[NDArray[Any], ...]] = []
@@ -169,7 +169,7 @@ def _candidates(
 
 
 def _moments_of_all(scores: mx.array, degree: int) -> Moments:
-    """Moments over all samples given, summed on the device in whole numbers."""
+    """Moments over all given samples, as integer sums on the device."""
     n = scores.shape[2]
     if scores.shape[0] == 0:
         return moments(np.array(scores), np.ones(n, np.uint8), degree)
@@ -187,7 +187,7 @@ def _moments_of_all(scores: mx.array, degree: int) -> Moments:
 
 
 def _is_short(x: mx.array, y: mx.array, times: int) -> bool:
-    """Whether no sum over samples, each chosen so often at most, can pass 2^24: Cauchy, Schwarz."""
+    """Whether sums over samples with these weights stay below 2^24, by Cauchy-Schwarz."""
     if times * x.shape[2] <= _SAFE_SAMPLES:
         return True
     if x.shape[2] > 1 << 16:
@@ -205,7 +205,7 @@ def _products(
 ) -> list[mx.array]:
     """Sums over samples of (h1, h1) and, for degree 2, of (h2, h1) and (h1, h2); exact.
 
-    x x y, the second score being that of x in the second product; that of y if `swapped`.
+    x x y; the second score is that of x in the second product, or that of y if `swapped`.
     """
     n = x.shape[2]
     step = max(1, n) if short else _SAFE_SAMPLES

@@ -1,4 +1,4 @@
-"""Spearman correlation of chosen pairs of genes, in whole numbers."""
+"""Spearman correlation of chosen pairs of genes, in integers."""
 
 from __future__ import annotations
 

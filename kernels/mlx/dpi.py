@@ -1,4 +1,4 @@
-"""Data processing inequality: a max-min matrix product over the regulators."""
+"""Data processing inequality as a max-min matrix product over the regulators."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def dpi(edges: mx.array, between: mx.array, network: mx.array, kept_fraction: in
 
 
 def _discount(mi: mx.array, kept_fraction: int) -> mx.array:
-    """``ceil(mi * kept_fraction / 2^30)``, exact although the product may pass 2^63."""
+    """``ceil(mi * kept_fraction / 2^30)``, exact although the product may exceed 2^63."""
     fraction = mx.array(kept_fraction, dtype=mx.int64)
     bits = mx.array(DISCOUNT_BITS, dtype=mx.int64)
     last = mx.array((1 << DISCOUNT_BITS) - 1, dtype=mx.int64)
@@ -50,7 +50,7 @@ def prune_edges(
     n_regulators: int,
     kept_fraction: int,
 ) -> NDArray[np.bool_]:
-    """See the reference. Lists are sorted on the host; a GPU looks at all edges at once."""
+    """See the reference. Lists are sorted on the host; a GPU processes all edges in parallel."""
     i, g, value = np.array(row), np.array(gene), np.array(mi)
     of_gene, wanted = np.array(partner), np.array(asked)
     if len(wanted) == 0:

@@ -1,9 +1,9 @@
 """aREA, weighted mean and normal scores on MLX.
 
-Ranks are whole numbers, sorted from order-preserving int64 keys. Normal quantiles come from the
-float64 table of the host, kept as pairs of float32 (48 bits). The products with the targets'
-weights are pairs too; each is rounded once, to fixed point with 40 fractional bits, and summed in
-int64: exact, in any order. What remains is a handful of operations a score, on pairs.
+Ranks are integers, computed by sorting order-preserving int64 keys. Normal quantiles come from the
+float64 table of the host, stored as pairs of float32 (48 bits). Their products with the weights of
+the targets are also pairs; each is rounded once, to fixed point with 40 fractional bits, and summed
+in int64, exactly in any order. The few remaining operations per score use pairs.
 """
 
 from __future__ import annotations
@@ -94,7 +94,7 @@ def paired_area(
     mode: Double,
     likelihood: Double,
 ) -> tuple[Double, Double]:
-    """See the reference: the edges of all pairs one behind the other."""
+    """See the reference; the edges of all pairs are concatenated."""
     ends, rows, own = np.array(indptr), np.array(cell), np.array(regulon)
     sizes = np.diff(ends)[own]
     laid = np.concatenate([[0], np.cumsum(sizes)])
@@ -153,7 +153,7 @@ def target_sums(
     targets: mx.array,
     weight: mx.array,
 ) -> mx.array:
-    """See the reference; blocks of cells are laid out dense, sums are of int64."""
+    """See the reference; blocks of cells are dense, sums are int64."""
     regulons = len(indptr) - 1
     if n_cells * regulons * len(targets) == 0:
         return mx.zeros((n_cells, regulons), dtype=mx.int64)
@@ -172,7 +172,7 @@ def target_sums(
 
 
 class _Edges:
-    """Targets and constants of the edges of all regulons, made on the host in float64."""
+    """Targets and constants of the edges of all regulons, computed on the host in float64."""
 
     def __init__(
         self, indptr: mx.array, targets: mx.array, weight: np.ndarray, mode: np.ndarray
@@ -192,7 +192,7 @@ class _Edges:
         self.by_weight, self.ordered = mx.array(order), dd.from_numpy(weight[order])
         total = np.bincount(owner, weights=weight, minlength=self.count)
         square = np.bincount(owner, weights=weight**2, minlength=self.count)
-        total = np.where(total > 0, total, np.nan)  # nothing to divide by: no score
+        total = np.where(total > 0, total, np.nan)  # division by 0: no score
         self.total, self.norm = dd.from_numpy(total[None]), dd.from_numpy(np.sqrt(square)[None])
 
 
@@ -201,7 +201,7 @@ def _row(values: np.ndarray) -> Double:
 
 
 def _by_blocks(block, cells: int, edges: _Edges):  # type: ignore[no-untyped-def]
-    """Scores of blocks of cells, evaluated one after the other."""
+    """Scores of blocks of cells, evaluated in sequence."""
     if cells == 0 or edges.count == 0 or len(edges.targets) == 0:
         return fx.nan_double((cells, edges.count)), fx.nan_double((cells, edges.count))
     step = max(1, min(fx.MOST_ROWS, _BLOCK // max(1, len(edges.targets))))
@@ -231,7 +231,7 @@ def _both_tails(
 
 
 def _sums(present: mx.array, scores: tuple[Double, Double], edges: _Edges) -> tuple[Double, Double]:
-    """Scores from fixed-point sums; the likelihoods' own sums where no gene is missing."""
+    """Scores from fixed-point sums; sums of all likelihoods if no gene is missing."""
     signed, unsigned = (fx.columns(s, edges.targets) for s in scores)
     directed = fx.segment_sums(
         fx.to_fixed(dd.multiply(edges.directed, signed), _BITS), edges.indptr
@@ -251,7 +251,7 @@ def _sums(present: mx.array, scores: tuple[Double, Double], edges: _Edges) -> tu
 
 
 def _largest_present(here: mx.array, edges: _Edges) -> Double:
-    """Largest likelihood among each regulon's present targets (0 where none is)."""
+    """Largest likelihood of each regulon's targets that have a value (0 without any)."""
     many = here.shape[1]
     ordered = mx.take(here, edges.by_weight, axis=1)
     place = mx.where(ordered, mx.arange(many)[None], many)
@@ -275,7 +275,7 @@ def _joined(
 
 
 def _below_nothing(directed: mx.array, total: Double) -> mx.array:
-    """Whether the directed part is below -2^-40, the smallest that isn't rounding noise."""
+    """Whether the directed part is below -2^-40, the limit of rounding noise."""
     return directed.astype(mx.float32) < -mx.maximum(total.hi, 0.5)
 
 

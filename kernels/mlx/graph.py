@@ -1,9 +1,9 @@
 """Propagation along the edges of a graph on MLX.
 
-Values are pairs of float32 (48 bits), one component a row. For a product each component becomes
-whole numbers of 44 bits, relative to its largest value, and the weights become sums of three
-whole numbers of 17 bits. So every term of a node's sum is exact to 2^-61 in int64, and the sums
-don't depend on their order.
+Values are pairs of float32 (48 bits), one component per row. For a product each component becomes
+integers of 44 bits, relative to its largest value, and the weights become sums of three integers of
+17 bits. So every term of a node's sum is exact to 2^-61 in int64, and the sums do not depend on
+their order.
 """
 
 from __future__ import annotations
@@ -17,7 +17,9 @@ from ._double import Double
 
 _BLOCK = 1 << 23  # components x edges at a time
 _VALUE_BITS = 44
-_PART_BITS = 17  # of each of the three parts of a weight; with the value's, a term fits int64
+_PART_BITS = (
+    17  # bits of each of the three parts of a weight; with those of the value, a term fits int64
+)
 
 
 def propagate(
@@ -28,7 +30,7 @@ def propagate(
     steps = dd.to_numpy(recurrence)
     if nodes * components == 0 or len(steps) == 0:
         return values
-    # Turned on the host: a GPU would launch a row for each node, which may be too many.
+    # Transposed on the host: a GPU would launch one row per node, which may be too many.
     high, low = (np.ascontiguousarray(np.array(part).T) for part in values)
     graph = _Graph(indptr, indices, weights)
     length = max(1, min(fx.MOST_ROWS, _BLOCK // max(1, nodes, graph.edges)))
@@ -42,7 +44,7 @@ def propagate(
 class _Graph:
     """A sparse matrix in fixed point, scaled so that no node's sum exceeds its largest neighbour.
 
-    A partial sum may leave int64: the whole one doesn't, and differences of such sums are right.
+    A partial sum may overflow int64, but complete sums do not, so their differences are correct.
     """
 
     def __init__(self, indptr: mx.array, indices: mx.array, weights: Double) -> None:
@@ -85,7 +87,7 @@ def _recur(graph: _Graph, values: Double, steps: np.ndarray) -> Double:
 
 
 def _combination(terms: list[tuple[float, Double]]) -> Double | None:
-    """Sum of arrays times numbers; None of none."""
+    """Sum of arrays times numbers; None without arrays."""
     total = None
     for factor, array in terms:
         part = array if factor == 1 else dd.multiply(_number(factor), array)

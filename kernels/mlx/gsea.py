@@ -1,8 +1,8 @@
 """Weighted running sum and its permutations on MLX.
 
-Places are whole numbers; the targets' weights are fixed point, scaled per cell by a power of two,
-so sums are exact int64. The sum is read at the targets alone, as pairs of float32, and compared as
-whole numbers with 50 fractional bits.
+Positions are integers; the weights of the targets are fixed point, scaled per cell by a power of
+two, so sums are exact int64. The sum is evaluated only at the targets, as pairs of float32, and
+compared as integers with 50 fractional bits.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from . import _fixed as fx
 from ._double import Double
 
 _BITS = 50
-_NOISE = int(NOISE * 2**_BITS)  # sizes that differ by less are equal
+_NOISE = int(NOISE * 2**_BITS)  # magnitudes that differ by less are equal
 _BLOCK = 1 << 21  # cells x edges at a time
 
 
@@ -37,7 +37,7 @@ def permuted_running_sum(
     indptr: mx.array,
     targets: mx.array,
 ) -> tuple[Double, Double, mx.array, mx.array]:
-    """See the reference; one permutation after the other, all cells of a block at once."""
+    """See the reference; one permutation at a time, for all cells of a block."""
     parts = []
     for cells in _blocks(signature, weight, indptr, targets):
         score = cells.scores(cells.place)
@@ -68,7 +68,7 @@ def _stacked(parts: list[Double]) -> Double:
 
 
 def _blocks(signature, weight, indptr, targets):  # type: ignore[no-untyped-def]
-    """Blocks of cells, prepared; none if there is nothing to score."""
+    """Prepared blocks of cells; none if there is nothing to score."""
     cells, genes = signature.shape
     if cells == 0 or genes == 0 or len(targets) == 0:
         return
@@ -82,7 +82,7 @@ def _blocks(signature, weight, indptr, targets):  # type: ignore[no-untyped-def]
 
 
 class _Cells:
-    """Sorted signatures of a block of cells and the regulons' places in them."""
+    """Sorted signatures of a block of cells, and the positions of the targets in them."""
 
     def __init__(
         self, signature: mx.array, weight: Double, indptr: mx.array, targets: mx.array
@@ -121,7 +121,7 @@ class _Cells:
         self.shape = (cells, len(sizes), largest)
 
     def moved(self, shuffled: mx.array) -> mx.array:
-        """Places of the targets after a permutation of the places that hold a value."""
+        """Positions of the targets after a permutation of the positions that hold a value."""
         kept = shuffled[None] < self.n
         count = mx.cumsum(kept.astype(mx.int64), axis=1) - 1
         width = (len(self.n), self.genes)
@@ -146,10 +146,12 @@ class _Cells:
         begin, end = self._ties(first)
         total = self._spread(fx.segment_sums(gain, self.indptr))
         hits = self._spread(fx.segment_sums(hit.astype(mx.int64), self.indptr))
-        misses = mx.maximum(self.n - hits, 1)  # without any, 0 of them are counted below
+        misses = mx.maximum(
+            self.n - hits, 1
+        )  # avoids division by 0; without misses the numerator is 0
 
         def height(at: mx.array, passed: mx.array) -> mx.array:
-            """The sum with `at` targets behind it and `passed` genes in all."""
+            """The sum after `at` targets and `passed` genes in total."""
             weight = mx.take_along_axis(gained, at, axis=1) - base
             targets = mx.take_along_axis(counted, at, axis=1) - base_count
             share = fx.quotient(fx.from_fixed(weight, 0), fx.from_fixed(total, 0))
@@ -173,7 +175,7 @@ class _Cells:
         return begin, mx.cummin(ends, axis=1, reverse=True)
 
     def _spread(self, values: mx.array) -> mx.array:
-        """One value a regulon to one an edge."""
+        """Repeat one value per regulon for each of its edges."""
         return mx.take(values, self.owner[0], axis=1)
 
     def _extreme(self, values: mx.array, which) -> mx.array:  # type: ignore[no-untyped-def]

@@ -1,4 +1,4 @@
-"""Mutual information in whole numbers: a hand-written kernel on GPUs, else array operations."""
+"""Mutual information in integers: a hand-written kernel on GPUs, else array operations."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def adaptive_mi(
 def binned_mi(
     regulators: mx.array, genes: mx.array, n_bins: int, n_log_n: mx.array, half_cell: int
 ) -> mx.array:
-    """See the reference. Joint counts are products of indicators, exact in every block."""
+    """See the reference. Joint counts are products of indicators, exact in each block."""
     n_regulators, samples = regulators.shape
     n_genes = genes.shape[0]
     if n_regulators == 0 or n_genes == 0 or samples == 0:
@@ -79,7 +79,7 @@ def _marginal(bins: mx.array, n_bins: int, n_log_n: mx.array) -> tuple[mx.array,
 def _joint_counts(x: mx.array, y: mx.array, n_bins: int) -> mx.array:
     """Joint counts, regulators x bins x genes x bins, int32.
 
-    float16 sums of ones are exact up to 2,048, float32 sums up to 2^24: no block is longer.
+    float16 sums of ones are exact up to 2,048, float32 sums up to 2^24; blocks are not longer.
     """
     kind, longest = (mx.float16, 2048) if _gpu.on_gpu() else (mx.float32, 1 << 20)
     samples = x.shape[1]

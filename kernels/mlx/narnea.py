@@ -1,8 +1,9 @@
 """NaRnEA on MLX.
 
-Ranks and signs are whole numbers and the weights of the edges are fixed point, made on the host,
-so all sums over targets are exact int64. Moments of a cell's ranks are whole numbers too; the few
-constants they give are made in float64 on the host. Quotients are pairs of float32 (48 bits).
+Ranks and signs are integers and the weights of the edges are fixed point, computed on the host, so
+all sums over targets are exact int64. Moments of the ranks of a cell are also integers; the few
+constants derived from them are computed in float64 on the host. Quotients are pairs of float32 (48
+bits).
 """
 
 from __future__ import annotations
@@ -47,7 +48,7 @@ def narnea(
 
 
 class _Edges:
-    """Weights of the edges in fixed point, with as many bits as the sums leave room for."""
+    """Weights of the edges in fixed point, with as many bits as the sums allow."""
 
     def __init__(
         self,
@@ -137,7 +138,7 @@ def _root(squares: mx.array, variance: Double) -> Double:
 
 
 def _best_ranks(ordered: mx.array, largest: mx.array, edges: _Edges) -> mx.array:
-    """n, n - 1, ... for the present targets in their order, 0 for missing ones."""
+    """n, n - 1, ... for the targets that have a value, in their order; 0 for the others."""
     count = mx.cumsum(ordered.astype(mx.int64), axis=1)
     edge = mx.zeros((count.shape[0], 1), dtype=mx.int64)
     before = mx.take(mx.concatenate([edge, count], axis=1), edges.start, axis=1)

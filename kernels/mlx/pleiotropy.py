@@ -1,7 +1,7 @@
 """Scores of shared targets on MLX.
 
-Each cell and regulator that is tested is one row of a padded table of its targets' keys, ranked as
-whole numbers; scores come from the host's table as pairs of float32, sums are int64 fixed point.
+Each tested cell and regulator is one row of a padded table of the keys of its targets, which are
+ranked; scores come from the table of the host as pairs of float32, sums are int64 fixed point.
 """
 
 from __future__ import annotations
@@ -100,7 +100,7 @@ def _block(signature, tests, pairs, targets, weights, ends, wide, quantiles):  #
 
 
 def _own_ranks(signature, cell, own, targets, ends, wide):  # type: ignore[no-untyped-def]
-    """Ranks of each regulator's targets among themselves [groups targets], 0 beyond its last."""
+    """Ranks of each regulator's targets among themselves [groups targets]; padding is 0."""
     place = np.arange(wide)
     inside = place[None] < np.diff(ends)[own][:, None]
     gene = targets[np.minimum(ends[:-1][own][:, None] + place, ends[-1] - 1)]

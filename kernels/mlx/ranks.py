@@ -1,4 +1,4 @@
-"""Ranks of the values of each row, by stable sorts of whole-number keys."""
+"""Ranks of the values of each row, by stable sorts of integer keys."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def average_ranks(values: mx.array) -> mx.array:
 
 
 def _by_rows(rank, values):  # type: ignore[no-untyped-def]
-    """Ranks of blocks of rows, so that temporaries stay small."""
+    """Ranks by blocks of rows, so that temporaries stay small."""
     rows, columns = values.shape
     if rows == 0 or columns == 0:
         return mx.zeros(values.shape, dtype=mx.int32)
@@ -65,6 +65,6 @@ def _average(values: mx.array) -> mx.array:
 
 
 def _scatter(order: mx.array, ranks: mx.array) -> mx.array:
-    """Put the ranks of the sorted values where the values came from."""
+    """Scatter the ranks of the sorted values to the positions of the values."""
     blank = mx.zeros(order.shape, dtype=mx.int32)
     return mx.put_along_axis(blank, order, ranks.astype(mx.int32), axis=1)

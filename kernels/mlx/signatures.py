@@ -1,7 +1,7 @@
 """Gene signatures on MLX.
 
-Sums over cells are made of whole numbers taken from the bits of the float64 values (their
-order-preserving keys), so they are exact. Quotients are computed on pairs of float32 (48 bits).
+Sums over cells use integers from the bits of the float64 values (their order-preserving keys), so
+they are exact. Quotients are computed on pairs of float32 (48 bits).
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ def _constant(value: int) -> mx.array:
 
 
 def _bits(values: mx.array) -> tuple[mx.array, mx.array, mx.array]:
-    """Missing, negative, and the bits of the magnitude, of keys in the order of the values."""
+    """Masks of missing and of negative values, and bits of magnitudes, from order keys."""
     missing = values == _constant(np.iinfo(np.int64).max)
     negative = values < 0
     flipped = mx.bitwise_xor(values, _constant(0x7FFFFFFFFFFFFFFF))
@@ -33,7 +33,7 @@ def _bits(values: mx.array) -> tuple[mx.array, mx.array, mx.array]:
 def gene_sums(
     values: mx.array, exponent: mx.array
 ) -> tuple[mx.array, mx.array, mx.array, mx.array, mx.array]:
-    """See the reference: the significand's bits, shifted to a common scale, summed in int64."""
+    """See the reference; significands are shifted to a common scale and summed in int64."""
     if values.size == 0:
         zero = mx.zeros((values.shape[1],), dtype=mx.int64)
         return zero, zero, zero, zero, zero
@@ -57,7 +57,7 @@ def gene_sums(
 
 
 def gene_medians(values: Double) -> tuple[Double, Double]:
-    """See the reference: pairs are sorted as one whole number each, by blocks of genes."""
+    """See the reference; pairs are sorted as single integers, by blocks of genes."""
     cells, genes = values.hi.shape
     if cells == 0 or genes == 0:
         return fx.nan_double((genes,)), fx.nan_double((genes,))
@@ -95,7 +95,7 @@ def _median(values: Double) -> Double:
 
 
 def _sort_keys(values: Double, missing: mx.array) -> mx.array:
-    """Whole numbers in the order of the pairs; missing values last."""
+    """Integers in the order of the pairs; missing values last."""
     high, low = (_ordered_bits(part + 0.0) for part in values)
     key = (high << 32) + (low + (1 << 31))
     return mx.where(missing, _constant(np.iinfo(np.int64).max), key)
@@ -117,7 +117,7 @@ def standardise(values: Double, centre: Double, scale: Double, bits: int) -> Dou
 def leave_one_out_t(
     values: Double, count: Double, mean: Double, spread: Double, bits: int
 ) -> Double:
-    """See the reference, on pairs of float32; factors of the counts are made on the host."""
+    """See the reference, on pairs of float32; factors of the counts are computed on the host."""
     shape = values.hi.shape
     if values.hi.size == 0:
         return values

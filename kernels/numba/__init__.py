@@ -1,1 +1,1 @@
-"""The compiled engine: the same functions as `python`, on all CPU cores through Numba."""
+"""The compiled engine: the kernels on all CPU cores, by Numba."""

@@ -1,4 +1,4 @@
-"""Joint counts of fixed bins: by bit planes of the bins, or by a histogram where bins are many."""
+"""Joint counts of fixed bins, by bit planes of the bins or, for many bins, by a histogram."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from ._jit import jit, popcount
 from ._planes import pack_paths, words
 
 MOST_PLANES = 12  # with more than 13 bins one histogram of the samples is cheaper
-CHUNK = 128  # words of each plane that are counted together: they stay in the first cache
-ABREAST = 3  # planes of a gene that are counted together; their number is filled up with empty ones
+CHUNK = 128  # words of each plane that are counted together; they fit into the L1 cache
+ABREAST = 3  # planes of a gene that are counted together; padded with empty ones
 
 
 @jit
 def pack_bins(bins, planes):
-    """Bit planes of one row: plane b - 1 (of planes x words) has the samples that lie in bin b.
+    """Bit planes of one row: plane b - 1 (of planes x words) has the samples of bin b.
 
-    There is none for bin 0, whose counts follow from the others'.
+    There is no plane for bin 0, whose counts follow from the others.
     """
     most = planes.shape[0]
     digits = 1
@@ -35,7 +35,7 @@ def pack_bins(bins, planes):
 
 @jit
 def planes_abreast(n_bins):
-    """Planes of a row of so many bins, filled up to a multiple of `ABREAST`."""
+    """Number of planes of a row with n bins, rounded up to a multiple of `ABREAST`."""
     return (n_bins - 1 + ABREAST - 1) // ABREAST * ABREAST
 
 
@@ -87,7 +87,7 @@ def count_by_histogram(x, y, joint):
 
 @jit
 def bin_sizes(bins, sizes):
-    """How many samples lie in each bin."""
+    """Number of samples in each bin."""
     sizes[:] = 0
     for s in range(bins.shape[0]):
         sizes[bins[s]] += 1
@@ -114,7 +114,7 @@ def finish_pair(joint, x_term, y_term, n_log_n, samples, half_cell):
 
 @jit
 def tile_by_planes(x_planes, x_sizes, x_terms, genes, n_bins, n_log_n, half_cell, out):
-    """All regulators with a few genes; samples outermost, so that planes are read once."""
+    """All regulators with a few genes; samples are outermost, so that planes are read once."""
     n_regulators, tile, width = x_planes.shape[0], genes.shape[0], words(genes.shape[1])
     abreast = planes_abreast(n_bins)
     y_planes = np.zeros((tile, abreast, width), dtype=np.uint64)

@@ -1,4 +1,4 @@
-"""How every kernel of this engine is compiled, and the machine instructions Numba lacks."""
+"""Compile the kernels of this engine, and machine instructions that Numba lacks."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ _THREAD_SAFE_LAYERS = ("tbb", "omp")
 
 
 def _digest() -> str:
-    """Eight digits that change when any file of this engine does, or one that engines share.
+    """Eight digits that change with any file of this engine or shared by the engines.
 
-    Numba's disk cache looks at the file of a function alone, not at the files of what it inlines:
-    without this an edited helper would leave stale machine code behind, silently.
+    Numba's disk cache checks only the file of a function, not those of the functions it inlines:
+    without these digits an edited helper would silently leave stale machine code.
     """
     folder = Path(__file__).parent
     sources = sorted([*folder.glob("*.py"), *folder.parent.glob("*.py")])
@@ -41,7 +41,7 @@ _VERSION = _digest()
 
 
 def _stamped(function: _Function) -> _Function:
-    """The function under a name that Numba's disk cache knows for this version of the engine."""
+    """Rename a function, so that Numba's disk cache distinguishes versions of the engine."""
     function.__qualname__ += f"_{_VERSION}"
     return function
 
@@ -57,11 +57,10 @@ def jit(function: _Function) -> _Function:
 def parallel(function: _Function, fewest: int = 0) -> _Function:
     """Compile a function that has `numba.prange` loops, with a serial twin.
 
-    The twin is the same function compiled without threads. It runs where starting Numba's threads
-    would be useless or unsafe (see `may_start_threads`), or all arrays have fewer than `fewest`
-    values; results are the same. Both forms are compiled at their first call and can be had as
-    `.threaded` and `.serial`. Arguments may be given by name; arrays among them are read-only
-    inside.
+    The twin is the same function compiled without threads. It runs if starting Numba's threads
+    would be useless or unsafe (see `may_start_threads`), or if all arrays have fewer than `fewest`
+    values; results are the same. Both forms are compiled at their first call and are available as
+    `.threaded` and `.serial`. Arguments may be given by name; arrays are read-only inside.
     """
     signature = inspect.signature(function)
     function = _stamped(function)
@@ -72,7 +71,7 @@ def parallel(function: _Function, fewest: int = 0) -> _Function:
         function.__defaults__,
         function.__closure__,
     )
-    # Numba's disk cache knows a function by its qualified name, not by its compiler options.
+    # Numba's disk cache identifies functions by qualified name, not by compiler options.
     twin.__qualname__ = function.__qualname__ + "_serial"
     twin.__module__ = function.__module__
     options = {"cache": True, "nogil": True, "error_model": "numpy"}
@@ -92,26 +91,26 @@ def parallel(function: _Function, fewest: int = 0) -> _Function:
 
 
 def parallel_from(fewest: int) -> Callable[[_Function], _Function]:
-    """As `parallel`, but arrays of fewer values, about a millisecond of work, get one thread.
+    """Like `parallel`, but small arrays (about a millisecond of work) use one thread.
 
-    Where other programs keep the cores busy, waiting for the last thread takes ten times as long.
+    If other programs use the cores, waiting for the last thread takes ten times as long.
     """
     return functools.partial(parallel, fewest=fewest)
 
 
 def _read_only(array: np.ndarray) -> np.ndarray:
-    """A contiguous read-only view. To Numba those are types: one kind means one compilation."""
+    """A contiguous read-only view, so that Numba compiles for one array type only."""
     view = (array if array.flags.c_contiguous else np.ascontiguousarray(array)).view()
     view.flags.writeable = False
     return view
 
 
 def may_start_threads() -> bool:
-    """Whether a threaded kernel is of use and safe in this thread of this process.
+    """Whether a threaded kernel is useful and safe in this thread of this process.
 
-    Not with one thread. Not in a forked child: the parent's thread pool did not survive the fork
-    (GNU OpenMP ends the process). Outside the main thread only if the threading layer is known to
-    be thread-safe: `workqueue` ends the process when two threads enter it.
+    False with one thread, and in a forked child, where the thread pool of the parent does not exist
+    (GNU OpenMP ends the process). Outside the main thread, True only if the threading layer is
+    known to be thread-safe: `workqueue` ends the process if two threads enter it.
     """
     if numba.get_num_threads() == 1 or os.getpid() != _process_at_import:
         return False
@@ -119,7 +118,7 @@ def may_start_threads() -> bool:
         return True
     try:
         return numba.threading_layer() in _THREAD_SAFE_LAYERS
-    except ValueError:  # no layer was started yet, so none is known
+    except ValueError:  # no layer has been started yet
         return False
 
 

@@ -1,4 +1,4 @@
-"""Bit planes: one bit a sample, 64 samples a word, so that a count is AND and population count."""
+"""Bit planes (one bit per sample, 64 samples per word): counts are AND and popcount."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ WORD = 64
 
 @jit
 def words(samples):
-    """Words that hold one bit for each sample."""
+    """Number of words that hold one bit per sample."""
     return (samples + WORD - 1) // WORD
 
 
@@ -28,7 +28,7 @@ def transpose8(block):
 
 @jit
 def path_of_ranks(split, samples):
-    """For each rank 0..samples, its way down the tree: bit d is 1 iff it goes high at depth d."""
+    """Path of each rank 0..samples in the tree: bit d is 1 if it is in the upper half at d."""
     paths = np.zeros(samples + 1, dtype=np.uint32)
     for rank in range(1, samples + 1):
         node = 1
@@ -80,7 +80,7 @@ def pack_paths(ranks, paths, levels, planes):
 
 @jit
 def _eight_paths(ranks, begin, count, paths, low):
-    """Levels low..low + 7 of up to eight samples: a byte a level, a bit a sample."""
+    """Levels low..low + 7 of up to eight samples: one byte per level, one bit per sample."""
     block = np.uint64(0)
     for k in range(count):
         path = np.uint64(paths[np.uint32(ranks[begin + k])]) >> np.uint64(low)
@@ -98,7 +98,7 @@ def _byte(block, source, target):
 def quarter_masks(planes, w):
     """Samples in the quarters high-high, high-low and low-high of a marginal, for one word.
 
-    With one level of cuts the first is the high half and the others are empty.
+    With one level of cuts the first is the upper half and the others are empty.
     """
     high = planes[w, 0]
     if planes.shape[1] == 1:

@@ -1,20 +1,20 @@
-"""The sorter of this engine: one row of float64 values, in time nearly proportional to its length.
+"""Sort one row of float64 values in time nearly proportional to its length.
 
-A value is turned into a *key*, a whole number in the order of the values. What is sorted are
-*words* of 64 bits: the place of a value in its row in the low bits, and above them the upper bits
-of its key. So two words are compared without a look at the keys, and equal keys stand in the order
-of their places. There are three steps:
+A value is converted to a *key*, an integer in the order of the values. The sort operates on *words*
+of 64 bits: the low bits are the position of a value in its row, the others the upper bits of its
+key. So words are compared without access to the keys, and equal keys are in the order of their
+positions. There are three steps:
 
-1. `sort_places` makes the words and sorts them. Up to 200 are merged, from runs of eight that a
-   network without branches sorts. More are sorted by two passes of a radix sort over the 16 to 24
-   bits in which the keys of the row differ; the few that this leaves out of order are inserted,
-   and where they are many all are merged.
-2. Words whose keys differ only in the low bits, which found no room, are sorted by those
+1. `sort_places` creates and sorts the words. Up to 200 are sorted by merging runs of eight, which a
+   branchless network sorts. More are sorted by two passes of a radix sort over the 16 to 24 bits in
+   which the keys of the row differ; the remaining words that are out of order are inserted if they
+   are few, else all words are merged.
+2. Words whose keys differ only in the low bits, which do not fit into a word, are sorted by these
    (`_settle`).
-3. Callers walk over the groups of equal keys (ties): `tie_end` tells where one ends.
+3. Callers iterate over the groups of equal keys (ties): `tie_end` returns the end of a group.
 
-Random keys decide the order of ties where it must be random: the words of a tie are sorted once
-more, by hashes (ranks.py). `scratch` makes the working space, which serves one row after another.
+If ties must be in random order, the words of a tie are sorted again by hashes (ranks.py). `scratch`
+allocates the working space, which is reused for many rows.
 """
 
 from __future__ import annotations
@@ -30,14 +30,14 @@ _ONE = np.uint64(1)
 _RUN = 8  # words sorted by a network before merging
 _MERGED = 200  # words up to which merging beats the radix sort
 _LONGEST_DIGIT = 12  # bits of a pass of the radix sort
-_MOVES = 8  # of a word, on average: with more, insertion is slower than merging
+_MOVES = 8  # average moves per word: with more, insertion is slower than merging
 
 
 @jit
 def scratch(n):
     """Working space for rows of up to n values: keys, words, a second array of words, counts, mask.
 
-    The mask covers the low bits of a word, which hold the places 0 ... n - 1.
+    The mask covers the low bits of a word, which hold the positions 0 ... n - 1.
     """
     mask = np.uint64(1)
     while mask + _ONE < np.uint64(n):
@@ -53,9 +53,9 @@ def scratch(n):
 
 @jit
 def order_key(bits):
-    """A whole number in the order of the float64 with these bits; `MISSING`, the largest, for NaN.
+    """An integer in the order of the float64 with these bits; `MISSING`, the largest, for NaN.
 
-    0.0 and -0.0 have the key `ZERO`. Without branches: signs are hard to predict.
+    0.0 and -0.0 have the key `ZERO`. Branchless, since signs are hard to predict.
     """
     bits = np.uint64(0) if bits == ZERO else bits
     key = bits ^ (np.uint64(np.int64(bits) >> np.int64(63)) | ZERO)
@@ -64,10 +64,10 @@ def order_key(bits):
 
 @jit
 def sort_row(values, space):
-    """Sort the places of a row by value, equal values by place; returns how many are not NaN.
+    """Sort the positions of a row by value, then position; returns the number that are not NaN.
 
-    Then ``words[i] & mask`` is the place of the value number i by size, with the words and the mask
-    of the working space. `tie_end` walks over them.
+    Afterwards ``words[i] & mask`` is the position of the i-th smallest value, with the words and
+    the mask of the working space. `tie_end` finds the ends of ties.
     """
     keys, words = space[0], space[1]
     bits = values.view(np.uint64)
@@ -98,9 +98,9 @@ def tie_end(space, start, n):
 
 @jit
 def sort_places(space, n, smallest, largest):
-    """Sort the first n words by the keys of their places; before, they are ascending places.
+    """Sort the first n words, which are ascending positions, by the keys of their positions.
 
-    smallest, largest: bounds of the keys, the closer the better.
+    smallest, largest: bounds of the keys; tight bounds are faster.
     """
     keys, words, buffer, counts, mask = space
     for i in range(n):
@@ -119,7 +119,7 @@ def sort_places(space, n, smallest, largest):
 
 @jit
 def _settle(keys, words, buffer, n, mask):
-    """Sort the words that agree above their places by the bits of their keys that found no room."""
+    """Sort words with equal upper key bits by the lower bits, which do not fit into a word."""
     begin = 0
     while begin < n:
         first = keys[np.int64(words[begin] & mask)]
@@ -181,7 +181,7 @@ def _radix_sort(words, buffer, counts, n, smallest, largest):
 
 @jit
 def _starts(counts):
-    """Turn the counts of a digit into where its first word goes."""
+    """Convert the counts of digits to the positions of their first words."""
     total = 0
     for bucket in range(len(counts)):
         count = counts[bucket]
@@ -253,7 +253,7 @@ def _sort_eight(words, at):
 
 @jit
 def _merge_equal(source, target, begin, width):
-    """Merge two neighbouring runs of one width from both ends: two chains of work, no bounds."""
+    """Merge two neighbouring runs of one width from both ends, in two independent chains."""
     i, j = begin, begin + width
     i_back, j_back = begin + width - 1, begin + 2 * width - 1
     for k in range(width):
@@ -271,7 +271,7 @@ def _merge_equal(source, target, begin, width):
 
 @jit
 def _passes(n):
-    """How often runs are merged until one is left."""
+    """Number of passes that merge runs until one is left."""
     passes = 0
     width = _RUN
     while width < n:
@@ -282,7 +282,7 @@ def _passes(n):
 
 @jit
 def _merge(source, target, begin, middle, end):
-    """Merge source[begin:middle] and source[middle:end] without a branch to mispredict."""
+    """Merge source[begin:middle] and source[middle:end], branchless."""
     i, j, k = begin, middle, begin
     while i < middle and j < end:
         left, right = source[i], source[j]
@@ -303,9 +303,9 @@ def _merge(source, target, begin, middle, end):
 
 @jit
 def rank_row(values, space, ranks):
-    """Twice the average rank of each value of a row (0 for NaN); returns how many are not NaN.
+    """Twice the average rank of each value of a row (0 for NaN); returns the number not NaN.
 
-    Zeros are one tie and are not sorted, so sparse rows are cheap.
+    Zeros are one tie and are not sorted, so sparse rows are fast.
     """
     keys, words, _, _, mask = space
     bits = values.view(np.uint64)

@@ -1,12 +1,13 @@
 """Copula mutual information: matrix products by tiles, thresholded while they are in the cache.
 
-The work is cut into tiles of rows x genes. One compiled call takes a tile through all resamples:
-it gathers the samples of a resample, multiplies (BLAS, one thread each), and looks for the pairs
-whose share of variance may reach the threshold. It holds no lock, so threads of Python take tiles
-side by side. Only the few pairs found are computed exactly, by the function that all engines share.
+The work is divided into tiles of rows x genes. One compiled call processes a tile for all
+resamples: it gathers the samples of a resample, multiplies (BLAS, one thread each), and selects the
+pairs whose share of variance may reach the threshold. It releases the GIL, so Python threads
+process tiles in parallel. Only selected pairs are computed exactly, by the function that all
+engines share.
 
-Products of whole scores are exact in float32 as long as no partial sum can pass 2^24. Where a
-resample is all samples that the one before it left out, its products are a subtraction.
+Products of integer scores are exact in float32 if no partial sum can exceed 2^24. The products of
+a complementary half are obtained by subtraction.
 """
 
 from __future__ import annotations
@@ -25,11 +26,11 @@ from ._jit import jit
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-_TILE = 512  # rows and genes: a product of 1 MB stays in the second cache
-_EXACT = 1 << 24  # whole numbers below this are exact in float32
-_SAFE_SAMPLES = _EXACT // 127**2  # whose products of 8 bits can never reach it
-# The screen works in float32 and must miss nothing; what passes is computed exactly. Its share is
-# too small by less than this, relatively; where means are large, their product cancels as well.
+_TILE = 512  # rows and genes: a product of 1 MB fits into the L2 cache
+_EXACT = 1 << 24  # integers below this are exact in float32
+_SAFE_SAMPLES = _EXACT // 127**2  # samples whose 8-bit products cannot reach it
+# The screen works in float32 and must not miss pairs; those that pass are computed exactly. Its
+# relative error is below this, plus the cancellation of the product of large means.
 _SLACK = 1e-4
 _ROUNDING = np.float32(2.0**-21)
 
@@ -148,7 +149,7 @@ def copula_edges(
 def _by_resample(
     parts: list[tuple[NDArray[Any], ...]], n_resamples: int
 ) -> Callable[[int], tuple[NDArray[Any], ...]]:
-    """What all tiles found for a resample; tiles list resamples in their order."""
+    """Combine the pairs of all tiles for a resample; tiles list resamples in order."""
     starts = [np.searchsorted(part[0], np.arange(n_resamples + 1)) for part in parts]
 
     def of(r: int) -> tuple[NDArray[Any], ...]:
@@ -166,7 +167,7 @@ def _by_resample(
 def _all_moments(
     scores: NDArray[np.int8], weights: NDArray[np.uint8], degree: int
 ) -> list[Moments]:
-    """Moments of every resample; threads over genes."""
+    """Moments of every resample, parallel over genes."""
     sums = np.empty((len(weights), 2 * degree, len(scores)), dtype=np.int64)
 
     def part(_: slice, genes: slice) -> None:
@@ -219,9 +220,9 @@ def _on_threads(work: Callable[..., None], tiles: Sequence[tuple[slice, slice]])
 def _exact_blocks(
     x: NDArray[np.int8], y: NDArray[np.int8], weights: NDArray[np.uint8]
 ) -> tuple[int, NDArray[Any]]:
-    """Samples of a product that is exact in float32, and an array of the type of the sums.
+    """Number of samples of a product that is exact in float32, and an array of the sums' type.
 
-    All of them where no sum over samples, however often drawn, passes 2^24 (Cauchy and Schwarz).
+    All samples if no sum over samples with these weights exceeds 2^24 (Cauchy-Schwarz).
     """
     times = int(weights.max(initial=1))
     n = times * x.shape[2]
@@ -246,7 +247,7 @@ def _largest_square_sum(scores):
 def _products(x, y, samples, term, degree, step, zero):
     """Sums over samples of (h1, h1) and, for degree 2, of (h2, h1) and (h1, h2); exact.
 
-    h1 is the score number `term`, h2 the next. In the type of `zero`.
+    h1 is the score number `term`, h2 the next. The result has the type of `zero`.
     """
     rows, genes = len(x), len(y)
     total = np.empty((1 if degree == 1 else 3, rows, genes), dtype=zero.dtype)

@@ -1,4 +1,4 @@
-"""Spearman correlation of chosen pairs of genes, in whole numbers."""
+"""Spearman correlation of chosen pairs of genes, in integers."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 def rank_products(
     ranks: NDArray[np.int32], first: NDArray[np.int64], second: NDArray[np.int64]
 ) -> NDArray[np.int64]:
-    """See the reference. Pairs with one `first` after another keep its row in the cache."""
+    """See the reference. Consecutive pairs with the same `first` keep its row in the cache."""
     products = np.empty(first.shape[0], dtype=np.int64)
     for pair in prange(first.shape[0]):
         products[pair] = _product(ranks[first[pair]], ranks[second[pair]])

@@ -1,4 +1,4 @@
-"""Data processing inequality, by the sparsity that the threshold left."""
+"""Data processing inequality on the sparse network above the threshold."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ def dpi(
     network: NDArray[np.int64],
     kept_fraction: int,
 ) -> NDArray[np.bool_]:
-    """See the reference. Each gene looks at its own regulators only, the strongest first.
+    """See the reference. Each gene visits only its own regulators, the strongest first.
 
-    An edge can only fall to regulators whose edge to the gene is stronger, and falls to the first
-    that will do; so a gene of k regulators costs at most k^2 / 2 comparisons.
+    An edge can be removed only by regulators with a stronger edge to the gene, and the first that
+    explains it suffices, so a gene with k regulators requires at most k^2 / 2 comparisons.
     """
     rows, genes = edges.shape
     regulators = network.shape[0]
@@ -55,8 +55,8 @@ def dpi(
 
 @jit
 def _strongest_first(column, regulators, strength):
-    """Regulators of one gene by falling MI, and their MI; returns how many there are."""
-    linked = np.flatnonzero(column > 0)  # few: most edges fell to the threshold
+    """Regulators of one gene by decreasing MI, and their MI; returns their number."""
+    linked = np.flatnonzero(column > 0)  # few: most edges are below the threshold
     order = linked[np.argsort(-column[linked])]
     count = len(order)
     for k in range(count):
@@ -79,7 +79,7 @@ def _explained(edge, between, regulators, strength, count, kept_fraction):
 
 @jit
 def _discount(mi, kept_fraction):
-    """``ceil(mi * kept_fraction / 2^30)``, exact although the product may pass 2^63."""
+    """``ceil(mi * kept_fraction / 2^30)``, exact although the product may exceed 2^63."""
     high = mi >> DISCOUNT_BITS
     low = mi & ((1 << DISCOUNT_BITS) - 1)
     return high * kept_fraction + (
@@ -89,7 +89,7 @@ def _discount(mi, kept_fraction):
 
 @parallel
 def weakest_pairs(between: NDArray[np.int64], network: NDArray[np.int64]) -> NDArray[np.bool_]:
-    """See the reference. A pair looks at the targets of its first regulator until one decides."""
+    """See the reference. A pair visits the targets of its first regulator until one decides."""
     regulators, genes = network.shape
     marked = np.zeros((regulators, regulators), dtype=np.bool_)
     for i in prange(regulators):
@@ -120,9 +120,9 @@ def prune_edges(
     n_regulators: int,
     kept_fraction: int,
 ) -> NDArray[np.bool_]:
-    """See the reference. Of each gene its regulators, strongest first; of each row its regulators.
+    """See the reference. Uses lists of regulators per gene, strongest first, and per row.
 
-    As in `dpi`, an edge looks only at the regulators that are stronger on its gene.
+    As in `dpi`, an edge visits only regulators with a stronger edge to its gene.
     """
     if len(asked) == 0:
         return np.zeros(0, dtype=np.bool_)
@@ -139,7 +139,7 @@ def prune_edges(
 
 @jit
 def _grouped(labels, groups):
-    """Places of the edges by label, and where each label starts (a counting sort)."""
+    """Positions of the edges by label, and the start of each label (a counting sort)."""
     start = np.zeros(groups + 1, dtype=np.int64)
     for label in labels:
         start[label + 1] += 1

@@ -1,4 +1,4 @@
-"""aREA, weighted mean and normal scores, compiled: one thread a tile of cells."""
+"""aREA, weighted mean and normal scores, compiled: one thread per tile of cells."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from .._constants import NOISE
 from ._jit import jit, parallel
 from ._sorting import scratch, sort_row, tie_end
 
-_LANES = 4  # cells whose sums run side by side: a gene's scores are one cache line
+_LANES = 4  # cells that are summed together: the scores of a gene are one cache line
 _TILE = 16  # cells that share working space
 
 
 def target_sums(cell, gene, value, n_cells, n_genes, indptr, targets, weight):
-    """Weighted sums of sparse whole numbers: each entry goes to the regulons of its gene."""
+    """Weighted sums of sparse integers: each entry is added to the regulons of its gene."""
     order = np.argsort(targets, kind="stable")
     owner = np.repeat(np.arange(len(indptr) - 1), np.diff(indptr))[order]
     first = np.searchsorted(targets[order], np.arange(n_genes + 1))
@@ -56,10 +56,10 @@ def _joined(directed, undirected):
 
 @jit
 def _score_row(values, space, max_rank_deviation, table_start, quantiles, scores):
-    """Two-tail and one-tail normal score of each value, side by side (0 for NaN).
+    """Two-tail and one-tail normal score of each value, interleaved (0 for NaN).
 
-    In the order of the ranks, so that the table is read from end to end. Returns how many values
-    aren't NaN.
+    In the order of the ranks, so that the table is read sequentially. Returns the number of values
+    that are not NaN.
     """
     n = sort_row(values, space)
     keys, words, _, _, mask = space
@@ -70,7 +70,7 @@ def _score_row(values, space, max_rank_deviation, table_start, quantiles, scores
     middle = n + 1
     largest = max_rank_deviation
     if max_rank_deviation < 0:
-        # The ranks farthest from the middle are those of the first and of the last tie.
+        # The ranks farthest from the middle are those of the first and the last tie.
         last = keys[np.int64(words[n - 1] & mask)]
         start = n - 1
         while start > 0 and keys[np.int64(words[start - 1] & mask)] == last:
@@ -92,7 +92,7 @@ def _score_row(values, space, max_rank_deviation, table_start, quantiles, scores
 
 @parallel
 def area(signature, max_rank_deviation, table_start, quantiles, indptr, targets, mode, likelihood):
-    """Enrichment score and NES of every regulon in every cell; a missing gene weighs nothing."""
+    """Enrichment score and NES of every regulon in every cell; missing genes have weight 0."""
     cells, genes = signature.shape
     regulons = len(indptr) - 1
     score = np.empty((cells, regulons))
@@ -144,7 +144,7 @@ def area(signature, max_rank_deviation, table_start, quantiles, indptr, targets,
 
 @jit
 def _side_by_side(scores):
-    """Scores [cells genes 2] as [genes 2 cells], so that one load serves all cells of a tile."""
+    """Scores [cells genes 2] as [genes 2 cells], so that one load covers all cells of a tile."""
     lanes = np.empty((scores.shape[1], 2, _LANES))
     for gene in range(scores.shape[1]):
         for cell in range(_LANES):
@@ -156,7 +156,7 @@ def _side_by_side(scores):
 @jit
 def _sum_lanes(lanes, targets, directed, tail, start, stop, both):
     """Directed and undirected sum of a regulon in every cell of a tile, target by target."""
-    # Written out: the compiler keeps these in registers, an array it doesn't.
+    # Separate variables: the compiler keeps them in registers, but not an array.
     d0 = d1 = d2 = d3 = 0.0
     t0 = t1 = t2 = t3 = 0.0
     for e in range(start, stop):

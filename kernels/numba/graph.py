@@ -1,4 +1,4 @@
-"""Propagation along the edges of a graph, compiled: one thread a range of nodes."""
+"""Propagation along the edges of a graph, compiled: one thread per range of nodes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Weighted running sum and its permutations, compiled: the sum runs over the targets alone."""
+"""Weighted running sum and its permutations, compiled: the sum visits only the targets."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def running_sum(signature, weight, indptr, targets):
 
 @parallel
 def permuted_running_sum(signature, weight, permutations, indptr, targets):
-    """Score; mean of the permuted scores of its sign; how many those are; how many as extreme."""
+    """Score; mean and number of permuted scores of its sign; number at least as extreme."""
     cells, genes = signature.shape
     regulons = len(indptr) - 1
     score = np.zeros((cells, regulons))
@@ -65,10 +65,10 @@ def permuted_running_sum(signature, weight, permutations, indptr, targets):
 
 @jit
 def _descend_row(values, space, place, first, last):
-    """Places of a row's values by decreasing value; returns how many aren't NaN.
+    """Positions of a row's values by decreasing value; returns the number that are not NaN.
 
-    `place[i]` is where column i goes (ties by column; missing ones last, by column), `first` and
-    `last` the ends of the tie that a place belongs to.
+    `place[i]` is the position of column i (ties by column; missing values last, by column), `first`
+    and `last` are the ends of the tie of each position.
     """
     n = sort_row(values, space)
     words, mask = space[1], space[4]
@@ -93,7 +93,7 @@ def _descend_row(values, space, place, first, last):
 
 @jit
 def _one(targets, start, stop, place, moved, n, heights, first, last, marks):
-    """Largest excursion for one regulon; `marks` (all 0 before and after) sorts the places."""
+    """Largest excursion for one regulon; `marks` (0 before and after) sorts the positions."""
     hits, low, high = 0, len(marks), -1
     for e in range(start, stop):
         at = place[targets[e]]
@@ -110,10 +110,10 @@ def _one(targets, start, stop, place, moved, n, heights, first, last, marks):
             bit = popcount((left & (~left + _ONE)) - _ONE)
             total += heights[word * 64 + bit]
             left &= left - _ONE
-    misses = max(1, n - hits)  # without any, 0 of them are counted below
+    misses = max(1, n - hits)  # avoids division by 0; without misses the numerator is 0
     top, bottom = 0.0, 0.0
     gained, before, tie = 0.0, 0, -1
-    passed = 0  # targets ahead
+    passed = 0  # targets before this position
     for word in range(low, high + 1):
         left = marks[word]
         marks[word] = np.uint64(0)

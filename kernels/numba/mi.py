@@ -1,4 +1,4 @@
-"""Mutual information by bit planes: a count is AND and population count over words of samples."""
+"""Mutual information by bit planes: counts are AND and popcount over words of samples."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from ._planes import WORD, pack_paths, path_of_ranks, quarter_masks, words
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-_BLOCK_BYTES = 24 * 1024  # of masks of genes that are visited again and again
+_BLOCK_BYTES = 24 * 1024  # size of the masks of a block of genes that are reused
 
 
 @parallel
@@ -33,11 +33,11 @@ def adaptive_mi(
     n_log_n: NDArray[np.int64],
     min_count: int,
 ) -> NDArray[np.int64]:
-    """See the reference. Planes are packed once a row; a pair costs about 40 instructions a word.
+    """See the reference. Planes are packed once per row; pairs take about 40 instructions per word.
 
-    The first two levels of cuts are taken for every pair alike: nine AND + popcounts of quarter
-    masks give the sixteen counts of depth 2, because the marginal counts are known. Cells which
-    must be cut further (one pair in five, if independent) are walked with an explicit stack.
+    The first two levels of cuts are the same for every pair: nine AND + popcounts of quarter masks
+    give the sixteen counts of depth 2, because the marginal counts are known. Cells that must be
+    divided further (in one of five pairs, if independent) are visited with an explicit stack.
     """
     n_regulators, samples = regulators.shape
     n_genes = genes.shape[0]
@@ -85,7 +85,7 @@ def adaptive_mi(
 
 @jit
 def _lanes(width, n_genes):
-    """Genes counted side by side: a multiple of 8 whose masks stay in the first-level cache."""
+    """Number of genes counted together: a multiple of 8 whose masks fit into the L1 cache."""
     return min(max(_BLOCK_BYTES // (24 * width) // 8 * 8, 8), 64, (n_genes + 7) // 8 * 8)
 
 
@@ -93,7 +93,7 @@ def _lanes(width, n_genes):
 def _count_quarters(x_planes, y_quarters, counts):
     """Joint counts of three quarters of one regulator with three of each gene.
 
-    Genes are innermost, so that the compiler counts as many at once as the machine has lanes.
+    Genes are innermost, so that the compiler vectorises over them.
     """
     counts[:, :] = 0
     for w in range(x_planes.shape[0]):
@@ -113,7 +113,7 @@ def _count_quarters(x_planes, y_quarters, counts):
 
 @jit
 def _quarter_sizes(paths):
-    """How many ranks lie in the quarters low-low, low-high, high-low, high-high of a marginal."""
+    """Number of ranks in the quarters low-low, low-high, high-low, high-high of a marginal."""
     sizes = np.zeros(4, dtype=np.int64)
     for rank in range(1, paths.shape[0]):
         path = np.int64(paths[rank])
@@ -129,10 +129,10 @@ def _leaf(count, x_node, y_node, log_width, n_log_n):
 
 @jit
 def _uneven(a, b, c, d, count):
-    """Chi-square of the quarter counts passes 7.815 = 1563 / 200, in whole numbers.
+    """Chi-square of the quarter counts exceeds 7.815 = 1563 / 200, in integers.
 
     The reference's ``excess > floor(1563 c / 200)`` without a division: ``200 excess > 1563 c``.
-    The excess is cut at 8 c, which is above the limit, so that the product cannot overflow.
+    The excess is limited to 8 c, which is above the limit, so that the product cannot overflow.
     """
     excess = 4 * (a * a + b * b + c * c + d * d) - count * count
     return 200 * min(excess, 8 * count) > 1563 * count
@@ -206,7 +206,7 @@ def _row(
 
 @jit
 def _push(stack, top, depth, x_node, y_node, begin, end, hh, hl, lh, ll):
-    """Note a cell that is to be cut: where it is, the words that hold its points, its quarters."""
+    """Push a cell to be divided: its nodes, the words that hold its points, its quarters."""
     cell = stack[top]
     cell[0] = depth
     cell[1] = x_node
@@ -239,10 +239,10 @@ def _start(x_planes, y_planes, samples, x_high, y_high, free, position, points):
 def _descend(
     x_planes, y_planes, levels, log_width, n_log_n, min_count, stack, top, position, points
 ):
-    """Sum of the leaf terms beneath the cells on the stack.
+    """Sum of the leaf terms below the cells on the stack.
 
-    The points of a cell are a list of words that have any, so that small cells of long rows are
-    cheap. One pass over the words of a cell counts the quarters of all its four children.
+    The points of a cell are a list of the words that contain any, so that small cells of long rows
+    are fast. One pass over the words of a cell counts the quarters of all four children.
     """
     total = 0
     while top > 0:
@@ -331,7 +331,7 @@ def binned_mi(
     n_log_n: NDArray[np.int64],
     half_cell: int,
 ) -> NDArray[np.int64]:
-    """See the reference. With B bins, a word of 64 samples costs (B - 1)^2 ANDs and popcounts."""
+    """See the reference. With B bins, a word of 64 samples takes (B - 1)^2 ANDs and popcounts."""
     n_regulators, samples = regulators.shape
     n_genes = genes.shape[0]
     mi = np.zeros((n_regulators, n_genes), dtype=np.int64)

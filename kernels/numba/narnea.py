@@ -1,4 +1,4 @@
-"""NaRnEA, compiled: one thread a tile of cells."""
+"""NaRnEA, compiled: one thread per tile of cells."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _TILE = 16
 
 @parallel
 def narnea(magnitude, sign, indptr, targets, mode, likelihood, by_likelihood):
-    """Directed D, undirected U, their correlation; the D and U of the best regulon up and down."""
+    """Directed D, undirected U, their correlation; the largest and smallest possible D, and U."""
     cells, genes = magnitude.shape
     regulons = len(indptr) - 1
     result = np.full((6, cells, regulons), np.nan)
@@ -45,7 +45,7 @@ def narnea(magnitude, sign, indptr, targets, mode, likelihood, by_likelihood):
 
 @jit
 def _signed_means(ranks, sign, n):
-    """Mean of the signed ranks and of the signed squared ranks (from whole numbers)."""
+    """Mean of the signed ranks and of the signed squared ranks (from integers)."""
     first, second = np.int64(0), np.int64(0)
     for gene in range(len(ranks)):
         rank = np.int64(ranks[gene])

@@ -1,4 +1,4 @@
-"""Scores of shared targets, compiled: one thread a run of tests."""
+"""Scores of shared targets, compiled: one thread per run of tests."""
 
 from __future__ import annotations
 

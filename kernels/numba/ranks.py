@@ -1,4 +1,4 @@
-"""Ranks of the values of each row, by the sorter of this engine: one thread a block of rows."""
+"""Ranks of the values of each row: one thread per block of rows."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 def ordinal_ranks(
     values: NDArray[np.float64], keys: NDArray[np.uint64], descending: bool
 ) -> NDArray[np.int32]:
-    """See the reference. Only equal values are hashed, and sorted again by their hashes."""
+    """See the reference. Only equal values are hashed and sorted again by their hashes."""
     genes, samples = values.shape
     ranks = np.empty((genes, samples), dtype=np.int32)
     together = _rows_together(samples)
@@ -45,13 +45,13 @@ def average_ranks(values: NDArray[np.float64]) -> NDArray[np.int32]:
 
 @jit
 def _rows_together(columns):
-    """Rows of one task, which share the working space."""
+    """Number of rows of one task, which share the working space."""
     return max(1, min(64, 16384 // max(columns, 1)))
 
 
 @jit
 def _ordinal_row(values, space, hash_key, descending, ranks):
-    """Ordinal ranks of a row: by value, then by hash of the place, then by place."""
+    """Ordinal ranks of a row: by value, then by hash of the position, then by position."""
     keys, words, buffer, counts, mask = space
     n = len(values)
     bits = values.view(np.uint64)

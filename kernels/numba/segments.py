@@ -7,11 +7,11 @@ from numba import prange
 
 from ._jit import parallel_from
 
-_TILE = 512  # genes of one task: their sums stay in the nearest cache
+_TILE = 512  # genes of one task: their sums fit into the L1 cache
 
 
 def segment_means(values, segment, n_segments):
-    """Mean of each gene over the cells of each segment; a segment without cells is NaN."""
+    """Mean of each gene over the cells of each segment; NaN for segments without cells."""
     order = np.argsort(segment, kind="stable")
     first = np.searchsorted(segment[order], np.arange(n_segments + 1))
     return _segment_means(values, order, first)

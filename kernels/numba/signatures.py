@@ -14,13 +14,13 @@ _HALF_MASK = (1 << HALF_BITS) - 1
 _LARGEST_SHIFT = 1000
 _TILE = 64  # genes or cells of one task
 _LINE = 8  # values of a cache line
-_ROUNDS = 60  # of a selection; about 1.4 log2(n) on average
-# float64 as whole numbers: bits of the size, smallest number with all digits, 2^1023, infinity
+_ROUNDS = 60  # partitions of a selection; about 1.4 log2(n) on average
+# Bits of float64 as integers: mask of the magnitude, smallest normal number, 2^1023, infinity
 _SIZE, _NORMAL, _HUGE, _INFINITE = 2**63 - 1, 1 << 52, 2046 << 52, 2047 << 52
 
 
 def gene_sums(values, exponent):
-    """Whole-number sums of each gene."""
+    """Integer sums of each gene."""
     shift = SUM_BITS - exponent
     first = np.minimum(shift, _LARGEST_SHIFT)  # two powers of two: one might overflow
     sums = _gene_sums(values, np.ldexp(1.0, first), np.ldexp(1.0, shift - first))
@@ -75,7 +75,7 @@ def gene_medians(values):
 
 @jit
 def _median(values):
-    """Median of some values, whose order changes; NaN of none."""
+    """Median of some values, which are reordered; NaN without values."""
     n = len(values)
     if n == 0:
         return np.nan
@@ -90,14 +90,14 @@ def _median(values):
 
 @jit
 def _select(values, k):
-    """Value number k by size; those before it are no larger then, those behind it no smaller."""
+    """The k-th smallest value; partitions the values in place, smaller ones first."""
     low, high = 0, len(values)
     for _ in range(_ROUNDS):
         if high - low < 2:
             return values[k]
         first, middle, last = values[low], values[(low + high) // 2], values[high - 1]
         pivot = max(min(first, middle), min(max(first, middle), last))
-        # Without branches: where comparisons can't be foreseen, a guess costs more than a swap.
+        # Branchless: mispredicted comparisons cost more than swaps.
         split = low
         for i in range(low, high):
             x = values[i]
@@ -115,7 +115,7 @@ def _select(values, k):
             low += x <= pivot
         if k < low:
             return pivot
-    values[low:high].sort()  # pivots were bad again and again: no more guesses
+    values[low:high].sort()  # the pivots were repeatedly bad: sort instead
     return values[k]
 
 
@@ -147,14 +147,14 @@ def _round_row(row, bits):
         return
     one, dropped = np.int64(1), np.int64(53 - bits)
     half, mask = (one << (dropped - 1)) - 1, -(one << dropped)
-    leading = np.int64(bits == 1)  # the leading digit isn't written: it's always 1
+    leading = np.int64(bits == 1)  # the leading digit is implicit: it is always 1
     words = row.view(np.int64)
     odd = False
     for i in range(len(words)):
         word = words[i]
         size = word & _SIZE
         usual = (size >= _NORMAL) & (size < _HUGE)
-        # To the nearest, of two to the even one: what rint does to the scaled mantissa.
+        # Round half to even, as rint does with the scaled mantissa.
         rounded = (word + half + ((word >> dropped) & one | leading)) & mask
         words[i] = rounded if usual else word
         odd |= (not usual) & (size > 0) & (size < _INFINITE)

@@ -1,1 +1,1 @@
-"""The reference engine: NumPy, written to be read. The other engines must give what it gives."""
+"""The reference engine: readable NumPy code that defines the results of all engines."""

@@ -25,7 +25,7 @@ def hash64(keys: NDArray[np.uint64], index: NDArray[np.integer]) -> NDArray[np.u
     """
     keys = np.asarray(keys, dtype=np.uint64)
     step = np.asarray(index).astype(np.uint64)
-    with np.errstate(over="ignore"):  # wrapping is the arithmetic that is meant
+    with np.errstate(over="ignore"):  # wrap-around is intended
         z = keys + (step + np.uint64(1)) * _WEYL
         z = (z ^ (z >> np.uint64(30))) * _MULTIPLIER_1
         z = (z ^ (z >> np.uint64(27))) * _MULTIPLIER_2

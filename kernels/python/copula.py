@@ -1,4 +1,4 @@
-"""Mutual information of a Gaussian copula with a parabola, from exact sums of whole scores."""
+"""Mutual information of a Gaussian copula with a parabola, from exact sums of integer scores."""
 
 from __future__ import annotations
 
@@ -15,23 +15,23 @@ if TYPE_CHECKING:
 def copula_mi(
     regulators: NDArray[np.int8], genes: NDArray[np.int8], degree: int
 ) -> NDArray[np.int64]:
-    """Mutual information of a Gaussian copula with a parabola, from exact sums of whole scores.
+    """Mutual information of a Gaussian copula with a parabola, from exact sums of integer scores.
 
     With h1, h2 the scores of a gene and a, b, c the correlations over samples of (h1, h1),
     (h2, h1), (h1, h2),
 
         R^2 = max(a^2 + b^2, a^2 + c^2),   MI = -1/2 ln(1 - R^2)
 
-    which is the mutual information of a Gaussian copula where b = c = 0 (Ince et al. 2017), and a
-    lower bound of it where one gene follows a parabola of the other's score. With square scores,
-    R^2 is the lesser of this and of the studentised one, in which each squared covariance is
+    which is the mutual information of a Gaussian copula if b = c = 0 (Ince et al. 2017), and a
+    lower bound of it if one gene follows a parabola of the other's score. With squared scores,
+    R^2 is the smaller of this and of the studentised one, in which each squared covariance is
     divided by n sum(h_x^2 h_y^2) (DiCiccio and Romano 2017).
 
     Parameters
     ----------
     regulators : (regulators, terms, samples) int8
-        Whole scores: h1; for degree 2 also h2. Where there are twice as many terms, the others are
-        the square scores round(h^2 / 127).
+        Integer scores: h1; for degree 2 also h2. If there are twice as many terms, the others are
+        the squared scores round(h^2 / 127).
     genes : (genes, terms, samples) int8
         The same terms.
     degree : int
@@ -60,8 +60,8 @@ def copula_edges(
 ) -> tuple[NDArray[np.int64], NDArray[np.int32], NDArray[np.int32], NDArray[np.int64]]:
     """Pairs of a batch of resamples whose mutual information reaches the threshold.
 
-    Mutual information is that of `copula_mi`, over the samples of a resample. A pair with a row or
-    a gene that is not usable has none.
+    Mutual information is that of `copula_mi`, over the samples of a resample. Pairs with a row or a
+    gene that is not usable are excluded.
 
     Parameters
     ----------
@@ -70,9 +70,9 @@ def copula_edges(
     genes : (genes, terms, samples) int8
         Scores of all samples, as for `copula_mi`.
     own : (rows,) int64
-        For each row the gene that is never its target (itself), or -1.
+        The gene of each row that is never its target (itself), or -1.
     weights : (resamples, samples) uint8
-        How often a resample has each sample.
+        Multiplicity of each sample in a resample.
     usable_rows : (resamples, rows) bool
     usable_genes : (resamples, genes) bool
     thresholds : (resamples,) int64
@@ -129,7 +129,7 @@ def copula_pairs(
     genes : (genes, terms, samples) int8
         Scores as for `copula_mi`.
     row, gene : (pairs,) int32
-        Numbers of the row and of the gene of each pair.
+        Indices of the row and of the gene of each pair.
     degree : int
         1 or 2.
 
@@ -164,5 +164,5 @@ def _block(
 
 
 def _products(x: NDArray[np.int8], y: NDArray[np.int8]) -> NDArray[np.int64]:
-    """Sums over samples, exact: whole numbers below 2^53 in float64."""
+    """Sums over samples, exact: integers below 2^53 in float64."""
     return (x.astype(np.float64) @ y.astype(np.float64).T).astype(np.int64)

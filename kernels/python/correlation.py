@@ -1,4 +1,4 @@
-"""Spearman correlation of chosen pairs of genes, in whole numbers."""
+"""Spearman correlation of chosen pairs of genes, in integers."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def rank_products(
     ranks : (genes, samples) int32
         Twice the average ranks.
     first, second : (pairs,) int64
-        Gene numbers of each pair.
+        Gene indices of each pair.
 
     Returns
     -------

@@ -1,4 +1,4 @@
-"""Data processing inequality: which edge of a triangle is explained by the other two."""
+"""Data processing inequality: edges of triangles that the other two edges explain."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def _discount(mi: NDArray[np.int64], kept_fraction: int) -> NDArray[np.int64]:
-    """``ceil(mi * kept_fraction / 2^30)``, exact although the product may pass 2^63."""
+    """``ceil(mi * kept_fraction / 2^30)``, exact although the product may exceed 2^63."""
     high = mi >> DISCOUNT_BITS
     low = mi & ((1 << DISCOUNT_BITS) - 1)
     return high * kept_fraction + (
@@ -27,22 +27,21 @@ def dpi(
     network: NDArray[np.int64],
     kept_fraction: int,
 ) -> NDArray[np.bool_]:
-    """Edges that stay after the data processing inequality (Margolin et al. 2006).
+    """Edges that the data processing inequality keeps (Margolin et al. 2006).
 
-    An edge (i, g) goes iff some regulator j explains it:
+    An edge (i, g) is removed if some regulator j explains it:
 
         MI(i, g) < k max_j min(MI(i, j), MI(j, g)),   k = kept_fraction / 2^30
 
-    All decisions are made on the network as given, so their order does not matter. One thing is
-    rounded, by the caller: 1 - tolerance, down to a multiple of 2^-30. So k is never above it, and
-    no edge goes that the tolerance would keep. The comparison is exact: mutual information is a
-    whole number, so it is below the product with k iff it is below the product rounded up
-    (`_discount`).
+    All decisions are made on the given network, so their order does not matter. The caller rounds
+    1 - tolerance down to a multiple of 2^-30, so k does not exceed it, and all edges that the
+    tolerance keeps are kept. The comparison is exact: mutual information is an integer, so it is
+    below the product with k if and only if it is below the product rounded up (`_discount`).
 
     Parameters
     ----------
     edges : (rows, genes) int64
-        MI of the edges in question; 0 is no edge.
+        MI of the edges to decide; 0 is no edge.
     between : (rows, regulators) int64
         MI of the rows with all regulators; 0 is no edge, or the regulator itself.
     network : (regulators, genes) int64
@@ -53,7 +52,7 @@ def dpi(
     Returns
     -------
     (rows, genes) bool
-        True where there is an edge and it stays.
+        Whether there is an edge and it is kept.
     """
     kept = np.zeros(edges.shape, dtype=np.bool_)
     for row in range(edges.shape[0]):
@@ -64,15 +63,15 @@ def dpi(
 
 
 def weakest_pairs(between: NDArray[np.int64], network: NDArray[np.int64]) -> NDArray[np.bool_]:
-    """Regulator pairs which are the weakest edge, or tied for it, in a triangle with some gene.
+    """Pairs of regulators that are the weakest edge, or tied for it, in some triangle.
 
     A triangle is two connected regulators i, j (a = MI(i, j) > 0) and a gene t connected to both
-    (b = MI(i, t) > 0, c = MI(j, t) > 0). The pair is marked iff for some t
+    (b = MI(i, t) > 0, c = MI(j, t) > 0). The pair is marked if for some t
 
         min(b, c) >= a  or  b = c
 
-    Then neither b nor c is strictly the smallest edge, and the rule that every triangle loses one
-    edge takes the one between the regulators (Griffin et al. 2023).
+    Then neither b nor c is strictly the smallest edge, and the rule that removes one edge of every
+    triangle removes the one between the regulators (Griffin et al. 2023).
 
     Parameters
     ----------
@@ -102,19 +101,19 @@ def prune_edges(
     n_regulators: int,
     kept_fraction: int,
 ) -> NDArray[np.bool_]:
-    """Edges of a list that stay after the data processing inequality: the rule of `dpi`.
+    """Edges of a list that the data processing inequality keeps, by the rule of `dpi`.
 
     Parameters
     ----------
     row, gene : (edges,) int32
-        Ends of every edge of the network, each pair at most once. The first `n_regulators` rows are
-        regulators; only they explain.
+        Row and gene of every edge of the network, each pair at most once. The first `n_regulators`
+        rows are regulators; only they explain edges.
     mi : (edges,) int64
         Mutual information, above 0.
     partner : (genes,) int32
-        For each gene the row of the regulator that it is, or -1.
+        Row of each gene that is a regulator, else -1.
     asked : (asked,) int64
-        Places, in the list, of the edges in question.
+        Positions in the list of the edges to decide.
     n_regulators : int
     kept_fraction : int
         floor((1 - tolerance) 2^30), as for `dpi`.

@@ -1,4 +1,4 @@
-"""aREA, weighted mean and the normal scores they stand on: the reference, in float64."""
+"""aREA, weighted mean and normal scores: the reference, in float64."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def normal_scores(
     ranks : (cells, genes) int32
         Twice the average ranks; 0 is missing.
     table_start : (cells,) int64
-        Where the table of a cell begins.
+        Start of the table of each cell.
     quantiles : (entries,) float64
         Tables of Phi^-1(i / (2 (n + 1))), i = 0 ... 2 (n + 1), for cells of n values.
 
@@ -58,22 +58,22 @@ def area(
         D = sum l m t2 / sum l,   U = sum l (1 - |m|) t1 / sum l
         ES = sign(D) (|D| + max(U, 0)),   NES = ES sqrt(sum l^2) / max l
 
-    The sign is +1 where D is not below -2^-40, so that rounding noise does not decide it.
+    The sign is +1 if D is not below -2^-40, so that rounding noise does not decide it.
 
     Parameters
     ----------
     signature : (cells, genes) float64
         Only the order of a cell's values matters. NaN is missing.
     max_rank_deviation : (cells,) int32
-        Replaces max v; -1: the cell's own.
+        Replaces max v; -1 for the cell's own.
     table_start : (cells,) int64
-        Where the table of a cell's n begins in `quantiles`.
+        Start of the table for a cell's n in `quantiles`.
     quantiles : (entries,) float64
         Tables of Phi^-1(i / (2 (n + 1))), i = 0 ... 2 (n + 1).
     indptr : (ends,) int64
         Regulon i has the edges ``indptr[i] ... indptr[i + 1] - 1``.
     targets : (edges,) int32
-        Gene numbers.
+        Gene indices.
     mode : (edges,) float64
         Modes of regulation m, -1 ... 1.
     likelihood : (edges,) float64
@@ -122,18 +122,18 @@ def weighted_area(
     weights : (cells, genes) float64
         At least 0.
     weighted_norm : bool
-        Whether l w also stands in the factor sqrt(sum l^2) / max l, not in the sums alone. Without
-        it the factor is that of all targets, those without a value included.
+        Whether l w is also used in the factor sqrt(sum l^2) / max l, not only in the sums. If not,
+        the factor is that of all targets, including those without a value.
     max_rank_deviation : (cells,) int32
-        Replaces max v; -1: the cell's own.
+        Replaces max v; -1 for the cell's own.
     table_start : (cells,) int64
-        Where the table of a cell's n begins in `quantiles`.
+        Start of the table for a cell's n in `quantiles`.
     quantiles : (entries,) float64
         Tables of Phi^-1(i / (2 (n + 1))), i = 0 ... 2 (n + 1).
     indptr : (ends,) int64
         Regulon i has the edges ``indptr[i] ... indptr[i + 1] - 1``.
     targets : (edges,) int32
-        Gene numbers.
+        Gene indices.
     mode : (edges,) float64
         Modes of regulation m, -1 ... 1.
     likelihood : (edges,) float64
@@ -190,17 +190,17 @@ def paired_area(
     signature : (cells, genes) float64
         Only the order of a cell's values matters. NaN is missing.
     max_rank_deviation : (cells,) int32
-        Replaces max v; -1: the cell's own.
+        Replaces max v; -1 for the cell's own.
     table_start : (cells,) int64
-        Where the table of a cell's n begins in `quantiles`.
+        Start of the table for a cell's n in `quantiles`.
     quantiles : (entries,) float64
         Tables of Phi^-1(i / (2 (n + 1))), i = 0 ... 2 (n + 1).
     cell, regulon : (tasks,) int32
-        Numbers of the cell and of the regulon of each pair.
+        Indices of the cell and of the regulon of each pair.
     indptr : (ends,) int64
         Regulon i has the edges ``indptr[i] ... indptr[i + 1] - 1``.
     targets : (edges,) int32
-        Gene numbers.
+        Gene indices.
     mode : (edges,) float64
         Modes of regulation m, -1 ... 1.
     likelihood : (edges,) float64
@@ -245,7 +245,7 @@ def weighted_mean(
     indptr : (ends,) int64
         Regulon i has the edges ``indptr[i] ... indptr[i + 1] - 1``.
     targets : (edges,) int32
-        Gene numbers.
+        Gene indices.
     weights : (edges,) float64
         Weights w, of either sign.
 
@@ -276,21 +276,21 @@ def target_sums(
     targets: NDArray[np.int32],
     weight: NDArray[np.int64],
 ) -> NDArray[np.int64]:
-    """Weighted sums over targets, ``sum weight value``, of a sparse matrix of whole numbers.
+    """Weighted sums over targets, ``sum weight value``, of a sparse matrix of integers.
 
     The product of two sparse matrices, exact in any order: ``|weight| < 2^21`` and
-    ``|value| < 2^25`` leave room for 2^17 targets.
+    ``|value| < 2^25`` allow 2^17 targets.
 
     Parameters
     ----------
     cell, gene : (entries,) int32
-        Place of each value that is not 0, ordered by cell.
+        Position of each nonzero value, ordered by cell.
     value : (entries,) int64
     n_cells, n_genes : int
     indptr : (ends,) int64
         Regulon i has the edges ``indptr[i] ... indptr[i + 1] - 1``.
     targets : (edges,) int32
-        Gene numbers.
+        Gene indices.
     weight : (edges,) int64
 
     Returns
@@ -303,7 +303,7 @@ def target_sums(
 
 
 def _row_sums(terms: Float) -> Float:
-    """Sum of each row, added up in one way however many rows there are."""
+    """Sum of each row, in an order that does not depend on the number of rows."""
     return np.ascontiguousarray(terms).sum(axis=1)
 
 

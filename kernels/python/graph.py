@@ -27,7 +27,7 @@ def propagate(
     Parameters
     ----------
     indptr : (ends,) int64
-        Row i of P is at the places ``indptr[i] ... indptr[i + 1] - 1`` of the next two.
+        Row i of P has the entries ``indptr[i] ... indptr[i + 1] - 1`` of the next two.
     indices : (edges,) int32
         Columns of P.
     weights : (edges,) float64

@@ -19,23 +19,23 @@ def running_sum(
 ) -> Float:
     """Weighted Kolmogorov-Smirnov running sum (Subramanian et al. 2005).
 
-    Down the decreasing signature of a cell, with targets T of weights w among n genes,
+    In order of the decreasing signature of a cell, with targets T of weights w among n genes,
 
         S(j) = sum_{i <= j, i in T} w_i / sum_T w  -  #{i <= j, i not in T} / (n - |T|)
 
-    The score is the largest excursion of S from 0; the negative one where both are equal to 2^-40.
-    Tied genes are one step. Genes without a value take no part.
+    The score is the largest excursion of S from 0; the negative one if both are equal to 2^-40.
+    Tied genes form one step. Genes without a value are ignored.
 
     Parameters
     ----------
     signature : (cells, genes) float64
         Only the order of a cell's values matters. NaN is missing.
     weight : (cells, genes) float64
-        Of a gene as a target, at least 0.
+        Weight of a gene as a target, at least 0.
     indptr : (ends,) int64
         Regulon i has the edges ``indptr[i] ... indptr[i + 1] - 1``.
     targets : (edges,) int32
-        Gene numbers.
+        Gene indices.
 
     Returns
     -------
@@ -63,24 +63,23 @@ def permuted_running_sum(
     indptr: NDArray[np.int64],
     targets: NDArray[np.int32],
 ) -> tuple[Float, Float, Counts, Counts]:
-    """Score of `running_sum`, compared with that of targets elsewhere (Subramanian et al. 2005).
+    """Score of `running_sum`, compared with permutations of the targets (Subramanian et al. 2005).
 
-    Permutation p moves the targets to the places j of the decreasing signature for which
-    ``permutations[p, j]`` is the place of a target. Tied genes have their places in the order of
-    the columns.
+    Permutation p moves the targets to the positions j of the decreasing signature for which
+    ``permutations[p, j]`` is the position of a target. Tied genes are in the order of the columns.
 
     Parameters
     ----------
     signature : (cells, genes) float64
         Only the order of a cell's values matters. NaN is missing.
     weight : (cells, genes) float64
-        Of a gene as a target, at least 0.
+        Weight of a gene as a target, at least 0.
     permutations : (permutations, genes) int32
         Each row a permutation of 0 ... genes - 1.
     indptr : (ends,) int64
         Regulon i has the edges ``indptr[i] ... indptr[i + 1] - 1``.
     targets : (edges,) int32
-        Gene numbers.
+        Gene indices.
 
     Returns
     -------
@@ -89,9 +88,9 @@ def permuted_running_sum(
     (cells, regulons) float64
         Mean of the permuted scores of the same sign (0 counts as positive); 0 without any.
     (cells, regulons) int64
-        How many those are.
+        Number of these permuted scores.
     (cells, regulons) int64
-        How many of those are at least as far from 0 as the score, to 2^-40.
+        Number of those that are at least as far from 0 as the score, to 2^-40.
     """
     score = running_sum(signature, weight, indptr, targets)
     mean = np.zeros(score.shape)
@@ -125,7 +124,7 @@ def permuted_running_sum(
 
 
 def _positions(values: Float) -> tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.intp]]:
-    """Genes by decreasing value (missing last); first and last place of each place's tie."""
+    """Genes by decreasing value (missing last); first and last position of each one's tie."""
     order = np.argsort(-values, kind="stable")
     ordered = values[order]
     starts = np.ones(len(values), dtype=bool)
@@ -139,7 +138,7 @@ def _positions(values: Float) -> tuple[NDArray[np.intp], NDArray[np.intp], NDArr
 def _moved(
     shuffled: NDArray[np.int32], places: NDArray[np.int64], present: int
 ) -> NDArray[np.int64]:
-    """Where a permutation of all places puts the hits, among the places that hold a value."""
+    """Positions of the hits after a permutation, among the positions that hold a value."""
     kept = shuffled[shuffled < present]
     target = np.empty(present, dtype=np.int64)
     target[kept] = np.arange(present)
@@ -153,19 +152,19 @@ def _excursion(
     last: NDArray[np.intp],
     present: int,
 ) -> float:
-    """Largest excursion for hits at ascending places.
+    """Largest excursion for hits at ascending positions.
 
-    Tied genes are one step: the sum is read before and after a tie, never inside it, so the order
-    of tied genes cannot matter. Where every gene is a target nothing is taken away: the sum ends
-    at 1.
+    Tied genes form one step: the sum is evaluated before and after a tie, never inside it, so the
+    order of tied genes does not matter. If every gene is a target, nothing is subtracted, and the
+    sum ends at 1.
     """
-    misses = max(1, present - len(hits))  # without any, 0 of them are counted below
+    misses = max(1, present - len(hits))  # avoids division by 0; without misses the numerator is 0
     total = np.add.accumulate(heights[hits])[-1] if len(hits) else 0.0
     if total == 0:
         return 0.0
     gained = np.add.accumulate(heights[hits]) / total
     after = np.searchsorted(hits, last[hits], side="right")  # hits up to the end of the tie
-    before = np.searchsorted(hits, first[hits], side="left")  # hits ahead of the tie
+    before = np.searchsorted(hits, first[hits], side="left")  # hits before the tie
     top = (gained[after - 1] - (last[hits] + 1 - after) / misses).max(initial=0.0)
     ahead = np.where(before > 0, gained[np.maximum(before, 1) - 1], 0.0)
     bottom = (ahead - (first[hits] - before) / misses).min(initial=0.0)

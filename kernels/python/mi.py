@@ -1,4 +1,4 @@
-"""Mutual information of regulators and genes, in fixed point: whole numbers, exact in any order."""
+"""Mutual information of regulators and genes in fixed point: sums are exact in any order."""
 
 from __future__ import annotations
 
@@ -21,17 +21,17 @@ def adaptive_mi(
 ) -> NDArray[np.int64]:
     """Mutual information by adaptive partitioning, times the number of samples.
 
-    The plane of the ranks of two genes is cut in four, and each part again wherever its points are
+    The plane of the ranks of two genes is divided in four, and each quarter again if its points are
     uneven (Fraser and Swinney 1986; Darbellay and Vajda 1999; Lachmann et al. 2016). Both marginals
     are cut by one binary tree, a heap of nodes of which 1 is the root: a rank goes to the child
-    ``2 node + 1`` iff it is above ``split[node]``, else to ``2 node``. A cell with c points, q of
-    them in each quarter, is cut, up to D times, iff it is the root or
+    ``2 node + 1`` if it is above ``split[node]``, else to ``2 node``. A cell with c points, q of
+    them in each quarter, is cut, up to D times, if it is the root or
 
         c >= min_count  and  4 sum(q^2) / c - c > 7.815
 
-    (chi-square against equal quarters, 3 degrees of freedom, 5 %), which is tested in whole
-    numbers: ``4 sum(q^2) - c^2 > floor(1563 c / 200)``. With the leaves L of that tree, c points in
-    a leaf and its widths w_x, w_y in ranks,
+    (chi-square against equal quarters, 3 degrees of freedom, 5 %), which is tested in
+    integers: ``4 sum(q^2) - c^2 > floor(1563 c / 200)``. With the leaves L of that tree, c points
+    in a leaf and its widths w_x, w_y in ranks,
 
         n MI = n ln n + sum_L c (ln c - ln w_x - ln w_y)
 
@@ -73,7 +73,7 @@ def adaptive_leaves(
 ) -> tuple[NDArray[np.int64], NDArray[np.int32], NDArray[np.int32], NDArray[np.int64]]:
     """Leaves of the adaptive partition of given pairs: the cells whose terms `adaptive_mi` adds up.
 
-    The plane is cut where ``4 sum(q^2) / c - c > 7.815``, as described there. The leaves tile the
+    Cells are cut if ``4 sum(q^2) / c - c > 7.815``, as described there. The leaves tile the
     plane; with their c points, and with the log-widths w of their nodes,
 
         n MI = n ln n + sum_L c (ln c - w[x_node] - w[y_node])
@@ -117,7 +117,7 @@ def _leaves(
     x_node: int = 1,
     y_node: int = 1,
 ) -> Iterator[tuple[int, int, int]]:
-    """Nodes and number of points of the leaves beneath one cell; x, y: ranks of its points."""
+    """Nodes and number of points of the leaves below one cell; x, y: ranks of its points."""
     count = x.shape[0]
     root = x_node == 1
     if x_node >= split.shape[0] or count < (1 if root else min_count):
@@ -136,7 +136,7 @@ def _leaves(
 def _is_uneven(quarters: list[int]) -> bool:
     """Chi-square of four counts against equal quarters exceeds 7.815 (3 df, 5 %).
 
-    With c points, chi^2 = 4 sum(q^2) / c - c > 7.815 = 1563 / 200 is, in whole numbers,
+    With c points, chi^2 = 4 sum(q^2) / c - c > 7.815 = 1563 / 200 is, in integers,
     4 sum(q^2) - c^2 > floor(1563 c / 200).
 
     >>> _is_uneven([3, 0, 0, 0]), _is_uneven([4, 0, 0, 3]), _is_uneven([4, 0, 0, 4])

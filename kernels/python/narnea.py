@@ -1,4 +1,4 @@
-"""NaRnEA: standardised scores of every regulon, and the largest possible: the reference."""
+"""NaRnEA: standardised and largest possible scores of every regulon: the reference."""
 
 from __future__ import annotations
 
@@ -41,13 +41,13 @@ def narnea(
     indptr : (ends,) int64
         Regulon i has the edges ``indptr[i] ... indptr[i + 1] - 1``.
     targets : (edges,) int32
-        Gene numbers.
+        Gene indices.
     mode : (edges,) float64
         Modes of regulation m, -1 ... 1.
     likelihood : (edges,) float64
         Likelihoods l, at least 0.
     by_likelihood : (edges,) int32
-        Places within a regulon, the most likely target first.
+        Positions within a regulon, the most likely target first.
 
     Returns
     -------
@@ -61,7 +61,7 @@ def narnea(
         The largest D: of a regulon whose targets have the magnitudes n, n - 1, ... in the order
         `by_likelihood` and the signs of their modes.
     (cells, regulons) float64
-        The smallest D: of the same regulon with all signs turned.
+        The smallest D: of the same regulon with all signs reversed.
     (cells, regulons) float64
         The largest U: of the same regulon.
     """
@@ -107,7 +107,7 @@ def narnea(
 
 
 def _best_ranks(present: NDArray[np.bool_], by_likelihood: NDArray[np.int32], n: Float) -> Float:
-    """Ranks of the present targets if the most likely ones had the largest magnitudes."""
+    """Ranks of the targets that have a value if the most likely had the largest magnitudes."""
     ordered = present[:, by_likelihood]
     best = np.zeros(present.shape)
     best[:, by_likelihood] = n[:, None] - (np.cumsum(ordered, axis=1) - 1)

@@ -1,4 +1,4 @@
-"""Pleiotropy: scores of the targets that two regulators share: the reference."""
+"""Pleiotropy: scores of targets that two regulators share: the reference."""
 
 from __future__ import annotations
 
@@ -41,19 +41,19 @@ def shared_target_scores(
     direction : (tests,) int32
         1 or -1.
     cell, pair : (tests,) int32
-        Numbers of the cell and of the pair of each test.
+        Indices of the cell and of the pair of each test.
     regulator : (pairs,) int32
-        Number of the regulator of each pair.
+        Index of the regulator of each pair.
     shared_indptr : (pair_ends,) int64
         Pair i has the entries ``shared_indptr[i] ... shared_indptr[i + 1] - 1`` of `shared`.
     shared : (shared,) int32
-        Shared targets, as places within the regulator's targets.
+        Shared targets, as positions within the regulator's targets.
     quantiles : (entries,) float64
         The tables of `area` for n = 0, 1, 2, ...: that of n starts at n (n + 2).
     indptr : (ends,) int64
         Regulon i has the edges ``indptr[i] ... indptr[i + 1] - 1``.
     targets : (edges,) int32
-        Gene numbers.
+        Gene indices.
     mode : (edges,) float64
         Modes of regulation m, -1 ... 1.
     likelihood : (edges,) float64

@@ -1,4 +1,4 @@
-"""Ranks of the values of each row: ordinal (ties broken by a hash) and average (ties shared)."""
+"""Ranks of the values of each row: ordinal (ties broken by a hash) and average."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ if TYPE_CHECKING:
 def ordinal_ranks(
     values: NDArray[np.float64], keys: NDArray[np.uint64], descending: bool
 ) -> NDArray[np.int32]:
-    """Ranks 1 ... samples of the values of each row, all different.
+    """Ranks 1 ... samples of the values of each row, all distinct.
 
-    Equal values are in the order of ``hash64(keys[gene], position)``, then of the position, so
-    their order depends on the key alone.
+    Equal values are ordered by ``hash64(keys[gene], position)``, then by position, so their order
+    depends only on the key.
 
     Parameters
     ----------
     values : (genes, samples) float64
         Missing values (NaN) come last in both directions and count as tied.
     keys : (genes,) uint64
-        Of the hash, one for each gene.
+        Keys of the hash, one per gene.
     descending : bool
         Whether rank 1 is the largest value, not the smallest.
 
@@ -46,13 +46,13 @@ def ordinal_ranks(
 def average_ranks(values: NDArray[np.float64]) -> NDArray[np.int32]:
     """Twice the average rank of each value in its row.
 
-    The smallest value has rank 1, so 2 is returned; equal values that would hold the ranks
-    a ... b have a + b. Twice, because an average rank is a whole or a half number.
+    The smallest value has rank 1, so 2 is returned; equal values that share the ranks a ... b get
+    a + b. Average ranks are multiples of one half, so twice the rank is an integer.
 
     Parameters
     ----------
     values : (rows, columns) float64
-        NaN is missing: it takes no part.
+        NaN is missing and ignored.
 
     Returns
     -------

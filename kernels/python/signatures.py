@@ -1,4 +1,4 @@
-"""Gene signatures, how far a cell is from the others: the reference, in float64."""
+"""Gene signatures (cells relative to the others): the reference, in float64."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Counts = NDArray[np.int64]
 def gene_sums(
     values: Float, exponent: NDArray[np.int32]
 ) -> tuple[Counts, Counts, Counts, Counts, Counts]:
-    """Sums of each gene over the cells in whole numbers: no order or block of cells changes them.
+    """Integer sums of each gene over the cells, independent of the order and blocks of cells.
 
     A value x of a gene becomes
 
@@ -25,7 +25,7 @@ def gene_sums(
     Parameters
     ----------
     values : (cells, genes) float64
-        At most 2^18 cells. NaN is missing: it takes no part.
+        At most 2^18 cells. NaN is missing and ignored.
     exponent : (genes,) int32
         Smallest e >= -1021 with |x| < 2^e for every value of the gene, in all cells.
 
@@ -61,7 +61,7 @@ def gene_medians(values: Float) -> tuple[Float, Float]:
     Parameters
     ----------
     values : (cells, genes) float64
-        NaN is missing: it takes no part.
+        NaN is missing and ignored.
 
     Returns
     -------
@@ -101,7 +101,7 @@ def leave_one_out_t(values: Float, count: Float, mean: Float, spread: Float, bit
 
         t = d n/(n-1) / sqrt((Q - d^2 n/(n-1)) / (n-2) / (n-1))
 
-    A remaining sum of squares of at most 2^-26 Q counts as 0: the others are all alike.
+    A remaining sum of squares of at most 2^-26 Q counts as 0: the other values are all equal.
 
     Parameters
     ----------
@@ -126,7 +126,7 @@ def leave_one_out_t(values: Float, count: Float, mean: Float, spread: Float, bit
 
 
 def _median(values: Float) -> Float:
-    """Median of each column without its NaNs (NaN where nothing is left)."""
+    """Median of each column, ignoring NaN (NaN if nothing is left)."""
     ordered = np.sort(values, axis=0)  # NaN last
     count = np.sum(~np.isnan(values), axis=0)
     if len(values) == 0:
@@ -137,7 +137,7 @@ def _median(values: Float) -> Float:
 
 
 def _round_bits(values: Float, bits: int) -> Float:
-    """Keep `bits` significant bits, so that values equal but for rounding noise become ties."""
+    """Keep `bits` significant bits, so that values that differ by rounding noise become ties."""
     if bits >= 53:
         return values
     mantissa, exponent = np.frexp(values)

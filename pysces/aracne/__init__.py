@@ -1,9 +1,9 @@
-"""ARACNe: from expression to a network of regulators and targets.
+"""ARACNe: infer a network of regulators and targets from expression.
 
-The path of a run: ``run_aracne`` or ``infer_network`` (what users call), ``_options``,
-``_prepared`` (regulators, genes that vary, scores), ``_inference`` (the whole of it),
-``_candidates`` (regulators, decoys and genes), ``_copula`` or ``_estimators`` (mutual information),
-``_null`` (from it to p-values), ``_resampling`` (which samples a resample has, and its edges),
-``_dpi``, ``_runner`` and ``_checkpoint`` (where resamples are computed and kept), ``_consensus``
-(which edges are called), ``_quality`` (facts to judge the network by).
+Modules in the order of a run: ``run_aracne`` and ``infer_network`` (public functions),
+``_options``, ``_prepared`` (regulators, variable genes, scores), ``_inference`` (all steps of one
+network), ``_candidates`` (regulators, decoys and genes), ``_copula`` and ``_estimators`` (mutual
+information), ``_null`` (p-values), ``_resampling`` (samples of each resample, and its edges),
+``_dpi`` (pruning), ``_runner`` and ``_checkpoint`` (where resamples are computed and stored),
+``_consensus`` (which edges are significant), ``_quality`` (facts to judge the network by).
 """

@@ -62,12 +62,12 @@ class Edges:
 
 @dataclass(frozen=True, eq=False)
 class Candidates(ABC):
-    """Who may regulate whom: genes of an expression matrix, regulators among them, decoys.
+    """Candidate edges: the genes of an expression matrix, the regulators among them, and decoys.
 
-    Rows are the regulators, then the decoys: regulators with their values permuted over samples,
-    once, by the seed. So decoys have the same marginals and the same resamples, and regulate
-    nothing. Regulators take turns in lending their values, in an order that depends on the seed
-    and their names: the first decoys are the same, however many there are.
+    Rows are the regulators, followed by the decoys. A decoy is a regulator whose values are
+    permuted over the samples, once, by the seed: it has the same marginal distribution and the same
+    resamples, but regulates nothing. The regulators are copied in turn, in an order that depends on
+    the seed and their names, so the first decoys do not depend on the number of decoys.
 
     Attributes
     ----------
@@ -78,7 +78,7 @@ class Candidates(ABC):
     n_decoys
         Number of decoys.
     seed
-        Of the decoys and of the ties.
+        Seed of the decoys and of the order of ties.
     """
 
     expression: Expression
@@ -110,12 +110,12 @@ class Candidates(ABC):
 
     @property
     def n_regulators(self) -> int:
-        """Number of real regulators: the first rows."""
+        """Number of regulators without decoys; they are the first rows."""
         return len(self.regulators)
 
     @property
     def n_rows(self) -> int:
-        """Regulators and decoys."""
+        """Number of regulators and decoys."""
         return self.n_regulators + self.n_decoys
 
     @property
@@ -125,12 +125,12 @@ class Candidates(ABC):
 
     @property
     def n_pairs(self) -> int:
-        """Tests: unordered pairs, a pair of two regulators counts once."""
+        """Number of tests: unordered pairs, so a pair of two regulators counts once."""
         regulators = self.n_regulators
         return regulators * (self.n_genes - regulators) + regulators * (regulators - 1) // 2
 
     def regulator_of_gene(self) -> NDArray[np.int64]:
-        """For each gene its place among the regulators, or -1."""
+        """Index of each gene among the regulators, or -1, int64 [genes]."""
         found = np.full(self.n_genes, -1, dtype=np.int64)
         found[self.regulators] = np.arange(self.n_regulators)
         return found
@@ -158,15 +158,15 @@ class Candidates(ABC):
     def correlation(
         self, row: NDArray[np.integer], gene: NDArray[np.integer]
     ) -> NDArray[np.float64]:
-        """Correlation of rows (regulators alone) and genes, pair by pair; its sign is the mode."""
+        """Correlation of regulators and genes, pair by pair; its sign is that of the mode."""
 
     @abstractmethod
     def in_memory(self) -> Self:
-        """The same with all that resamples need in memory."""
+        """A copy that holds everything resampling needs in memory."""
 
     @abstractmethod
     def _permutation(self, row: int) -> NDArray[np.int64]:
-        """The order of the samples of a decoy."""
+        """The permutation of the samples of a decoy."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -188,7 +188,7 @@ class RankCandidates(Candidates):
 
     @cached_property
     def _held(self) -> NDArray[np.float64] | None:
-        """All values, if they fit a quarter of the memory; else they're read block by block."""
+        """All values if they fit into a quarter of the memory; else None, and blocks are read."""
         size = self.expression.n_genes * self.expression.n_samples * 8
         return self.expression.gene_block() if size <= settings.memory // 4 else None
 
@@ -198,7 +198,7 @@ class RankCandidates(Candidates):
         return self.expression.data_hash()
 
     def whole(self) -> tuple[NDArray[np.int64], int]:
-        """All samples, and the key of their ties."""
+        """Positions of all samples, and the key that breaks their ties."""
         return np.arange(self.expression.n_samples), _seeds.key(self.seed, "ties", "all")
 
     def pair_mi(self, row: NDArray[np.int32], gene: NDArray[np.int32]) -> NDArray[np.int64]:
@@ -223,7 +223,7 @@ class RankCandidates(Candidates):
         return spearman(self.expression, self.regulators[row], gene.astype(np.int64))
 
     def in_memory(self) -> Self:
-        """The same with the expression as one array."""
+        """A copy whose expression is one array in memory."""
         own = self.expression
         loaded = type(own).from_matrix(own.gene_block().T, own.genes, own.samples)
         return replace(self, expression=loaded)
@@ -263,7 +263,7 @@ class RankCandidates(Candidates):
 
 @dataclass(frozen=True, eq=False)
 class ScoredCandidates(Candidates):
-    """Candidates with whole scores in place of values; decoys are permuted within strata.
+    """Candidates with integer scores instead of values; decoys are permuted within strata.
 
     Attributes
     ----------
@@ -278,7 +278,7 @@ class ScoredCandidates(Candidates):
 
     @cached_property
     def own_gene(self) -> NDArray[np.int64]:
-        """The gene that is never a target of a row: itself, or the one it is a decoy of."""
+        """Gene of each row: the regulator itself, or the one a decoy copies; never its target."""
         return self.regulators[self.decoy_source]
 
     @cached_property
@@ -325,10 +325,10 @@ class ScoredCandidates(Candidates):
     def correlation(
         self, row: NDArray[np.integer], gene: NDArray[np.integer]
     ) -> NDArray[np.float64]:
-        """Correlation of regulators and genes, pair by pair: Spearman; of counts, of their scores.
+        """Correlation of regulators and genes, pair by pair.
 
-        The order of raw counts is that of the depth as much as of the gene: repressed targets would
-        seem activated.
+        Spearman correlation of continuous values; of counts, the correlation of their scores: raw
+        counts grow with the depth, so that repressed targets would appear activated.
         """
         if self.scores.nonzero is None:
             return spearman(self.expression, self.regulators[row], gene.astype(np.int64))
@@ -337,7 +337,7 @@ class ScoredCandidates(Candidates):
         for some in blocks(len(row), block_length(24 * n, len(row))):
             x = self.rows[row[some], 0].astype(np.float64)
             y = self.scores.values[gene[some], 0].astype(np.float64)
-            # Whole numbers: no order of the samples changes their sums
+            # Integers: the sums do not depend on the order of the samples
             sums = [n * (a * b).sum(axis=1) - a.sum(axis=1) * b.sum(axis=1)
                     for a, b in ((x, y), (x, x), (y, y))]  # fmt: skip
             with np.errstate(divide="ignore", invalid="ignore"):
@@ -349,11 +349,11 @@ class ScoredCandidates(Candidates):
         return replace(self.scores, values=self.rows, nonzero=self._nonzero_rows).usable(weights)
 
     def in_memory(self) -> Self:
-        """The same without values, which scores have replaced."""
+        """A copy without expression values, which the scores replace."""
         return replace(self, expression=self.expression.names_only())
 
     def _permutation(self, row: int) -> NDArray[np.int64]:
-        """Samples in a random order within their strata."""
+        """A permutation of the samples within their strata."""
         stream = _seeds.generator(int(self._row_keys[row]), "permutation")
         drawn = stream.random(len(self.strata))
         order = np.empty(len(self.strata), dtype=np.int64)
@@ -368,16 +368,16 @@ def mi_blocks(
     tie_key: int,
     wanted: slice | None = None,
 ) -> Iterator[tuple[slice, slice, NDArray[np.int64]]]:
-    """(rows, genes, mutual information) blocks that cover all pairs; self pairs are 0.
+    """Yield (rows, genes, mutual information) blocks that cover all pairs; self pairs are 0.
 
-    A block takes at most a quarter of ``settings.memory``. `wanted` are the genes; None for all.
+    A block takes at most a quarter of ``settings.memory``. `wanted` selects genes; None for all.
     """
     wanted = wanted or slice(0, candidates.n_genes)
     n = len(samples)
     per_gene = n * (8 + estimator.bytes_per_value) + 8
     gene_length = block_length(2 * per_gene, candidates.n_genes)
     row_length = block_length(8 * gene_length + 2 * per_gene, candidates.n_rows, share=1 / 8)
-    row_length = min(row_length, 256)  # launches of a GPU stay short
+    row_length = min(row_length, 256)  # keeps GPU launches short
     rows = list(blocks(candidates.n_rows, row_length))
     row_bytes = candidates.n_rows * n * estimator.bytes_per_value
     kept = (
@@ -398,7 +398,7 @@ def mi_blocks(
 def _clear_self_pairs(
     candidates: Candidates, rows: slice, genes: slice, mi: NDArray[np.int64]
 ) -> None:
-    """A regulator isn't its own target; nor is it a target of its own decoy."""
+    """Set self pairs to 0: a regulator is no target of itself or of its own decoy."""
     gene = candidates.regulators[candidates.decoy_source[rows]]
     inside = (gene >= genes.start) & (gene < genes.stop)
     mi[np.flatnonzero(inside), gene[inside] - genes.start] = 0
@@ -412,16 +412,16 @@ def edges_above(
     threshold: int,
     wanted: slice | None = None,
 ) -> tuple[Edges, int]:
-    """Pairs with at least this mutual information, and the largest value seen of a regulator.
+    """Pairs at or above a threshold, and the largest mutual information of a regulator.
 
-    `wanted` are the genes; None for all.
+    `wanted` selects genes; None for all.
     """
     parts, largest = [], 0
-    threshold = max(threshold, 1)  # 0 is the absence of an edge
+    threshold = max(threshold, 1)  # 0 means no edge
     for rows, genes, mi in mi_blocks(candidates, estimator, samples, tie_key, wanted):
         real = mi[: max(0, candidates.n_regulators - rows.start)]
         largest = max(largest, int(real.max(initial=0)))
-        found = np.flatnonzero(mi >= threshold)  # much faster than nonzero of a matrix
+        found = np.flatnonzero(mi >= threshold)  # much faster than nonzero on a matrix
         row, gene = np.divmod(found, mi.shape[1])
         parts.append(
             Edges(

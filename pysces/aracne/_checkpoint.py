@@ -1,9 +1,8 @@
-"""Resamples on disk: interrupted work goes on where it stopped, to the same bit.
+"""Resamples on disk: an interrupted run resumes, with bit-identical results.
 
-A folder holds ``fingerprint.json`` (what the resamples depend on) and one file for each resample,
-written whole or not at all, with the digest of the fingerprint. Edges are stored as they are before
-pruning and testing, so other values of ``alpha``, ``correction``, ``consensus`` or ``dpi`` reuse
-them.
+A folder holds ``fingerprint.json`` (what the resamples depend on) and one file per resample,
+written atomically, with the digest of the fingerprint. Edges are stored before pruning and testing,
+so runs with other values of ``alpha``, ``correction``, ``consensus`` or ``dpi`` reuse them.
 """
 
 from __future__ import annotations
@@ -33,7 +32,7 @@ FORMAT = 3
 
 
 class _Stored(NamedTuple):
-    """The content of one file."""
+    """The content of a resample file."""
 
     edges: Edges
     kept: NDArray[np.bool_]
@@ -48,15 +47,15 @@ class Checkpoint:
     Parameters
     ----------
     folder
-        Made if it isn't there.
+        Created if it does not exist.
     fingerprint
         Everything that the mutual information of a resample depends on.
 
     Raises
     ------
     InputError
-        If the folder can't be one, or holds resamples of other data or parameters; the items are
-        named.
+        If the folder cannot be used, or holds resamples of other data or parameters; the message
+        names the items that differ.
     """
 
     def __init__(self, folder: str | os.PathLike[str], fingerprint: Mapping[str, Any]) -> None:
@@ -70,18 +69,18 @@ class Checkpoint:
             self._claim(text)
         except OSError as error:
             raise InputError(
-                f"checkpoint={str(folder)!r} can't be used ({error}). Pass the path of a folder "
+                f"checkpoint={str(folder)!r} cannot be used ({error}). Pass the path of a folder "
                 "that can be written to."
             ) from error
 
     def _claim(self, text: str) -> None:
-        """The folder is ours if it's empty or has the same fingerprint."""
+        """Write the fingerprint to an empty folder, or check that the stored one is the same."""
         path = self.folder / "fingerprint.json"
         if not path.exists():
             names = sorted(p.name for p in self.folder.iterdir() if p.suffix != ".tmp")
             if names:
                 raise InputError(
-                    f"{self.folder} isn't empty and isn't a checkpoint (it holds "
+                    f"{self.folder} is not empty and is not a checkpoint (it holds "
                     f"{', '.join(names[:5])}). Pass a new or an empty folder."
                 )
             atomic_create(path, text.encode())  # unless another process was faster
@@ -91,7 +90,7 @@ class Checkpoint:
             differing = [name for name in names if found.get(name) != wanted.get(name)]
         except (ValueError, TypeError, AttributeError) as error:
             raise InputError(
-                f"{path} can't be read ({error}). Delete the folder to start anew."
+                f"{path} cannot be read ({error}). Delete the folder to start again."
             ) from error
         if differing:
             items = (f"{n} (stored {found.get(n)!r}, now {wanted.get(n)!r})" for n in differing)
@@ -104,7 +103,7 @@ class Checkpoint:
         return self.folder / f"resample-{resample:05d}.npz"
 
     def write(self, resample: int, result: ResampleResult, resampler: Resampler) -> None:
-        """Store one resample; a reader sees all of it or nothing."""
+        """Store one resample atomically."""
         atomic_write(
             self._path(resample),
             lambda file: np.savez(
@@ -122,31 +121,31 @@ class Checkpoint:
         )
 
     def holds(self, resample: int, resampler: Resampler) -> bool:
-        """Whether a resample is there, sound, of this run and with enough decoys."""
+        """Whether a resample is stored, readable, of this run and has enough decoys."""
         stored = self._load(resample)
         return stored is not None and stored.n_rows >= resampler.candidates.n_rows
 
     def read(self, resample: int, resampler: Resampler) -> ResampleResult:
-        """A resample that is there, pruned as wanted."""
+        """Read a stored resample, with the pruning of `resampler`."""
         stored = self._load(resample)
         if stored is None:
             raise PyscesError(
-                f"{self._path(resample)} was changed while it was in use. Run again, with nothing "
-                "else at work in that folder."
+                f"{self._path(resample)} was changed while it was in use. Run again, and let "
+                "nothing else write to that folder."
             )
-        wanted = stored.edges.row < resampler.candidates.n_rows  # more decoys do no harm
+        wanted = stored.edges.row < resampler.candidates.n_rows  # the file may have more decoys
         edges = stored.edges.take(wanted)
         if stored.pruning == _pruning(resampler):
             return ResampleResult(edges, stored.kept[wanted], stored.largest)
         return resampler.pruned(edges, stored.largest)
 
     def _load(self, resample: int) -> _Stored | None:
-        """The content of a file; None if it's absent, damaged or of another run."""
+        """The content of a file; None if it is missing, corrupt or of another run."""
         path = self._path(resample)
         try:
             with path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
                 if (str(stored["run"]), int(stored["resample"])) != (self._run, resample):
-                    log.warning("%s is of another run and is computed anew", path)
+                    log.warning("%s belongs to another run; recomputing", path)
                     return None
                 return _Stored(
                     Edges(stored["row"], stored["gene"], stored["mi"]),
@@ -157,8 +156,8 @@ class Checkpoint:
                 )
         except FileNotFoundError:
             return None
-        except Exception as error:  # whatever a damaged or foreign file makes NumPy raise
-            log.warning("%s is damaged (%s) and is computed anew", path, error)
+        except Exception as error:  # NumPy raises various exceptions for corrupt files
+            log.warning("%s is corrupt (%s); recomputing", path, error)
             return None
 
 

@@ -24,8 +24,8 @@ def adjusted(
 ) -> NDArray[np.float64]:
     """q-values of the smallest p-values of `n_tests` tests.
 
-    Only the smallest are given; a q-value is exact as long as it's at most the largest given
-    p-value (those left out are larger, so they can't lower it).
+    Only the smallest p-values are given. A q-value is exact if it is at most the largest given
+    p-value: those left out are larger, so they cannot lower it.
 
     ``"fdr_bh"``: min over j >= k of p_(j) n_tests / j (Benjamini and Hochberg 1995).
     ``"bonferroni"``: p n_tests. ``None``: p.
@@ -60,8 +60,8 @@ def decoy_qvalues(
         q(s) = min over s' <= s of (1 + decoy edges at or above s') / decoys per regulator
                                    / edges at or above s'
 
-    the target-decoy estimate of Elias and Gygi (2007) over all edges together, with one decoy
-    added (as in Barber and Candes 2015), so that with few edges none is significant.
+    the target-decoy estimate of Elias and Gygi (2007) over all edges together. One decoy is added
+    (as in Barber and Candes 2015), so that no edge is significant if there are few.
     """
     count, decoys = len(support), len(decoy_support)
     order = np.lexsort((np.concatenate([mi, decoy_mi]), np.concatenate([support, decoy_support])))[
@@ -73,7 +73,7 @@ def decoy_qvalues(
     both = np.stack(
         [np.concatenate([support, decoy_support]), np.concatenate([mi, decoy_mi])], axis=1
     )[order]
-    # Equal scores stand or fall together: each place takes the counts at the end of its run.
+    # Tied edges share a q-value: each position takes the counts at the end of its run of ties.
     ends = np.append(np.any(both[1:] != both[:-1], axis=1), True)
     last = np.flatnonzero(ends)[np.searchsorted(np.flatnonzero(ends), np.arange(count + decoys))]
     ratio = (1.0 + above[last]) / decoys_per_regulator / np.maximum(edges[last], 1)
@@ -91,9 +91,10 @@ def least_support(
 ) -> int:
     """The smallest support at which a q-value of :func:`decoy_qvalues` can be at most alpha.
 
-    Of the edges of one support, those of regulators might all come before those of decoys; if
-    even then the ratio exceeds alpha, no edge of this support passes, and none lowers the q-value
-    of an edge that does. At genome scale nearly all edges seen once or twice need no more work.
+    In the best case all edges of regulators precede those of decoys among the edges of one
+    support. If the ratio exceeds alpha even then, no edge of this support is significant or lowers
+    the q-value of an edge that is. At genome scale this excludes nearly all edges seen only once
+    or twice.
 
     Parameters
     ----------
@@ -115,8 +116,8 @@ def poisson_pvalues(
 ) -> NDArray[np.float64]:
     """P(X > support) for Poisson counts of mean sum(support) / (regulators x targets).
 
-    The rule of ARACNe-AP, kept for reproduction: strictly greater, and resamples taken for
-    independent though they share the data, so it does not hold on noise.
+    The rule of ARACNe-AP, kept to reproduce its results. The inequality is strict, and resamples
+    are treated as independent although they share the data: on noise it returns false edges.
     """
     mean = support.sum() / max(1, n_regulators * n_targets)
     return stats.poisson.sf(support, mean)
@@ -127,21 +128,21 @@ def binomial_log_pvalues(
 ) -> NDArray[np.float64]:
     """Ln P(X >= support) for binomial counts of `n_resamples` trials at a false-positive rate.
 
-    The rule of ARACNe3, kept for reproduction: resamples are taken for independent though they
-    share the data, so it does not hold on noise.
+    The rule of ARACNe3, kept to reproduce its results. Resamples are treated as independent
+    although they share the data: on noise it returns false edges.
     """
     return stats.binom.logsf(support - 1, n_resamples, rate)
 
 
 _WAITING = 1_000_000
-_STEP = 10  # resamples between two looks
-_ALIKE = 0.98  # share of edges that two looks must have in common
+_STEP = 10  # resamples between two checks
+_ALIKE = 0.98  # share of edges that two checks must have in common
 
 
 class SupportedEdges(NamedTuple):
-    """Edges with their support and their mean mutual information over the resamples that have them.
+    """Edges, their support and their mean mutual information over the resamples that have them.
 
-    row, gene: int32. support, mean: int64; the mean in the fixed point of the estimator.
+    row, gene: int32. support, mean: int64; the mean is in the fixed point of the estimator.
     """
 
     row: NDArray[np.int32]
@@ -151,20 +152,20 @@ class SupportedEdges(NamedTuple):
 
 
 class SupportCounts:
-    """In how many resamples each edge was seen so far."""
+    """Counts of the resamples that have each edge."""
 
     def __init__(self, candidates: Candidates) -> None:
         self._candidates = candidates
         self._n_genes = max(1, candidates.n_genes)
         self._decoys_per_regulator = candidates.n_decoys / candidates.n_regulators
         self._keys = np.empty(0, dtype=np.int64)
-        # Of each key: resamples that have it, those of even number, sum of mutual information
+        # Per key: resamples that have it, even-numbered ones among them, sum of mutual information
         self._tallies = np.empty((3, 0), dtype=np.int64)
         self._waiting: list[tuple[NDArray[np.int64], NDArray[np.int64]]] = []
         self._significant = np.empty(0, dtype=np.int64)
         self.resamples = 0
         self.largest = 0
-        # Of each resample: significant pairs before pruning and edges after it, of regulators
+        # Per resample: significant pairs of regulators before pruning, and their edges after it
         self.sizes: list[tuple[int, int]] = []
 
     def add(self, result: ResampleResult) -> None:
@@ -177,7 +178,7 @@ class SupportCounts:
         keys = edges.row.astype(np.int64) * self._n_genes + edges.gene
         even = np.full(len(edges), self.resamples % 2, dtype=np.int64)  # the first has number 0
         self._waiting.append((keys, np.stack([np.ones_like(even), even, edges.mi])))
-        # Joining costs a copy of all that was seen: wait until it's worth it.
+        # Merging copies all edges seen so far, so it waits until enough new ones have come.
         waiting = sum(len(part) for part, _ in self._waiting)
         if waiting >= min(max(len(self._keys), _WAITING), 5 * _WAITING):
             self._merge()
@@ -201,7 +202,7 @@ class SupportCounts:
         return self._tallies[0]
 
     def counts(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """Number of edges with a support of 0, 1, 2, ...: of regulators, and of decoys."""
+        """Number of edges with a support of 0, 1, 2, ..., of regulators and of decoys."""
         self._merge()
         first = np.searchsorted(self._keys, self._candidates.n_regulators * self._n_genes)
         length = self.resamples + 1
@@ -211,7 +212,7 @@ class SupportCounts:
         )
 
     def edges(self, least: int = 1) -> SupportedEdges:
-        """All edges seen in at least so many resamples."""
+        """All edges with at least this support."""
         self._merge()
         chosen = self._counts >= least
         row, gene = np.divmod(self._keys[chosen], self._n_genes)
@@ -231,20 +232,19 @@ class SupportCounts:
         return float((first & second).sum() / max(1, (first | second).sum()))
 
     def least_support(self, alpha: float) -> int:
-        """No edge of less support can be significant at alpha, nor matters to one that is."""
+        """Edges of smaller support are not significant and do not affect those that are."""
         return least_support(*self.counts(), self._decoys_per_regulator, alpha)
 
     def chance_rate(self, resample_pvalue: float) -> float:
-        """Mean probability that chance gives a pair an edge in one resample.
+        """Mean probability that a pair of independent genes has an edge in one resample.
 
-        It has to be significant by chance and to survive the pruning, as the rule of ARACNe3 has
-        it: p-value times the share of significant pairs that are kept.
+        As in ARACNe3, the p-value times the share of significant pairs that pruning keeps.
         """
         shares = [kept / max(1, significant) for significant, kept in self.sizes]
         return resample_pvalue * float(np.mean(shares))
 
     def settled(self, alpha: float, min_support: float = 0.0) -> bool:
-        """Whether significant edges are nearly the same as at the look before, by support alone."""
+        """Whether the significant edges, by support alone, are nearly those of the last check."""
         if self.resamples % _STEP:
             return False
         least = max(self.least_support(alpha), math.ceil(min_support * self.resamples))

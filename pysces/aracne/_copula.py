@@ -1,4 +1,4 @@
-"""The copula estimator: whole scores of every gene, made once; a resample only chooses samples."""
+"""The copula estimator: integer scores per gene, computed once; resamples select samples."""
 
 from __future__ import annotations
 
@@ -27,26 +27,26 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float64]
 
 DEGREES = ("auto", 1, 2)
-LARGEST = 127  # of a whole score
-SPARSE = 0.5  # share of zeros from which the tails of second scores cost more than they find
-FEWEST_NONZERO = 3  # of a gene in a resample
-LEAST_VARIANCE = 0.01  # of h2, given h1: a gene of two values has none
+LARGEST = 127  # largest integer score
+SPARSE = 0.5  # share of zeros above which the parabola costs more power than it gains
+FEWEST_NONZERO = 3  # fewest nonzero counts of a gene in a resample
+LEAST_VARIANCE = 0.01  # variance of h2 given h1: 0 for a gene with two values
 
 
 @dataclass(frozen=True)
 class Copula:
-    """Mutual information of a Gaussian copula with a parabola, from n of the samples.
+    """Mutual information of a Gaussian copula with a parabola, from n samples.
 
     Attributes
     ----------
     n
-        Samples of which the mutual information is taken.
+        Number of samples that the mutual information is computed from.
     total
-        Samples on which the scores were made.
+        Number of samples that the scores were computed from.
     degree
-        1: linear in the scores; 2: also their parabola.
+        1: linear in the scores; 2: with a parabola.
     studentised
-        Whether the lesser of the plain and the studentised share of variance is taken.
+        Whether the smaller of the plain and the studentised share of variance is used.
     """
 
     n: int
@@ -56,22 +56,22 @@ class Copula:
 
     @property
     def kind(self) -> str:
-        """Its name among the options."""
+        """Its name in the options."""
         return "copula"
 
     @property
     def ties(self) -> str:
-        """Equal values share their score."""
+        """How equal values are scored: they share a score."""
         return "together"
 
     @property
     def terms(self) -> int:
-        """Scores of a gene: h1, h2, and their squares."""
+        """Number of scores of a gene: h1, h2, and their squares."""
         return self.degree * (2 if self.studentised else 1)
 
     @property
     def name(self) -> str:
-        """All that the null distribution depends on, in words."""
+        """Text key of everything that the null distribution depends on."""
         form = "-lesser" * self.studentised
         return f"copula{self.degree}{form}-n{self.n}of{self.total}"
 
@@ -85,7 +85,7 @@ class Copula:
         return np.asarray(mi) / 2.0**FRACTION_BITS
 
     def with_samples(self, n: int) -> Copula:
-        """The same scores, from so many of the samples."""
+        """The same estimator with n of the samples."""
         return replace(self, n=n)
 
     def null_form(self) -> Copula:
@@ -93,7 +93,7 @@ class Copula:
         return self
 
     def enough(self) -> Copula:
-        """The form of fewest samples with the same null distribution up to a factor.
+        """The estimator of fewest samples that has the same null distribution up to a factor.
 
         In large samples n R^2 tends to a sum of squares of normal variables.
         """
@@ -103,7 +103,7 @@ class Copula:
         return replace(self, n=most, total=max(most, round(most * self.total / self.n)))
 
     def stretch(self, large: Copula) -> Callable[[NDArray[np.int64]], NDArray[np.int64]]:
-        """Values of a larger sample from those of this one: (n - 2) MI stays alike."""
+        """Rescale null values of this sample size to a larger one: (n - 2) MI is constant."""
         scale = (self.n - 2) / (large.n - 2)
         return lambda mi: np.rint(mi * scale).astype(np.int64)
 
@@ -115,7 +115,7 @@ class Copula:
         Parameters
         ----------
         genes, key
-            Numbers of the genes, of which the first are the rows, and the key of their values.
+            Numbers of the genes, the rows first, and the key that their values are drawn with.
         n_rows
             Number of rows.
         draw
@@ -130,7 +130,7 @@ class Copula:
 
 
 def untied_scores(n: int) -> tuple[Floats, Floats]:
-    """Scores of n different values in ascending order, each 1 x n."""
+    """Scores of n distinct values in ascending order, each 1 x n."""
     less = np.arange(n)[None, :]
     return _rank_scores(less, less + 1, n)
 
@@ -153,8 +153,8 @@ def _rank_scores(
 def continuous_scores(values: Floats) -> tuple[Floats, Floats]:
     """Normal scores of values, genes x samples; equal values share the mean of their interval.
 
-    A value covers the interval of the uniform from the share of samples below it to the share up
-    to it; h1 and h2 are the means of z and of z^2 - 1 over that interval.
+    A value covers the interval of the uniform distribution from the share of samples below it to
+    the share of samples up to it; h1 and h2 are the means of z and of z^2 - 1 over that interval.
     """
     n = values.shape[1]
     doubled = ops.average_ranks(values).astype(np.int64)  # 2 less + equal + 1
@@ -164,7 +164,7 @@ def continuous_scores(values: Floats) -> tuple[Floats, Floats]:
 
 
 def whole_scores(first: Floats, second: Floats, degree: int, studentised: bool) -> NDArray[np.int8]:
-    """Scores as whole numbers of 8 bits, genes x terms x samples.
+    """Scores as 8-bit integers, genes x terms x samples.
 
     h1 is centred; h2 is made orthogonal to h1, and is 0 where less than 1 % of its variance is
     left. Each is scaled so that its largest is 127: a correlation does not depend on the scale.
@@ -196,13 +196,13 @@ def nats_of_pair(first: Floats, second: Floats, degree: int, studentised: bool) 
 
 
 def degree_of(degree: int | str, sparse: bool) -> int:
-    """The degree asked for; ``"auto"`` is 1 for sparse values, else 2."""
+    """The degree of the polynomial; ``"auto"`` is 1 for sparse values, else 2."""
     return degree if not isinstance(degree, str) else 1 if sparse else 2
 
 
 @dataclass(frozen=True, eq=False)
 class Scores:
-    """Whole scores of all genes over all samples.
+    """Integer scores of all genes over all samples.
 
     Attributes
     ----------
@@ -211,7 +211,7 @@ class Scores:
     degree
         1 or 2.
     studentised
-        Whether there are square scores.
+        Whether there are squared scores.
     nonzero
         Where a gene has counts, packed bits uint8 [genes, samples / 8]; None for continuous data.
     """
@@ -260,7 +260,7 @@ class Scores:
     def usable(self, weights: NDArray[np.uint8]) -> NDArray[np.bool_]:
         """Genes that have enough counts in each resample, bool [resamples genes].
 
-        Where nearly all samples of a gene hold no count, its score is a function of depth alone.
+        The score of a gene with almost no counts is a function of the depth alone.
         """
         if self.nonzero is None:
             return np.ones((len(weights), len(self.values)), dtype=bool)
@@ -296,11 +296,11 @@ def ranked_scores(values: Floats, batch: NDArray[np.int64] | None) -> tuple[Floa
 def strata(
     depth: Floats | None, batch: NDArray[np.int64] | None, n: int, most: int = 10, fewest: int = 20
 ) -> NDArray[np.int64]:
-    """Strata of samples of like depth within each batch, numbered from 0 [samples].
+    """Strata of samples of similar depth within each batch, numbered from 0 [samples].
 
-    Decoys are permuted within them, so they keep what the samples' depths and batches make all
-    genes share. A stratum has at least `fewest` samples: in smaller ones many values would stay
-    where they are.
+    Decoys are permuted within strata, so they keep the dependence that depth and batch induce
+    between all genes. A stratum has at least `fewest` samples: in smaller ones the permutation
+    would leave many values in place.
     """
     found = np.zeros(n, dtype=np.int64)
     count = 0

@@ -18,10 +18,10 @@ if TYPE_CHECKING:
 def spearman(
     expression: Expression, first: NDArray[np.int64], second: NDArray[np.int64]
 ) -> NDArray[np.float64]:
-    """Spearman's correlation of given pairs of genes over all samples (ties averaged).
+    """Spearman correlation of given pairs of genes over all samples (average ranks of ties).
 
     With r twice the average rank and c = r - (n + 1): sum c_x c_y / sqrt(sum c_x^2 sum c_y^2),
-    whose three sums are exact whole numbers.
+    whose three sums are exact integers.
 
     Parameters
     ----------
@@ -31,8 +31,8 @@ def spearman(
         Positions of genes, [pairs].
     """
     found = np.zeros(len(first))
-    order = np.argsort(second, kind="stable")  # pairs of one block share few genes on one side
-    per_pair = expression.n_samples * 24  # two genes, each its values and its ranks
+    order = np.argsort(second, kind="stable")  # the pairs of a block share few genes on one side
+    per_pair = expression.n_samples * 24  # values and ranks of both genes
     for block in blocks(len(order), block_length(per_pair, len(order))):
         pairs = order[block]
         genes, place = np.unique(np.concatenate([first[pairs], second[pairs]]), return_inverse=True)
@@ -43,5 +43,5 @@ def spearman(
         products = ops.rank_products(ranks, x, y).astype(np.float64)
         with np.errstate(divide="ignore", invalid="ignore"):
             found[pairs] = products / (np.sqrt(squares[x]) * np.sqrt(squares[y]))
-    # A constant gene is correlated with nothing; rounding must not pass 1.
+    # A constant gene has correlation 0; rounding must not exceed 1.
     return np.clip(np.nan_to_num(found), -1.0, 1.0)

@@ -20,7 +20,7 @@ from pysces.aracne._candidates import Candidates, Edges
 def kept_fraction(tolerance: float) -> int:
     """``1 - tolerance`` with 30 fractional bits, as the kernel `dpi` takes it.
 
-    Rounded down: an edge exactly at the limit stays, since the rule is strict.
+    Rounded down: an edge exactly at the limit is kept, since the inequality is strict.
     """
     return int(np.floor((1.0 - tolerance) * 2**30))
 
@@ -28,7 +28,7 @@ def kept_fraction(tolerance: float) -> int:
 def dpi_mask(
     candidates: Candidates, edges: Edges, method: str | None, tolerance: float
 ) -> NDArray[np.bool_]:
-    """Which edges survive the data processing inequality (all decisions on the unpruned network).
+    """Edges kept by the data processing inequality, bool [edges]; decisions on unpruned edges.
 
     Decoys are pruned by the same regulators as their originals.
 
@@ -39,7 +39,7 @@ def dpi_mask(
     method
         ``"dpi"``, ``"maxent"`` or ``None``.
     tolerance
-        Share by which the weakest edge of a triangle may fall short.
+        The weakest edge of a triangle is kept if it is weaker by at most this share.
     """
     if method is None or len(edges) == 0:
         return np.ones(len(edges), dtype=bool)
@@ -63,7 +63,7 @@ def dpi_mask(
 
 
 def _weakest(candidates: Candidates, edges: Edges, partner: NDArray[np.int64]) -> NDArray[np.bool_]:
-    """Pairs of regulators that the rule of maximum entropy removes besides."""
+    """Pairs of regulators that the maximum-entropy rule removes in addition."""
     n_regulators = candidates.n_regulators
     to_regulator = partner >= 0
     between = sp.csr_array(
@@ -80,14 +80,14 @@ def _weakest(candidates: Candidates, edges: Edges, partner: NDArray[np.int64]) -
 
 
 class _Block(NamedTuple):
-    """Edges of some genes as a dense matrix of the rows that have any of them."""
+    """Edges of some genes as a dense matrix, restricted to the rows that have any."""
 
     rows: NDArray[np.int32]
     dense: NDArray[np.int64]
 
 
 def _by_genes(candidates: Candidates, edges: Edges) -> Iterator[_Block]:
-    """Blocks of genes with about a thousand edges each: so few rows that dense is small."""
+    """Blocks of genes with about a thousand edges, so that dense matrices stay small."""
     order = np.argsort(edges.gene, kind="stable")
     gene = edges.gene[order]
     few = max(16, 1024 * candidates.n_genes // max(1, len(edges)))

@@ -1,7 +1,7 @@
-"""Estimators of mutual information at one number of samples: of ranks (`Adaptive`, `Binned`).
+"""Estimators of mutual information from ranks (`Adaptive`, `Binned`), at one number of samples.
 
-Values of genes become marginals (ranks or bins), two marginals a fixed-point mutual information.
-The estimator of scores, `Copula`, is in `_copula`.
+Values of a gene become a marginal (ranks or bins); two marginals give a mutual information in fixed
+point. The estimator that uses scores, `Copula`, is in `_copula`.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class Estimator(Protocol):
 
     @property
     def kind(self) -> str:
-        """Its name among the options."""
+        """Its name in the options."""
 
     @property
     def n(self) -> int:
@@ -40,7 +40,7 @@ class Estimator(Protocol):
 
     @property
     def name(self) -> str:
-        """All that the null distribution depends on, in words."""
+        """Text key of everything that the null distribution depends on."""
 
     @property
     def ties(self) -> str:
@@ -57,13 +57,13 @@ class Estimator(Protocol):
         """The same estimator for another number of samples."""
 
     def null_form(self) -> Self:
-        """The form whose null distribution is simulated."""
+        """The estimator whose null distribution is simulated."""
 
     def enough(self) -> Self:
-        """The form of fewest samples whose null distribution can be stretched to this one."""
+        """The estimator of fewest samples whose null distribution rescales to this one."""
 
     def stretch(self, large: Any) -> Callable[[NDArray[np.int64]], NDArray[np.int64]]:
-        """Values of a larger sample from those of this one."""
+        """Rescale null values of this sample size to a larger one."""
 
     def independent(
         self, genes: NDArray[np.uint64], key: int, n_rows: int, draw: NDArray[np.int64] | None
@@ -73,12 +73,12 @@ class Estimator(Protocol):
 
 @dataclass(frozen=True)
 class RankEstimator(ABC):
-    """What the estimators of ranks share.
+    """Base class of the estimators that use ranks.
 
     Attributes
     ----------
     kind
-        Its name among the options.
+        Its name in the options.
     n
         Number of samples.
     """
@@ -87,12 +87,12 @@ class RankEstimator(ABC):
     n: int
 
     bytes_per_value: ClassVar[int]
-    """Bytes of one entry of the marginals."""
+    """Bytes per entry of the marginals."""
 
     @property
     @abstractmethod
     def name(self) -> str:
-        """All that the null distribution depends on, in words."""
+        """Text key of everything that the null distribution depends on."""
 
     @abstractmethod
     def marginals(self, values: NDArray[np.float64], keys: NDArray[np.uint64]) -> NDArray[Any]:
@@ -126,15 +126,15 @@ class RankEstimator(ABC):
         return replace(self, n=n)
 
     def null_form(self) -> Self:
-        """The form whose null distribution is simulated."""
+        """The estimator whose null distribution is simulated."""
         return self
 
     def enough(self) -> Self:
-        """The form of fewest samples whose null distribution can be stretched to this one."""
+        """The estimator of fewest samples whose null distribution rescales to this one."""
         return self
 
     def stretch(self, large: Any) -> Callable[[NDArray[np.int64]], NDArray[np.int64]]:
-        """Values of a larger sample from those of this one."""
+        """Rescale null values of this sample size to a larger one."""
         raise NotImplementedError  # never called: `enough` is the estimator itself
 
     def independent(
@@ -142,8 +142,8 @@ class RankEstimator(ABC):
     ) -> NDArray[np.int64]:
         """Mutual information of independent genes without ties, rows x others.
 
-        Ranks of constant genes: the hash that breaks ties makes them random permutations. Of a
-        bootstrap, values are drawn (`draw`) from such ranks, and its ties are broken anew.
+        The hash that breaks ties turns constant genes into random permutations. For a bootstrap,
+        values are drawn (`draw`) from these, and the ties of the draw are broken again.
         """
         values = np.zeros((len(genes), self.n))
         if draw is not None:
@@ -165,7 +165,7 @@ class Adaptive(RankEstimator):
 
     @property
     def name(self) -> str:
-        """All that the null distribution depends on, in words."""
+        """Text key of everything that the null distribution depends on."""
         return f"{self.kind}-n{self.n}"
 
     @cached_property
@@ -190,7 +190,7 @@ class Binned(RankEstimator):
     n_bins
         Number of bins.
     ties
-        ``"random"`` (each tie broken anew in each gene) or ``"together"``.
+        ``"random"`` (ties broken independently in each gene) or ``"together"``.
     miller_madow
         Whether the bias is corrected (Miller and Madow).
     """
@@ -207,7 +207,7 @@ class Binned(RankEstimator):
 
     @property
     def name(self) -> str:
-        """All that the null distribution depends on, in words."""
+        """Text key of everything that the null distribution depends on."""
         corrected = "-corrected" * self.miller_madow
         return f"binned{self.n_bins}{corrected}-n{self.n}"
 
@@ -227,26 +227,26 @@ class Binned(RankEstimator):
         return ops.binned_mi(regulators=regulators, genes=genes, **self._tables)
 
     def null_form(self) -> Self:
-        """The form whose null distribution is simulated.
+        """The estimator whose null distribution is simulated.
 
-        Ties kept together make fewer or smaller cells, so less mutual information by chance: the
-        distribution without ties bounds it from above, and p-values are conservative.
+        With ``ties="together"`` there are fewer occupied cells and less mutual information under
+        independence: the distribution without ties is an upper bound, so p-values are conservative.
         """
         return replace(self, ties="random")
 
     def enough(self) -> Self:
-        """The form of fewest samples whose null distribution can be stretched to this one.
+        """The estimator of fewest samples whose null distribution rescales to this one.
 
         2 n MI tends to a chi-square distribution (Wilks 1938); with 40 samples in each cell its
-        mean is within half a per cent.
+        mean is accurate to half a per cent.
         """
         return self.with_samples(min(self.n, max(4096, 40 * self.n_bins**2)))
 
     def stretch(self, large: Binned) -> Callable[[NDArray[np.int64]], NDArray[np.int64]]:
-        """Values of a larger sample from those of this one.
+        """Rescale null values of this sample size to a larger one.
 
-        The mean of 2 n MI is (B - 1)^2 (1 + (B + 1)^2 / 6n) for B bins (Williams 1976); values are
-        scaled by the ratio of both, before the correction of Miller and Madow and in fixed point.
+        The mean of 2 n MI is (B - 1)^2 (1 + (B + 1)^2 / 6n) for B bins (Williams 1976). Values are
+        scaled by the ratio of these means, in fixed point, before the Miller-Madow correction.
         """
 
         def mean(estimator: Binned) -> float:
@@ -264,7 +264,7 @@ class Binned(RankEstimator):
 def rank_estimator(
     kind: str, n: int, n_bins: int = 10, ties: str = "random", miller_madow: bool = False
 ) -> RankEstimator:
-    """The estimator of this name; the last three are of ``"binned"``."""
+    """The estimator of this name; the last three arguments are for ``"binned"``."""
     if kind == "binned":
         return Binned(kind, n, n_bins, ties, miller_madow)
     return Adaptive(kind, n)

@@ -1,4 +1,4 @@
-"""Networks of groups of samples, one by one: which groups, and their results as one table."""
+"""Networks of groups of samples: select the groups, and combine their results in one table."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ def groups_of(adata: AnnData, groupby: str, min_samples: int) -> dict[str, AnnDa
     adata
         Samples x genes.
     groupby
-        Column of ``adata.obs``; samples without a group (missing value) are in none.
+        Column of ``adata.obs``; samples with a missing value are in no group.
     min_samples
-        Groups with fewer samples are left out with a warning that names them.
+        Groups with fewer samples are left out, and a warning names them.
 
     Raises
     ------
@@ -39,7 +39,7 @@ def groups_of(adata: AnnData, groupby: str, min_samples: int) -> dict[str, AnnDa
     labels = labels_of(adata, groupby, "groupby=")
     sizes = labels.value_counts()
     small = [f"{name} ({size})" for name, size in sizes.items() if size < min_samples]
-    remedy = "Lower min_samples=, or join groups; under about 100 samples few edges can be found."
+    remedy = "Lower min_samples=, or merge groups; below about 100 samples few edges are found."
     if len(small) == len(sizes):
         raise InputError(
             f"All groups of .obs[{groupby!r}] have fewer than {min_samples} samples: "
@@ -61,12 +61,12 @@ def groups_of(adata: AnnData, groupby: str, min_samples: int) -> dict[str, AnnDa
 
 
 def usable(groups: dict[str, AnnData], prepare: Callable[[AnnData], T]) -> dict[str, T]:
-    """Each group prepared; those that can't be are left out with a warning that says why.
+    """Prepared data of each group; unusable groups are left out with a warning that says why.
 
     Raises
     ------
     InputError
-        If no group can be used: why the first can't.
+        If no group can be used; the message says why the first one cannot.
     """
     prepared: dict[str, T] = {}
     unusable: dict[str, InputError] = {}
@@ -80,7 +80,7 @@ def usable(groups: dict[str, AnnData], prepare: Callable[[AnnData], T]) -> dict[
         raise InputError(f"Group {name!r}: {why}") from why
     for name, why in unusable.items():
         warnings.warn(
-            f"Group {name!r} can't be used and gets no network: {why}",
+            f"Group {name!r} cannot be used and gets no network: {why}",
             PyscesWarning,
             stacklevel=3,
         )

@@ -1,4 +1,4 @@
-"""From candidates to a network: thresholds, resamples, pruning, consensus, the edge table."""
+"""Infer a network from candidates: thresholds, resamples, pruning, consensus, edge table."""
 
 from __future__ import annotations
 
@@ -56,9 +56,9 @@ FEWEST_SAMPLES = 12  # of a half: in fewer no support means anything
 
 @dataclass(frozen=True, eq=False)
 class Consensus:
-    """Edges of the network with what is known of them, and facts for the run record.
+    """Edges of the network, their statistics, and facts for the run record.
 
-    `order` is what orders edges of the same support: the mean mutual information over resamples.
+    `order` ranks edges of equal support: the mean mutual information over resamples.
     """
 
     edges: Edges
@@ -80,7 +80,7 @@ def network_of(
 ) -> Network:
     """The network of one matrix, with its run record.
 
-    regulators: where they are from.
+    regulators: the source of the regulators.
     """
     candidates = prepared.candidates
     n_samples = candidates.expression.n_samples
@@ -113,7 +113,7 @@ def network_of(
 def infer(
     candidates: Candidates, options: AracneOptions, runner: Runner
 ) -> tuple[Network, dict[str, Any]]:
-    """The network of these candidates, and facts about how it came about."""
+    """The edges of these candidates, and facts for the run record."""
     if options.resampling is None:
         found = _without_resampling(candidates, options)
     else:
@@ -121,13 +121,13 @@ def infer(
     return _table(candidates, found), found.facts
 
 
-# --- one look at all samples --------------------------------------------------------------------
+# --- without resampling -------------------------------------------------------------------------
 
 
 def _without_resampling(candidates: Candidates, options: AracneOptions) -> Consensus:
     estimator = candidates.estimator
     null = null_of(estimator, "permutation", options.n_null)
-    # No test with a larger p-value can be significant under any of the corrections.
+    # A test with a larger p-value is not significant under any correction.
     threshold = null.threshold(options.alpha)
     n = candidates.expression.n_samples
     everything = Resampling(None, n, candidates.seed)
@@ -135,7 +135,7 @@ def _without_resampling(candidates: Candidates, options: AracneOptions) -> Conse
     pvalues, qvalues = _tested(candidates, edges, null, options)
     significant = qvalues <= options.alpha
     edges, pvalues, qvalues = edges.take(significant), pvalues[significant], qvalues[significant]
-    # Where nothing passes: what a single edge would have needed
+    # If nothing is significant: the threshold of a single edge
     needed = null.threshold(options.alpha / (candidates.n_pairs if options.correction else 1))
     smallest = int(edges.mi.min()) if len(edges) else needed
     facts = {
@@ -163,7 +163,7 @@ def _tested(
     counted = (partner < 0) | (edges.row < partner)
     qvalues = np.empty(len(edges))
     qvalues[counted] = adjusted(pvalues[counted], candidates.n_pairs, options.correction)
-    # The other direction has the same mutual information, so the same q-value.
+    # The other direction has the same mutual information and the same q-value.
     order = np.argsort(edges.mi[counted], kind="stable")
     place = np.searchsorted(edges.mi[counted][order], edges.mi[~counted])
     qvalues[~counted] = qvalues[counted][order][place]
@@ -204,7 +204,7 @@ def _with_resampling(candidates: Candidates, options: AracneOptions, runner: Run
     mi = candidates.pair_mi(edges.row, edges.gene)
     full_null = null_of(estimator, "permutation", options.n_null)
     qvalues = _consensus(candidates, options, seen, edges, mi)
-    # The earlier programs keep what is strictly below alpha.
+    # The earlier programs keep edges strictly below alpha.
     passes = qvalues <= options.alpha if decoys else qvalues < options.alpha
     chosen = np.flatnonzero(real)[passes]
     counts, decoy_counts = seen.counts()
@@ -216,7 +216,7 @@ def _with_resampling(candidates: Candidates, options: AracneOptions, runner: Run
         "chance_rate": seen.chance_rate(pvalue),
         "n_seen": int(counts.sum()),
         "n_decoy_edges": int(decoy_counts.sum()),
-        # Edges of regulators and of decoys by the number of resamples that have them
+        # Number of edges of regulators and of decoys by their support
         "support_counts": counts,
         "decoy_support_counts": decoy_counts,
         "stability": seen.stability(asked),
@@ -224,7 +224,7 @@ def _with_resampling(candidates: Candidates, options: AracneOptions, runner: Run
         "largest_mi": float(small.nats(np.array(seen.largest))),
     }
     if not decoys:
-        facts["n_targets_seen"] = len(np.unique(edges.gene))  # the earlier rules count these
+        facts["n_targets_seen"] = len(np.unique(edges.gene))  # for earlier rules
     found = Edges(edges.row, edges.gene, mi).take(chosen)
     return Consensus(
         found,
@@ -237,12 +237,12 @@ def _with_resampling(candidates: Candidates, options: AracneOptions, runner: Run
 
 
 def _reachable(estimator: Estimator, threshold: int) -> float:
-    """The threshold in nats; infinite where no mutual information reaches it."""
+    """The threshold in nats; infinite if no mutual information can reach it."""
     return np.inf if threshold >= UNREACHABLE else float(estimator.nats(np.array(threshold)))
 
 
 def _nothing(n: int, candidates: Candidates) -> Consensus:
-    """No edges: too few samples in a resample for any."""
+    """An empty result: a resample has too few samples for any edge."""
     none = np.empty(0)
     facts = {
         "n_resamples_used": 0,
@@ -265,7 +265,7 @@ def _consensus(
     edges: SupportedEdges,
     mi: NDArray[np.int64],
 ) -> NDArray[np.float64]:
-    """q-values of the edges of real regulators."""
+    """q-values of the edges of regulators."""
     real = edges.row < candidates.n_regulators
     support = edges.support
     if options.consensus == "decoy":
@@ -286,7 +286,7 @@ def _consensus(
 
 
 def _table(candidates: Candidates, found: Consensus) -> Network:
-    """Tidy edges, the most certain first: by support, then by mean mutual information."""
+    """Edge table in order of decreasing support, then decreasing mean mutual information."""
     genes = candidates.expression.genes
     source = candidates.regulators[found.edges.row]
     target = found.edges.gene.astype(np.int64)
@@ -302,7 +302,7 @@ def _table(candidates: Candidates, found: Consensus) -> Network:
             "qvalue": found.qvalues,
         }
     )
-    # Ties by name: the order of genes changes nothing.
+    # Ties by name, so that the result does not depend on the order of genes.
     table = table.assign(order=found.order).sort_values(
         ["support", "order", "source", "target"], ascending=[False, False, True, True]
     )
@@ -310,7 +310,7 @@ def _table(candidates: Candidates, found: Consensus) -> Network:
 
 
 def _ranked(table: pd.DataFrame) -> pd.DataFrame:
-    """The table with the rank of each edge: one more than there are better ones."""
+    """Add the rank of each edge: one plus the number of better edges."""
     score = table[["support", "order"]].to_numpy(dtype=np.int64)
     better = np.arange(len(table))
     same = np.append(False, (score[1:] == score[:-1]).all(axis=1)) if len(table) else better
@@ -321,31 +321,32 @@ def _ranked(table: pd.DataFrame) -> pd.DataFrame:
 def warn_empty(
     candidates: Candidates, options: AracneOptions, facts: dict[str, Any], group: str | None
 ) -> None:
-    """Say that the network is empty, and what an edge would have needed."""
+    """Warn that the network is empty, and say which threshold an edge must reach."""
     whose = "" if group is None else f"Group {group!r}: "
     n_samples = candidates.expression.n_samples
     warnings.warn(
         f"{whose}No edge is significant at alpha = {options.alpha:g}: "
         f"{candidates.n_regulators} regulators x {candidates.n_genes} genes, {n_samples} samples; "
         f"the threshold of mutual information is {facts['threshold_mi']:.4g} nats, the largest "
-        f"seen is {facts['largest_mi']:.4g}. {_why_empty(candidates, options, facts)}",
+        f"value is {facts['largest_mi']:.4g}. {_why_empty(candidates, options, facts)}",
         PyscesWarning,
         stacklevel=4,
     )
 
 
 def _why_empty(candidates: Candidates, options: AracneOptions, facts: dict[str, Any]) -> str:
-    """What stood in the way, and what may help."""
+    """The likely cause of an empty network, and the remedy."""
     more = "More samples (or metacells), fewer genes or a larger alpha may help."
     if options.resampling is None:
         return more
     seen = (
-        f"In resamples of {facts['samples_per_resample']} samples {facts['n_seen']} edges were seen"
+        f"In resamples of {facts['samples_per_resample']} samples "
+        f"{facts['n_seen']} edges were found"
     )
     if options.consensus != "decoy":
         n = facts["n_resamples_used"]
-        return f"{seen}, none often enough in {n} resamples. More resamples may help. {more}"
-    # The best that can be: all edges of regulators, none of decoys
+        return f"{seen}, none in enough of the {n} resamples. More resamples may help. {more}"
+    # The best case: all edges of regulators, none of decoys
     best = candidates.n_regulators / candidates.n_decoys / max(1, facts["n_seen"])
     if facts["n_seen"] and best > options.alpha:
         return (

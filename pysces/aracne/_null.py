@@ -1,8 +1,8 @@
-"""From mutual information to p-values: the distribution of independent genes, simulated once.
+"""P-values of mutual information from its simulated distribution for independent genes.
 
-Without ties the null distribution depends on the estimator, the number of samples and the way of
-resampling alone, not on the data. It's simulated with the very kernels that measure the data, on
-random ranks, and kept in memory and on disk.
+Without ties the null distribution depends only on the estimator, the number of samples and the
+resampling scheme, not on the data. It is simulated on random ranks with the kernels that process
+the data, and cached in memory and on disk.
 """
 
 from __future__ import annotations
@@ -34,16 +34,16 @@ log = logging.getLogger("pysces")
 N_NULL = 10_000_000
 FORMAT = 2
 UNREACHABLE = 2**62  # more than any mutual information in fixed point
-# Random rank vectors of one block of the simulation. A block of bootstraps shares one draw of
-# samples, so there are more and smaller ones.
+# Random rank vectors in one block of the simulation. A block of bootstraps shares one draw of
+# samples, so there are more blocks, and they are smaller.
 _BLOCK = {"permutation": (100, 1000), "bootstrap": (20, 250)}
-# How much independent genes seem to share depends on how often a draw repeats samples: at p = 1e-4
-# twofold and more from draw to draw. So draws are chosen to be typical of ten times as many.
+# The null mutual information of a bootstrap depends on how often it repeats samples: at p = 1e-4 it
+# differs twofold and more between bootstraps. So they are a stratified sample of ten times as many.
 _STRATUM = 10
-_EXACT_SHARE = 0.02  # of the largest values, kept one by one; of the others every 100th is kept
+_EXACT_SHARE = 0.02  # largest values that are all stored; of the others every 100th is
 _THINNING = 100
-# Where fewer than 100 simulated values lie (p = 1e-5 of 10^7), the tail is exponential; it's fitted
-# to all values that are among the largest 1000, but for the 10 largest.
+# Beyond the 100th largest simulated value (p = 1e-5 of 10^7) the tail is exponential; it is fitted
+# to the 1000 largest values except the 10 largest.
 _TAIL_START = 100
 _FITTED = (10, 1000)
 
@@ -59,7 +59,7 @@ class Null:
     thinned
         Every 100th of the values below them, ascending.
     n_null
-        Simulated pairs.
+        Number of simulated pairs.
     """
 
     top: NDArray[np.int64]
@@ -94,9 +94,9 @@ class Null:
         return np.where(mi > start, tail, self._at_least(mi))
 
     def threshold(self, pvalue: float) -> int:
-        """The smallest mutual information (fixed point) whose p-value is at most this.
+        """The smallest mutual information (fixed point) whose p-value is at most `pvalue`.
 
-        With very few samples no value may have so small a p-value: `UNREACHABLE` then.
+        `UNREACHABLE` if no value has so small a p-value, as with very few samples.
         """
 
         def reached(mi: int) -> bool:
@@ -113,13 +113,13 @@ class Null:
 def _exponential_scale(values: NDArray[np.int64], count: NDArray[np.int64]) -> float:
     """Scale of an exponential tail through the counts at or above distinct values.
 
-    A straight line through ln(count), weighted by count. Mutual information of few samples or bins
-    takes few values, each many times; the mean excess would then be far too small, but the line
-    isn't biased. Infinite if there is but one value: nothing is known beyond it.
+    A straight line through ln(count), weighted by count. With few samples or bins, mutual
+    information takes few distinct values, each many times; the mean excess would then be far too
+    small, while the line is unbiased. Infinite if there is only one value.
     """
     if len(values) < 2:
         return float("inf")
-    # Counts fall, so those to fit stand side by side; two at least.
+    # Counts decrease, so those to fit are contiguous; at least two.
     last = max(2, int((count >= _FITTED[0]).sum()))
     fitted = slice(min(int((count > _FITTED[1]).sum()), last - 2), last)
     x, weight = (values[fitted] - values[0]).astype(float), count[fitted].astype(float)
@@ -136,18 +136,18 @@ def null_of(estimator: Estimator, scheme: str = "permutation", n_null: int = N_N
     estimator
         At its number of samples.
     scheme
-        ``"permutation"`` (all samples differ: no resampling, or without replacement) or
-        ``"bootstrap"`` (with replacement: repeated samples are near-duplicates, so chance makes
-        far more mutual information).
+        ``"permutation"`` (samples are distinct: no resampling, or without replacement) or
+        ``"bootstrap"`` (with replacement: repeated samples increase the mutual information of
+        independent genes).
     n_null
-        Simulated pairs of independent genes.
+        Number of simulated pairs of independent genes.
 
     Notes
     -----
-    The state of the cache changes no result: a table depends on its key alone.
+    Results do not depend on the state of the cache: a table depends only on its key.
 
-    Ties kept together make fewer or smaller cells, so less mutual information by chance: the
-    distribution without ties bounds it from above, and p-values are conservative.
+    With ``ties="together"`` there are fewer occupied cells and less mutual information under
+    independence: the distribution without ties is an upper bound, so p-values are conservative.
     """
     estimator = estimator.null_form()
     small = estimator.enough()
@@ -179,7 +179,7 @@ def simulate(estimator: Estimator, scheme: str, n_null: int) -> Null:
     log.info("simulating %d pairs of independent genes (%s, %s)", n_null, estimator.name, scheme)
     if engine.name == "python" and n_null > 200_000:
         log.warning(
-            "the Python engine simulates a null distribution of %d pairs: this takes hours. "
+            "the Python engine simulates a null distribution of %d pairs, which takes hours. "
             "Pass n_null=100_000 for a coarser one, or use another engine.",
             n_null,
         )
@@ -194,11 +194,11 @@ def simulate(estimator: Estimator, scheme: str, n_null: int) -> Null:
 
 
 def summarise(values: NDArray[np.int64]) -> Null:
-    """Keep the largest values one by one, every 100th of the others."""
+    """Keep all of the largest values and every 100th of the others."""
     values = np.sort(values)
     kept = max(1, min(len(values), int(np.ceil(len(values) * _EXACT_SHARE))))
     top, rest = values[-kept:], values[:-kept]
-    # From above, so that the count of values at or above a kept one is never understated by 100.
+    # From the largest down: a count of values at or above a kept one must not be 100 too small.
     thinned = rest[::-1][::_THINNING][::-1]
     return Null(np.ascontiguousarray(top), np.ascontiguousarray(thinned), len(values))
 
@@ -209,10 +209,10 @@ def _draw(n: int, number: int) -> NDArray[np.int64]:
 
 
 def _typical_draws(n: int, count: int) -> list[int]:
-    """Numbers of bootstraps that stand for ten times as many.
+    """Numbers of bootstraps that represent ten times as many.
 
-    Of ten times as many draws, sorted by the sum of squared multiplicities, one of each ten by
-    chance: stratified sampling, unbiased, with far less variance.
+    Ten times as many bootstraps are sorted by the sum of squared multiplicities, and one of every
+    ten is chosen at random: stratified sampling, unbiased and with far less variance.
     """
     squares = [np.sum(np.bincount(_draw(n, i)) ** 2) for i in range(_STRATUM * count)]
     strata = np.argsort(squares, kind="stable").reshape(count, _STRATUM)
@@ -237,24 +237,24 @@ def _digest(top: NDArray[np.int64], thinned: NDArray[np.int64]) -> str:
 
 
 def _read(path: Path, n_null: int) -> Null | None:
-    """The stored table; None if there is none or it's damaged (it's then made anew)."""
+    """The stored table; None if it is missing or corrupt (it is then recomputed)."""
     try:
         with path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
             top, thinned = stored["top"], stored["thinned"]
             sound = str(stored["digest"]) == _digest(top, thinned)
     except FileNotFoundError:
         return None
-    except Exception as error:  # whatever a damaged or foreign file makes NumPy raise
-        log.warning("%s can't be read (%s) and is made anew", path, error)
+    except Exception as error:  # NumPy raises various exceptions for corrupt files
+        log.warning("%s cannot be read (%s); recomputing", path, error)
         return None
     if not sound:
-        log.warning("%s is damaged and is made anew", path)
+        log.warning("%s is corrupt; recomputing", path)
         return None
     return Null(top, thinned, n_null)
 
 
 def _write(path: Path, null: Null) -> None:
-    """Atomically: other processes see the whole table or none."""
+    """Store a table atomically."""
     digest = np.array(_digest(null.top, null.thinned))
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -262,4 +262,4 @@ def _write(path: Path, null: Null) -> None:
             path, lambda file: np.savez(file, top=null.top, thinned=null.thinned, digest=digest)
         )
     except (OSError, InputError) as error:
-        log.warning("the null distribution isn't kept on disk: %s", error)
+        log.warning("the null distribution cannot be stored on disk: %s", error)

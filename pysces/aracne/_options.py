@@ -24,7 +24,7 @@ Auto = Literal["auto"]
 
 AUTO_MOST = 200
 DPI_METHODS = {True: "dpi", False: None, "dpi": "dpi", "maxent": "maxent", None: None}
-# Few decoys can't tell a false edge in twenty; more than these only cost time.
+# Fewer decoys cannot resolve a q-value of 0.05; more of them only cost time.
 FEWEST_DECOYS, MOST_DECOYS = 200, 500
 
 
@@ -53,7 +53,7 @@ class AracneOptions(Options):
     min_samples: int = option(50, "fewest samples of a group, with groupby", within=Range(2))
     resampling: ResamplingName | None = option("halves", "how resamples are drawn")
     n_resamples: int | Auto = option(
-        100, "number of resamples; auto: until the edges settle", within=Range(1)
+        100, "number of resamples; auto: until the edges converge", within=Range(1)
     )
     alpha: float = option(0.05, "largest q-value of an edge", within=Range(0, 1, True))
     correction: Correction | None = option("fdr_bh", "correction of p-values, without resampling")
@@ -89,7 +89,7 @@ class AracneOptions(Options):
     )
 
     def check(self) -> None:
-        """Refuse combinations that mean nothing."""
+        """Raise InputError for combinations of options that have no meaning."""
         of_bins = self.ties != "random" or self.miller_madow or self.n_bins != 10
         if self.estimator != "binned" and of_bins:
             raise InputError(
@@ -109,22 +109,22 @@ class AracneOptions(Options):
             )
         if self.n_resamples == "auto" and self.consensus != "decoy":
             raise InputError(
-                "n_resamples='auto' needs consensus='decoy': with more resamples the earlier rules "
-                "return more and more edges, so nothing settles. Pass a number."
+                "n_resamples='auto' requires consensus='decoy': with more resamples other rules "
+                "return more and more edges and do not converge. Pass a number."
             )
         kept = self.checkpoint is not None or self.client is not None
         if self.resampling is None and kept:
             raise InputError(
-                "checkpoint= and client= are for resamples. Pass resampling='halves', or neither."
+                "checkpoint= and client= require resampling. Pass resampling='halves', or neither."
             )
 
     def rank_estimator(self, n_samples: int) -> RankEstimator:
-        """The estimator of ranks or bins for so many samples."""
+        """The estimator of ranks or bins for n samples."""
         return rank_estimator(self.estimator, n_samples, self.n_bins, self.ties, self.miller_madow)
 
     @property
     def most_resamples(self) -> int:
-        """Number of resamples, at most."""
+        """Largest number of resamples."""
         return AUTO_MOST if isinstance(self.n_resamples, str) else self.n_resamples
 
     @property
@@ -135,8 +135,8 @@ class AracneOptions(Options):
     def pvalue_of_resample(self, n_pairs: int) -> float:
         """p-value of an edge within one resample.
 
-        ``"auto"``: for the copula estimator so small that about 500 of all pairs pass by chance,
-        between 1e-2 and 5e-4; 1e-3 for the others.
+        ``"auto"``: for the copula estimator the value at which about 500 of all pairs pass under
+        independence, between 5e-4 and 1e-2; 1e-3 for the others.
         """
         if not isinstance(self.resample_pvalue, str):
             return self.resample_pvalue

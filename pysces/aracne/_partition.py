@@ -1,4 +1,4 @@
-"""Estimators of mutual information, as the tables that the kernels walk."""
+"""Tables of the estimators of mutual information, in the form that the kernels use."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ ADAPTIVE = ("adaptive", "adaptive-dyadic")
 
 @dataclass(frozen=True, eq=False)
 class Partition:
-    """An adaptive estimator for n samples: where marginal cells are cut, and their logarithms.
+    """Tables of an adaptive estimator for n samples: cuts of marginal cells, and logarithms.
 
     Nodes of a marginal form a binary heap: node 1 holds all ranks, and a rank goes to child
-    2 node + 1 iff it is above ``split[node]``, else to 2 node.
+    2 node + 1 if it is above ``split[node]``, else to 2 node.
 
     Attributes
     ----------
@@ -40,7 +40,7 @@ class Partition:
     min_count
         A joint cell with fewer points is not split.
     fraction_bits
-        Of the fixed point: 40, fewer only where n ln n would come near 2^63.
+        Fractional bits of the fixed point: 40, or fewer if n ln n would come near 2^63.
     """
 
     name: str
@@ -72,10 +72,10 @@ def partition(estimator: str, n: int) -> Partition:
     """Tables of an adaptive estimator for n samples.
 
     ``"adaptive"``: a cell (a, b] of ranks is cut at floor((a + b) / 2) (Lachmann et al. 2016).
-    ``"adaptive-dyadic"``: the unit interval of rank / (n + 1) is halved again and again.
+    ``"adaptive-dyadic"``: the unit interval of rank / (n + 1) is halved recursively.
 
-    A level of cuts is kept only if some cell beneath it can hold `min_count` ranks: with fewer in
-    every quarter no chi-square reaches 7.815, so deeper tables would change nothing.
+    A level of cuts is kept only if a cell below it can hold `min_count` ranks: with fewer ranks in
+    each quarter chi-square does not reach 7.815, so deeper levels are never used.
 
     >>> partition("adaptive", 200).split.shape
     (64,)
@@ -98,17 +98,17 @@ def partition(estimator: str, n: int) -> Partition:
     counts = np.arange(n + 1, dtype=np.float64)
     n_log_n = _fixed(counts * log(counts), bits)
     if estimator == "adaptive-dyadic" and n < min_count:
-        n_log_n[:] = 0  # not even the root is cut: the mutual information is 0, without rounding
+        n_log_n[:] = 0  # the root is not cut: the mutual information is exactly 0
         log_width[:] = 0
     for table in (split, log_width, n_log_n):
-        table.flags.writeable = False  # shared by all who ask
+        table.flags.writeable = False  # shared by all callers
     return Partition(estimator, n, split, log_width, n_log_n, min_count, bits)
 
 
 def fraction_bits(n: int) -> int:
     """Fractional bits of mutual information in fixed point for n samples.
 
-    The most, up to 40, for which n ln n stays below 2^62.
+    The largest number, at most 40, for which n ln n is below 2^62.
 
     >>> fraction_bits(1_000), fraction_bits(1_000_000)
     (40, 38)
@@ -136,8 +136,8 @@ def to_nats(mi: NDArray[np.int64], n: int, fraction_bits: int) -> NDArray[np.flo
 def bins(ranks: NDArray[np.int32], n_bins: int, ties: str = "random") -> NDArray[np.uint8]:
     """Equal-frequency bin, 0..n_bins - 1, of each rank.
 
-    The bin is ``floor((2 r - 1) n_bins / (2 n))`` for average rank r, so that sizes of bins differ
-    by at most one.
+    The bin is ``floor((2 r - 1) n_bins / (2 n))`` for average rank r, so the sizes of bins
+    differ by at most one.
 
     Parameters
     ----------
@@ -147,7 +147,7 @@ def bins(ranks: NDArray[np.int32], n_bins: int, ties: str = "random") -> NDArray
     n_bins
         2..255.
     ties
-        What `ranks` holds, as above.
+        How ties were ranked, as above.
     """
     check_integer("n_bins", n_bins, 2, 255)
     if ties not in ("random", "together"):
@@ -200,5 +200,5 @@ def _dyadic_splits(
 
 
 def _fixed(x: NDArray[np.float64], bits: int) -> NDArray[np.int64]:
-    """Nearest whole number of units of 2^-bits."""
+    """Nearest integer multiple of 2^-bits."""
     return np.rint(x * 2.0**bits).astype(np.int64)

@@ -1,4 +1,4 @@
-"""Data checked and ready: genes that vary, regulators among them, scores or values."""
+"""Check and prepare data: variable genes, the regulators among them, scores or values."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ log = logging.getLogger("pysces")
 
 @dataclass(frozen=True, eq=False)
 class PreparedData:
-    """One matrix, checked and ready: who may regulate whom, and how many genes were left out."""
+    """A checked matrix: its candidate edges, and the number of genes left out."""
 
     candidates: Candidates
     n_constant_genes: int
@@ -47,7 +47,7 @@ class PreparedData:
         options: AracneOptions,
         known: Known,
     ) -> PreparedData:
-        """Regulators by name; genes that don't vary carry no information and are reported once.
+        """Find regulators by name and leave out constant genes, with one log line.
 
         Raises
         ------
@@ -60,8 +60,8 @@ class PreparedData:
         constant = constant_genes(expression)
         if constant.all():
             raise InputError(
-                f"All {expression.n_genes} genes are constant over the samples, so nothing can be "
-                "inferred. Pass varying data (perhaps another layer=)."
+                f"All {expression.n_genes} genes are constant over the samples, so no network can "
+                "be inferred. Pass data that vary (perhaps another layer=)."
             )
         if constant.any():
             left_out = expression.genes[constant]
@@ -80,7 +80,7 @@ class PreparedData:
             expression, names = expression.take_genes(~constant), names.difference(left_out)
         if expression.n_genes == 1:
             raise InputError(
-                "Only one gene varies over the samples, so there is no pair of genes. Pass more."
+                "Only one gene varies over the samples, so there is no pair of genes. Pass others."
             )
         if options.estimator != "copula":
             places = np.sort(expression.genes.get_indexer(names))
@@ -117,7 +117,7 @@ class PreparedData:
 def _without_rare(
     expression: Expression, names: pd.Index, rare: NDArray[np.bool_], min_cells: int
 ) -> pd.Index:
-    """Regulators that are counted in enough samples; genes that are not are reported."""
+    """Leave out genes with counts in too few samples, with one log line."""
     if not rare.any():
         return names
     left_out = expression.genes[rare]
@@ -139,7 +139,7 @@ def _without_rare(
 
 
 def origin(regulators: Any, var: pd.DataFrame | None) -> str:
-    """Where the regulators came from, for the run record."""
+    """The source of the regulators, for the run record."""
     if isinstance(regulators, str | Path):
         return str(regulators)
     if regulators is not None:

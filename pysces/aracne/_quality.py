@@ -1,4 +1,4 @@
-"""What a reader needs to judge a network: facts for the record and the log, and warnings."""
+"""Quality of a network: facts for the run record and the log, and warnings."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("pysces")
 
-_NEARLY_COMPLETE = 0.1  # share of all pairs, where there are
-_MANY_PAIRS = 5000  # so many: few chosen genes may well be all connected
-_WEAK = 0.5  # of the resamples
+_NEARLY_COMPLETE = 0.1  # share of all pairs, if there are at least
+_MANY_PAIRS = 5000  # this many: a few selected genes may all be connected
+_WEAK = 0.5  # median support, as a share of the resamples
 _DECOY_SHARE = 0.3  # edges of decoys for each edge, with as many decoys as regulators
 _UNSTABLE = 0.5  # overlap of the networks of two halves of the resamples
 
@@ -31,7 +31,7 @@ def judge(
     facts: dict[str, Any],
     group: str | None,
 ) -> dict[str, Any]:
-    """Facts that tell a good network from a bad one, beside those of the run; warn of a bad one."""
+    """Compute facts about the quality of a network, log them, and warn of poor quality."""
     edges = network.to_dataframe()
     possible = candidates.n_regulators * (candidates.n_genes - 1)
     sizes = edges["source"].value_counts()
@@ -77,17 +77,17 @@ def judge(
 def _problems(
     facts: dict[str, Any], options: AracneOptions, n: int, decoy_share: float | None
 ) -> list[str]:
-    """What is wrong with a network, each with its likely cause and remedy."""
+    """Problems of a network, each with its likely cause and remedy."""
     found = []
     if decoy_share is not None and decoy_share > _DECOY_SHARE:
         given = facts.get("scores") == "counts given depth"
         found.append(
             f"Decoys have {decoy_share:.2g} edges for each edge of a regulator: "
             + (
-                "what samples share (batch) is not accounted for, or there are too few resamples. "
+                "a batch effect is not accounted for, or there are too few resamples. "
                 "Pass batch_key=, or raise n_resamples= or min_support=."
                 if given
-                else "what samples share (depth, batch) is not accounted for. Pass counts "
+                else "depth or a batch effect is not accounted for. Pass counts "
                 "(layer='counts') and batch_key=."
             )
         )

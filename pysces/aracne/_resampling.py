@@ -1,4 +1,4 @@
-"""Resamples: which samples each has, and the edges found in each."""
+"""Resamples: the samples of each, and the edges found in each."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 
 RESAMPLINGS = ("halves", "subsample", "bootstrap", None)
-FRACTION = 1 - 1 / math.e  # the expected share of distinct samples in a bootstrap
+FRACTION = 1 - 1 / math.e  # expected share of distinct samples in a bootstrap
 
 
 @dataclass(frozen=True)
@@ -38,12 +38,12 @@ class Resampling:
     Attributes
     ----------
     kind
-        ``"halves"`` (two resamples share all samples between them), ``"subsample"`` (without
-        replacement), ``"bootstrap"`` (with) or ``None``.
+        ``"halves"`` (two resamples are complementary halves), ``"subsample"`` (without
+        replacement), ``"bootstrap"`` (with replacement) or ``None``.
     n_samples
-        Samples of the data.
+        Number of samples of the data.
     seed
-        Every resample has a stream of its own, keyed by this and its number.
+        Each resample has its own random stream, keyed by the seed and its number.
     """
 
     kind: str | None
@@ -54,11 +54,11 @@ class Resampling:
         check_one_of("resampling", self.kind, RESAMPLINGS)
 
     def size(self, resample: int = 0) -> int:
-        """Samples of one resample.
+        """Number of samples of one resample.
 
-        Of halves the first has the samples rounded down, the second the others. A subsample has
-        63.2 % of the samples, rounded to a multiple of a power of two (about a sixteenth of it or
-        less), since medians then cut adaptive partitions into equal halves.
+        The first half has n // 2 samples, the second the others. A subsample has 63.2 % of the
+        samples, rounded to a multiple of a power of two (about a sixteenth of it or less), so that
+        medians cut adaptive partitions into equal halves.
 
         >>> [Resampling("subsample", n, 0).size() for n in (10, 100, 200, 333, 1000)]
         [6, 64, 128, 208, 640]
@@ -75,7 +75,7 @@ class Resampling:
 
     @property
     def null_scheme(self) -> str:
-        """Which null distribution its mutual information has."""
+        """The scheme of its null distribution."""
         return "bootstrap" if self.kind == "bootstrap" else "permutation"
 
     def indices(self, resample: int) -> NDArray[np.int64]:
@@ -92,28 +92,28 @@ class Resampling:
         return np.sort(stream.choice(self.n_samples, size=self.size(), replace=False))
 
     def weights(self, resample: int) -> NDArray[np.uint8]:
-        """How often one resample has each sample, uint8 [samples]."""
+        """Multiplicity of each sample in one resample, uint8 [samples]."""
         times = np.bincount(self.indices(resample), minlength=self.n_samples)
         return np.minimum(times, 255).astype(np.uint8)
 
 
 Batch = tuple[int, ...]  # numbers of resamples that are computed together
-# A batch of halves costs one product of all samples besides those of its resamples: many share it.
+# A batch of halves needs one extra product over all samples, which its resamples share.
 _MOST_TOGETHER = 50
 _FEWEST_TOGETHER = 10
-_WORK_TOGETHER = 3e12  # multiplications and additions: some seconds or tens of them
+_WORK_TOGETHER = 3e12  # multiplications and additions; takes seconds to tens of seconds
 
 
 @dataclass(frozen=True, eq=False)
 class ResampleResult:
-    """What one resample found.
+    """The edges of one resample.
 
     Attributes
     ----------
     edges
         Pairs above the threshold, of regulators and decoys, before pruning.
     kept
-        Which of them survive the data processing inequality.
+        Which of them the data processing inequality keeps.
     largest
         The largest mutual information of a regulator (fixed point).
     """
@@ -124,22 +124,22 @@ class ResampleResult:
 
     @property
     def network(self) -> Edges:
-        """The edges that survive."""
+        """The edges after pruning."""
         return self.edges.take(self.kept)
 
 
 @dataclass(frozen=True, eq=False)
 class Resampler(ABC):
-    """All that a worker needs to compute any one resample.
+    """Everything that a worker needs to compute any resample.
 
     Attributes
     ----------
     candidates
         Regulators, decoys and genes.
     resampling
-        Which samples a resample has.
+        The scheme of resampling.
     thresholds
-        Least mutual information of an edge, by the number of samples of a resample.
+        Smallest mutual information of an edge, by the number of samples of a resample.
     dpi, dpi_tolerance
         How edges are pruned.
     """
@@ -151,32 +151,32 @@ class Resampler(ABC):
     dpi_tolerance: float
 
     def __call__(self, batch: Batch) -> list[ResampleResult]:
-        """Measure, threshold and prune the resamples of a batch."""
+        """Compute, threshold and prune the edges of a batch of resamples."""
         return self.join([self.part(batch, slice(0, self.candidates.n_genes))])
 
     def batches(self, resamples: Sequence[int]) -> list[Batch]:
-        """Resamples in groups that are computed together: here each by itself."""
+        """Resamples in batches that are computed together; here one per batch."""
         return [(resample,) for resample in resamples]
 
     def parts(self, count: int) -> list[slice]:
-        """Genes in so many blocks, for more workers than resamples.
+        """Genes in this many blocks, if there are more workers than resamples.
 
-        Of genes, not of regulators: each part ranks its own genes and all regulators, which are far
-        fewer.
+        Genes are divided, not regulators: each part ranks its own genes and all regulators, of
+        which there are far fewer.
         """
         n_genes = self.candidates.n_genes
         return list(blocks(n_genes, -(-n_genes // max(1, count))))
 
     @abstractmethod
     def part(self, batch: Batch, genes: slice) -> list[tuple[Edges, int]]:
-        """Pairs of some genes with all regulators above the threshold, of each resample."""
+        """Pairs above the threshold of some genes with all regulators, per resample."""
 
     @abstractmethod
     def whole(self) -> tuple[Edges, int]:
-        """Pairs of all samples above their threshold, and the largest value of a regulator."""
+        """Pairs above the threshold over all samples, and the largest value of a regulator."""
 
     def join(self, parts: list[list[tuple[Edges, int]]]) -> list[ResampleResult]:
-        """The results of a batch from parts that cover all genes."""
+        """Combine parts that cover all genes into the results of a batch."""
         return [
             self.pruned(
                 Edges.joined([edges for edges, _ in of_one]), max(largest for _, largest in of_one)
@@ -185,23 +185,23 @@ class Resampler(ABC):
         ]
 
     def pruned(self, edges: Edges, largest: int) -> ResampleResult:
-        """The result of edges that are known already."""
+        """Prune given edges."""
         kept = dpi_mask(self.candidates, edges, self.dpi, self.dpi_tolerance)
         return ResampleResult(edges, kept, largest)
 
     def portable(self) -> Resampler:
-        """The same with all values in memory, so that it can travel to other processes."""
+        """A copy with all values in memory, for other processes."""
         return replace(self, candidates=self.candidates.in_memory())
 
 
 @dataclass(frozen=True, eq=False)
 class RankResampler(Resampler):
-    """Resamples of ranks or bins, one by one."""
+    """Resamples of ranks or bins, one at a time."""
 
     candidates: RankCandidates
 
     def part(self, batch: Batch, genes: slice) -> list[tuple[Edges, int]]:
-        """Rank, measure and threshold some genes with all regulators."""
+        """Rank some genes, and threshold their mutual information with all regulators."""
         found = []
         for resample in batch:
             key = _seeds.key(self.resampling.seed, "ties", resample)
@@ -212,7 +212,7 @@ class RankResampler(Resampler):
         return found
 
     def whole(self) -> tuple[Edges, int]:
-        """Pairs of all samples above their threshold, and the largest value of a regulator."""
+        """Pairs above the threshold over all samples, and the largest value of a regulator."""
         own = self.candidates
         samples, key = own.whole()
         return edges_above(own, own.estimator, samples, key, self.thresholds[len(samples)])
@@ -220,12 +220,12 @@ class RankResampler(Resampler):
 
 @dataclass(frozen=True, eq=False)
 class ScoreResampler(Resampler):
-    """Resamples of scores, a batch in one call of a kernel."""
+    """Resamples of scores, one kernel call per batch."""
 
     candidates: ScoredCandidates
 
     def batches(self, resamples: Sequence[int]) -> list[Batch]:
-        """Resamples in groups; two halves of all samples stay together."""
+        """Resamples in batches; complementary halves stay together."""
         own = self.candidates
         terms = 1 if own.scores.degree == 1 else 3
         per_resample = 2.0 * terms * own.n_rows * own.n_genes * self.resampling.size()
@@ -240,7 +240,7 @@ class ScoreResampler(Resampler):
         return groups
 
     def part(self, batch: Batch, genes: slice) -> list[tuple[Edges, int]]:
-        """Sum, screen and measure some genes with all regulators and decoys."""
+        """Threshold the mutual information of some genes with all regulators and decoys."""
         own = self.candidates
         weights = np.stack([self.resampling.weights(resample) for resample in batch])
         sizes = weights.sum(axis=1, dtype=np.int64)
@@ -263,7 +263,7 @@ class ScoreResampler(Resampler):
         return found
 
     def whole(self) -> tuple[Edges, int]:
-        """Pairs of all samples above their threshold, and the largest value of a regulator."""
+        """Pairs above the threshold over all samples, and the largest value of a regulator."""
         return self.part((0,), slice(0, self.candidates.n_genes))[0]
 
 

@@ -1,4 +1,4 @@
-"""Resamples in order: computed here or on a cluster, or read from a checkpoint."""
+"""Run resamples in order: in this process or on a cluster, or read from a checkpoint."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Runner:
-    """Where resamples are computed and kept.
+    """Where resamples are computed and stored.
 
     Attributes
     ----------
@@ -35,7 +35,7 @@ class Runner:
     client: Any = None
 
     def of_group(self, group: str) -> Runner:
-        """The same with a folder of its own; its name tells which, whatever characters it has."""
+        """A runner with its own checkpoint folder, whose name encodes any characters."""
         if self.checkpoint is None:
             return self
         plain = "".join(c if c.isalnum() else "_" for c in group)[:40]
@@ -45,7 +45,7 @@ class Runner:
     def results(
         self, resampler: Resampler, options: AracneOptions
     ) -> Generator[ResampleResult, None, None]:
-        """Resamples in order; what the checkpoint holds isn't computed again."""
+        """Yield resamples in order; those in the checkpoint are not recomputed."""
         wanted = range(options.most_resamples)
         store = None
         if self.checkpoint is not None:

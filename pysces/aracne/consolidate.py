@@ -1,4 +1,4 @@
-"""One network from those of many resamples, by how many of them have an edge."""
+"""Consolidate the networks of many resamples by the support of their edges."""
 
 from __future__ import annotations
 
@@ -47,34 +47,35 @@ def consolidate(
 ) -> Network:
     """One network from the networks of many resamples.
 
-    An edge's support k is the number of networks that have it. Its p-value says how likely so much
-    support is by chance, under one of two rules of earlier programs. Both take the resamples for
-    independent, though they share the data: on pure noise they return edges. For new work use
-    :func:`pysces.run_aracne`, whose default compares the support with that of decoy regulators.
+    The support k of an edge is the number of networks that have it. Its p-value follows one of two
+    rules of earlier programs. Both treat the resamples as independent, although they share the
+    data, and return edges on pure noise. For new work use :func:`pysces.run_aracne`, whose default
+    compares the support with that of decoy regulators.
 
     Parameters
     ----------
     networks
-        A folder, or paths, :class:`pysces.Network` or DataFrames with ``source`` and ``target``: a
-        list of them or another collection; of a mapping the values, whatever their names. Of a
-        folder with files named ``bootstrapNetwork_*`` (ARACNe-AP) only those are read, otherwise
-        all tables in it, so it should hold nothing else. A consensus among the files would be
-        counted as one more network: files of which some have ``support`` or p-values and others
-        don't are refused. (A format without columns, as ``.adj``, doesn't show that.)
+        A folder; or a list, another collection or a mapping (its values) of paths,
+        :class:`pysces.Network` objects or DataFrames with ``source`` and ``target``. If a folder
+        has files named ``bootstrapNetwork_*`` (ARACNe-AP), only those are read, otherwise all
+        tables in it, so it should hold nothing else. A consensus among the files would be counted
+        as one more network: it is an error if only some files have ``support`` or p-values.
+        (Formats without columns, such as ``.adj``, cannot be checked.)
     method
         ``"poisson"`` (ARACNe-AP): ``P(X > k)`` for Poisson counts of mean sum(k) / (T U), with T
-        regulators and U targets in the networks. **Strictly** greater, as ARACNe-AP has it: too
-        small by one count, since chance would have to give *at least* k.
+        regulators and U targets in the networks. **Strictly** greater, as in ARACNe-AP: the p-value
+        is too small by one count, since it should be the probability of *at least* k.
         ``"binomial"`` (ARACNe3): ``P(X >= k)`` for binomial counts of as many trials as there are
         networks, at the false positive rate ``rate``.
     alpha
-        Edges whose corrected p-value is less are kept; ``None`` keeps all edges, as ARACNe3 does.
+        Edges with a smaller corrected p-value are kept; ``None`` keeps all edges, as in ARACNe3.
     correction
         Over the T U possible edges: ``"bonferroni"``, ``"fdr_bh"`` or ``None``.
     rate
-        Of ``"binomial"``: probability that one network has an edge by chance; the mean is taken of
-        one for each network. :func:`pysces.aracne.consolidate.false_positive_rate` computes it, and
-        :func:`~pysces.aracne.consolidate.rate_of_log` reads it from a log of ARACNe3.
+        Probability that one network has an edge by chance; of one rate per network the mean is
+        used. :func:`pysces.aracne.consolidate.false_positive_rate` computes it, and
+        :func:`~pysces.aracne.consolidate.rate_of_log` reads it from a log of ARACNe3. Only used
+        with ``method="binomial"``.
 
     Returns
     -------
@@ -82,14 +83,14 @@ def consolidate(
         By source, then target: ``support``, ``pvalue``, ``qvalue`` (corrected; what ARACNe-AP
         prints as pvalue), and the means of ``mi``, ``correlation``, ``mor``, ``likelihood`` and
         ``weight``, where all networks have them, over the networks that have the edge. (ARACNe3
-        instead computes mutual information and correlation anew from all samples:
+        instead recomputes mutual information and correlation from all samples, see
         :func:`pysces.mutual_information`.)
 
     Raises
     ------
     InputError
         If there are fewer than two networks, none has an edge, a consensus is among the files, or
-        an argument can't be used.
+        an argument cannot be used.
 
     References
     ----------
@@ -137,11 +138,11 @@ def false_positive_rate(
     Parameters
     ----------
     n_pairs
-        Pairs tested, M.
+        Number of pairs tested, M.
     n_significant
-        Edges significant among them, E.
+        Number of significant pairs, E.
     n_kept
-        Edges left after pruning, K (E where nothing was pruned).
+        Number of edges after pruning, K (E if nothing was pruned).
     alpha
         Level at which they were significant.
     rule
@@ -171,9 +172,9 @@ def false_positive_rate(
 
 
 def rate_of_log(path: str | os.PathLike[str]) -> float:
-    """:func:`false_positive_rate` from the log that ARACNe3 writes for a subnetwork.
+    """Compute :func:`false_positive_rate` from the log that ARACNe3 writes for a subnetwork.
 
-    The log says alpha with six decimals, so a smaller one can't be had from it.
+    The log gives alpha with six decimals, so a smaller alpha cannot be read from it.
     """
     path = Path(path)
     with reading(path, "read as a log of ARACNe3", "Pass the log of a subnetwork."):
@@ -183,7 +184,7 @@ def rate_of_log(path: str | os.PathLike[str]) -> float:
     rule = re.search(r"Method of first pruning step: (\w+)", text)
     if not 2 <= len(sizes) <= 3 or alpha is None or rule is None:
         raise InputError(
-            f"{path.name} doesn't read like a log of an ARACNe3 subnetwork. "
+            f"{path.name} is not a log of an ARACNe3 subnetwork. "
             "Compute the rate with false_positive_rate and pass it as rate=."
         )
     return false_positive_rate(
@@ -192,7 +193,7 @@ def rate_of_log(path: str | os.PathLike[str]) -> float:
 
 
 def _checked_rates(method: Any, alpha: Any, correction: Any, rate: Any) -> list[float]:
-    """The rates as a list (empty if there are none), after a check of all arguments."""
+    """Check all arguments, and return the rates as a list (empty if there are none)."""
     check_one_of("method", method, METHODS)
     check_one_of("correction", correction, CORRECTIONS)
     if alpha is not None:
@@ -204,7 +205,7 @@ def _checked_rates(method: Any, alpha: Any, correction: Any, rate: Any) -> list[
             "logs of ARACNe3 with rate_of_log."
         )
     if method != "binomial" and rate is not None:
-        raise InputError("rate= is of method='binomial'. Leave it out, or choose that method.")
+        raise InputError("rate= requires method='binomial'. Leave it out, or choose that method.")
     if rate is None:
         return []
     rate = np.atleast_1d(rate) if isinstance(rate, np.ndarray) else rate
@@ -219,18 +220,18 @@ def _mean_rate(rates: list[float], n_networks: int) -> float:
     """The mean of the rates of all networks."""
     if len(rates) not in (1, n_networks):
         raise InputError(
-            f"{len(rates)} rates for {n_networks} networks. Pass one number, or one each."
+            f"{len(rates)} rates for {n_networks} networks. Pass one number, or one per network."
         )
     if not any(rates):
         raise InputError(
-            "All rates are 0, so no edge could be there by chance. Pass the rates of networks in "
+            "All rates are 0, so no edge can occur by chance. Pass the rates of networks in "
             "which pairs were significant."
         )
     return float(np.mean(rates))
 
 
 def _items(networks: Any) -> list[Any]:
-    """Networks as a list; those of a folder in the order of their names."""
+    """The networks as a list; those of a folder in the order of their names."""
     if isinstance(networks, Mapping):
         return list(networks.values())
     if isinstance(networks, str | os.PathLike):
@@ -278,7 +279,7 @@ def _table(item: Any) -> pd.DataFrame:
 
 
 def _refuse_a_consensus(items: list[Any], tables: list[pd.DataFrame]) -> None:
-    """InputError if only some files have a column of results: a consensus lies among resamples."""
+    """Raise InputError if only some files have a column of results: one may be a consensus."""
     files = [
         (Path(item).name, table)
         for item, table in zip(items, tables, strict=True)
@@ -289,16 +290,16 @@ def _refuse_a_consensus(items: list[Any], tables: list[pd.DataFrame]) -> None:
         if having and any(column not in table for _, table in files if len(table)):
             raise InputError(
                 f"{len(having)} of {len(files)} files have a column {column!r}, as a consensus of "
-                f"networks has, and the others haven't: {listed(having)}. A consensus would be "
-                "counted as one more network. Take it out of the folder or list; if it is a "
-                "network as the others, pass all as a list of `pysces.read_network(path)`."
+                f"networks has: {listed(having)}. The others do not. A consensus would be "
+                "counted as one more network. Remove it from the folder or list; if it is a "
+                "network like the others, pass all as a list of `pysces.read_network(path)`."
             )
 
 
 def _support(tables: list[pd.DataFrame]) -> pd.DataFrame:
-    """Every edge seen, by names: in how many networks, and means over those.
+    """Every edge by names, the number of networks that have it, and means over those.
 
-    Values are added from the smallest to the largest, so the order of networks changes no bit.
+    Values are added in ascending order, so results do not depend on the order of networks.
     """
     filled = [table for table in tables if len(table)]
     if not filled:

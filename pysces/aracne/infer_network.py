@@ -1,4 +1,4 @@
-"""A network from a table or an array: :func:`infer_network`."""
+"""Infer a network from a table or an array."""
 
 from __future__ import annotations
 
@@ -90,25 +90,25 @@ def infer_network(
     seed
         Seed of resamples, ties and decoys.
     checkpoint, client, engine
-        Where the work is done, as in :func:`run_aracne`.
+        Where resamples are stored and computed, as in :func:`run_aracne`.
 
     Returns
     -------
     Network
-        Its edges have the columns and the order that :func:`run_aracne` writes, ``rank`` among
-        them; the run record is ``network.record``.
+        The network, whose edges have the columns and the order of :func:`run_aracne`; the run
+        record is ``network.record``.
 
     Raises
     ------
     InputError
-        Bad data or arguments.
+        If the data or an argument cannot be used.
     EngineUnavailable
-        An engine asked for by name cannot run here.
+        If an engine is given by name and cannot run on this machine.
 
     Warns
     -----
     PyscesWarning
-        If the network is empty or not to be trusted, as in :func:`run_aracne`.
+        If the network is empty or of poor quality, as in :func:`run_aracne`.
 
     References
     ----------

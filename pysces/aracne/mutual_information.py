@@ -54,14 +54,14 @@ def mutual_information(
     layer
         Layer of an AnnData to use instead of its ``X``.
     counts
-        ``"auto"``, ``True`` or ``False``: whether values are counts, as in :func:`run_aracne`. No
-        gene is left out for being rare.
+        ``"auto"``, ``True`` or ``False``: whether values are counts, as in :func:`run_aracne`.
+        Genes with few counts are not left out.
     size_factors, batch_key
         Depth and batch of each sample: a column of ``obs`` of an AnnData, or one value per sample.
     estimator, degree, n_bins, ties, miller_madow
         The estimator, as in :func:`run_aracne`.
     seed
-        Seed of the order of ties. Not used with ``estimator="copula"``, which has none.
+        Seed of the order of ties. Not used with ``estimator="copula"``.
     engine
         As in :func:`run_aracne`.
 
@@ -71,15 +71,15 @@ def mutual_information(
         Regulators x genes, in nats; a regulator with itself is NaN, constant genes are 0. With
         ``estimator="copula"`` it is the mutual information of a Gaussian copula for continuous
         data, and a lower bound of it where a gene follows a parabola of the other's normal score;
-        for counts it is a score in nats that grows with the dependence given the depth.
+        for counts it is a score in nats that increases with the dependence given the depth.
 
     Raises
     ------
     InputError
         If a regulator is not among the genes, values are missing or infinite, or an argument is
-        not known.
+        unknown.
     EngineUnavailable
-        An engine asked for by name cannot run here.
+        If an engine is given by name and cannot run on this machine.
 
     Warns
     -----
@@ -121,7 +121,7 @@ def mutual_information(
         var, expression = expression.var, Expression.from_anndata(expression, layer=layer)
     else:
         if layer is not None:
-            raise InputError("layer= is for an AnnData. Pass the values themselves.")
+            raise InputError("layer= requires an AnnData. Leave it out and pass the values.")
         expression = Expression.from_matrix(expression, genes=genes)
         known = known_of_arrays(expression.n_samples, size_factors, batch_key, expression.samples)
     names = resolve_regulators(regulators, expression.genes, var)

@@ -1,4 +1,4 @@
-"""Pruning of a table of mutual information by the data processing inequality."""
+"""Prune a table of mutual information by the data processing inequality."""
 
 from __future__ import annotations
 
@@ -27,15 +27,15 @@ def prune_dpi(
 ) -> pd.DataFrame:
     """Remove indirect edges by the data processing inequality.
 
-    Edge (i, g) goes iff some regulator j has ``MI(i,g) < (1 - tolerance) MI(i,j)`` and
+    Edge (i, g) is removed if some regulator j has ``MI(i,g) < (1 - tolerance) MI(i,j)`` and
     ``MI(i,g) < (1 - tolerance) MI(j,g)``; all decisions are made on the unpruned network.
 
     Parameters
     ----------
     mi
-        Regulators x genes, as :func:`mutual_information` gives them; 0 or NaN is no edge, nor is
-        a negative value (of the correction of Miller and Madow, or of rounding). Regulators must be
-        among the genes.
+        Regulators x genes, as returned by :func:`mutual_information`. Zeros, NaN and negative
+        values (from the Miller-Madow correction or rounding) are no edges. Regulators must be among
+        the genes.
     tolerance
         In [0, 1).
     method
@@ -46,15 +46,15 @@ def prune_dpi(
     Returns
     -------
     pandas.DataFrame
-        The dpi_mask mutual information; removed edges are 0.
+        The mutual information after pruning; removed edges are 0.
 
     Raises
     ------
     InputError
-        If it isn't a DataFrame whose regulators are among its genes, a value is infinite, or an
-        argument is out of its range.
+        If it is not a DataFrame whose regulators are among its genes, a value is infinite, or an
+        argument is out of range.
     EngineUnavailable
-        An engine asked for by name can't run here.
+        If an engine is given by name and cannot run on this machine.
 
     References
     ----------
@@ -73,7 +73,7 @@ def prune_dpi(
     check_one_of("method", method, ("dpi", "maxent"))
     if not isinstance(mi, pd.DataFrame):
         raise InputError(
-            f"Expected a DataFrame regulators x genes, got {type(mi).__name__}. "
+            f"Expected a DataFrame of regulators x genes, got {type(mi).__name__}. "
             "Pass what pysces.mutual_information returns."
         )
     places = mi.columns.get_indexer(mi.index)
@@ -93,11 +93,11 @@ def prune_dpi(
 
 
 def _order_preserving(values: np.ndarray) -> np.ndarray:
-    """Whole numbers in proportion to mutual information, so fine that no two values merge."""
+    """Integers proportional to mutual information, fine enough to keep all values distinct."""
     largest = float(values.max(initial=0.0))
     if not np.isfinite(largest):
-        raise InputError("Mutual information must be finite. Look for what made it infinite.")
+        raise InputError("Mutual information must be finite. Replace the infinite values.")
     if largest == 0.0:
         return np.zeros(values.shape, dtype=np.int64)
-    # The smallest value is still an edge.
+    # The smallest value stays an edge.
     return np.maximum(np.rint(values / largest * 2.0**61), values > 0).astype(np.int64)

@@ -1,4 +1,4 @@
-"""What users of Scanpy call: a network from an AnnData, or one of each group of its cells."""
+"""Infer a network from an AnnData, or one network per group of its cells."""
 
 from __future__ import annotations
 
@@ -73,8 +73,8 @@ def run_aracne(
 
     The mutual information of every regulator with every gene is measured in many resamples of the
     samples, and compared with its distribution under independence. In each resample indirect
-    edges are removed by the data processing inequality. Edges are kept that enough resamples
-    have, and more often than decoy regulators have theirs.
+    edges are removed by the data processing inequality. Edges are kept if they occur in enough
+    resamples, and in more than the edges of decoy regulators do.
 
     Parameters
     ----------
@@ -91,9 +91,9 @@ def run_aracne(
         Genes to use: a boolean mask, or the name of a boolean column of ``adata.var``.
     counts
         Whether the values are counts, whose scores are computed given the depth of their sample.
-        ``"auto"``: whole numbers are counts, and counts behind normalised values are recovered
+        ``"auto"``: integers are counts, and counts are recovered from normalised values
         (the log and ``counts_recovered`` say so). ``True``: the same, but an error if there are
-        none. ``False``: values are ranked as they are.
+        no counts. ``False``: values are ranked as they are.
     size_factors
         Depth of each sample (its total count, in any unit): a column of ``adata.obs``, or one
         number per sample. ``None``: ``obs["total_counts"]``, else the sums of ``adata.raw`` where
@@ -103,7 +103,7 @@ def run_aracne(
     batch_key
         Batch (donor, run) of each sample: a column of ``adata.obs``, or one label per sample.
         Levels of genes are fitted, or values ranked, within batches, and decoys are permuted
-        within them, so that differences between batches make no edges.
+        within them, so that differences between batches do not cause edges.
     min_cells
         Genes with counts in fewer samples are left out. Only used with counts.
     estimator
@@ -112,20 +112,20 @@ def run_aracne(
         ARACNe3. ``"binned"``: ``n_bins`` equal-frequency bins.
     degree
         Only used with ``estimator="copula"``. 1: linear in the normal scores. 2: also a parabola,
-        so that a gene may depend on the other's score without being monotone. ``"auto"``: 1 where
-        more than half of the values are 0, else 2.
+        so that dependence need not be monotone. ``"auto"``: 1 if more than half of the values are
+        0, else 2.
     n_bins
         Number of bins, at least 2. Only used with ``estimator="binned"``.
     ties
         Only used with ``estimator="binned"``. ``"random"``: equal values are put in random order,
-        anew in each resample. ``"together"``: equal values share a bin, so that zeros have no
-        invented order; p-values are then conservative.
+        a new one in each resample. ``"together"``: equal values share a bin, so that zeros are not
+        ordered at random; p-values are then conservative.
     miller_madow
-        Only used with ``estimator="binned"``: subtract the bias of Miller and Madow, so that genes
-        with few occupied bins compare with others.
+        Subtract the Miller-Madow bias, so that genes with few occupied bins are comparable with
+        others. Only used with ``estimator="binned"``.
     groupby
-        Column of ``adata.obs``: one network for each of its groups (cell types, say), from its
-        samples alone. :func:`run_viper` can use all of them together.
+        Column of ``adata.obs``: one network per group (cell type, for example), from its samples
+        alone. :func:`run_viper` can use all of them together.
     min_samples
         Groups with fewer samples get no network; a warning names them and their sizes.
     resampling
@@ -144,7 +144,7 @@ def run_aracne(
     consensus
         How edges are chosen from resamples. ``"decoy"``: q-values by comparison with decoy
         regulators. ``"poisson"`` (ARACNe-AP) and ``"binomial"`` (ARACNe3): p-values of the support
-        with the correction of Bonferroni; these take resamples for independent and do not hold on
+        with Bonferroni correction; these treat resamples as independent and return false edges on
         noise.
     min_support
         Smallest share of the resamples that must have an edge, in [0, 1]. Only used with
@@ -163,20 +163,20 @@ def run_aracne(
         triangle. In [0, 1).
     n_null
         Number of simulated pairs of independent genes that p-values are computed from. Each new
-        number of samples (of a resample, of all, of each group) costs one simulation, which is kept
-        in ``settings.cache_dir``. 100,000 is enough for a quick look.
+        number of samples (of a resample, of all, of each group) requires one simulation, which is
+        stored in ``settings.cache_dir``. 100,000 is enough for a quick look.
     seed
-        Seed of resamples, ties and decoys. Random numbers belong to the names of samples and
-        genes, so the order of either changes nothing.
+        Seed of resamples, ties and decoys. Random numbers depend on the names of samples and
+        genes, not on their order.
     checkpoint
-        Folder where each resample is kept when it is done. An interrupted run continues from
-        there; a run with another ``alpha``, ``correction``, ``consensus``, ``min_support`` or
-        ``dpi`` reuses what is there.
+        Folder where finished resamples are stored. An interrupted run continues from them; a run
+        with another ``alpha``, ``correction``, ``consensus``, ``min_support`` or ``dpi`` reuses
+        them.
     client
         A ``dask.distributed.Client``, or ``"local"`` for one on this machine: resamples are
-        computed on its workers, with bit-identical results. The kernels use all cores without it,
-        and the workers of ``"local"`` take seconds to start: runs of a few minutes or less are
-        slower with it.
+        computed on its workers, with bit-identical results. The kernels use all cores without a
+        client, and the workers of ``"local"`` take seconds to start: runs of a few minutes or less
+        are slower with it.
     engine
         ``"mlx"``, ``"numba"`` or ``"python"``; ``None`` for the fastest that is available. The
         network is bit-identical on every engine.
@@ -211,7 +211,7 @@ def run_aracne(
         the least support, scaled to the number of regulators) and ``stability`` (edges that the
         odd and the even resamples have in common, divided by those of either).
     ``["engine"]``, ``["version"]``
-        What computed: name, version, device, precision; and the version of PySCES.
+        The engine (name, version, device, precision), and the version of PySCES.
     ``["groups"]``
         With ``groupby``: these facts for each group, a DataFrame indexed by group; the edges then
         have a column ``group``, and ranks within it. ``pysces.Network.from_anndata(adata,
@@ -220,16 +220,16 @@ def run_aracne(
     Raises
     ------
     InputError
-        Bad data or arguments; nothing is written then.
+        If the data or an argument cannot be used; nothing is written then.
     EngineUnavailable
-        An engine asked for by name cannot run here.
+        If an engine is given by name and cannot run on this machine.
 
     Warns
     -----
     PyscesWarning
         If no edge is significant, or groups are too small; if values are sparse or scaled and no
-        counts can be recovered from them; and if the network is not to be trusted: it has more
-        than 10 % of all pairs, decoys have more than 0.3 edges for each edge, half of the edges
+        counts can be recovered from them; and if the network is of poor quality: it has more than
+        10 % of all pairs, decoys have more than 0.3 edges for each edge, half of the edges
         have a support below half of the resamples, or its ``stability`` is below 0.5.
 
     References
@@ -265,7 +265,7 @@ def run_aracne(
     def prepared(part: AnnData) -> PreparedData:
         expression = Expression.from_anndata(part, layer=layer, mask_var=mask_var)
         own = known
-        if part is not adata and adata.obs_names.is_unique:  # repeated names are refused below
+        if part is not adata and adata.obs_names.is_unique:  # repeated names raise an error below
             own = known.take(adata.obs_names.get_indexer(part.obs_names))
         return PreparedData.of(expression, regulators, adata.var, options, own)
 

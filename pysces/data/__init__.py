@@ -1,6 +1,6 @@
-"""Data rooms: everything that knows AnnData, files or gene names.
+"""Input and output: AnnData, files and gene names.
 
-``expression`` reads matrices by blocks; ``storage`` holds the keys under which results live in an
-AnnData; ``files`` reads and writes networks and expression tables; ``regulators`` knows which genes
-can be regulators; ``labels`` which samples belong together.
+``_expression`` and ``_sources`` read matrices by blocks; ``_counts``, ``_depth`` and ``_recovery``
+handle counts; ``_results`` stores results in an AnnData; ``read`` reads networks and expression
+tables; ``regulators`` selects the genes that can be regulators; ``_labels`` groups samples.
 """

@@ -24,7 +24,7 @@ Counts = Literal["auto"] | bool
 
 @dataclass(frozen=True, eq=False)
 class CountData:
-    """Counts, and what must be known of every sample to judge them.
+    """Counts, and the depth and batch of every sample.
 
     Attributes
     ----------
@@ -68,7 +68,7 @@ class CountData:
     def fit(
         self, genes: slice | NDArray[Any] = slice(None), samples: NDArray[np.intp] | None = None
     ) -> CountModel:
-        """Margins of some genes, fitted on some samples (all by default), for all samples."""
+        """Margins of some genes for all samples, fitted to some samples (all by default)."""
         rows = np.arange(len(self.depth)) if samples is None else samples
         source = self.expression.take_genes(genes).take_samples(rows)
         if samples is not None and (left := set(self.batch.tolist()) - set(self.batch[rows])):
@@ -82,9 +82,9 @@ class CountData:
         return model.at(self.depth, self.batch)
 
     def scores(self, model: CountModel) -> Expression:
-        """The first scores (h1) of the genes of a model, as an expression matrix by blocks.
+        """First scores (h1) of the genes of a model, as an expression matrix read by blocks.
 
-        model: of the genes of ``expression``, for all of its samples.
+        model: margins of the genes of ``expression`` for all of its samples.
         """
         source = _ScoreSource(self.expression, model)
         scores = Expression(source, self.expression.genes, self.expression.samples)
@@ -92,11 +92,11 @@ class CountData:
         return scores
 
     def take_genes(self, genes: NDArray[Any]) -> CountData:
-        """The same for some genes."""
+        """The counts of some genes."""
         return replace(self, expression=self.expression.take_genes(genes))
 
     def take_samples(self, rows: NDArray[np.intp]) -> CountData:
-        """The same for some samples; batches without any are gone."""
+        """The counts of some samples; batches without samples are removed."""
         _, batch = np.unique(self.batch[rows], return_inverse=True)
         return replace(
             self,
@@ -107,7 +107,7 @@ class CountData:
 
 
 class _ScoreSource:
-    """First scores of counts, block by block (a `Source`)."""
+    """First scores of counts, read by blocks (a `Source`)."""
 
     def __init__(self, counts: Expression, model: CountModel) -> None:
         self._counts, self._model = counts, model

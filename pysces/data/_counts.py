@@ -1,4 +1,4 @@
-"""Counts given depth: margins of each gene, scores and residuals that carry no depth."""
+"""Counts given depth: margins, scores and residuals that do not depend on depth."""
 
 from __future__ import annotations
 
@@ -44,9 +44,9 @@ class CountModel:
     """Negative binomial margins of genes in samples of given depth.
 
     The count of gene g in sample i has the mean ``depth[i] * share[batch[i], g]`` and the variance
-    ``mean + mean^2 / size[g]``. A count y covers an interval of the uniform, from F(y - 1) to F(y);
-    :meth:`scores` are means over that interval. Given the depth their means are 0, so genes that
-    share nothing but the depth are uncorrelated.
+    ``mean + mean^2 / size[g]``. A count y covers the interval from F(y - 1) to F(y) of the uniform;
+    :meth:`scores` are means over that interval. Their means given the depth are 0, so genes that
+    depend on each other only through the depth are uncorrelated.
 
     Attributes
     ----------
@@ -57,13 +57,13 @@ class CountModel:
     depth
         Depth of each sample, in any unit, float64 [samples]; 0 for an empty sample.
     batch
-        Batch of each sample, int64 [samples], counted from 0.
+        Batch of each sample, int64 [samples], numbered from 0.
     limit
         Largest absolute normal score.
     table
-        Calibration of genes that no negative binomial fits (zero-inflated, of two levels):
+        Calibration of genes that a negative binomial does not fit (zero-inflated or bimodal):
         distribution functions of the uniforms at fixed knots, float64 [genes knots]; ``None``
-        for none.
+        for no calibration.
 
     Examples
     --------
@@ -98,26 +98,26 @@ class CountModel:
     ) -> CountModel:
         """Fit the margins of all genes, by blocks of genes.
 
-        Shares are fitted by batch, sizes over all batches. A few extreme samples change neither
-        by much. The result is bit-identical for every order of samples, order of genes and block.
+        Shares are fitted by batch, sizes over all batches; both are robust to a few extreme
+        samples. The result is bit-identical for any order of samples or genes and any block size.
 
         Parameters
         ----------
         read
-            Gives the counts of a slice of the genes over all samples, float64 [genes samples].
+            Returns the counts of a slice of the genes over all samples, float64 [genes samples].
         n_genes
             Number of genes.
         depth
             Depth of each sample, at least 0 [samples].
         batch
-            Batch of each sample, counted from 0 [samples]; one batch by default.
+            Batch of each sample, numbered from 0 [samples]; one batch by default.
         calibrate
-            Whether genes that no negative binomial fits are calibrated.
+            Whether genes that a negative binomial does not fit are calibrated.
 
         Raises
         ------
         InputError
-            If depths are negative, missing or all 0, or counts are not whole numbers.
+            If depths are negative, missing or all 0, or counts are not integers.
         """
         depths = np.ascontiguousarray(depth, dtype=np.float64)
         if depths.ndim != 1 or not np.isfinite(depths).all() or (depths < 0).any():
@@ -152,7 +152,7 @@ class CountModel:
     def at(
         self, depth: ArrayLike, batch: ArrayLike | None = None, limit: float | None = None
     ) -> CountModel:
-        """The same margins for samples of other depths (of the first batch by default)."""
+        """The margins for samples of other depths (in the first batch by default)."""
         depths = np.ascontiguousarray(depth, dtype=np.float64)
         batches = np.zeros(len(depths), np.int64) if batch is None else np.asarray(batch, np.int64)
         return replace(
@@ -178,15 +178,15 @@ class CountModel:
             h1 = (phi(z_a) - phi(z_b)) / (F(y) - F(y - 1))
             h2 = (z_a phi(z_a) - z_b phi(z_b)) / (F(y) - F(y - 1))
 
-        limited to ``|h1| <= limit`` and ``h2 <= limit^2 - 1``. Both are 0 where a gene is not
-        expected at all (an empty sample, a batch without the gene).
+        limited to ``|h1| <= limit`` and ``h2 <= limit^2 - 1``. Both are 0 where the expected count
+        is 0 (an empty sample, a batch without the gene).
 
         Parameters
         ----------
         counts
             Counts of the chosen genes, float64 [genes samples].
         genes
-            Which genes of the model these are: a slice or positions.
+            The chosen genes of the model, as a slice or positions.
 
         Returns
         -------
@@ -224,7 +224,7 @@ class CountModel:
     def _score_rows(
         self, counts: Floats, mean: Floats, size: Floats, first: Floats, second: Floats
     ) -> None:
-        """Scores of a few genes, into arrays that are there."""
+        """Scores of a few genes, into given arrays."""
         first[:], second[:] = zero_scores(mean, size[:, None])
         row, column = np.nonzero(counts)
         ends = ends_of(counts[row, column], mean[row, column], size[row])
@@ -232,7 +232,7 @@ class CountModel:
         self._limited(first, second, mean)
 
     def _limited(self, first: Floats, second: Floats, mean: Floats) -> tuple[Floats, Floats]:
-        """Both scores within their limits, in place."""
+        """Clip both scores to their limits, in place."""
         unexpected = mean <= 0
         first[unexpected] = second[unexpected] = 0.0
         np.clip(first, -self.limit, self.limit, out=first)
@@ -242,7 +242,7 @@ class CountModel:
     def variance(self, genes: slice | NDArray[Any], depth: ArrayLike, batch: int = 0) -> Floats:
         """Variance of h1 given the depth, ``sum_y P(y) h1(y)^2``, float64 [genes depths].
 
-        From a table over mean and size, right to about 0.1 %.
+        Interpolated in a table over mean and size, accurate to about 0.1 %.
         """
         mean = self.share[batch, genes][:, None] * np.asarray(depth, dtype=np.float64)
         return score_variance(mean, self.size[genes][:, None])
@@ -256,15 +256,15 @@ class CountModel:
     ) -> Floats:
         """Randomised quantile residuals (Dunn and Smyth 1996), float64 [genes samples].
 
-        Phi^-1 of a place drawn uniformly within the interval that each count covers: standard
-        normal given the depth. The place depends on both keys alone; no gene is calibrated.
+        Phi^-1 of a number drawn uniformly from the interval that each count covers: standard
+        normal given the depth. The number depends only on both keys; no gene is calibrated.
 
         Parameters
         ----------
         counts
             Counts of the chosen genes, float64 [genes samples].
         genes
-            Which genes of the model these are: a slice or positions.
+            The chosen genes of the model, as a slice or positions.
         gene_keys
             Keys of their names (`pysces._seeds.keys` of seed and draw), uint64 [genes].
         sample_keys
@@ -283,8 +283,8 @@ class CountModel:
 
 
 def _residuals(counts: Floats, mean: Floats, size: Floats, place: Floats) -> Floats:
-    """Normal quantile of a place between 0 and 1 within the interval of each count."""
-    counts = np.where(mean > 0, counts, 0.0)  # not expected at all: the whole interval
+    """Normal quantile of a relative position (0 to 1) in the interval of each count."""
+    counts = np.where(mean > 0, counts, 0.0)  # an expected count of 0 covers the whole interval
     sizes = np.broadcast_to(size, counts.shape)
     (lower_a, upper_a), (lower_b, upper_b) = (
         (lower.reshape(counts.shape), upper.reshape(counts.shape))
@@ -296,7 +296,7 @@ def _residuals(counts: Floats, mean: Floats, size: Floats, place: Floats) -> Flo
 
 
 def interval_scores(lower: ArrayLike, upper: ArrayLike) -> tuple[Floats, Floats]:
-    """Means of z and of z^2 - 1 over the interval (lower, upper] of the uniform.
+    """Means of z and of z^2 - 1 over the interval (lower, upper] of the uniform distribution.
 
     ``h1 = (phi(z_a) - phi(z_b)) / (b - a)``, ``h2 = (z_a phi(z_a) - z_b phi(z_b)) / (b - a)``, with
     z_a and z_b the normal quantiles of the ends a and b. With a the share of samples below a value
@@ -315,7 +315,7 @@ def interval_scores(lower: ArrayLike, upper: ArrayLike) -> tuple[Floats, Floats]
 def _check_counts(counts: Floats, depth: Floats) -> None:
     if (counts < 0).any() or (counts != np.floor(counts)).any():
         raise InputError(
-            "Counts must be whole numbers of at least 0. Pass the layer of raw counts, or "
+            "Counts must be non-negative integers. Pass the layer of raw counts, or "
             "counts=False for values that are not counts."
         )
     if counts[:, depth <= 0].any():

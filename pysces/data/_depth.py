@@ -1,4 +1,4 @@
-"""Whether values are counts, whose depth they share, and what is known of it."""
+"""Decide whether values are counts, and find the depth and batch of the samples."""
 
 from __future__ import annotations
 
@@ -25,26 +25,26 @@ if TYPE_CHECKING:
 log = logging.getLogger("pysces")
 
 COUNTS = ("auto", True, False)
-# With fewer genes the sum over them is biology as much as depth.
+# The sum over fewer genes reflects biology as much as depth.
 FEWEST_GENES = 1000
 _SPARSE = 0.5
-TOTAL = "total_counts"  # the column of .obs that Scanpy's quality control writes
+TOTAL = "total_counts"  # the column of .obs that sc.pp.calculate_qc_metrics writes
 
 
 @dataclass(frozen=True, eq=False)
 class Known:
-    """What the caller says of the samples.
+    """Depth and batch of the samples, as far as the caller gives them.
 
     Attributes
     ----------
     depth
         Depth of each sample, float64 [samples], or None.
     source
-        Where the depth comes from, in words.
+        Description of the source of the depth.
     batch
         Batch of each sample, int64 [samples], or None.
     base
-        Base of the logarithm, or None where it is not known.
+        Base of the logarithm, or None if it is unknown.
     """
 
     depth: NDArray[np.float64] | None = None
@@ -53,7 +53,7 @@ class Known:
     base: float | None = None
 
     def take(self, samples: NDArray[np.intp]) -> Known:
-        """What is known of some samples."""
+        """Depth and batch of some of the samples."""
         depth = None if self.depth is None else self.depth[samples]
         batch = (
             None if self.batch is None else np.unique(self.batch[samples], return_inverse=True)[1]
@@ -62,10 +62,10 @@ class Known:
 
 
 def known_of(adata: AnnData, size_factors: Any, batch_key: Any, layer: str | None = None) -> Known:
-    """What an AnnData says of the depth and batch of its samples.
+    """Depth and batch of the samples of an AnnData.
 
     Depth is `size_factors` (a column of ``obs`` or numbers), else ``obs["total_counts"]``, else
-    the sums of ``raw`` where that has more genes and holds counts.
+    the sums of ``raw`` if it has more genes and holds counts.
     """
     depth, source = None, ""
     if size_factors is not None:
@@ -85,7 +85,7 @@ def known_of(adata: AnnData, size_factors: Any, batch_key: Any, layer: str | Non
 
 
 def _base(adata: AnnData) -> float | None:
-    """Base of the logarithm that Scanpy noted; None where it noted none that can be one."""
+    """Base of the logarithm as recorded by Scanpy; None if there is no valid one."""
     log1p = adata.uns.get("log1p")
     base = log1p.get("base") if isinstance(log1p, dict) else None
     if not isinstance(base, int | float | np.number) or isinstance(base, bool):
@@ -116,25 +116,27 @@ def batches_of(adata: AnnData, batch_key: Any) -> NDArray[np.int64] | None:
         if batch_key not in adata.obs:
             raise InputError(
                 f"Did not find .obs[{batch_key!r}]. Pass batch_key= with the name of a column of "
-                ".obs that says which batch (donor, run) each sample is of."
+                ".obs that holds the batch (donor, run) of each sample."
             )
         batch_key = adata.obs[batch_key]
     return batch_numbers(_by_name(batch_key, adata.obs_names, "batch_key="), adata.n_obs)
 
 
 def batch_numbers(labels: Any, n: int) -> NDArray[np.int64]:
-    """Batches as numbers."""
+    """Batches as integers from 0."""
     if not isinstance(labels, pd.Series):
         values = np.asarray(labels, dtype=object)
         if values.ndim != 1:
             raise InputError("batch_key= must be one label per sample: text or numbers.")
         labels = pd.Series(values)
     if len(labels) != n:
-        raise InputError(f"batch_key= has {len(labels)} labels for {n} samples. Pass one each.")
+        raise InputError(
+            f"batch_key= has {len(labels)} labels for {n} samples. Pass one per sample."
+        )
     if labels.isna().any():
         raise InputError(
             f"batch_key= has no label (missing value) for {int(labels.isna().sum())} samples. "
-            "Name their batch or remove them."
+            "Fill in their batch or remove the samples."
         )
     return np.unique(labels.astype(str).to_numpy(), return_inverse=True)[1].astype(np.int64)
 
@@ -142,12 +144,12 @@ def batch_numbers(labels: Any, n: int) -> NDArray[np.int64]:
 def known_of_arrays(
     n: int, size_factors: Any, batch_key: Any, names: pd.Index | None = None
 ) -> Known:
-    """What the caller of a function of arrays says of the samples."""
+    """Depth and batch of the samples of an array."""
     size_factors = _by_name(size_factors, names, "size_factors=")
     batch_key = _by_name(batch_key, names, "batch_key=")
     if isinstance(size_factors, str) or isinstance(batch_key, str):
         raise InputError(
-            "size_factors= and batch_key= name columns only where an AnnData is given. "
+            "size_factors= and batch_key= can name columns only of an AnnData. "
             "Pass one value per sample."
         )
     depth = None if size_factors is None else _numbers(size_factors, n, "size_factors=")
@@ -156,7 +158,7 @@ def known_of_arrays(
 
 
 def total_counts(adata: AnnData) -> NDArray[np.float64] | None:
-    """The column that Scanpy's quality control writes, where it holds usable numbers."""
+    """The column that sc.pp.calculate_qc_metrics writes, if its numbers are usable."""
     if TOTAL not in adata.obs or not pd.api.types.is_numeric_dtype(adata.obs[TOTAL]):
         return None
     total = np.asarray(adata.obs[TOTAL], dtype=np.float64)
@@ -181,7 +183,9 @@ def _numbers(values: Any, n: int, what: str) -> NDArray[np.float64]:
     except (TypeError, ValueError) as error:
         raise InputError(f"{what} must be numbers, one per sample ({error}).") from error
     if found.shape != (n,):
-        raise InputError(f"{what} has the shape {found.shape}; {n} samples need one number each.")
+        raise InputError(
+            f"{what} has the shape {found.shape}. Pass one number for each of {n} samples."
+        )
     if not np.isfinite(found).all() or (found < 0).any():
         raise InputError(f"{what} must be finite and not negative. Correct those samples.")
     return found
@@ -211,13 +215,13 @@ def counts_of(
     expression
         Values.
     counts
-        ``True``: they are counts, or an InputError. ``False``: they are not. ``"auto"``: whole
-        numbers are counts; counts behind values that were normalised and logarithmised are
-        recovered.
+        ``True``: the values are counts, else an InputError. ``False``: they are not. ``"auto"``:
+        integers are counts; counts are recovered from normalised and log-transformed values.
     known
         Depth and batch of the samples.
     ranked
-        Whether values that are no counts are ranked; few genes are then divided by their sum.
+        Whether values that are not counts will be ranked; counts of few genes are then divided by
+        their sum.
 
     Warns
     -----
@@ -239,22 +243,24 @@ def counts_of(
             source = "sum over the genes"
             return expression, CountData(expression, total, batch, False, source)
         log.warning(
-            "counts of %d genes: too few to tell the depth of a sample by their sum. %s; pass "
+            "counts of %d genes: too few to estimate the depth of a sample by their sum. %s; pass "
             "size_factors= with the total counts of each sample for scores given depth.",
             expression.n_genes,
-            "Values are divided by it and ranked" if ranked else "Values are taken as they are",
+            "Values are divided by their sum and ranked"
+            if ranked
+            else "Values are used as they are",
         )
         return (normalised(expression, total) if ranked else expression), None
     recovered = recover_counts(expression, known.base)
     if recovered is not None and _was_not_normalised(recovered):
-        # The logarithm (or a multiple) of counts: what holds for counts holds here
+        # The logarithm (or a multiple) of counts is treated like counts
         return counts_of(recovered.counts, counts, known, ranked=ranked)
     if recovered is not None and depth is not None:
         recovered = recover_counts(expression, known.base, depth)
     if recovered is not None and depth is None and counts == "auto" and _is_own_sum(recovered):
         log.warning(
-            "values of %d genes were normalised by the sum over these genes alone: too few to tell "
-            "the depth of a sample. They are taken as they are; pass size_factors= with the total "
+            "values were normalised by the sum over %d genes alone: too few to estimate the depth "
+            "of a sample. They are used as they are; pass size_factors= with the total "
             "counts of each sample for scores given depth.",
             expression.n_genes,
         )
@@ -270,7 +276,7 @@ def counts_of(
         return expression, CountData(recovered.counts, recovered.depth, batch, True, source)
     if counts is True:
         raise InputError(
-            "counts=True, but the values are not whole numbers, and counts cannot be recovered "
+            "counts=True, but the values are not integers, and counts cannot be recovered "
             "from them. Pass the layer that holds counts (layer='counts')."
         )
     _warn_lost(expression)
@@ -319,7 +325,7 @@ def count_data(
 
 
 def _was_not_normalised(recovered: Recovered) -> bool:
-    """Whether one count is the same in every sample, though their sums differ."""
+    """Whether the unit is the same in every sample although their sums differ."""
     some = recovered.unit > 0
     unit, total = recovered.unit[some], _sums(recovered.counts)[some]
     if len(unit) < 2:
@@ -328,10 +334,10 @@ def _was_not_normalised(recovered: Recovered) -> bool:
 
 
 def _plausible(expression: Expression, total: NDArray[np.float64]) -> NDArray[np.float64] | None:
-    """The totals, unless samples have more counts than that."""
+    """The totals, unless samples have larger sums of counts."""
     if (_sums(expression) > total * (1 + 1e-6)).any():
         log.warning(
-            "Samples have more counts than obs[%r] says; the column is not used as their depth.",
+            "Samples have more counts than obs[%r] states; the column is not used as their depth.",
             TOTAL,
         )
         return None
@@ -339,7 +345,7 @@ def _plausible(expression: Expression, total: NDArray[np.float64]) -> NDArray[np
 
 
 def _is_own_sum(recovered: Recovered) -> bool:
-    """Whether the depth is nothing but the sum over the few genes that are there."""
+    """Whether the depth is only the sum over the few genes of the data."""
     if recovered.counts.n_genes >= FEWEST_GENES:
         return False
     total = _sums(recovered.counts)
@@ -356,7 +362,7 @@ def _sums(expression: Expression) -> NDArray[np.float64]:
 
 
 class _Divided:
-    """Values divided by a number for each sample, block by block (a `Source`)."""
+    """Values divided by a number per sample, read by blocks (a `Source`)."""
 
     def __init__(self, expression: Expression, by: NDArray[np.float64]) -> None:
         self._expression = expression
@@ -373,7 +379,7 @@ class _Divided:
 
 
 def normalised(expression: Expression, by: NDArray[np.float64]) -> Expression:
-    """Each sample divided by its number (0 counts as 1)."""
+    """Divide each sample by its number (0 is replaced by 1)."""
     found = type(expression)(_Divided(expression, by), expression.genes, expression.samples)
     found._values_checked = True
     return found
@@ -382,16 +388,16 @@ def normalised(expression: Expression, by: NDArray[np.float64]) -> Expression:
 def _warn_lost(expression: Expression) -> None:
     if expression.zero_share() > _SPARSE:
         warnings.warn(
-            "The values are sparse and not counts, and the counts behind them cannot be recovered, "
-            "so the depth of the samples may show as regulation or activity. Pass the layer that "
+            "The values are sparse and not counts, and counts cannot be recovered from them, "
+            "so the depth of the samples may appear as regulation or activity. Pass the layer that "
             "holds counts (layer='counts'), or counts=False if they never were counts.",
             PyscesWarning,
             stacklevel=5,
         )
     elif _looks_scaled(expression):
         warnings.warn(
-            "Most genes have one most frequent lowest value below 0: scaled counts, it seems. "
-            "Scaling hides the depth of the samples, so it may show as regulation or activity. "
+            "In most genes the lowest value is negative and frequent, as in scaled counts. "
+            "Scaling hides the depth of the samples, so it may appear as regulation or activity. "
             "Pass the layer that holds counts (layer='counts'), or counts=False if they never "
             "were.",
             PyscesWarning,
@@ -400,12 +406,12 @@ def _warn_lost(expression: Expression) -> None:
 
 
 def _spaced(n: int, most: int) -> NDArray[np.intp]:
-    """So many places of n, evenly spaced; all of fewer."""
+    """Evenly spaced positions among n, at most this many."""
     return np.unique(np.linspace(0, n - 1, min(n, most)).astype(np.intp))
 
 
 def _looks_scaled(expression: Expression) -> bool:
-    """Whether in most genes the lowest value is below 0 and is that of a third of the samples."""
+    """Whether most genes have a negative lowest value that a third of the samples share."""
     few = [
         _spaced(n, most) for n, most in ((expression.n_samples, 1000), (expression.n_genes, 200))
     ]

@@ -1,4 +1,4 @@
-"""Expression matrices as PySCES reads them: checked once, read by blocks, never copied whole."""
+"""Expression matrices: checked once, read by blocks, never copied as a whole."""
 
 from __future__ import annotations
 
@@ -34,8 +34,8 @@ if TYPE_CHECKING:
 class Expression:
     """A checked view of an expression matrix, read by blocks of genes or of samples.
 
-    Make one with `Expression.from_anndata` or `Expression.from_matrix`. Values of a matrix in
-    memory are checked at once; those of a matrix on disk or of a Dask array as they are read.
+    Create one with `Expression.from_anndata` or `Expression.from_matrix`. Values of a matrix in
+    memory are checked immediately; those on disk or of a Dask array when they are read.
 
     Attributes
     ----------
@@ -102,7 +102,7 @@ class Expression:
         Raises
         ------
         InputError
-            If the layer or the mask is unknown, names repeat, or values can't be used.
+            If the layer or the mask is unknown, names repeat, or values cannot be used.
         """
         if not all(hasattr(adata, name) for name in ("var_names", "obs_names", "layers")):
             raise InputError(
@@ -111,14 +111,14 @@ class Expression:
             )
         if layer is not None and layer not in adata.layers:
             raise InputError(
-                f"Did not find .layers[{layer!r}]. Layers there: {listed(adata.layers)}. "
+                f"Did not find .layers[{layer!r}]. Available layers: {listed(adata.layers)}. "
                 "Pass one of them, or layer=None to read .X."
             )
         matrix, samples_at, genes_at = matrix_of(adata, layer)
         if matrix is None:
             raise InputError(
                 "adata.X is empty (None). Pass layer= with the name of a layer to read. "
-                f"Layers there: {listed(adata.layers)}."
+                f"Available layers: {listed(adata.layers)}."
             )
         return cls._checked(
             make_source(matrix),
@@ -160,7 +160,7 @@ class Expression:
         Raises
         ------
         InputError
-            If names are missing, repeat or don't fit the shape, or values can't be used.
+            If names are missing, repeat or do not fit the shape, or values cannot be used.
         """
         if isinstance(data, pd.DataFrame):
             genes = data.columns if genes is None else genes
@@ -169,7 +169,7 @@ class Expression:
         source = make_source(data)
         if genes is None:
             raise InputError(
-                f"A matrix of type {type(data).__name__} doesn't name its genes. "
+                f"A matrix of type {type(data).__name__} has no gene names. "
                 "Pass genes= with one name per column."
             )
         for names, axis, what in ((genes, 1, "genes"), (samples, 0, "samples")):
@@ -230,7 +230,7 @@ class Expression:
 
     @property
     def shape(self) -> tuple[int, int]:
-        """Samples, genes."""
+        """Number of samples and of genes."""
         return self.n_samples, self.n_genes
 
     def gene_block(self, genes: slice | ArrayLike = ALL) -> NDArray[np.float64]:
@@ -280,7 +280,7 @@ class Expression:
         return taken
 
     def names_only(self) -> Expression:
-        """The same genes and samples without their values, to travel to other processes."""
+        """The same genes and samples without their values, for other processes."""
         empty = sp.csr_array(self.shape)
         return type(self)(make_source(empty), self.genes, self.samples)
 
@@ -292,18 +292,18 @@ class Expression:
     def by_name(self) -> Expression:
         """The same data with the samples in the order of their names.
 
-        Whole numbers as names (the default of AnnData and arrays) are in their numerical order.
-        What is made of it does not depend on the order in which the samples came.
+        Integers as names (the default of AnnData and arrays) are sorted numerically. Results
+        computed from it do not depend on the order of the samples in the data.
 
         Raises
         ------
         InputError
-            If names of samples repeat.
+            If sample names repeat.
         """
         if not self.samples.is_unique:
             repeated = self.samples[self.samples.duplicated()].unique()
             raise InputError(
-                f"Names of samples repeat: {listed(repeated)}. Make them unique first, with "
+                f"Sample names repeat: {listed(repeated)}. Make them unique first, with "
                 "`adata.obs_names_make_unique()`."
             )
         order = name_order(self.samples)
@@ -312,7 +312,7 @@ class Expression:
     def data_hash(self) -> str:
         """Hexadecimal BLAKE2b of values and names.
 
-        Values are hashed as float64, sample by sample, so the hash doesn't depend on how the
+        Values are hashed as float64, sample by sample, so the hash does not depend on how the
         matrix is stored (dense, sparse, backed, number type) nor on the size of blocks.
         """
         digest = hashlib.blake2b(digest_size=16)
@@ -321,7 +321,7 @@ class Expression:
         step = rows_per_pass(self.n_genes)
         for start in range(0, self.n_samples, step):
             block = self.sample_block(slice(start, start + step))
-            block += 0.0  # -0.0 equals 0.0 and must hash the same
+            block += 0.0  # -0.0 equals 0.0 and must have the same hash
             block[np.isnan(block)] = np.nan
             digest.update(block.data)
         return digest.hexdigest()
@@ -395,7 +395,7 @@ class Expression:
         )
 
     def _cheap_blocks(self) -> Iterator[tuple[slice, slice, NDArray[np.float64]]]:
-        """All values once, as (samples, genes, block [samples genes]), not checked."""
+        """Yield all values unchecked, as (samples, genes, block [samples genes])."""
         by_samples = self._source.by_samples
         length, width = self.shape if by_samples else self.shape[::-1]
         step = rows_per_pass(width)
@@ -414,7 +414,7 @@ def nonzero_samples(expression: Expression) -> NDArray[np.int64]:
 
 
 def constant_genes(expression: Expression) -> NDArray[np.bool_]:
-    """Genes whose values are all equal, as a mask [genes]; missing values don't count.
+    """Genes whose values are all equal, as a mask [genes]; missing values do not count.
 
     Examples
     --------

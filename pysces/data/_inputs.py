@@ -1,4 +1,4 @@
-"""What users pass, as a matrix and positions in it."""
+"""Convert and check the matrices, masks and names that users pass."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 def matrix_of(adata: AnnData, layer: str | None) -> tuple[Any, Positions, Positions]:
     """Matrix of an AnnData; for a view, that of its parent with the positions of the view.
 
-    Asking a view for its matrix would copy it whole (and read it whole, when backed).
+    Accessing the matrix of a view would copy it as a whole (and read it as a whole if backed).
     """
     parent = getattr(adata, "_adata_ref", None) if adata.is_view else None
     owner = adata
@@ -40,9 +40,9 @@ def gene_mask(adata: AnnData, mask_var: str | ArrayLike) -> NDArray[np.bool_]:
     if isinstance(mask_var, str):
         boolean = [c for c in adata.var.columns if pd.api.types.is_bool_dtype(adata.var[c])]
         if mask_var not in boolean:
-            fact = "isn't boolean" if mask_var in adata.var.columns else "isn't there"
+            fact = "is not boolean" if mask_var in adata.var.columns else "does not exist"
             raise InputError(
-                f"The column .var[{mask_var!r}] asked for by mask_var {fact}. "
+                f"The column .var[{mask_var!r}] of mask_var {fact}. "
                 f"Boolean columns of .var: {listed(boolean)}. Pass one of them or a mask."
             )
         mask_var = adata.var[mask_var]
@@ -69,7 +69,7 @@ def frame_values(frame: pd.DataFrame) -> Any:
     unusable = frame.columns[[dtype in wrong for dtype in frame.dtypes]] if wrong else ()
     if wrong:
         raise InputError(
-            f"{len(unusable)} of {frame.shape[1]} columns aren't numbers: {listed(unusable)}. "
+            f"{len(unusable)} of {frame.shape[1]} columns are not numbers: {listed(unusable)}. "
             "Move names to the index and convert the rest with `.astype(float)`."
         )
     if frame.shape[1] and all(isinstance(dtype, pd.SparseDtype) for dtype in types):
@@ -82,7 +82,7 @@ def frame_values(frame: pd.DataFrame) -> Any:
 
 
 def name_order(names: pd.Index) -> NDArray[np.intp]:
-    """Positions that sort names; whole numbers by their size, other names as text.
+    """Positions that sort names: integers numerically, other names as text.
 
     >>> name_order(pd.Index(["10", "9", "1"])).tolist()
     [2, 1, 0]

@@ -1,4 +1,4 @@
-"""Groups of samples, as a column of ``adata.obs`` names them."""
+"""Groups of samples by a column of ``adata.obs``."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 def labels_of(adata: AnnData, column: str | None, argument: str = "groupby") -> pd.Categorical:
     """A column of ``obs`` as text; a missing label stays missing.
 
-    Its categories are the groups that occur: in the order of the column's categories, else
-    numbers by size and other labels by name. Without a column there is one nameless group.
+    Its categories are the groups that occur: in the order of the categories of the column, else
+    sorted (numbers numerically). Without a column there is one group with an empty name.
     """
     if not hasattr(adata, "obs"):
         raise InputError(f"Expected an AnnData, got {type(adata).__name__}.")
@@ -31,7 +31,7 @@ def labels_of(adata: AnnData, column: str | None, argument: str = "groupby") -> 
     texts = pd.Index([str(label) for label in labels.categories])
     if not texts.is_unique:
         raise InputError(
-            f"Labels of .obs[{column!r}] are the same as text: "
+            f"Labels of .obs[{column!r}] become equal when converted to text: "
             f"{listed(texts[texts.duplicated()].unique())}. Rename them, or convert the column "
             "with `.astype(str)` to make them one group."
         )
@@ -43,6 +43,7 @@ def group_mask(labels: pd.Categorical, groupby: str, group: Any) -> NDArray[np.b
     if str(group) not in labels.categories:
         known = labels.categories
         raise InputError(
-            f"{group!r} isn't in .obs[{groupby!r}]{nearest(group, known)}. Groups: {listed(known)}."
+            f"{group!r} is not in .obs[{groupby!r}]{nearest(group, known)}. "
+            f"Groups: {listed(known)}."
         )
     return np.asarray(labels == str(group))

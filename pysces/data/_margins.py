@@ -1,4 +1,4 @@
-"""Negative binomial margins: tails, scores of the intervals that counts cover, and their fit."""
+"""Negative binomial margins: tail probabilities, scores of counts, calibration and fit."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ SMALLEST_SIZE, LARGEST_SIZE = 0.01, 1000.0
 """Range of the size (inverse dispersion) that is searched; above it the margin is Poisson."""
 
 _SIZES = np.geomspace(SMALLEST_SIZE, LARGEST_SIZE, 24)
-_DEPTH_STEP = 0.05  # of the logarithm of the depth, in the fit of the size alone
-_EXTREME = 3.0  # counts beyond this many times the largest usual one are read as that
-_LADDER = 12  # counts up to this one are summed up
+_DEPTH_STEP = 0.05  # width of bins of ln(depth), only used to fit the size
+_EXTREME = 3.0  # larger multiples of the largest usual count are set to this one
+_LADDER = 12  # counts up to this one are summed term by term
 _DENSITY_AT_0 = 1 / math.sqrt(2 * math.pi)
 
 
@@ -51,7 +51,7 @@ def ends_of(
 
 
 def _by_recurrence(count: Floats, mean: Floats, size: Floats) -> Floats:
-    """P(Y <= count) of small counts: from each term to the next."""
+    """P(Y <= count) of small counts, by the recurrence of the terms."""
     part = mean / size  # 0 for Poisson
     with np.errstate(divide="ignore", invalid="ignore"):
         term = np.exp(np.where(part > 0, -size * np.log1p(part), -mean))
@@ -85,9 +85,9 @@ def _binomial_tail(count: Floats, mean: Floats, size: Floats, upper: bool) -> Fl
 
 
 def mean_scores(below: tuple[Floats, Floats], upto: tuple[Floats, Floats]) -> tuple[Floats, Floats]:
-    """Means of z and of z^2 - 1 over intervals of the uniform, z its normal quantile.
+    """Means of z and of z^2 - 1 over intervals of the uniform, with z the normal quantile.
 
-    below, upto: lower and upper tail at either end (each accurate where it is the smaller).
+    below, upto: lower and upper tails at both ends (each accurate where it is the smaller).
     """
     (lower_a, upper_a), (lower_b, upper_b) = below, upto
     width = np.where(lower_b <= 0.5, lower_b - lower_a, upper_a - upper_b)
@@ -95,7 +95,7 @@ def mean_scores(below: tuple[Floats, Floats], upto: tuple[Floats, Floats]) -> tu
     width = np.where(across, 1 - lower_a - upper_b, width)
     left, right = quantile(lower_a, upper_a), quantile(lower_b, upper_b)
     density_left, density_right = _density(left), _density(right)
-    empty = width <= 0  # beyond what float64 tells apart, or a single point
+    empty = width <= 0  # too narrow for float64, or a single point
     with np.errstate(divide="ignore", invalid="ignore"):
         first = (density_left - density_right) / width
         second = (_times(left, density_left) - _times(right, density_right)) / width
@@ -126,7 +126,7 @@ def _log_zero_share(mean: Floats, size: Floats) -> Floats:
 
 
 def quantile(lower: Floats, upper: Floats) -> Floats:
-    """Normal quantile by the smaller tail."""
+    """Normal quantile from the smaller tail."""
     low = lower <= 0.5
     z = ndtri(np.where(low, lower, upper))
     return np.where(low, z, -z)
@@ -150,7 +150,7 @@ _VARIANCE_SIZES = np.geomspace(SMALLEST_SIZE, 1e4, 18)
 def score_variance(mean: Floats, size: Floats) -> Floats:
     """Variance of the first score of a count with this mean and size; arrays, broadcast.
 
-    Read from a table over the logarithms of both, right to about 0.1 %; 0 where the mean is 0.
+    Interpolated in a table over the logarithms, accurate to about 0.1 %; 0 where the mean is 0.
     """
     mean, size = np.broadcast_arrays(np.asarray(mean, float), np.asarray(size, float))
     at = np.log(np.clip(mean, math.exp(_LOG_MEANS[0]), math.exp(_LOG_MEANS[-1])))
@@ -168,7 +168,7 @@ def _variance_table() -> Any:
 
 
 def variance_by_sum(mean: float, size: float) -> float:
-    """``sum P(y) h1(y)^2`` over counts; counts that lie close together are taken as one."""
+    """``sum P(y) h1(y)^2`` over counts; large counts are summed in steps."""
     ends = _ends(mean, size)
     lower, upper = tails(ends, np.full(len(ends), mean), np.full(len(ends), size))
     lower, upper = np.append([0.0], lower), np.append([1.0], upper)
@@ -178,7 +178,7 @@ def variance_by_sum(mean: float, size: float) -> float:
 
 
 def _ends(mean: float, size: float) -> Floats:
-    """Increasing counts: every small one, then steps small beside the count and the spread."""
+    """Increasing counts: all small ones, then steps small relative to count and spread."""
     spread = math.sqrt(mean + mean * mean / size)
     largest = mean + 9 * spread + 25 * mean / size + 20
     ends, at = [], 0.0
@@ -190,10 +190,10 @@ def _ends(mean: float, size: float) -> Floats:
 
 # --- calibration ----------------------------------------------------------------------------------
 
-_KNOTS = ndtr(np.arange(-3, 3.01, 0.25))  # of the uniform; symmetric about 1/2
-_MISFIT = 1.0  # of sqrt(n) times the largest difference of distribution functions: 1 % or less
+_KNOTS = ndtr(np.arange(-3, 3.01, 0.25))  # quantiles of the uniform; symmetric about 1/2
+_MISFIT = 1.0  # threshold of sqrt(n) times the Kolmogorov-Smirnov distance (1 %)
 _SHARE = 2.0**30
-_FEWEST = 20  # samples
+_FEWEST = 20  # smallest number of samples
 
 
 def calibration(
@@ -201,9 +201,9 @@ def calibration(
 ) -> Floats:
     """Distribution function of the uniforms of each gene at fixed knots, float64 [genes knots].
 
-    The mean over the samples of how far below a knot the interval of a count lies (the
-    nonrandomised histogram of Czado et al. 2009). The knots themselves for a gene that its margin
-    fits, as far as n samples tell. Sums are of whole numbers, so no order changes them.
+    The mean over the samples of the share of a count's interval below a knot (the nonrandomised
+    histogram of Czado et al. 2009). Genes whose margin fits, up to the noise of n samples, get the
+    knots themselves. Sums are of integers, so they do not depend on the order of the samples.
     """
     n = int(np.count_nonzero(depth))
     found = np.tile(_KNOTS, (len(counts), 1))
@@ -221,7 +221,7 @@ def calibration(
 def _distribution(
     counts: Floats, depth: Floats, share: Floats, size: Floats, bins: DepthBins, knots: Floats
 ) -> Floats:
-    """Mean over the samples of how much of a count's interval lies below each knot."""
+    """Mean over the samples of the share of a count's interval below each knot."""
     genes, n = len(counts), int(np.count_nonzero(depth))
     filled = bins.depth > 0
     zeros = bins.number[filled] - (counts > 0).astype(np.float64) @ bins.member[:, filled]
@@ -241,20 +241,20 @@ def _distribution(
 
 
 def is_calibrated(table: Floats) -> NDArray[np.bool_]:
-    """Which genes have another distribution than the knots themselves [genes]."""
+    """Genes whose distribution differs from the uniform one, bool [genes]."""
     return (table != _KNOTS).any(axis=1)
 
 
 def calibrated(
     ends: tuple[Floats, Floats], table: Floats, gene: NDArray[np.intp]
 ) -> tuple[Floats, Floats]:
-    """Tails (lower, upper) at an end of intervals, through the calibration of their gene."""
+    """Calibrated tails (lower, upper) at one end of intervals."""
     lower, upper = ends
     knots = np.concatenate([[0.0], _KNOTS, [1.0]])
     edge = np.zeros((len(table), 1))
     values = np.hstack([edge, table, edge + 1])
     low = lower <= 0.5
-    # From above, the knots and what lies beyond them are mirror images
+    # The knots are symmetric, so the upper tail uses their mirror image
     at = np.where(low, lower, upper)
     place = np.clip(np.searchsorted(knots, at, side="right") - 1, 0, len(knots) - 2)
     part = (at - knots[place]) / (knots[place + 1] - knots[place])
@@ -270,10 +270,10 @@ def calibrated(
 
 
 def without_extremes(counts: Floats, depth: Floats) -> Floats:
-    """Counts, those of a few extreme samples lowered; whole numbers [genes samples].
+    """Counts with those of a few extreme samples reduced; integers [genes samples].
 
-    With k = n / 250 (at least 1, at most 10) of n samples, no count per depth stays above three
-    times the k + 1st largest of its gene. A count of 1 is never lowered.
+    With k = n / 250 (between 1 and 10) of n samples, a count per depth is reduced to at most three
+    times the k + 1st largest of its gene. A count of 1 is never reduced.
     """
     n = counts.shape[1]
     k = min(max(n // 250, 1), 10)
@@ -286,7 +286,7 @@ def without_extremes(counts: Floats, depth: Floats) -> Floats:
 
 
 class DepthBins:
-    """Samples by batch and depth (to 5 %): all that the fit of a size needs of the samples.
+    """Samples binned by batch and depth (to 5 %), for the fit of the sizes.
 
     Attributes
     ----------
@@ -314,13 +314,13 @@ class DepthBins:
 def fit_size(counts: Floats, share: Floats, bins: DepthBins) -> Floats:
     """Size of each gene by maximum likelihood given its shares; ``inf`` for Poisson.
 
-    The profile is evaluated at fixed sizes and a parabola laid through the best three. Only whole
-    sums over samples enter, so their order changes nothing.
+    The profile likelihood is evaluated at fixed sizes, and a parabola is fitted to the best three.
+    Only integer sums over samples are used, so their order does not change the result.
 
-    counts: float64 whole numbers [genes samples]. share: [batches genes].
+    counts: integers as float64 [genes samples]. share: [batches genes].
     """
     genes = len(counts)
-    in_bin = counts @ bins.member  # whole numbers: exact in any order
+    in_bin = counts @ bins.member  # integers: exact in any order
     mean = share[bins.batch].T * bins.depth
     row, column = np.nonzero(counts)
     values = counts[row, column]

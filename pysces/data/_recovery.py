@@ -1,4 +1,4 @@
-"""Counts from values that were divided by depth and logarithmised."""
+"""Recover counts from values that were divided by depth and log-transformed."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
 
-_MOST_PARTS = 5  # a cell's least value may be this many counts, at most
-_TOLERANCE = 0.05  # of a multiple, from a whole number
-_LARGEST = 20.0  # multiples up to this one decide
-_NEEDED = 0.99  # share of the multiples that must be whole
-_LARGEST_EXPONENT = 40.0  # exp of more is no count
+_MOST_PARTS = 5  # the smallest value of a cell is at most this many counts
+_TOLERANCE = 0.05  # deviation of a multiple from an integer
+_LARGEST = 20.0  # multiples up to this one are tested
+_NEEDED = 0.99  # share of the multiples that must be integers
+_LARGEST_EXPONENT = 40.0  # larger values are not logarithms of counts
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,14 +34,14 @@ class Recovered:
     counts
         The counts, an `Expression` of the same samples and genes, read by blocks.
     depth
-        Depth of each sample, float64 [samples]: the totals given, else the inverse of the unit,
-        scaled so that no sample has a sum beyond its depth. 0 for a sample without values.
+        Depth of each sample, float64 [samples]: the given totals, else the inverse of the unit,
+        scaled so that no sum of a sample exceeds its depth. 0 for a sample without values.
     unit
-        What one count is in each sample, before the logarithm, float64 [samples].
+        Value of one count in each sample, before the logarithm, float64 [samples].
     base
-        Base of the logarithm; ``None`` where the values are not logarithmised.
+        Base of the logarithm; ``None`` if the values are not log-transformed.
     exact
-        Whether every value lies within 0.05 of a whole number of counts.
+        Whether every value is within 0.05 of an integer number of counts.
     """
 
     counts: Expression
@@ -52,7 +52,7 @@ class Recovered:
 
 
 def looks_like_counts(expression: Expression) -> bool:
-    """Whether all values are whole numbers of at least 0, and not all are 0.
+    """Whether all values are non-negative integers, and not all are 0.
 
     Examples
     --------
@@ -71,12 +71,12 @@ def looks_like_counts(expression: Expression) -> bool:
 def recover_counts(
     expression: Expression, base: float | None = None, totals: ArrayLike | None = None
 ) -> Recovered | None:
-    """Counts behind values as normalisation to a common sum and log(1 + x) leave them.
+    """Recover counts from values normalised to a common sum and transformed by log(1 + x).
 
-    Within a sample all values before the logarithm are whole multiples of one count. That count,
-    the unit, is the least value divided by the smallest m of 1 ... 5 that makes all multiples up
-    to 20 whole (within 0.05). The unit is the inverse of the depth up to a constant, whatever genes
-    are left.
+    Before the logarithm, all values of a sample are integer multiples of one unit, the value of one
+    count. The unit is the smallest value divided by the smallest m of 1 ... 5 for which all
+    multiples up to 20 are integers (within 0.05). It is the inverse of the depth up to a constant,
+    whichever genes were removed.
 
     Parameters
     ----------
@@ -86,13 +86,13 @@ def recover_counts(
         Base of the logarithm (``uns["log1p"]["base"]`` of Scanpy); by default e, 2, 10 and no
         logarithm are tried.
     totals
-        Total counts of each sample, where they are known. A sample whose unit would be a whole
-        number of counts by its total (it has no count of 1) is corrected.
+        Total counts of each sample, if known. The unit of a sample without a count of 1 can be
+        several counts; it is corrected by the total.
 
     Returns
     -------
     Recovered or None
-        ``None`` if fewer than 99 % of the multiples between 1.5 and 20 are whole, or there are
+        ``None`` if fewer than 99 % of the multiples between 1.5 and 20 are integers, or there are
         fewer than ten of them, or a value is negative.
 
     Examples
@@ -113,7 +113,7 @@ def recover_counts(
         found = _recovered(expression, tried, *units, totals)
         if found.exact:
             return found
-        first = first or found  # values far below 1 hardly tell one base from another
+        first = first or found  # values far below 1 hardly depend on the base
     return first
 
 
@@ -132,7 +132,7 @@ def _row_blocks(expression: Expression) -> Any:
 
 
 def _units(expression: Expression, base: float | None) -> tuple[Floats, Floats] | None:
-    """Unit and sum of each sample before the logarithm; None where the multiples do not fit."""
+    """Unit and sum of each sample before the logarithm; None if multiples are not integers."""
     unit, total = np.zeros(expression.n_samples), np.zeros(expression.n_samples)
     fitting, tested = 0, 0
     for rows, block in _row_blocks(expression):
@@ -148,7 +148,7 @@ def _units(expression: Expression, base: float | None) -> tuple[Floats, Floats] 
 
 
 def _units_of_rows(linear: Floats) -> tuple[Floats, int, int]:
-    """Unit of each row, and how many of its multiples between 1.5 and 20 are whole."""
+    """Unit of each row, and the number of integers among its multiples from 1.5 to 20."""
     row, column = np.nonzero(linear)
     values = linear[row, column]
     least = np.full(len(linear), np.inf)
@@ -198,7 +198,7 @@ def _whole(block: Floats, unit: Floats, base: float | None) -> bool:
 
 
 class _CountSource:
-    """Recovered counts, block by block (a `Source`)."""
+    """Recovered counts, read by blocks (a `Source`)."""
 
     def __init__(self, expression: Expression, unit: Floats, base: float | None) -> None:
         self._expression, self._base = expression, base

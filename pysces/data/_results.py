@@ -1,4 +1,4 @@
-"""Results in an AnnData: written whole or not at all, with values that h5ad and zarr can hold."""
+"""Write results to an AnnData, completely or not at all, in types of h5ad and zarr."""
 
 from __future__ import annotations
 
@@ -32,12 +32,12 @@ _ABSENT = object()
 
 
 def check_key(key: Any, what: str = "key_added") -> str:
-    """A name under which an AnnData can store something, in h5ad and in zarr.
+    """Check a name under which an AnnData can store something in h5ad and zarr.
 
     Raises
     ------
     InputError
-        If it isn't text, is empty, is a dot or two, or holds "/".
+        If it is not text, is empty, is "." or "..", or contains "/".
     """
     if not isinstance(key, str) or key.strip() in ("", ".", "..") or "/" in key or "\0" in key:
         raise InputError(
@@ -48,7 +48,7 @@ def check_key(key: Any, what: str = "key_added") -> str:
 
 
 def check_target(adata: Any, copy: bool = False) -> None:
-    """InputError unless results can be written to an AnnData (to its copy, for ``copy``)."""
+    """Raise InputError unless results can be written to an AnnData (or to its copy)."""
     if not all(hasattr(adata, name) for name in ("uns", "obsm", "obs_names")):
         raise InputError(
             f"Expected an AnnData, got {type(adata).__name__}. For tables use `pysces.signature`, "
@@ -57,18 +57,18 @@ def check_target(adata: Any, copy: bool = False) -> None:
     if adata.isbacked and (copy or adata.is_view):
         what = "A copy" if copy else "A view"
         raise InputError(
-            f"{what} of an AnnData on disk can't hold results. Read it first, with "
+            f"{what} of an AnnData on disk cannot hold results. Read it first, with "
             "`adata.to_memory()`."
         )
 
 
 def check_free(adata: AnnData, key: str, kind: type[Result]) -> str:
-    """A key under which a result may be written: free, or with an earlier result of its kind.
+    """Check a key for a result: it must be unused, or hold an earlier result of the same kind.
 
     Raises
     ------
     InputError
-        If something else is there: it would be lost.
+        If the key holds something else, which would be overwritten.
     """
     check_key(key)
     if holds(kind, adata, key):
@@ -81,14 +81,14 @@ def check_free(adata: AnnData, key: str, kind: type[Result]) -> str:
     ]
     if there:
         raise InputError(
-            f".{there[0][0]}[{there[0][1]!r}] holds something else, which would be lost. "
+            f".{there[0][0]}[{there[0][1]!r}] holds something else, which would be overwritten. "
             "Pass another key_added=, or delete it first."
         )
     return key
 
 
 def plain(value: Any) -> Any:
-    """A value that h5ad and zarr files hold, as near to the one given as they allow.
+    """Convert a value to the nearest one that h5ad and zarr files can store.
 
     Tuples, lists and sets (sorted) become arrays, or dictionaries numbered "0", "1", ... where
     the items are not all numbers or all text; paths, dates and enumerations become text; None stays
@@ -98,7 +98,7 @@ def plain(value: Any) -> Any:
     Raises
     ------
     InputError
-        If a key or the name of a column holds "/", or two keys are the same as text.
+        If a key or the name of a column contains "/", or two keys are equal as text.
 
     Examples
     --------
@@ -143,7 +143,7 @@ def _plain_container(value: Any) -> Any:
         return _plain_items(list(value))
     if isinstance(value, np.random.Generator):
         return f"Generator({type(value.bit_generator).__name__})"
-    # Not repr: it would tell memory addresses, and two equal runs would differ
+    # Not repr: it contains memory addresses, so equal runs would differ
     named = value if hasattr(value, "__qualname__") else type(value)
     return f"{named.__module__}.{named.__qualname__}"
 
@@ -151,7 +151,7 @@ def _plain_container(value: Any) -> Any:
 def _plain_mapping(value: Mapping[Any, Any]) -> dict[str, Any]:
     keys = [check_key(str(key), "A key") for key in value]
     if len(set(keys)) < len(keys):
-        raise InputError(f"Keys are the same as text: {listed(keys)}. Rename one of them.")
+        raise InputError(f"Keys are equal as text: {listed(keys)}. Rename one of them.")
     items = zip(keys, value.values(), strict=True)
     return {key: plain(item) for key, item in items}
 
@@ -179,12 +179,12 @@ def _plain_array(array: np.ndarray[Any, Any]) -> Any:
 def _plain_frame(frame: pd.DataFrame) -> pd.DataFrame:
     if frame.columns.nlevels > 1 or frame.index.nlevels > 1:
         raise InputError(
-            "A table with several levels of row or column names can't be stored. "
+            "A table with several levels of row or column names cannot be stored. "
             "Flatten it first, with `reset_index()`."
         )
     names = [check_key(str(name), "The name of a column") for name in frame.columns]
     if len(set(names)) < len(names):
-        raise InputError("A table with repeated column names can't be stored. Rename them.")
+        raise InputError("A table with repeated column names cannot be stored. Rename them.")
     stored = frame.set_axis(names, axis=1).copy()
     for name in names:
         if stored[name].dtype.kind not in "biuf":
@@ -199,14 +199,14 @@ def _plain_frame(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def write(adata: AnnData, key: str, result: Result) -> None:
-    """Write a result and its record under a key, all of it or nothing.
+    """Write a result and its record under a key, completely or not at all.
 
-    Parts of an earlier result of this kind that this one lacks are removed.
+    Parts of an earlier result of the same kind that this one lacks are removed.
 
     Raises
     ------
     InputError
-        If a key or a value can't be stored; nothing has been written then.
+        If a key or a value cannot be stored; nothing has been written then.
     """
     check_free(adata, key, type(result))
     ours = holds(type(result), adata, key)
@@ -220,7 +220,9 @@ def write(adata: AnnData, key: str, result: Result) -> None:
             check_key(place)
             entries[attribute, place] = _aligned(value)
             if not ours and place in getattr(adata, attribute):
-                log.warning(".%s[%r] was not of an earlier run and is replaced.", attribute, place)
+                log.warning(
+                    ".%s[%r] was not written by an earlier run and is replaced.", attribute, place
+                )
         elif ours:
             entries[attribute, place] = _ABSENT
     entries["uns", key] = plain(stored)
@@ -237,7 +239,7 @@ def write(adata: AnnData, key: str, result: Result) -> None:
 
 
 def _aligned(value: Any) -> Any:
-    """A matrix or table over the cells: only names need care, the cells' names stay."""
+    """Convert names in a matrix or table over the cells; the names of cells are unchanged."""
     if not isinstance(value, pd.DataFrame):
         return value
     index = value.index
@@ -245,7 +247,7 @@ def _aligned(value: Any) -> Any:
 
 
 def _put(slot: Any, key: str, value: Any) -> None:
-    """Set a value; for no value, delete what is there."""
+    """Set a value, or delete the key if the value is None."""
     if value is not _ABSENT:
         slot[key] = value
     elif key in slot:

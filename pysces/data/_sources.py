@@ -1,7 +1,7 @@
-"""Block readers: one small class for each way in which an expression matrix can be stored.
+"""Block readers: one class per storage of an expression matrix.
 
-Every matrix is [samples genes]. ``read`` hands out one block as float64 and never more than that
-(a sparse matrix in memory may be converted once, to the orientation in which blocks are cheap).
+Every matrix is [samples genes]. ``read`` returns one block as float64 and loads nothing more (a
+sparse matrix in memory may be converted once, to the orientation in which blocks are cheap).
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _CHECKED = 1 << 16  # values checked at a time: they stay in the cache
 
 
 class Source(Protocol):
-    """What an Expression asks of its storage."""
+    """Interface between an Expression and its storage."""
 
     shape: tuple[int, int]
     dtype: np.dtype[Any]
@@ -50,7 +50,7 @@ class Source(Protocol):
 
 
 def make_source(matrix: Any) -> Source:
-    """Reader of a matrix; InputError where its kind or its values can't be used."""
+    """Reader of a matrix; InputError if its type or its values cannot be used."""
     source = _reader(matrix)
     if len(source.shape) != 2:
         raise InputError(
@@ -82,7 +82,7 @@ def _reader(matrix: Any) -> Source:
     if library in ("h5py", "zarr") and hasattr(matrix, "dtype"):
         return DiskDenseSource(matrix)
     raise InputError(
-        f"An expression matrix can't be read from {type(matrix).__module__}."
+        f"An expression matrix cannot be read from {type(matrix).__module__}."
         f"{type(matrix).__qualname__}. Pass a DataFrame, a NumPy array, a SciPy sparse matrix, "
         "a Dask array, or an AnnData."
     )
@@ -154,8 +154,7 @@ class DaskSource:
         self.shape, self.dtype = array.shape, np.dtype(array.dtype)
         if len(self.shape) == 2 and np.isnan(self.shape).any():
             raise InputError(
-                "The Dask array doesn't know its own shape. Call `.compute_chunk_sizes()` on it "
-                "first."
+                "The shape of the Dask array is unknown. Call `.compute_chunk_sizes()` on it first."
             )
 
     def read(self, samples: Positions, genes: Positions, order: Order) -> NDArray[np.float64]:
@@ -207,7 +206,7 @@ class DiskSparseSource:
     def read(self, samples: Positions, genes: Positions, order: Order) -> NDArray[np.float64]:
         rows, columns = (_positions(samples, self.shape[0]), _positions(genes, self.shape[1]))
         block = np.empty((rows.size, columns.size), dtype=np.float64, order=order)
-        # Filled through its transpose where genes are the compressed axis
+        # Filled through its transpose if genes are the compressed axis
         filled = block if self.by_samples else block.T
         major, minor = (rows, columns) if self.by_samples else (columns, rows)
         for where in _runs(major, self._run_length()):
@@ -218,7 +217,7 @@ class DiskSparseSource:
         return block
 
     def _run_length(self) -> int:
-        """How many compressed rows make about PASS_BYTES on average."""
+        """Number of compressed rows that take about PASS_BYTES on average."""
         n_major = self.shape[0] if self.by_samples else self.shape[1]
         n_stored = int(self._dataset.group["indptr"][-1])
         bytes_each = (self.dtype.itemsize + 4) * max(1, n_stored) / max(1, n_major)
@@ -235,12 +234,12 @@ def is_ordinary(values: NDArray[Any]) -> bool:
 
 
 def rows_per_pass(n_columns: int, itemsize: int = 8) -> int:
-    """How many rows of that many values make PASS_BYTES (at least one)."""
+    """Number of rows of this many values that take PASS_BYTES (at least one)."""
     return max(1, PASS_BYTES // max(1, n_columns * itemsize))
 
 
 def as_positions(index: Any, length: int, what: str) -> Positions:
-    """Slice, mask or integers as a plain slice (where contiguous) or non-negative integers."""
+    """Slice, mask or integers as a slice (if contiguous) or non-negative integers."""
     if isinstance(index, slice) and index == ALL:
         return ALL
     chosen = index if isinstance(index, slice) else np.asarray(index)
@@ -249,20 +248,20 @@ def as_positions(index: Any, length: int, what: str) -> Positions:
             chosen = chosen.astype(np.intp)
         if chosen.ndim != 1 or chosen.dtype.kind not in "biu":
             raise InputError(
-                f"{what} must be chosen by a slice, a boolean mask or integer positions. "
+                f"{what} must be selected by a slice, a boolean mask or integer positions. "
                 f"Got {type(index).__name__} of type {chosen.dtype}."
             )
     try:
         positions = np.arange(length)[chosen]
     except IndexError as error:
         raise InputError(
-            f"{what} can't be chosen: {error}. There are {length} {what.lower()}."
+            f"{what} cannot be selected: {error}. There are {length} {what.lower()}."
         ) from None
     return compress(positions, length)
 
 
 def compress(positions: NDArray[np.intp], length: int) -> Positions:
-    """Integers as a slice where they are contiguous and ascending."""
+    """Integers as a slice if they are contiguous and ascending."""
     n = positions.size
     if n and positions[-1] - positions[0] == n - 1 and (n == 1 or (np.diff(positions) == 1).all()):
         start, stop = int(positions[0]), int(positions[-1]) + 1
@@ -271,7 +270,7 @@ def compress(positions: NDArray[np.intp], length: int) -> Positions:
 
 
 def compose(outer: Positions, inner: Positions, length: int) -> Positions:
-    """Positions in the source of ``inner``, which counts within ``outer``."""
+    """Positions in the source of ``inner``, which are relative to ``outer``."""
     if _is_all(outer):
         return inner
     if _is_all(inner):
@@ -296,7 +295,7 @@ def _pick(array: NDArray[Any], samples: Positions, genes: Positions) -> NDArray[
 
 
 def _runs(positions: NDArray[np.intp], length: int) -> list[NDArray[np.intp]]:
-    """Indices into positions, by ascending position, grouped so that no group spans > length."""
+    """Indices into positions, sorted by position, in groups that span at most `length`."""
     if not positions.size:
         return []
     order = np.argsort(positions, kind="stable")

@@ -1,4 +1,4 @@
-"""Matrices of numbers in text: names in the first line and in the first field of every line."""
+"""Read numeric tables from text files with row and column names."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("pysces")
 
-# Names above the column of names: with one of them the header names every column
+# Header names of the column of row names: the header then names every column
 _CORNERS = {"", "gene", "genes", "gene_name", "gene_id", "geneid", "genesymbol", "gene_symbol"}
 _CORNERS |= {"symbol", "id", "name", "names", "index", "probe", "probe_id", "ensembl", "ensembl_id"}
 _CORNERS |= {"cell", "cells", "cell_id", "barcode", "barcodes", "sample", "samples", "sample_id"}
@@ -35,12 +35,12 @@ _SEPARATORS = {"\t": "tabs", ",": "commas"}
 
 
 def read_matrix(path: Path, separator: str) -> pd.DataFrame:
-    """Numbers, with the names of rows (first field) and of columns (first line)."""
+    """Read a table of numbers; names are in the first field and in the first line."""
     number, header = _header(path, separator)
     body = Body(path, number, separator, len(header), named=True)
     if body.is_empty:
         raise InputError(
-            f"{path.name} can't be read as a table of numbers: there is no line below the names in "
+            f"{path.name} cannot be read as a table of numbers: no line is below the names in "
             f"line {number}. A table has genes in rows and samples in columns."
         )
     if len(header) == 1 and not body.row_names:
@@ -55,18 +55,18 @@ def read_matrix(path: Path, separator: str) -> pd.DataFrame:
             "shift to other columns. Name every column."
         )
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", pd.errors.DtypeWarning)  # text is refused below
+        warnings.simplefilter("ignore", pd.errors.DtypeWarning)  # text raises an error below
         table = body.to_frame(na_values=list(MISSING), float_precision="round_trip")
     table = table.set_axis(header if body.row_names else header[1:], axis=1)
     return _numeric(table, body, path).set_axis(pd.Index(body.names, dtype=object), axis=0)
 
 
 def _header(path: Path, separator: str) -> tuple[int, list[str]]:
-    """Line number and names of the header; the last comment (#) before numbers may be it."""
+    """Line number and names of the header, which may be the last comment (#) line."""
     head = first_lines(path, 1)
     if not head or head[-1][1].startswith("#"):
         raise InputError(
-            f"{path.name} can't be read as a table of numbers: it is empty. A table has genes in "
+            f"{path.name} cannot be read as a table of numbers: it is empty. A table has genes in "
             "rows and samples in columns."
         )
     number = head[-1][0]
@@ -82,13 +82,13 @@ def _header(path: Path, separator: str) -> tuple[int, list[str]]:
     if numbers and (not whole or len(set(columns)) < len(columns)):
         raise InputError(
             f"{path.name}, line {number}: numbers ({listed(columns, 3)}) where the names of the "
-            "columns should stand. Add a first line that names the columns."
+            "columns should be. Add a first line that names the columns."
         )
     return number, names
 
 
 def _numeric(table: pd.DataFrame, body: Body, path: Path) -> pd.DataFrame:
-    """The table, or an InputError that says where the first text is."""
+    """Convert a table to numbers; an InputError gives the position of the first text."""
     other = [
         position
         for position, dtype in enumerate(table.dtypes)
@@ -101,18 +101,20 @@ def _numeric(table: pd.DataFrame, body: Body, path: Path) -> pd.DataFrame:
         known = texts.isna() | texts.astype(str).str.strip().map(is_number).astype(bool)
         if not known.all():
             wrong[position] = int(np.flatnonzero(~known)[0])
-        else:  # whole numbers too large for 64 bits
+        else:  # integers too large for 64 bits
             columns.append((position, numbers_of(texts)))
     if wrong:
         position = min(wrong, key=lambda column: (wrong[column], column))
         row = wrong[position]
         text = str(table.iloc[row, position])
-        comma = " It has a comma: write numbers with a point." if has_decimal_comma(text) else ""
+        comma = (
+            " It contains a comma: write decimals with a point." if has_decimal_comma(text) else ""
+        )
         raise InputError(
             f"{path.name} has text in {len(wrong)} of {table.shape[1]} columns: "
             f"{listed(table.columns[list(wrong)])}. The first is {text[:40]!r} in line "
             f"{body.line_numbers[row]}, column {str(table.columns[position])!r}.{comma} "
-            "Besides the first column there may be numbers only."
+            "All columns except the first must be numbers."
         )
     for position, values in columns:
         table.isetitem(position, values.to_numpy())

@@ -1,4 +1,4 @@
-"""Networks and expression tables from files; networks are written by `Network.write`."""
+"""Read networks and expression tables from files; `Network.write` writes networks."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("pysces")
 
-_REMEDY = "It is damaged, cut short, or another kind of file. Fetch or write it again."
+_REMEDY = "It is corrupt, truncated, or another kind of file. Download or write it again."
 
 
 def read_network(
@@ -32,28 +32,28 @@ def read_network(
     Parameters
     ----------
     path
-        The file; text may be packed (gz, bz2 or xz, whatever its name).
+        The file; text may be compressed (gz, bz2 or xz, whatever its name).
     format
-        ``None`` finds it out from the name and the first lines. Otherwise ``"table"`` (with a
+        ``None`` infers it from the name and the first lines. Otherwise ``"table"`` (with a
         header: ``"tsv"``, ``"csv"``, ``"aracne-ap"``, ``"aracne3"``, ``"decoupler"``,
-        ``"pyviper"``, ``"grnboost"`` mean the same), ``"3col"`` (regulator, target, mutual
+        ``"pyviper"`` and ``"grnboost"`` are synonyms), ``"3col"`` (regulator, target, mutual
         information; no header), ``"adj"``, ``"gmt"``, ``"sif"``, ``"graphml"`` (networkx, igraph,
         Cytoscape), ``"scenic"`` (``pyscenic ctx``), ``"trrust"``, ``"parquet"`` or ``"rds"``
         (regulon of R's viper; needs the package rdata).
     group
-        Which network, where a column ``group`` tells of several, as the command line writes for
-        ``--groupby``.
+        Name of the network, if the file has a column ``group`` with several, as the command line
+        writes with ``--groupby``.
 
     Returns
     -------
     Network
-        Its columns are those of the file. The logger says what was dropped, and why.
+        Its columns are those of the file. Dropped edges are logged with the reason.
 
     Raises
     ------
     InputError
-        If the format isn't clear, or the file doesn't hold it, is damaged or holds no network, or
-        those of several groups. Pickled files are never read.
+        If the format cannot be inferred, or the file has another format, is corrupt, or holds no
+        network or networks of several groups. Pickled files are never read.
     MissingKeyError
         If there is no such group.
     FileNotFoundError
@@ -62,7 +62,7 @@ def read_network(
     Warns
     -----
     PyscesWarning
-        If a column with negative numbers is left out, and no other tells signs of edges.
+        If a column with negative numbers is left out, and no other gives the signs of edges.
 
     Examples
     --------
@@ -88,11 +88,11 @@ def read_expression(path: str | os.PathLike[str], *, transpose: bool = False) ->
     Parameters
     ----------
     path
-        ``.h5ad``, ``.zarr``, or a table ``.tsv``, ``.txt`` or ``.csv`` (packed with ``.gz`` or
-        not). Tables have **genes in rows** and samples in columns, as all ARACNe programs expect:
+        ``.h5ad``, ``.zarr``, or a table ``.tsv``, ``.txt`` or ``.csv`` (optionally with ``.gz``).
+        Tables have **genes in rows** and samples in columns, as all ARACNe programs expect:
         the first column names the genes, the first line the samples.
     transpose
-        The table has samples in rows and genes in columns instead.
+        Whether the table has samples in rows and genes in columns instead.
 
     Returns
     -------
@@ -102,8 +102,8 @@ def read_expression(path: str | os.PathLike[str], *, transpose: bool = False) ->
     Raises
     ------
     InputError
-        If the file isn't one of these or is damaged, a line of a table has more or fewer fields
-        than its header, or a value isn't a number.
+        If the file has another format or is corrupt, a line of a table has more or fewer fields
+        than its header, or a value is not a number.
     FileNotFoundError
         If there is no such file.
 
@@ -127,8 +127,8 @@ def read_expression(path: str | os.PathLike[str], *, transpose: bool = False) ->
     if suffix in (".h5ad", ".zarr"):
         if transpose:
             raise InputError(
-                f"{path.name} says itself which axis is which. transpose= is for tables only; "
-                "use `adata.T` if it was stored the wrong way round."
+                f"{path.name} states which axis holds the genes. transpose= is for tables only; "
+                "use `adata.T` if it was stored transposed."
             )
         if suffix == ".h5ad":
             return open_h5ad(path)
@@ -136,8 +136,8 @@ def read_expression(path: str | os.PathLike[str], *, transpose: bool = False) ->
             return anndata.read_zarr(path)
     if suffix not in (".tsv", ".txt", ".csv", ".tab"):
         raise InputError(
-            f"Expression can't be read from {path.name}. Files may end in .h5ad, .zarr, .tsv, "
-            ".txt, .csv (and .gz). Others are read by `scanpy.read` and its relatives."
+            f"Expression cannot be read from {path.name}. Files may end in .h5ad, .zarr, .tsv, "
+            ".txt, .csv (and .gz). Read other formats with `scanpy.read` or similar functions."
         )
     with reading(path, "read as a table of numbers", _REMEDY):
         table = read_matrix(path, "," if suffix == ".csv" else "\t")
@@ -151,19 +151,19 @@ def read_expression(path: str | os.PathLike[str], *, transpose: bool = False) ->
 
 
 def open_h5ad(path: str | os.PathLike[str], backed: str | None = None) -> AnnData:
-    """An AnnData file, its matrix left on disk if ``backed="r"``; InputError if it isn't one."""
+    """Read an h5ad file; its matrix stays on disk if ``backed="r"``."""
     import anndata
 
     path = Path(path)
     if not path.is_file():
         raise FileNotFoundError(f"There is no file {str(path)!r}.")
-    remedy = "It is another kind of file, or was cut short. Write it again with `adata.write_h5ad`."
+    remedy = "It is another kind of file, or truncated. Write it again with `adata.write_h5ad`."
     with reading(path, "opened as h5ad", remedy):
         return anndata.read_h5ad(path, backed=backed)
 
 
 def write_h5ad(adata: AnnData, path: str | os.PathLike[str]) -> None:
-    """Write an AnnData as h5ad so that the file is there whole or not at all."""
+    """Write an AnnData as h5ad atomically."""
     final = Path(path)
     if not final.parent.is_dir():
         raise InputError(f"There is no folder {str(final.parent)!r}. Create it first.")

@@ -1,4 +1,4 @@
-"""Which genes can be regulators: lists of transcription factors, and what users pass."""
+"""Select regulators: built-in lists of transcription factors, and lists of the user."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def regulators(organism: str) -> list[str]:
     Returns
     -------
     list of str
-        Gene symbols, from a table that comes with the package and states its sources.
+        Gene symbols, from a table in the package that cites its sources.
 
     Raises
     ------
@@ -83,7 +83,7 @@ def match_organism(genes: Iterable[str]) -> str:
     Raises
     ------
     InputError
-        If none is.
+        If no gene is among them.
 
     Examples
     --------
@@ -124,12 +124,12 @@ def resolve_regulators(
     Raises
     ------
     InputError
-        If no regulator is among the genes, or ``regulators`` can't be understood.
+        If no regulator is among the genes, or ``regulators`` cannot be understood.
 
     Warns
     -----
     PyscesWarning
-        If regulators that the user named aren't among the genes (how many, and the first).
+        If regulators that the user named are not among the genes (how many, and the first).
 
     Examples
     --------
@@ -146,25 +146,25 @@ def resolve_regulators(
     masked = [] if var is None else pd.Index(missing).intersection(var.index).tolist()
     if not chosen and len(masked) == len(missing):
         raise InputError(
-            f"All {len(wanted)} regulators ({origin}) are left out by mask_var=: "
-            f"{listed(wanted, 5)}. Let the mask take regulators too."
+            f"All {len(wanted)} regulators ({origin}) are excluded by mask_var=: "
+            f"{listed(wanted, 5)}. Include regulators in the mask."
         )
     if not chosen:
         raise InputError(
             f"None of {len(wanted)} regulators ({origin}) is among the {len(genes)} genes. "
             f"Regulators: {listed(wanted, 5)}; genes: {listed(genes, 5)}. "
-            "Are both named in the same way (symbols or identifiers, organism, case of letters)?"
+            "Check that both use the same names (symbols or identifiers, organism, case)."
         )
     if missing and named_by_user:
         warnings.warn(
-            f"{len(missing)} of {len(wanted)} regulators ({origin}) aren't among the genes and "
+            f"{len(missing)} of {len(wanted)} regulators ({origin}) are not among the genes and "
             f"are left out: {listed(missing)}. Check their names if you expected them"
-            + (f"; {len(masked)} are left out by mask_var=." if masked else "."),
+            + (f"; {len(masked)} are excluded by mask_var=." if masked else "."),
             PyscesWarning,
             stacklevel=3,
         )
     logger.info(
-        "%d regulators (%s); %d of the list aren't among the genes%s.",
+        "%d regulators (%s); %d of the list are not among the genes%s.",
         len(chosen),
         origin,
         len(missing),
@@ -176,10 +176,10 @@ def resolve_regulators(
 def _wanted(
     regulators: Any, genes: pd.Index, var: pd.DataFrame | None
 ) -> tuple[list[str], str, bool]:
-    """Unique names in their order, where they come from, and whether the user named them."""
+    """Unique names in their order, their source, and whether the user named them."""
     if regulators is None and var is not None and "regulator" in var.columns:
         marked = _marked(var["regulator"])
-        # Genes that a mask or a filter left out aren't missing: they were never asked for
+        # Genes that a mask or a filter excludes are not missing: they were not requested
         return [name for name in var.index[marked] if name in genes], "adata.var", False
     if regulators is None:
         organism = match_organism(genes)
@@ -189,7 +189,7 @@ def _wanted(
     if isinstance(regulators, str | os.PathLike):
         return _from_file(Path(regulators)), f"file {Path(regulators).name}", True
     if not isinstance(regulators, Iterable) or isinstance(regulators, pd.DataFrame | dict | bytes):
-        raise InputError(f"Regulators can't be a {type(regulators).__name__}. {_WHAT_TO_PASS}")
+        raise InputError(f"Regulators cannot be a {type(regulators).__name__}. {_WHAT_TO_PASS}")
     names = list(regulators)
     if wrong := [name for name in names if not isinstance(name, str)]:
         raise InputError(
@@ -223,7 +223,7 @@ def _packaged(organism: str) -> tuple[str, ...]:
 
 
 def _first_fields(text: str) -> list[str]:
-    """First field of each line, once each, without comments (#) and without a header."""
+    """Unique first fields of the lines, without comments (#) and without a header."""
     lines = [line.split("#")[0].strip() for line in text.splitlines()]
     names = [re.split(r"[\t,;]", line)[0].strip().strip("\"'") for line in lines if line]
     if names and names[0].lower() in _HEADERS:

@@ -1,4 +1,4 @@
-"""Work in blocks that fit the memory, with progress."""
+"""Divide work into blocks that fit into memory, and show progress."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ T = TypeVar("T")
 
 
 def block_length(bytes_per_entry: float, total: int, *, share: float = 0.25) -> int:
-    """Entries of a block whose arrays take at most this share of ``settings.memory``."""
+    """Number of entries of a block whose arrays take at most a share of ``settings.memory``."""
     return int(max(1, min(total, settings.memory * share / max(1.0, bytes_per_entry))))
 
 
@@ -25,7 +25,7 @@ def blocks(total: int, length: int) -> Iterator[slice]:
 def progress(
     items: Iterable[T], description: str, *, total: int | None = None, unit: str = "it"
 ) -> Iterable[T]:
-    """The items, on a terminal with a bar for work over a second."""
+    """Yield the items, with a progress bar on terminals if the work takes over a second."""
     if settings.verbosity == "silent":
         return items
     from tqdm.auto import tqdm

@@ -1,8 +1,8 @@
-"""The same units of work on a Dask cluster, gathered in order.
+"""Compute units of work on a Dask cluster, and return the results in order.
 
-Only the small public futures interface of Dask is used: ``scatter``, ``submit``, ``result``. What
-all units share travels to each worker once. A unit depends on its number alone, so a worker that
-dies changes nothing but time: its units are computed again elsewhere.
+Only the public futures interface of Dask is used: ``scatter``, ``submit``, ``result``. Data that
+all units share is sent to each worker once. A unit depends only on its number: if a worker dies,
+its units are recomputed elsewhere with the same results.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ Item = TypeVar("Item", contravariant=True)
 
 @contextlib.contextmanager
 def connected(client: Client | str | None) -> Iterator[Client | None]:
-    """The cluster to work on: a client as it is, ``"local"`` for one made here, or None."""
+    """The client to use: a given one, a temporary one for ``"local"``, or None."""
     if client is None:
         yield None
         return
@@ -33,7 +33,7 @@ def connected(client: Client | str | None) -> Iterator[Client | None]:
         from distributed import Client, LocalCluster
     except ImportError as error:
         raise PyscesError(
-            f"client= needs dask.distributed ({error}). Install it with: "
+            f"client= requires dask.distributed ({error}). Install it with: "
             "pip install 'pysces-grn[dask]'."
         ) from error
     if isinstance(client, Client):
@@ -53,35 +53,35 @@ def connected(client: Client | str | None) -> Iterator[Client | None]:
 
 
 class Divisible(Protocol[Item, Result]):
-    """Work that comes in items, each of which can also be done in parts."""
+    """Work divided into items, each of which can be divided into parts."""
 
     def __call__(self, item: Item, /) -> Result:
-        """One item, whole."""
+        """Compute one item."""
 
     def parts(self, count: int, /) -> list[slice]:
-        """The parts of any item, at most `count`."""
+        """The parts of an item, at most `count`."""
 
     def part(self, item: Item, part: slice, /) -> Any:
-        """One part of an item."""
+        """Compute one part of an item."""
 
     def join(self, parts: list[Any], /) -> Result:
-        """The item of all its parts."""
+        """Combine the parts of an item."""
 
 
 def in_order(
     client: Client | None, work: Divisible[Any, Result], items: Sequence[Any]
 ) -> Iterator[Result]:
-    """``work(item)`` for each item, in the order of the items.
+    """Yield ``work(item)`` for each item, in the order of the items.
 
     Parameters
     ----------
     client
-        Cluster; None computes here, one after the other.
+        Cluster; None computes the items in this process, in order.
     work
-        Picklable; it travels once to each worker. With fewer items left than threads of workers,
-        items are done in parts.
+        Picklable; it is sent once to each worker. If fewer items are left than there are worker
+        threads, items are divided into parts.
     items
-        What to compute.
+        Items to compute.
     """
     if client is None:
         yield from map(work, items)
@@ -95,20 +95,20 @@ def in_order(
             threads = max(1, sum(client.nthreads().values()))  # workers come and go
             parts = work.parts(-(-threads // (len(items) - done)))
             waiting.append(_submitted(client, shared, item, parts))
-            # So many ahead as keep all workers busy; more results would pile up here.
+            # Keep all workers busy; with more items in flight, results would accumulate.
             if len(waiting) * len(parts) >= 2 * threads:
                 yield waiting.popleft().result()
         while waiting:
             yield waiting.popleft().result()
     finally:
-        # Nothing is left after the last result; a generator that is dropped early may be closed
-        # when the cluster is gone already.
+        # Nothing is left after the last result; a generator that is abandoned may be closed
+        # after the cluster has shut down.
         if waiting and client.status == "running":
             client.cancel(list(waiting))
 
 
 def _submitted(client: Client, shared: Any, item: Any, parts: list[slice]) -> Any:
-    """The future of one item: of the whole, or of its parts joined by a worker."""
+    """The future of one item, computed as a whole or combined from parts by a worker."""
     here = (choose().name, settings.memory, settings.threads)
     how: dict[str, Any] = {"pure": False, "retries": 3}
     if len(parts) == 1:
@@ -120,7 +120,7 @@ def _submitted(client: Client, shared: Any, item: Any, parts: list[slice]) -> An
 def _on_worker(
     here: tuple[str, int, int | None], step: str, work: Divisible[Any, Any], *arguments: Any
 ) -> Any:
-    """One unit, with the engine by name: neither a ContextVar nor settings cross processes."""
+    """Compute one unit; the engine is passed by name, since context variables are not sent."""
     engine, settings.memory, settings.threads = here
     with use_engine(engine):
         return getattr(work, step)(*arguments)

@@ -1,7 +1,7 @@
-"""What a kernel promises: shapes, types, the axis work may be cut along, agreement, cases.
+"""Contracts of kernels: shapes, types, the axis of blocks, required agreement, test cases.
 
-The stub that carries the promise is what algorithms call. The implementation is the function of
-the same name in the file of the same name below ``kernels/<engine>/``.
+Algorithms call the stub that carries the contract. The implementation is the function of the same
+name in the file of the same name below ``kernels/<engine>/``.
 """
 
 from __future__ import annotations
@@ -15,17 +15,17 @@ import numpy as np
 
 REDUCE: Mapping[str, Callable[[Any, Any], Any]] = {"any": np.logical_or, "sum": np.add}
 DTYPES = ("bool", "int8", "uint8", "uint32", "int32", "int64", "uint64", "float64", "order")
-FOUND = "found"  # the axis of a result whose length is part of the answer
+FOUND = "found"  # axis of a result whose length is part of the result
 
 
 @dataclass(frozen=True)
 class Spec:
     """Type and axes of an array, such as ``Spec("int32", "regulators samples")``.
 
-    ``"order"`` is float64 of which only order and equality matter (NaN = missing). A ``table`` is
-    a constant of the method made on the host: its length follows from the data. The length of an
-    axis in ``fixed`` is a choice of the method, never 0. A result may have the axis ``"found"``,
-    whose length is part of the answer: blocks are joined along it.
+    ``"order"`` is float64 of which only order and equality matter (NaN is missing). A ``table`` is
+    a constant of the method, computed on the host, whose length follows from the data. The length
+    of an axis in ``fixed`` is a parameter of the method and never 0. A result may have the axis
+    ``"found"``, whose length is part of the result: blocks are concatenated along it.
     """
 
     dtype: str
@@ -44,20 +44,20 @@ class Spec:
 
     @property
     def numpy_dtype(self) -> np.dtype[Any]:
-        """The type of the array on the host."""
+        """The dtype of the array on the host."""
         return np.dtype(np.float64 if self.dtype == "order" else self.dtype)
 
 
 @dataclass(frozen=True)
 class Agreement:
-    """How close an engine must come to the Python engine."""
+    """Required agreement of an engine with the Python engine."""
 
     rtol: float = 0.0
     atol: float = 0.0
 
     @property
     def exact(self) -> bool:
-        """Whether every bit must agree."""
+        """Whether results must be bit-identical."""
         return self.rtol == 0.0 and self.atol == 0.0
 
     def __str__(self) -> str:
@@ -68,7 +68,7 @@ EXACT = Agreement()
 
 
 def Close(rtol: float = 1e-5, atol: float = 1e-8) -> Agreement:
-    """Agreement within a tolerance; by default the one the project promises."""
+    """Agreement within a tolerance; the default is the one documented for users."""
     return Agreement(rtol, atol)
 
 
@@ -96,7 +96,7 @@ class Kernel:
     doc: str = field(repr=False, default="")
 
     def bind(self, arguments: Mapping[str, Any]) -> dict[str, Any]:
-        """Check arguments against the declaration; arrays come back contiguous and typed."""
+        """Check arguments against the declaration; return contiguous arrays of its dtypes."""
         bound: dict[str, Any] = {}
         sizes: dict[str, int] = {}
         for name, declared in self.parameters.items():
@@ -127,7 +127,7 @@ class Kernel:
                     f"but {sizes[axis]} elsewhere."
                 )
         if spec.dtype == "order":
-            array = array + 0.0  # -0.0 and 0.0 are one value, so they are one bit pattern
+            array = array + 0.0  # -0.0 and 0.0 are equal and get the same bit pattern
         return np.require(array, requirements=["C", "A", "W"])
 
     def block_arguments(
@@ -143,14 +143,14 @@ class Kernel:
         return block
 
     def block_axis_length(self, arguments: Mapping[str, Any]) -> int:
-        """Entries of the axis ``block_axis`` in these arguments."""
+        """Length of the axis ``block_axis`` in these arguments."""
         for name, declared in self.parameters.items():
             if isinstance(declared, Spec) and self.block_axis in declared.names:
                 return int(np.shape(arguments[name])[declared.names.index(self.block_axis)])
         raise TypeError(f"no argument of {self.name} has the axis '{self.block_axis}'")
 
     def joined(self, blocks: Sequence[Any]) -> Any:
-        """Results of consecutive blocks as one result."""
+        """Combine the results of consecutive blocks."""
         if len(self.results) == 1:
             return self._join(self.results[0], blocks)
         return tuple(
@@ -161,5 +161,5 @@ class Kernel:
         for axis in (self.block_axis, FOUND):
             if axis in spec.names:
                 return np.concatenate(blocks, axis=spec.names.index(axis))
-        assert self.reduce is not None  # checked when declared
+        assert self.reduce is not None  # checked at declaration
         return functools.reduce(REDUCE[self.reduce], blocks)

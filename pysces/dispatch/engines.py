@@ -1,4 +1,4 @@
-"""Which engine computes, whether it can, and why not."""
+"""Load and choose engines: which one computes, and why others cannot."""
 
 from __future__ import annotations
 
@@ -26,16 +26,16 @@ log = logging.getLogger("pysces")
 
 @dataclass(frozen=True)
 class Engine:
-    """An engine that answered here.
+    """An engine that works on this machine.
 
     Attributes
     ----------
     name, device, precision, version
-        What computes, and in what arithmetic.
+        The engine, its device, its arithmetic and the version of its library.
     gpu
         Whether the device is a GPU.
     to_engine, to_numpy
-        The only two places where data crosses the boundary.
+        Conversion of arrays to and from the engine; no other code converts them.
     """
 
     name: str
@@ -52,7 +52,7 @@ class Engine:
         return getattr(module, contract.name)
 
     def compute(self, contract: Kernel, arguments: Mapping[str, Any]) -> Any:
-        """Run a kernel on arguments that the contract has checked."""
+        """Run a kernel on checked arguments."""
         given = {
             name: self.to_engine(arguments[name], spec)
             if isinstance(spec, Spec)
@@ -68,7 +68,7 @@ class Engine:
 
 @contextlib.contextmanager
 def _numba_threads() -> Iterator[int]:
-    """As many threads of Numba as ``settings.threads`` allows, for one call."""
+    """Limit the threads of Numba to ``settings.threads`` for one call."""
     import numba
 
     before = numba.get_num_threads()
@@ -99,7 +99,7 @@ def _numba() -> Engine:
 
 
 def device_of(engine: Engine) -> str:
-    """The device in words, with the threads that calls use at present."""
+    """Description of the device, with the number of threads that calls use."""
     if engine.name != "numba":
         return engine.device
     with _numba_threads() as threads:
@@ -107,13 +107,13 @@ def device_of(engine: Engine) -> str:
 
 
 def _mlx() -> Engine:
-    # Read once, at the first product: reduced-precision products would break the agreement.
+    # MLX reads it once, at the first product: reduced precision would break the agreement.
     os.environ["MLX_ENABLE_TF32"] = "0"
     import mlx.core as mx
 
     gpu = mx.device_count(mx.gpu) > 0 and mx.default_device() == mx.Device(mx.gpu)
     if mx.sum(mx.arange(5) * 2).item() != 20:
-        raise RuntimeError("a small sum on the device came back wrong")
+        raise RuntimeError("a test sum on the device gave a wrong result")
     device = str(mx.device_info(mx.default_device()).get("device_name", "")) or "GPU"
     device = f"GPU, {device}" if gpu else "CPU"
     return Engine(
@@ -156,9 +156,9 @@ def _from_mlx(value: Any, spec: Spec) -> np.ndarray:
 
 
 def order_keys(values: np.ndarray) -> np.ndarray:
-    """Whole numbers in the order of these float64 values; NaN comes last.
+    """Integers in the order of these float64 values; NaN comes last.
 
-    The bits of a positive float grow with its value; those of a negative one are flipped.
+    The bits of positive floats increase with their value; those of negative ones are inverted.
     """
     bits = np.ascontiguousarray(values).view(np.int64)
     keys = np.where(bits < 0, bits ^ np.int64(0x7FFFFFFFFFFFFFFF), bits)
@@ -169,7 +169,7 @@ _MAKERS: Mapping[str, Callable[[], Engine]] = {"mlx": _mlx, "numba": _numba, "py
 
 
 def install_hint(name: str) -> str:
-    """The command that installs an engine here."""
+    """The command that installs an engine on this machine."""
     if name == "numba":
         return "pip install numba"
     if sys.platform == "darwin":
@@ -179,10 +179,10 @@ def install_hint(name: str) -> str:
 
 @functools.cache
 def probe(name: str) -> Engine | str:
-    """The engine, or why it can't run here: in the words of what failed."""
+    """The engine, or the reason why it cannot run on this machine."""
     try:
         return _MAKERS[name]()
-    # A missing driver, a half-installed package and a dead device all raise their own kind.
+    # Missing drivers, incomplete installations and failing devices raise various exceptions.
     except Exception as error:
         words = " ".join(str(error).split()) or type(error).__name__
         return f"{type(error).__name__}: {words}"
@@ -200,7 +200,7 @@ def _known(name: str, where: str) -> str:
 
 
 def asked_for(engine: str | None) -> tuple[str, str] | None:
-    """The engine asked for by name and who asked: argument, context, settings, environment."""
+    """The engine given by name and its origin: argument, context, settings, environment."""
     asked = (
         (engine, "engine="),
         (_in_force.get(), "use_engine"),
@@ -215,16 +215,16 @@ def asked_for(engine: str | None) -> tuple[str, str] | None:
 
 @functools.cache
 def automatic() -> str:
-    """The best engine here: MLX on a GPU that answers, else Numba, else Python."""
+    """The fastest engine available: MLX on a working GPU, else Numba, else Python."""
     for name in ENGINES:
         engine = probe(name)
         if isinstance(engine, str):
-            log.info("engine %s is passed over: %s", name, engine)
+            log.info("engine %s is not used: %s", name, engine)
         elif name == "mlx" and not engine.gpu:
-            log.info("engine mlx is passed over: it has no GPU here")
+            log.info("engine mlx is not used: it has no GPU on this machine")
         else:
             return name
-    raise EngineUnavailable("no engine can run here; reinstall numpy.")
+    raise EngineUnavailable("no engine can run on this machine. Reinstall numpy.")
 
 
 def choose(engine: str | None = None) -> Engine:
@@ -233,14 +233,14 @@ def choose(engine: str | None = None) -> Engine:
     Raises
     ------
     EngineUnavailable
-        If an engine asked for by name can't run here: there is no fallback for a name.
+        If an engine is given by name and cannot run on this machine; there is no fallback then.
     """
     asked = asked_for(engine)
     found = probe(asked[0] if asked else automatic())
     if isinstance(found, str):
-        assert asked is not None  # the automatic choice answered
+        assert asked is not None  # the automatic choice always succeeds
         raise EngineUnavailable(
-            f"engine {asked[0]!r} (asked for by {asked[1]}) cannot run here: {found}. "
+            f"engine {asked[0]!r} (chosen by {asked[1]}) cannot run here: {found}. "
             f"Install it with: {install_hint(asked[0])}."
         )
     return found
@@ -258,12 +258,12 @@ def use_engine(engine: str | None) -> Iterator[Engine]:
     Yields
     ------
     Engine
-        What computes: its ``name``, ``device``, ``precision`` and ``version``.
+        The engine: its ``name``, ``device``, ``precision`` and ``version``.
 
     Raises
     ------
     EngineUnavailable
-        If it can't run here: an engine asked for by name never falls back.
+        If it cannot run on this machine; there is no fallback for an engine given by name.
 
     Examples
     --------
@@ -281,7 +281,7 @@ def use_engine(engine: str | None) -> Iterator[Engine]:
 
 
 def fallback(contract: Kernel, engine: Engine) -> tuple[Engine, str] | None:
-    """Who computes a kernel that this engine declares it can't, and why; None if it can."""
+    """The fallback for a kernel that this engine lacks, and the reason; None if it has it."""
     reason = contract.unsupported.get(engine.name)
     if reason is None:
         return None
@@ -298,7 +298,7 @@ def _say_fallback(kernel: str, engine: str, other: str, reason: str) -> None:
 
 
 def run(contract: Kernel, arguments: Mapping[str, Any]) -> Any:
-    """Compute a kernel on the engine in force (arguments as the contract returned them)."""
+    """Compute a kernel on the current engine, with arguments that the contract has checked."""
     engine = choose()
     found = fallback(contract, engine)
     if found is not None:
@@ -309,7 +309,7 @@ def run(contract: Kernel, arguments: Mapping[str, Any]) -> Any:
 
 
 def record(engine: Engine) -> dict[str, str]:
-    """What a run writes down about its engine."""
+    """Entries of the run record about the engine."""
     return {
         "name": engine.name,
         "version": engine.version,

@@ -1,4 +1,4 @@
-"""Declaration of kernels: a typed stub becomes the call to the engine in force."""
+"""Declaration of kernels: a typed stub becomes a call to the current engine."""
 
 from __future__ import annotations
 
@@ -27,22 +27,22 @@ def kernel(
     reduce: str | None = None,
     unsupported: Mapping[str, str] | None = None,
 ) -> Callable[[Callable[P, R]], Callable[P, R]]:
-    """Declare a kernel: the decorated stub becomes the call to the engine in force.
+    """Declare a kernel: the decorated stub becomes a call to the current engine.
 
     Parameters
     ----------
     file
         Name of the file that holds the function, below ``kernels/<engine>/``.
     block_axis
-        Axis along which the work may be cut into blocks.
+        Axis along which the work can be divided into blocks.
     agreement
-        ``EXACT`` or ``Close(rtol, atol)``: against the Python engine.
+        ``EXACT`` or ``Close(rtol, atol)``, relative to the Python engine.
     cases
-        Makes the inputs on which all engines must agree.
+        Function that generates the inputs on which all engines must agree.
     reduce
-        ``"any"`` or ``"sum"``: how results without the block axis are joined.
+        ``"any"`` or ``"sum"``: how results without the block axis are combined.
     unsupported
-        Reason for each engine that can't do it.
+        Engines that cannot compute the kernel, each with the reason.
     """
 
     def declare(stub: Callable[P, R]) -> Callable[P, R]:

@@ -1,4 +1,4 @@
-"""State of the engines: :func:`status`."""
+"""State of the engines."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ class EngineStatus:
     engine
         Its name.
     available, reason
-        Whether it can run here, and why not.
+        Whether it can run on this machine; if not, the reason.
     chosen
-        Whether calls use it now.
+        Whether calls currently use it.
     device, precision, version
-        What computes, and in what arithmetic; empty where it can't run.
+        Its device, arithmetic and version; empty if it cannot run.
     """
 
     engine: str
@@ -39,18 +39,18 @@ class EngineStatus:
 
 @dataclass(frozen=True)
 class Status:
-    """Every engine: available, or the reason why not.
+    """State of all engines.
 
     Attributes
     ----------
     engines
-        One row an engine, the best first.
+        One row per engine, the fastest first.
     chosen_by
         What made the choice: argument, context, settings, environment or nobody (automatic).
     fallbacks
         Kernels that another engine computes, each with the reason.
     custom_kernels
-        Whether the hand-written GPU kernels of MLX run here.
+        Whether the hand-written GPU kernels of MLX are used.
     """
 
     engines: tuple[EngineStatus, ...]
@@ -60,11 +60,11 @@ class Status:
 
     @property
     def chosen(self) -> str | None:
-        """Name of the engine that calls use now, if it can run."""
+        """Name of the engine that calls currently use, if it can run."""
         return next((row.engine for row in self.engines if row.chosen), None)
 
     def to_dict(self) -> dict[str, Any]:
-        """Everything as plain values."""
+        """All attributes as plain values."""
         return {
             "python": platform.python_version(),
             "chosen": self.chosen,
@@ -94,12 +94,12 @@ class Status:
 
 
 def status() -> Status:
-    """Every engine of this machine: device, precision, version, or the reason why it's absent.
+    """State of the engines on this machine: device, precision and version, or why one is missing.
 
     Returns
     -------
     Status
-        Prints as a table; ``.engines`` has one row an engine, ``.chosen`` the one in use.
+        Prints as a table; ``.engines`` has one row per engine, ``.chosen`` is the one in use.
 
     Examples
     --------
@@ -122,7 +122,7 @@ def _row(name: str, chosen: bool) -> EngineStatus:
     if isinstance(found, str):
         reason = f"{found} (install: {engines.install_hint(name)})"
         return EngineStatus(name, False, False, "", "", "", reason)
-    reason = "" if found.gpu or name != "mlx" else "never chosen by itself without a GPU"
+    reason = "" if found.gpu or name != "mlx" else "never chosen automatically without a GPU"
     device = f"{engines.device_of(found)} ({reason})" if reason else engines.device_of(found)
     return EngineStatus(name, True, chosen, device, found.precision, found.version, reason)
 

@@ -1,6 +1,6 @@
-"""The harness: every declared kernel, on every engine, on every case.
+"""Validate the engines: every declared kernel, on every engine, on every case.
 
-Nothing here is listed by hand: kernels, engines and cases come from the declarations.
+Kernels, engines and cases are taken from the declarations.
 """
 
 from __future__ import annotations
@@ -27,21 +27,21 @@ _HEADER += ("largest difference", "of the tolerance", "verdict")
 
 @dataclass(frozen=True)
 class Gap:
-    """How far an answer is from the right one, at most.
+    """Largest deviations of a result from the correct one.
 
     Attributes
     ----------
     difference
         Absolute difference.
     share
-        Of the tolerance ``atol + rtol |right|`` of that value; more than 1 isn't tolerated.
+        Difference divided by the tolerance ``atol + rtol |right|``; more than 1 is a failure.
     """
 
     difference: float = 0.0
     share: float = 0.0
 
     def joined(self, other: Gap) -> Gap:
-        """The larger of each."""
+        """Elementwise maximum of two."""
         return Gap(max(self.difference, other.difference), max(self.share, other.share))
 
 
@@ -50,25 +50,25 @@ UNLIKE = Gap(float("inf"), float("inf"))
 
 @dataclass(frozen=True)
 class Verdict:
-    """How one engine did on all cases of one kernel.
+    """Result of one engine on all cases of one kernel.
 
     Attributes
     ----------
     kernel, engine
         Their names.
     agreement
-        What the kernel's declaration asks for.
+        Agreement that the declaration of the kernel requires.
     cases
-        How many inputs were tried.
+        Number of inputs that were compared.
     difference
         Largest absolute difference from the Python engine.
     problems
         One line for each case that failed; empty if the engine agrees.
     skipped
-        Why nothing was compared, or empty.
+        Reason why nothing was compared; else empty.
     tolerance_used
-        Largest difference as a share of what is tolerated, ``atol + rtol |value|``: at most 1 where
-        the engine agrees, whatever the size of the values.
+        Largest difference as a share of the tolerance ``atol + rtol |value|``: at most 1 if the
+        engine agrees.
     """
 
     kernel: str
@@ -82,7 +82,7 @@ class Verdict:
 
     @property
     def ok(self) -> bool:
-        """Whether nothing failed."""
+        """Whether no case failed."""
         return not self.problems
 
     @property
@@ -100,7 +100,7 @@ class ValidationReport:
     Attributes
     ----------
     verdicts
-        One for each kernel on each engine.
+        One verdict per kernel and engine.
     """
 
     verdicts: tuple[Verdict, ...]
@@ -141,7 +141,7 @@ class ValidationReport:
 
 
 def _percent(verdict: Verdict) -> str:
-    """The share of the tolerance that was used, short."""
+    """The share of the tolerance that was used, as short text."""
     if verdict.skipped or verdict.agreement == str(EXACT):
         return "-"
     used = 100 * verdict.tolerance_used
@@ -159,24 +159,24 @@ def validate(
     Parameters
     ----------
     engines
-        Names of engines; all by default. Absent ones are reported with the reason.
+        Names of engines; all by default. Missing ones are reported with the reason.
     kernels
         Names of kernels; all by default.
     quick
-        Only the small cases that every kernel has (all ties, a constant row, a row unlike the
-        rest): seconds instead of minutes, once the kernels are compiled. Empty, long and extreme
-        inputs are not tried then.
+        Run only the small cases that every kernel has (all ties, a constant row, a row unlike the
+        rest), but no empty, long or extreme inputs. Takes seconds instead of minutes once the
+        kernels are compiled.
 
     Returns
     -------
     ValidationReport
         Prints as a table (kernel, engine, cases, agreement required, largest absolute difference
-        and its share of the tolerance, verdict); its truth value says whether all is well.
+        and its share of the tolerance, verdict); it is true if all engines agree.
 
     Raises
     ------
     InputError
-        If an engine or a kernel isn't known.
+        If an engine or a kernel is unknown.
 
     Examples
     --------
@@ -249,11 +249,11 @@ def _why_not(contract: Kernel, name: str) -> str:
 def check_case(
     contract: Kernel, engine: engine_room.Engine, case: Case, expected: Any
 ) -> tuple[list[str], Gap]:
-    """What is wrong with this engine's answer to this case, and how far off it is."""
+    """Problems of the result of an engine for a case, and its largest deviations."""
     arguments = contract.bind(copy.deepcopy(dict(case.arguments)))
     before = copy.deepcopy(arguments)
     try:
-        # The reference has answered already: what is right is its own answer.
+        # The reference engine has been run already: its own result is the correct one.
         result = expected if engine.name == "python" else engine.compute(contract, arguments)
         again = engine.compute(contract, arguments)
         halves = _in_two(contract, engine, case.arguments)
@@ -263,16 +263,16 @@ def check_case(
     if not _same_values(before, arguments):
         faults.append("the inputs were modified")
     if not _identical(result, again):
-        faults.append("a second call gave another answer")
+        faults.append("a second call gave another result")
     if halves is not None:
-        # Blocks of an exact kernel are the same to the bit; others within the tolerance.
+        # Blocks of an exact kernel are bit-identical; those of others agree within the tolerance.
         in_blocks = differences(contract, halves, result, arguments)[0]
-        faults += [f"cut along '{contract.block_axis}': {fault}" for fault in in_blocks]
+        faults += [f"in blocks along '{contract.block_axis}': {fault}" for fault in in_blocks]
     return faults, largest
 
 
 def _in_two(contract: Kernel, engine: engine_room.Engine, arguments: Mapping[str, Any]) -> Any:
-    """The answer computed in two blocks, or None where there is nothing to cut."""
+    """The result computed in two blocks, or None if the axis cannot be divided."""
     length = contract.block_axis_length(arguments)
     if length < 2:
         return None
@@ -294,7 +294,7 @@ def _parts(contract: Kernel, result: Any) -> tuple[Any, ...]:
 def differences(
     contract: Kernel, result: Any, expected: Any, arguments: Mapping[str, Any]
 ) -> tuple[list[str], Gap]:
-    """What is wrong with a result of a kernel, and how far it is from the right one."""
+    """Problems of the results of a kernel, and their largest deviations."""
     faults, largest = [], Gap()
     got, right = _parts(contract, result), _parts(contract, expected)
     if len(got) != len(contract.results):
@@ -335,7 +335,7 @@ def _difference(
 
 
 def _gap(ours: np.ndarray, theirs: np.ndarray, agreement: Agreement) -> Gap:
-    """Largest gaps of finite values; infinite where one is finite and the other isn't."""
+    """Largest deviations of finite values; infinite where only one value is finite."""
     same = (ours == theirs) | (np.isnan(ours) & np.isnan(theirs))
     if same.all():
         return Gap()
@@ -369,7 +369,7 @@ def _same_values(before: Mapping[str, Any], after: Mapping[str, Any]) -> bool:
 
 
 def missing_cases(contract: Kernel) -> list[str]:
-    """Which of the situations that every kernel must be tried in have no case."""
+    """The required situations for which a kernel has no case."""
     cases = list(contract.cases())
     names = " | ".join(case.name for case in cases)
     missing = [f"a case named '{needed}'" for needed in NAMED_CASES if needed not in names]
@@ -390,5 +390,5 @@ def missing_cases(contract: Kernel) -> list[str]:
         missing.append(f"an axis longer than {LONG_AXIS}")
     arrays = [v for case in cases for v in case.arguments.values() if isinstance(v, np.ndarray)]
     if all(array.flags.c_contiguous for array in arrays):
-        missing.append("an array that isn't contiguous")
+        missing.append("an array that is not contiguous")
     return missing

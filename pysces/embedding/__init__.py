@@ -1,1 +1,1 @@
-"""Regulators and targets as points: a spectral embedding of the signed network."""
+"""Spectral embedding of the regulators and targets of a signed network."""

@@ -1,6 +1,6 @@
-"""A network as a symmetric matrix: signed weights, normalised, nodes in the order of their names.
+"""A network as a symmetric matrix of normalised signed weights, with nodes sorted by name.
 
-The order of names makes every sum the same whatever the order of the genes and of the edges was.
+Nodes are sorted so that sums do not depend on the order of the genes or of the edges.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from pysces.network import Network
 
 PRODUCT = np.array([[1.0, 0.0, 0.0]])
-"""The recurrence of one plain product, see `pysces.dispatch.operations.propagate`."""
+"""The recurrence of a plain product, see `pysces.dispatch.operations.propagate`."""
 
 
 @dataclass(frozen=True)
@@ -33,9 +33,9 @@ class SignedGraph:
     nodes
         Regulators and targets, by name.
     matrix
-        P; the numbers of each row in ascending order.
+        P; the column indices of each row are in ascending order.
     degree
-        Diagonal of D [nodes]: sum of the sizes of the node's weights, plus the regularisation.
+        Diagonal of D [nodes]: sum of the absolute weights of a node, plus the regularisation.
     """
 
     nodes: pd.Index
@@ -43,7 +43,7 @@ class SignedGraph:
     degree: NDArray[np.float64]
 
     def part(self, nodes: NDArray[np.intp]) -> SignedGraph:
-        """Some of the nodes, by ascending number, and the edges between them."""
+        """The subgraph of some nodes (ascending indices) and the edges between them."""
         own = sp.csr_array(self.matrix[nodes][:, nodes])
         own.sort_indices()
         return SignedGraph(self.nodes[nodes], own, self.degree[nodes])
@@ -51,7 +51,7 @@ class SignedGraph:
     def propagate(
         self, values: NDArray[np.float64], recurrence: NDArray[np.float64] = PRODUCT
     ) -> NDArray[np.float64]:
-        """A polynomial of P times values [nodes components], on the engine in force."""
+        """A polynomial of P times values [nodes components], on the current engine."""
         return ops.propagate(
             indptr=self.matrix.indptr.astype(np.int64, copy=False),
             indices=self.matrix.indices.astype(np.int32, copy=False),
@@ -62,11 +62,11 @@ class SignedGraph:
 
 
 def signed_graph(network: Network, regularisation: float) -> SignedGraph:
-    """Normalised adjacency of a network; the direction of its edges plays no part.
+    """Normalised adjacency of a network; the direction of its edges is ignored.
 
-    An edge weighs mode of regulation times likelihood; two edges between the same regulators (one
-    each way) are added. Regulation of a gene by itself is left out. D has the sums of |A| and
-    ``regularisation`` times their mean.
+    The weight of an edge is mode of regulation times likelihood; two edges between the same
+    regulators (one in each direction) are added. Edges from a gene to itself are left out. D has
+    the sums of |A| plus ``regularisation`` times their mean.
     """
     nodes, ends = _nodes(network)
     mode, likelihood = network.mode_and_likelihood()
@@ -90,7 +90,7 @@ def signed_graph(network: Network, regularisation: float) -> SignedGraph:
 
 
 def _nodes(network: Network) -> tuple[pd.Index, NDArray[np.int64]]:
-    """Names in order, and the numbers of both ends of each edge [2 edges]."""
+    """Sorted names, and the indices of both nodes of each edge [2 edges]."""
     edges = network.to_dataframe()
     columns = [edges[name].cat for name in ("source", "target")]
     names = [column.categories.to_numpy().astype(str) for column in columns]

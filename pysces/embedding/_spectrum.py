@@ -1,7 +1,8 @@
-"""The largest eigenvalues of a signed graph and their vectors, the same on every engine.
+"""The largest eigenvalues of a signed graph and their eigenvectors, the same on every engine.
 
-The implicitly restarted Lanczos method of ARPACK (`scipy.sparse.linalg.eigsh`) over products of
-the engine in force, for each connected part of the graph. Small parts are solved densely.
+The implicitly restarted Lanczos method of ARPACK (`scipy.sparse.linalg.eigsh`), with products
+computed by the current engine, for each connected component of the graph. Small components are
+solved by a dense solver.
 """
 
 from __future__ import annotations
@@ -24,12 +25,12 @@ if TYPE_CHECKING:
     from pysces.embedding._graph import SignedGraph
 
 SAME = 1e-6
-"""Eigenvalues nearer than this to the next count as one with several vectors."""
+"""Eigenvalues closer than this are treated as one multiple eigenvalue."""
 NOTHING = 1e-9
-"""Eigenvalues up to this count as 0."""
+"""Eigenvalues up to this are treated as 0."""
 
 _DENSE = 300
-"""Nodes up to which the dense solver is the faster one."""
+"""Number of nodes up to which the dense solver is faster."""
 _TOLERANCE = 1e-12
 _SHIFTED = np.array([[1.0, 1.0, 0.0]])
 """Recurrence of ``P + 1``: ARPACK's tolerance is relative, and no wanted eigenvalue is near 0."""
@@ -42,11 +43,11 @@ class Spectrum:
     Attributes
     ----------
     values
-        Eigenvalues [components], decreasing; 0 where there are no more positive ones.
+        Eigenvalues [components], decreasing; 0 if there are no more positive ones.
     vectors
-        Their vectors, of length 1 [nodes components]; 0 where the value is.
+        Eigenvectors, of norm 1 [nodes components]; 0 for eigenvalues of 0.
     residuals
-        Length of ``P v - value v`` [components]: how far from an eigenvector.
+        Norm of ``P v - value v`` [components].
     """
 
     values: NDArray[np.float64]
@@ -55,7 +56,7 @@ class Spectrum:
 
 
 def largest(graph: SignedGraph, n_components: int, seed: int) -> Spectrum:
-    """Eigenvectors of the largest positive eigenvalues; on equality, of larger parts first."""
+    """Eigenvectors of the largest positive eigenvalues; larger graph components first if tied."""
     parts = _parts(graph)
     with threadpool_limits(1, "blas"):  # vectors of this size; sums then have one order
         found = [_of_part(graph.part(nodes), n_components, seed) for nodes in parts]
@@ -72,7 +73,7 @@ def largest(graph: SignedGraph, n_components: int, seed: int) -> Spectrum:
 
 
 def _parts(graph: SignedGraph) -> list[NDArray[np.intp]]:
-    """Numbers of the nodes of each connected part with an edge, larger parts first."""
+    """Indices of the nodes of each connected component with an edge, larger ones first."""
     _, part_of = connected_components(graph.matrix, directed=False)
     sizes = np.bincount(part_of)
     members = np.split(np.argsort(part_of, kind="stable"), np.cumsum(sizes)[:-1])
@@ -82,7 +83,7 @@ def _parts(graph: SignedGraph) -> list[NDArray[np.intp]]:
 def _of_part(
     graph: SignedGraph, n_components: int, seed: int
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """The largest positive eigenvalues of a connected graph and their vectors."""
+    """The largest positive eigenvalues of a connected graph and their eigenvectors."""
     if len(graph.nodes) <= max(_DENSE, 4 * n_components):
         values, vectors = np.linalg.eigh(graph.matrix.toarray())
         values, vectors = values[::-1], vectors[:, ::-1]
@@ -96,11 +97,11 @@ def _of_part(
 def _lanczos(
     graph: SignedGraph, n_components: int, seed: int
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """At least as many of the largest eigenvalues, none missed and no equal ones cut in two.
+    """At least `n_components` of the largest eigenvalues, and complete eigenspaces.
 
-    The vectors that are multiples of powers of P times one start vector have but one direction
-    in the space of a multiple eigenvalue. So what was found is taken out of P and the search
-    repeated from another start, until the largest value left is smaller than those wanted.
+    The Krylov space of one start vector contains only one direction of the space of a multiple
+    eigenvalue. So the eigenvectors found are deflated from P, and the search is repeated from
+    another start vector until the largest remaining eigenvalue is smaller than those requested.
     """
     named = _seeds.keys(seed, graph.nodes, "embedding")
     values, vectors = np.empty(0), np.empty((len(named), 0))
@@ -110,7 +111,7 @@ def _lanczos(
         return graph.propagate(x.reshape(-1, 1), _SHIFTED).ravel() - known
 
     wanted = n_components
-    # Vectors for restarts: ARPACK would draw them from the operating system
+    # Random vectors for restarts: ARPACK would seed them from the operating system
     drawn = "rng" in inspect.signature(eigsh).parameters
     while True:
         options: dict[str, Any] = {"rng": _seeds.generator(seed, "restarts")} if drawn else {}
@@ -140,12 +141,12 @@ def _uniform(keys: NDArray[np.uint64]) -> NDArray[np.float64]:
 def _oriented(
     nodes: pd.Index, values: NDArray[np.float64], vectors: NDArray[np.float64]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Vectors turned to the one basis that the spaces themselves and names of nodes determine.
+    """Rotate eigenvectors to a basis that is determined by the spaces and the names of nodes.
 
-    A vector's sign makes its product with a reference positive: a noisy constant, so that most
-    entries are positive. Where values are the same, any turn of their vectors is as good: with C
-    the products of the vectors and as many references and C = Q R (R with a positive diagonal),
-    V Q is the same whatever V was.
+    The sign of a vector makes its product with a reference positive; the reference is a noisy
+    constant, so that most entries are positive. Vectors of a multiple eigenvalue are determined
+    only up to rotation: with C the products of the vectors V and as many references, and C = Q R
+    (R with a positive diagonal), V Q does not depend on the choice of V.
     """
     named = _seeds.keys(0, nodes, "orientation")
     values, vectors = values.copy(), vectors.copy()
@@ -160,12 +161,12 @@ def _oriented(
 
 
 def _groups(values: NDArray[np.float64]) -> list[NDArray[np.intp]]:
-    """Positions of decreasing values, those that count as one together."""
+    """Positions of decreasing values, grouped by multiple eigenvalues."""
     breaks = np.flatnonzero(np.diff(values) < -SAME) + 1
     return np.split(np.arange(len(values)), breaks) if len(values) else []
 
 
 def _ranking(values: NDArray[np.float64]) -> NDArray[np.intp]:
-    """Positions of values, the largest first; those that count as one in the order given."""
+    """Positions of values, the largest first; those of one group in the given order."""
     order = np.argsort(-values, kind="stable")
     return np.concatenate([np.sort(order[group]) for group in _groups(values[order])])

@@ -1,4 +1,4 @@
-"""A network's regulators and targets as points: :func:`embed_network`."""
+"""Embed the regulators and targets of a network."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("pysces")
 
-_NOISE = 1e-9  # of the farthest node: a node nearer to the origin than this is at it
+_NOISE = 1e-9  # relative to the farthest node: nodes closer to the origin are set to it
 
 
 @dataclass(frozen=True)
 class Embedding:
-    """Coordinates of the nodes and the numbers they come from.
+    """Coordinates of the nodes, and the spectrum they are computed from.
 
     Attributes
     ----------
@@ -38,7 +38,7 @@ class Embedding:
     spectrum
         Eigenvalues and residuals.
     engine
-        Record of the engine.
+        Entries of the run record about the engine.
     """
 
     nodes: pd.Index
@@ -57,27 +57,26 @@ def embed_network(
 ) -> pd.DataFrame:
     """Embed the regulators and targets of a network in a few dimensions.
 
-    A node stands at the mean of its neighbours, weighted and signed: a regulator amid the genes
-    it activates and opposite those it represses. So regulators that act alike on the same targets
-    point the same way (cosine near 1), an activator and a repressor of the same targets point
-    opposite ways (cosine near -1).
+    A node is placed at the weighted and signed mean of its neighbours: a regulator is near the
+    genes it activates and opposite to those it represses. Regulators with the same effect on the
+    same targets have the same direction (cosine near 1); an activator and a repressor of the same
+    targets have opposite directions (cosine near -1).
 
     Parameters
     ----------
     network
-        A `Network` or a DataFrame of edges (source, target, and mor, likelihood, weight, ...). An
-        edge weighs mode of regulation times likelihood, see `Network.mode_and_likelihood`.
+        A `Network` or a DataFrame of edges (source, target, and mor, likelihood, weight, ...). The
+        weight of an edge is mode of regulation times likelihood, see `Network.mode_and_likelihood`.
     n_components
-        Dimensions.
+        Number of dimensions.
     regularisation
-        Drawn to the origin are nodes with few and weak edges: the sum of a node's weights counts as
-        larger by this many times the mean sum. 0 for none; small separate parts of a network then
-        have components of their own.
+        Shrinks nodes with few and weak edges towards the origin: this many times the mean sum of
+        weights is added to the sum of each node. 0 for none; small connected components of the
+        network then have their own dimensions.
     seed
-        Fixes the vectors that the iteration starts from. The result depends on it by rounding
-        alone.
+        Seed of the start vectors of the iteration. The result depends on it only by rounding.
     engine
-        ``"mlx"``, ``"numba"`` or ``"python"``; ``None`` for the best one here.
+        ``"mlx"``, ``"numba"`` or ``"python"``; ``None`` for the fastest that is available.
 
     Returns
     -------
@@ -85,33 +84,33 @@ def embed_network(
         Nodes (by name) x components (``"component_1"``, ...), without unit: the mean square of a
         component over the nodes, weighted by their degrees, is the square of its eigenvalue.
         ``.attrs`` has the ``"eigenvalues"`` and the ``"residuals"``. A component without positive
-        eigenvalue is 0 everywhere, and so is a gene of a part of the network that has no share in
-        these components.
+        eigenvalue is 0 everywhere, as are genes of a connected part of the network on which all
+        these components vanish.
 
     Raises
     ------
     InputError
-        A bad parameter, or a network without an edge to embed.
+        If a parameter is invalid, or the network has no edge to embed.
     EngineUnavailable
-        An engine asked for by name can't run here.
+        If an engine is given by name and cannot run on this machine.
 
     Notes
     -----
-    With A the symmetric matrix of the weights (direction plays no part), D the diagonal of the sums
-    of ``|A|`` plus the regularisation, and ``P = D^-1/2 A D^-1/2``: ``1 - P`` is the normalised
+    With A the symmetric matrix of the weights (direction is ignored), D the diagonal of the sums
+    of ``|A|`` plus the regularisation, and ``P = D^-1/2 A D^-1/2``, ``1 - P`` is the normalised
     signed Laplacian. For the largest eigenvalues l of P with vectors v, the coordinates are
     ``l D^-1/2 v sqrt(sum D)``.
 
     Eigenvalues and vectors are those of ARPACK (`scipy.sparse.linalg.eigsh`, to a tolerance of
     1e-12), or of a dense solver for up to 300 nodes. Each connected part of the network is solved
-    by itself, so a vector is 0 outside of one part.
+    separately, so an eigenvector is 0 outside of one part.
 
     The sign of a component is a convention (a slightly noisy sum of v is positive). Eigenvalues
-    closer than 1e-6 count as one with several vectors, of which a basis is fixed by rule: larger
+    closer than 1e-6 are treated as one multiple eigenvalue, whose basis is fixed by a rule: larger
     parts of the network come first, and distances and cosines do not depend on the basis within a
-    part. A network of more separate parts than components, without regularisation, has the
-    eigenvalue 1 once for each part, so that smaller parts get no component. Neither the order of
-    edges nor of genes changes anything; engines agree to 1e-6 of the largest coordinate.
+    part. Without regularisation, the eigenvalue 1 occurs once for each part, so if there are more
+    parts than components, the smaller ones get no component. The result does not depend on the
+    order of edges or genes; engines agree to 1e-6 of the largest coordinate.
 
     References
     ----------
@@ -145,7 +144,7 @@ def embed_network(
 
 
 def as_network(network: Any) -> Network:
-    """A network from a `Network` or a table of edges."""
+    """Convert a `Network` or a table of edges to a network."""
     if isinstance(network, Network):
         return network
     if isinstance(network, pd.DataFrame):
@@ -173,12 +172,12 @@ def embed(
 
 
 def _coordinates(graph: SignedGraph, spectrum: Spectrum) -> NDArray[np.float64]:
-    """``l D^-1/2 v sqrt(sum D)``; 0 where nothing but rounding noise would be left."""
+    """``l D^-1/2 v sqrt(sum D)``; 0 where only rounding noise would be left."""
     total, degree = graph.degree.sum(), graph.degree
     scale = np.sqrt(np.divide(total, degree, out=np.zeros_like(degree), where=degree > 0))
     found = scale[:, None] * spectrum.vectors * spectrum.values
     size = np.linalg.norm(found, axis=1, keepdims=True)
-    # A node without weight, or of a part that has no share in these components: no direction.
+    # Nodes without weight, or of a part on which these components vanish, have no direction.
     return np.where(size > _NOISE * size.max(), found, 0.0)
 
 
@@ -186,6 +185,6 @@ def _say(spectrum: Spectrum) -> None:
     empty = [number + 1 for number, value in enumerate(spectrum.values) if value <= NOTHING]
     if empty:
         log.info(
-            "Embedding: the network has no positive eigenvalue for components %s: they are 0.",
+            "Embedding: the network has no positive eigenvalue for components %s, which are 0.",
             listed(empty),
         )

@@ -1,4 +1,4 @@
-"""An embedding in an AnnData: :func:`embed_regulators`."""
+"""Embed the regulators and targets of a network, with the result in an AnnData."""
 
 from __future__ import annotations
 
@@ -35,30 +35,30 @@ def embed_regulators(
     key_added: str = "regulon_embedding",
     copy: bool = False,
 ) -> AnnData | None:
-    """Embed the regulators and targets of a network in a few dimensions, by whom they act on.
+    """Embed the regulators and targets of a network in a few dimensions by their effects.
 
-    Regulators that act alike on the same targets point the same way, an activator and a repressor
-    of the same targets opposite ways. See :func:`pysces.embed_network` for what is computed, and
-    :func:`pysces.regulator_neighbours` and ``pysces.pl.embedding`` for what to do with it.
+    Regulators with the same effect on the same targets have the same direction; an activator and a
+    repressor of the same targets have opposite directions. See :func:`pysces.embed_network` for the
+    method, and :func:`pysces.regulator_neighbours` and ``pysces.pl.embedding`` for its use.
 
     Parameters
     ----------
     adata
-        Cells x genes. Its expression plays no part.
+        Cells x genes. Its expression is not used.
     network
         Key of a network in ``adata.uns``, a `Network`, or a DataFrame of edges.
     group
-        Whose network, where there is one a group under the key (``run_aracne(groupby=...)``).
+        Group of the network, if the key holds one per group (``run_aracne(groupby=...)``).
     n_components
-        Dimensions.
+        Number of dimensions.
     regularisation
-        Draws genes with few and weak edges to the origin; 0 for none.
+        Shrinks genes with few and weak edges towards the origin; 0 for none.
     seed
-        Fixes the vectors that the iteration starts from.
+        Seed of the start vectors of the iteration.
     engine
-        ``"mlx"``, ``"numba"`` or ``"python"``; ``None`` for the best one here.
+        ``"mlx"``, ``"numba"`` or ``"python"``; ``None`` for the fastest that is available.
     key_added
-        Where the result goes.
+        Key of the result.
     copy
         Return a copy of ``adata`` with the result instead of changing it.
 
@@ -67,7 +67,7 @@ def embed_regulators(
     ``None``, or the copy. Sets:
 
     ``adata.varm[key_added]``
-        Coordinates, an array genes x components (float64, without unit); NaN for a gene that isn't
+        Coordinates, an array genes x components (float64, without unit); NaN for a gene that is not
         in the network.
     ``adata.uns[key_added]``
         ``["eigenvalues"]`` and ``["residuals"]`` of the components; ``["regulons"]``, a table of
@@ -77,11 +77,12 @@ def embed_regulators(
     Raises
     ------
     InputError
-        Bad arguments, a network without edges, or one of other genes; nothing is written then.
+        If an argument is invalid, or the network has no edges or no gene of the data; nothing is
+        written then.
     MissingKeyError
         If there is no network under the key.
     EngineUnavailable
-        An engine asked for by name can't run here.
+        If an engine is given by name and cannot run on this machine.
 
     References
     ----------
@@ -134,7 +135,7 @@ def embed_regulators(
 
 
 def _check_genes(network: Network, genes: pd.Index) -> None:
-    """InputError unless the genes of an AnnData are unique and some are in the network."""
+    """Raise InputError unless the genes of an AnnData are unique and some are in the network."""
     if not genes.is_unique:
         repeated = genes[genes.duplicated()].unique()
         raise InputError(
@@ -150,7 +151,7 @@ def _check_genes(network: Network, genes: pd.Index) -> None:
         )
     if len(absent):
         log.info(
-            "Embedding: %d of %d genes of the network aren't in .var_names and have no row in "
+            "Embedding: %d of %d genes of the network are not in .var_names and have no row in "
             ".varm: %s.",
             len(absent),
             len(names),

@@ -1,4 +1,4 @@
-"""What an AnnData holds of an embedding, and who stands near whom."""
+"""Read an embedding from an AnnData, and find the neighbours of a regulator."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ if TYPE_CHECKING:
     from anndata import AnnData
     from numpy.typing import NDArray
 
-_DIGITS = 12  # of a cosine: what is beyond is rounding, and must not decide an order
+_DIGITS = 12  # of a cosine; further digits are rounding noise and must not decide the order
 
 
 @dataclass(frozen=True)
 class Stored:
-    """An embedding read back from an AnnData.
+    """An embedding read from an AnnData.
 
     Attributes
     ----------
@@ -31,7 +31,7 @@ class Stored:
     regulators
         Facts about the regulators, by name.
     eigenvalues
-        Of the components.
+        Eigenvalues of the components.
     """
 
     coordinates: pd.DataFrame
@@ -40,14 +40,14 @@ class Stored:
 
 
 def stored(adata: AnnData, key: str = "regulon_embedding") -> Stored:
-    """The embedding under a key; MissingKeyError if there is none."""
+    """Read the embedding under a key; MissingKeyError if there is none."""
     found = read(EmbeddingResult, adata, key)
     values = np.asarray(found.coordinates, dtype=np.float64)
     names = [f"component_{number + 1}" for number in range(values.shape[1])]
     there = ~np.isnan(values).any(axis=1)
     table = pd.DataFrame(values[there], index=adata.var_names.astype(str)[there], columns=names)
     facts = found.regulons
-    # Genes may have been taken out of the AnnData since.
+    # Genes may have been removed from the AnnData since.
     return Stored(table, facts[facts.index.isin(table.index)], np.asarray(found.eigenvalues))
 
 
@@ -59,27 +59,27 @@ def regulator_neighbours(
     direction: Literal["same", "opposite"] = "same",
     key: str = "regulon_embedding",
 ) -> pd.DataFrame:
-    """Regulators that act most like one of them, or most against it.
+    """Find the regulators with the most similar, or the most opposite, effect.
 
     Parameters
     ----------
     adata
-        What :func:`pysces.embed_regulators` ran on.
+        The data that :func:`pysces.embed_regulators` was applied to.
     regulator
-        Name of a regulator, or of any gene of the network: then the regulators that stand nearest.
+        Name of a regulator, or of any other gene of the network.
     n_neighbours
-        How many; fewer where there are fewer.
+        Number of neighbours, if there are enough.
     direction
-        ``"same"``: the largest cosines first, so those that activate and repress alike;
-        ``"opposite"``: the smallest first, so those that activate what the other represses.
+        ``"same"``: largest cosines first, the regulators with the most similar effect;
+        ``"opposite"``: smallest cosines first, those that activate what the other represses.
     key
-        Where the embedding is.
+        Key of the embedding.
 
     Returns
     -------
     DataFrame
-        One row a regulator, the nearest first (equal cosines by name): ``regulator``, ``cosine``
-        (of the angle between both as seen from the origin, -1 to 1, to 12 digits; 0 for a regulator
+        One row per regulator, the nearest first (equal cosines by name): ``regulator``, ``cosine``
+        (of the angle between both at the origin, -1 to 1, rounded to 12 digits; 0 for a regulator
         at the origin), ``n_targets``, ``n_targets_positive``.
 
     Raises
@@ -87,7 +87,7 @@ def regulator_neighbours(
     MissingKeyError
         If there is no embedding under the key.
     InputError
-        If the gene isn't in the network, or a bad parameter.
+        If the gene is not in the network, or a parameter is invalid.
 
     Examples
     --------
@@ -106,7 +106,7 @@ def regulator_neighbours(
     found = stored(adata, key)
     if regulator not in found.coordinates.index:
         raise InputError(
-            f"{regulator!r} has no place in the embedding under {key!r}. "
+            f"{regulator!r} is not in the embedding under {key!r}. "
             f"Regulators: {listed(found.regulators.index)}."
         )
     others = found.regulators.drop(index=regulator, errors="ignore")
@@ -121,7 +121,7 @@ def regulator_neighbours(
 
 
 def _cosines(one: NDArray[np.float64], others: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Cosine of the angle between a vector and others [others components]; 0 for no length."""
+    """Cosine between a vector and others [others components]; 0 for zero vectors."""
     sizes = np.linalg.norm(others, axis=1) * np.linalg.norm(one)
     cosine = np.divide(others @ one, sizes, out=np.zeros(len(others)), where=sizes > 0)
     return np.round(np.clip(cosine, -1.0, 1.0), _DIGITS) + 0.0

@@ -1,7 +1,7 @@
 """Gene regulatory networks: the class, its graphs, and the file formats of the field.
 
-``formats`` has one file per format, reader and writer together; ``pysces.read_network`` and
-`Network.write` are the ways in and out.
+``formats`` has one module per file format, with reader and writer; use ``pysces.read_network`` and
+`Network.write`.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The columns of a network under the names that other programs give them."""
+"""Names of the columns of networks in other programs."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from pysces.network._signs import flags_of, signs_of
 logger = logging.getLogger("pysces")
 
 GROUP = "group"
-"""Column of a table of the networks of several groups."""
+"""Column with the group, in a table of the networks of several groups."""
 
-# Names in lower case. Where several are there, the first counts. Sources: pyviper, SCENIC,
+# Names in lower case, the preferred one first. Sources: pyviper, SCENIC,
 # GENIE3 (regulatoryGene, targetGene), SJARACNe (spearman, pearson), pyscenic add_cor (rho),
 # SCENIC+ (rho_TF2G), Pando (estimate, corr, padj), CellOracle (coef_mean), decoupler 1 (geneset)
 _ENDS = {
@@ -32,7 +32,7 @@ _NUMBERS = {
     "pvalue": ("p_value", "p-value", "p.value", "pval"),
     "qvalue": ("q_value", "q-value", "padj"),
 }
-# Columns of which the sign of an edge is taken where no other tells it
+# Columns that give the sign of an edge if no other column does
 _MODES = ("mode", "sign", "regulation", "effect", "tfmode", "moa", "interaction", "direction")
 _STIMULATION = (
     ("is_stimulation", "is_inhibition"),
@@ -41,11 +41,11 @@ _STIMULATION = (
 
 
 def known_columns(edges: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
-    """The columns that a network has, under its own names, and the columns left out.
+    """Rename known columns to those of a network; return them and the columns left out.
 
-    An alias (``regulator``, ``TF``) counts only where the name itself isn't there too, and where
-    its numbers can be what it stands for. Columns that tell the sign of an edge in words, or by
-    flags as OmniPath's, become ``mor`` if nothing else tells it.
+    An alias (``regulator``, ``TF``) is used only if the name itself is absent, and if its numbers
+    are valid for the column. Columns that give the sign of an edge in words or by flags, as in
+    OmniPath, become ``mor`` if no other column gives it.
     """
     lower = {column: str(column).strip().lower() for column in edges.columns}
     present = set(lower.values())
@@ -70,7 +70,7 @@ def known_columns(edges: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
 
 
 def rows_of_group(edges: pd.DataFrame, group: str | None, where: str) -> pd.DataFrame:
-    """The rows of one group, without the column ``group`` that a table of several networks has.
+    """The rows of one group of a table of several networks, without its column ``group``.
 
     Raises
     ------
@@ -83,17 +83,17 @@ def rows_of_group(edges: pd.DataFrame, group: str | None, where: str) -> pd.Data
     if column is None:
         if group is not None:
             raise MissingKeyError(
-                f"{where} holds one network, not those of groups. Leave out group=, or run "
+                f"{where} holds one network, not networks of groups. Leave out group=, or run "
                 "`pysces.run_aracne(adata, groupby=...)`."
             )
         return edges
     labels = edges[column].astype(str)
     groups = labels[edges[column].notna()].unique().tolist()
-    if hasattr(edges[column], "cat"):  # also those without edges
+    if hasattr(edges[column], "cat"):  # including groups without edges
         groups = edges[column].cat.categories.astype(str).tolist()
     if group is None and len(groups) > 1:
         raise InputError(
-            f"{where} holds the networks of {len(groups)} groups: {listed(groups)}. Say which one "
+            f"{where} holds the networks of {len(groups)} groups: {listed(groups)}. Choose one "
             "with group=."
         )
     if group is not None and group not in groups:
@@ -105,7 +105,7 @@ def rows_of_group(edges: pd.DataFrame, group: str | None, where: str) -> pd.Data
 
 
 def end_names(present: set[str]) -> dict[str, tuple[str, ...]]:
-    """Which aliases of source and target count, where these names themselves aren't present."""
+    """The aliases of source and target to use if these names themselves are absent."""
     found = {
         name: next((rank for rank in ranks if present.intersection(rank)), ())
         for name, ranks in _ENDS.items()
@@ -115,7 +115,7 @@ def end_names(present: set[str]) -> dict[str, tuple[str, ...]]:
 
 
 def named_columns(edges: pd.DataFrame, what: str) -> pd.DataFrame:
-    """`known_columns`; the log names what is left out, a PyscesWarning signs among it."""
+    """Apply `known_columns`; log the columns left out, and warn if they may give signs."""
     known, left_out = known_columns(edges)
     if left_out:
         logger.info("%s: left out the columns %s.", what, listed(left_out))
@@ -129,8 +129,8 @@ def named_columns(edges: pd.DataFrame, what: str) -> pd.DataFrame:
         if signed:
             warnings.warn(
                 f"{what}: left out the columns {listed(signed)} with negative numbers, and no "
-                "other column tells which edges repress: all count as activating. If one of them "
-                "tells it, rename it to 'mor' (between -1 and 1), 'correlation' or 'weight'.",
+                "other column gives the sign of edges: all count as activating. If one of them "
+                "does, rename it to 'mor' (between -1 and 1), 'correlation' or 'weight'.",
                 PyscesWarning,
                 stacklevel=3,
             )
@@ -138,24 +138,24 @@ def named_columns(edges: pd.DataFrame, what: str) -> pd.DataFrame:
 
 
 def _can_be(column: pd.Series, name: str) -> bool:
-    """Whether the numbers of a column can be what its name stands for."""
+    """Whether the numbers of a column are valid for its name."""
     numbers = numbers_of(column)
     low, high = RANGES.get(name, (-np.inf, np.inf))
     inside = ((numbers >= low) & (numbers <= high)) | numbers.isna()
-    # An edge isn't lost for want of a p-value, but one of unknown sign can't be used
+    # An edge without a p-value is kept, but one of unknown sign cannot be used
     missing = numbers.isna().any() if name in ("pvalue", "qvalue") else numbers.isna().all()
     return bool(inside.all() and not (missing and len(numbers)))
 
 
 def _tells_signs(known: pd.DataFrame) -> bool:
-    """Whether modes of regulation can be made of these columns."""
+    """Whether modes of regulation can be derived from these columns."""
     if {"mor", "correlation"} & set(known.columns):
         return True
     return "weight" in known.columns and bool((numbers_of(known["weight"]) < 0).any())
 
 
 def _modes(edges: pd.DataFrame, by_name: dict[str, str]) -> tuple[pd.Series, set[str]] | None:
-    """Modes of regulation, and the columns that they were made of."""
+    """Modes of regulation, and the columns that they were derived from."""
     for names in _STIMULATION:
         columns = [by_name[name] for name in names if name in by_name]
         flags = [flags_of(edges[column]) for column in columns]

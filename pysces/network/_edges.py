@@ -1,4 +1,4 @@
-"""What a table of edges must be: columns, names, ranges of the numbers."""
+"""Check tables of edges: columns, names, ranges of the numbers."""
 
 from __future__ import annotations
 
@@ -35,11 +35,11 @@ RANGES = {
     "qvalue": (0.0, 1.0),
     "rank": (1.0, np.inf),
 }
-"""Least and largest number of a column, where it has any."""
+"""Smallest and largest allowed number of a column, if limited."""
 
 
 def checked_edges(edges: pd.DataFrame) -> pd.DataFrame:
-    """The table in canonical order and types, or an InputError."""
+    """Convert a table to canonical order and types, or raise InputError."""
     if missing := [name for name in ("source", "target") if name not in edges.columns]:
         raise InputError(
             f"The table of edges has no column {listed(missing)}; it has {listed(edges.columns)}. "
@@ -48,7 +48,9 @@ def checked_edges(edges: pd.DataFrame) -> pd.DataFrame:
         )
     if not edges.columns.is_unique:
         repeated = edges.columns[edges.columns.duplicated()]
-        raise InputError(f"The table of edges has columns twice: {listed(repeated)}. Drop one.")
+        raise InputError(
+            f"The table of edges has repeated columns: {listed(repeated)}. Drop one of each."
+        )
     if unknown := [name for name in edges.columns if name not in ("source", "target", *COLUMNS)]:
         raise InputError(
             f"The table of edges has unknown columns: {listed(unknown)}. Known are 'source', "
@@ -63,7 +65,7 @@ def checked_edges(edges: pd.DataFrame) -> pd.DataFrame:
 
 
 def _names(column: pd.Series, what: str) -> pd.Categorical:
-    """Names as categories in the order of their first appearance, none unused."""
+    """Names as categories in the order of their first appearance, without unused ones."""
     given = pd.Categorical(column)
     if (n_missing := int((given.codes < 0).sum())) > 0:
         raise InputError(f"{n_missing} edges have no {what} (missing value). Drop those rows.")
@@ -89,10 +91,10 @@ def _check_unique(edges: pd.DataFrame) -> None:
 
 
 def _numbers(column: pd.Series, name: str, edges: pd.DataFrame) -> NDArray[Any]:
-    """Numbers of a column, int64 if they are whole in type, else float64."""
+    """Numbers of a column, int64 for integer dtypes, else float64."""
     if not pd.api.types.is_numeric_dtype(column.dtype) or pd.api.types.is_bool_dtype(column.dtype):
         raise InputError(
-            f"Column {name!r} isn't numeric but {column.dtype}. Convert it, for example with "
+            f"Column {name!r} is not numeric but {column.dtype}. Convert it, for example with "
             "`pd.to_numeric`."
         )
     values: NDArray[Any] = column.to_numpy(dtype=np.float64, na_value=np.nan)

@@ -1,4 +1,4 @@
-"""Tables of edges to the graphs of networkx and igraph, and back."""
+"""Convert tables of edges to graphs of networkx and igraph, and back."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ if TYPE_CHECKING:
 
 
 def package(name: str, what: str) -> Any:
-    """A package that only this needs, or an error that says how to get it."""
+    """Import an optional package, or raise an error that says how to install it."""
     try:
         return importlib.import_module(name)
     except ImportError as error:
         raise PyscesError(
-            f"{what} needs the package {name} ({error}). Install it with: pip install {name}"
+            f"{what} requires the package {name} ({error}). Install it with: pip install {name}"
         ) from error
 
 
@@ -41,7 +41,7 @@ def networkx_edges(graph: networkx.Graph[Any]) -> pd.DataFrame:
     if any(name is None for name in names.values()):
         names = {node: node for node in names}
     rows = [(str(names[a]), str(names[b]), data) for a, b, data in graph.edges(data=True)]
-    # Attributes named source or target (Gephi writes such) are not the ends of the edge
+    # Attributes named source or target (written by Gephi) are not the nodes of the edge
     ends = {
         "source": [source for source, _, _ in rows],
         "target": [target for _, target, _ in rows],
@@ -83,6 +83,6 @@ def igraph_edges(graph: igraph.Graph) -> pd.DataFrame:
 def _check_directed(directed: bool) -> None:
     if not directed:
         raise InputError(
-            "The graph is undirected, so that regulators can't be told from targets. "
+            "The graph is undirected, so regulators and targets cannot be distinguished. "
             "Make a directed one whose edges go from regulator to target."
         )

@@ -1,8 +1,8 @@
-"""Arithmetic of regulons on plain arrays: mode of regulation, likelihood, pruning.
+"""Mode of regulation, likelihood and pruning of regulons, on plain arrays.
 
 Mode of regulation follows Alvarez et al. 2016 (Nature Genetics 48:838, Online Methods): the
 correlations of all regulator-target pairs are a mixture of three Gaussians (repressed, neither,
-activated), and the mode of a pair weighs the tails of the three.
+activated), and the mode of a pair is computed from the tails of the three.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ if TYPE_CHECKING:
 logger = logging.getLogger("pysces")
 
 MIN_EDGES = 100
-"""Fewer correlations than this don't determine eight parameters of a mixture."""
+"""Smallest number of correlations that a mixture is fitted to."""
 MOST_FITTED = 20_000
-"""More correlations than this are represented by as many evenly spaced order statistics."""
+"""If there are more correlations, this many evenly spaced order statistics are used."""
 
 _START_MEANS = (-0.5, 0.0, 0.5)
 _START_SDS = (0.15, 0.25, 0.15)
@@ -39,14 +39,14 @@ _MOST_ITERATIONS = 3000
 
 @dataclass(frozen=True)
 class ModeFit:
-    """How modes of regulation were found.
+    """How modes of regulation were computed.
 
     Attributes
     ----------
     method
-        ``"mixture"``, or ``"correlation"`` where the correlation itself is the mode.
+        ``"mixture"``, or ``"correlation"`` if the correlation itself is the mode.
     reason
-        Why the correlation was taken; empty otherwise.
+        Reason for using the correlation; empty otherwise.
     means, sds, weights
         Gaussians of repressed, unrelated and activated pairs (as far as they were fitted).
     log_likelihood, n_iterations, converged
@@ -76,8 +76,8 @@ def mode_of_regulation(correlation: ArrayLike) -> tuple[NDArray[np.float64], Mod
     mor
         Modes [edges]: near -1 repressed, near 1 activated, near 0 neither.
     fit
-        The mixture, or why there is none: with fewer than 100 edges, or where the fit doesn't
-        converge, the correlation itself is returned and the logger says so.
+        The mixture, or the reason why there is none: with fewer than 100 edges, or if the fit does
+        not converge, the correlation itself is returned, with a log line.
 
     Raises
     ------
@@ -95,10 +95,10 @@ def mode_of_regulation(correlation: ArrayLike) -> tuple[NDArray[np.float64], Mod
     (array([ 0.4, -0.2]), 'correlation')
     """
     values = np.array(correlation, dtype=np.float64)
-    if values.ndim != 1 or not (np.abs(values) <= 1).all():  # NaN fails the comparison too
+    if values.ndim != 1 or not (np.abs(values) <= 1).all():  # NaN also fails the comparison
         raise InputError(
             "Correlations must be one number in [-1, 1] per edge. "
-            "Drop edges whose correlation isn't defined (a constant gene)."
+            "Drop edges whose correlation is not defined (a constant gene)."
         )
     if values.size < MIN_EDGES:
         fit = ModeFit("correlation", f"{values.size} edges, fewer than {MIN_EDGES}")
@@ -119,8 +119,8 @@ def fit_mixture(correlation: NDArray[np.float64]) -> ModeFit:
 
     Each iteration: responsibilities; weights and means (the middle mean stays 0); responsibilities
     again; weights and standard deviations around the new means. It stops when the log-likelihood
-    gains no more than 1e-8, or after 3000 iterations without convergence. Beyond 20,000 edges,
-    20,000 evenly spaced order statistics stand for all.
+    gains no more than 1e-8, or after 3000 iterations without convergence. With more than 20,000
+    edges, 20,000 evenly spaced order statistics are used.
 
     Reference: Meng and Rubin 1993 (ECM); start values of Alvarez et al. 2016.
     """
@@ -129,7 +129,7 @@ def fit_mixture(correlation: NDArray[np.float64]) -> ModeFit:
         np.array(start)[:, None] for start in (_START_MEANS, _START_SDS, _START_WEIGHTS)
     )
     reason, converged, iteration = "", False, 0
-    with np.errstate(all="ignore"):  # an empty component gives 0/0, which is looked for below
+    with np.errstate(all="ignore"):  # an empty component gives 0/0, which is detected below
         shares, log_likelihood = _responsibilities(values, weights, means, sds)
         while not converged and not reason and iteration < _MOST_ITERATIONS:
             iteration += 1
@@ -164,7 +164,7 @@ def tail_mode(correlation: ArrayLike, fit: ModeFit) -> NDArray[np.float64]:
 
     With g1 = P(N1 > c), g2 = P(N3 < c), lower = P(N2 < c), upper = P(N2 > c):
     mode = g2 / (g1 + upper + g2) where c >= 0, else -g1 / (g1 + lower + g2).
-    The weights of the mixture play no part. Reference: Alvarez et al. 2016.
+    The weights of the mixture are not used. Reference: Alvarez et al. 2016.
     """
     c = np.asarray(correlation, dtype=np.float64)
     low, middle, high = ((c - mean) / sd for mean, sd in zip(fit.means, fit.sds, strict=True))
@@ -178,11 +178,11 @@ def tail_mode(correlation: ArrayLike, fit: ModeFit) -> NDArray[np.float64]:
 def mode_and_likelihood(
     columns: Mapping[str, NDArray[np.float64]], regulators: NDArray[np.integer]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Mode of regulation and likelihood of each edge [edges], from the columns that there are.
+    """Mode of regulation and likelihood of each edge [edges], from the available columns.
 
-    Mode: ``mor``, else ``correlation``, else ``weight`` (its sign, where weights exceed 1), else
-    1. Likelihood: ``likelihood``, else ``mi``, ``support`` or the size of ``weight`` (where that
-    didn't give the mode), scaled to a largest value of 1 per regulon, else 1.
+    Mode: ``mor``, else ``correlation``, else ``weight`` (its sign if any weight exceeds 1), else
+    1. Likelihood: ``likelihood``, else ``mi``, ``support`` or the magnitude of ``weight`` (if it
+    did not give the mode), scaled to a largest value of 1 per regulon, else 1.
 
     Parameters
     ----------
@@ -194,7 +194,7 @@ def mode_and_likelihood(
     Warns
     -----
     PyscesWarning
-        If a weight exceeds 1, so that weights aren't taken as modes.
+        If a weight exceeds 1, so that weights are not taken as modes.
     """
     weight = columns.get("weight")
     mode = columns.get("mor", columns.get("correlation"))
@@ -216,7 +216,7 @@ def mode_and_likelihood(
 
 
 def _warn_of_large_weights(weight: NDArray[np.float64], *, likelihood_known: bool) -> None:
-    """PyscesWarning: what becomes of weights that can't be modes, and what to do instead."""
+    """Warn how weights that cannot be modes are used, with the remedy."""
     size = np.abs(weight)
     largest = f"{size.max():.4g}"
     if (weight < 0).any():
@@ -228,10 +228,14 @@ def _warn_of_large_weights(weight: NDArray[np.float64], *, likelihood_known: boo
     else:
         mode = "1 for every target, as no weight is negative"
         remedy = (
-            "Importances (GRNBoost, GENIE3) have no sign: to tell repressed targets, add a column "
+            "Importances (GRNBoost, GENIE3) have no sign: to mark repressed targets, add a column "
             "mor or correlation, from -1 to 1."
         )
-    sizes = "" if likelihood_known else "; likelihoods are their sizes over the regulator's largest"
+    sizes = (
+        ""
+        if likelihood_known
+        else "; likelihoods are their magnitudes divided by the largest of the regulator"
+    )
     warnings.warn(
         f"{np.count_nonzero(size > 1)} of {len(size)} weights of the network exceed 1 (up to "
         f"{largest}), so they are not taken as modes of regulation. Modes are {mode}{sizes}. "
@@ -269,7 +273,7 @@ def prune_order(
 
     Equal likelihoods keep their order. Adaptive: edges are kept while the running sum of
     (likelihood / largest of the regulon)^2 is at most ``n_targets``; otherwise the first
-    ``n_targets`` are. A regulon without any likelihood counts as one of equal likelihoods.
+    ``n_targets`` are kept. If all likelihoods of a regulon are 0, they count as equal.
     """
     order = np.lexsort((-likelihood, regulators))
     sizes = np.bincount(regulators, minlength=1)

@@ -1,4 +1,4 @@
-"""Gene regulatory networks as a tidy table of edges."""
+"""Gene regulatory networks as tables of edges."""
 
 from __future__ import annotations
 
@@ -31,26 +31,26 @@ if TYPE_CHECKING:
 
 
 class Network:
-    """A gene regulatory network: who regulates whom, how strongly, and in which direction.
+    """A gene regulatory network as a table of directed, weighted and signed edges.
 
     Wraps a table with the columns ``source`` (regulator) and ``target``, one row per edge, and any
     of ``mi`` (mutual information, nats), ``correlation`` (Spearman), ``mor`` (mode of regulation,
     -1 represses, 1 activates), ``likelihood`` (confidence, >= 0), ``support`` (resamples in which
-    the edge was found), ``pvalue``, ``qvalue`` and ``weight``. Networks don't change: every method
-    returns a new one.
+    the edge was found), ``pvalue``, ``qvalue`` and ``weight``. Networks are immutable: methods
+    return new ones.
 
     Parameters
     ----------
     edges
         Table with at least ``source`` and ``target``.
     record
-        How it was made, kept as ``network.record``: ``options``, ``facts``, ``engine``.
+        Run record, stored as ``network.record``: ``options``, ``facts``, ``engine``.
 
     Raises
     ------
     InputError
         If a column is missing, an edge occurs twice, a name is empty, or a number is missing or
-        out of its range.
+        out of range.
 
     Examples
     --------
@@ -67,22 +67,21 @@ class Network:
 
     @classmethod
     def from_dataframe(cls, edges: pd.DataFrame, *, group: str | None = None) -> Self:
-        """Network of a table, also with the column names of other programs.
+        """Create a network from a table, also with the column names of other programs.
 
         Parameters
         ----------
         edges
             One row per edge, such as decoupler's ``net`` (source, target, weight) or pyviper's
-            table (regulator, target, mor, likelihood). Names of other programs are known, in any
-            case of letters: ``regulator``, ``tf``, ``regulatoryGene`` and ``geneset`` stand for
+            table (regulator, target, mor, likelihood). Names of other programs are recognised
+            regardless of case: ``regulator``, ``tf``, ``regulatoryGene`` and ``geneset`` stand for
             ``source``, ``targetGene`` and ``genesymbol`` for ``target``, ``scc``, ``spearman``,
             ``rho``, ``corr`` and ``pearson`` for ``correlation``, ``importance``, ``estimate`` and
-            ``coef_mean`` for ``weight``. Where none of these tells the sign of an edge, ``mor`` is
-            made of words or signs in ``mode``, ``sign``, ``regulation`` or ``effect``, or of
-            ``is_stimulation`` and ``is_inhibition``. Other columns are left out; the logger names
-            them.
+            ``coef_mean`` for ``weight``. If none of these gives the sign of an edge, ``mor`` is
+            derived from words or signs in ``mode``, ``sign``, ``regulation`` or ``effect``, or from
+            ``is_stimulation`` and ``is_inhibition``. Other columns are left out with a log line.
         group
-            Which network, where a column ``group`` tells of several.
+            Name of the network, if the table has a column ``group`` with several.
 
         Returns
         -------
@@ -92,15 +91,15 @@ class Network:
         Raises
         ------
         InputError
-            If it isn't a DataFrame, or not one of edges (see `Network`), or if it holds networks of
-            several groups and ``group`` isn't given.
+            If it is not a DataFrame, or not one of edges (see `Network`), or if it holds networks
+            of several groups and ``group`` is not given.
         MissingKeyError
             If there is no such group.
 
         Warns
         -----
         PyscesWarning
-            If a column with negative numbers is left out, and no other tells signs of edges.
+            If a column with negative numbers is left out, and no other gives the signs of edges.
 
         Examples
         --------
@@ -115,16 +114,16 @@ class Network:
 
     @classmethod
     def from_anndata(cls, adata: AnnData, key: str = "aracne", *, group: str | None = None) -> Self:
-        """The network that `pysces.run_aracne` left in an AnnData under a key.
+        """The network that `pysces.run_aracne` stored in an AnnData.
 
         Parameters
         ----------
         adata
-            Cells x genes, what `pysces.run_aracne` ran on.
+            Cells x genes, the data that `pysces.run_aracne` was applied to.
         key
             Its ``key_added``.
         group
-            Whose network, where the run had ``groupby=``.
+            Group of the network, if the run used ``groupby=``.
 
         Returns
         -------
@@ -134,9 +133,9 @@ class Network:
         Raises
         ------
         MissingKeyError
-            If there is no network under that key, or none of that group.
+            If there is no network under the key, or none of the group.
         InputError
-            If there are networks of groups, and ``group`` isn't given.
+            If there are networks of groups, and ``group`` is not given.
 
         Examples
         --------
@@ -155,7 +154,7 @@ class Network:
 
     @classmethod
     def from_networkx(cls, graph: networkx.Graph[Any]) -> Self:
-        """Network of a directed graph of networkx.
+        """Create a network from a directed graph of networkx.
 
         Parameters
         ----------
@@ -166,12 +165,12 @@ class Network:
         Returns
         -------
         Network
-            With the columns that it knows; the logger names others.
+            With the known columns of the graph; others are logged.
 
         Raises
         ------
         InputError
-            If the graph isn't directed, or an attribute isn't a number on every edge.
+            If the graph is not directed, or an attribute is not a number on every edge.
 
         Examples
         --------
@@ -187,7 +186,7 @@ class Network:
 
     @classmethod
     def from_igraph(cls, graph: igraph.Graph) -> Self:
-        """Network of a directed graph of igraph.
+        """Create a network from a directed graph of igraph.
 
         Parameters
         ----------
@@ -198,12 +197,12 @@ class Network:
         Returns
         -------
         Network
-            With the columns that it knows; the logger names others.
+            With the known columns of the graph; others are logged.
 
         Raises
         ------
         InputError
-            If the graph isn't directed, or an attribute isn't a number on every edge.
+            If the graph is not directed, or an attribute is not a number on every edge.
 
         Examples
         --------
@@ -242,7 +241,7 @@ class Network:
         pandas.DataFrame
             ``source``, ``target`` and ``weight``: the network's own ``weight``, else the mode of
             regulation times the likelihood (see `Network.mode_and_likelihood`). Edges of weight
-            0 are left out, as decoupler takes them for absent.
+            0 are left out, since decoupler treats them as absent.
 
         Examples
         --------
@@ -266,7 +265,7 @@ class Network:
         Raises
         ------
         PyscesError
-            If networkx isn't installed.
+            If networkx is not installed.
 
         Examples
         --------
@@ -290,7 +289,7 @@ class Network:
         Raises
         ------
         PyscesError
-            If igraph isn't installed.
+            If igraph is not installed.
 
         Examples
         --------
@@ -304,27 +303,27 @@ class Network:
         return to_igraph(self._edges)
 
     def write(self, path: str | os.PathLike[str], format: str | None = None) -> None:
-        """Write the network to a file, whole or not at all.
+        """Write the network to a file atomically.
 
         Parameters
         ----------
         path
-            Where to; an existing file is replaced. Names ending in ``.gz`` are compressed.
+            Path of the file; an existing one is replaced. Names ending in ``.gz`` are compressed.
         format
-            By default from the name of the file: ``"tsv"``, ``"csv"``, ``"parquet"``,
-            ``"graphml"`` (Cytoscape, igraph, Gephi) keep everything; ``"adj"`` (mutual
-            information), ``"gmt"`` and ``"sif"`` (names and signs) keep what the format can hold,
-            and the logger names the rest. ``network.txt`` is ARACNe-AP's. On demand also
+            By default inferred from the name of the file: ``"tsv"``, ``"csv"``, ``"parquet"``,
+            ``"graphml"`` (Cytoscape, igraph, Gephi) store all columns; ``"adj"`` (mutual
+            information), ``"gmt"`` and ``"sif"`` (names and signs) store some, and the others are
+            logged. ``network.txt`` is in the format of ARACNe-AP. Never inferred:
             ``"aracne-ap"``, ``"aracne3"``, ``"decoupler"`` (source, target, weight) and
             ``"pyviper"`` (regulator, target, mor, likelihood).
 
         Raises
         ------
         InputError
-            If the format isn't known, the network lacks a column that it needs, or a name can't
-            be in such a file (a tab in it, say).
+            If the format is unknown, requires a column that the network lacks, or cannot store a
+            name (for example one with a tab).
         PyscesError
-            If the format needs a package that isn't installed.
+            If the format requires a package that is not installed.
 
         Examples
         --------
@@ -346,12 +345,12 @@ class Network:
         other
             The network to compare with.
         rtol, atol
-            Relative and absolute difference that still counts as equal.
+            Relative and absolute tolerance.
 
         Returns
         -------
         bool
-            True if nothing differs.
+            Whether they are equal.
 
         Examples
         --------
@@ -426,7 +425,7 @@ class Network:
         Raises
         ------
         InputError
-            If it isn't a regulator of this network.
+            If it is not a regulator of this network.
 
         Examples
         --------
@@ -451,7 +450,7 @@ class Network:
         Raises
         ------
         InputError
-            If it isn't a regulator of this network.
+            If it is not a regulator of this network.
 
         Examples
         --------
@@ -461,31 +460,31 @@ class Network:
         """
         if regulator not in self.regulators:
             raise InputError(
-                f"{regulator!r} isn't a regulator of this network. "
+                f"{regulator!r} is not a regulator of this network. "
                 f"Regulators: {listed(self.regulators)}."
             )
         chosen = self._edges["source"] == regulator
         return self._edges[chosen].reset_index(drop=True)
 
     def mode_and_likelihood(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Mode of regulation and likelihood of each edge [edges], from what the network has.
+        """Mode of regulation and likelihood of each edge [edges], from the available columns.
 
-        Mode: ``mor``, else ``correlation``, else ``weight`` (its sign, where weights exceed 1),
-        else 1. Likelihood: ``likelihood``, else ``mi``, ``support`` or the size of ``weight``
-        (where that didn't give the mode), scaled to a largest value of 1 per regulon, else 1.
+        Mode: ``mor``, else ``correlation``, else ``weight`` (its sign if any weight exceeds 1),
+        else 1. Likelihood: ``likelihood``, else ``mi``, ``support`` or the magnitude of ``weight``
+        (if it did not give the mode), scaled to a largest value of 1 per regulon, else 1.
 
         Returns
         -------
         mode
-            Numbers [edges] in [-1, 1] (as far as the columns are).
+            Numbers [edges], in [-1, 1] if the columns are.
         likelihood
             Numbers [edges], 0 or more.
 
         Warns
         -----
         PyscesWarning
-            If a weight exceeds 1 and neither ``mor`` nor ``correlation`` is there: all weights are
-            then signs and sizes, also those within 1.
+            If a weight exceeds 1 and the network has neither ``mor`` nor ``correlation``: modes are
+            then the signs of all weights, and likelihoods their magnitudes.
 
         Examples
         --------
@@ -505,7 +504,7 @@ class Network:
         Parameters
         ----------
         based_on
-            Column from which the likelihood is made: divided by the largest of the regulon.
+            Column that the likelihood is computed from: divided by the largest of the regulon.
 
         Returns
         -------
@@ -515,7 +514,7 @@ class Network:
         Raises
         ------
         InputError
-            If the network has no ``correlation`` or not the column named.
+            If the network has no ``correlation`` or lacks the column.
 
         Notes
         -----
@@ -536,7 +535,7 @@ class Network:
             if column not in self.columns:
                 raise InputError(
                     f"The network has no column {column!r}, from which modes of regulation and "
-                    f"likelihoods are made. Columns: {listed(self.columns)}."
+                    f"likelihoods are computed. Columns: {listed(self.columns)}."
                 )
         mor, _ = mode_of_regulation(self._edges["correlation"].to_numpy())
         scaled = likelihood(self._edges, based_on)
@@ -560,7 +559,7 @@ class Network:
             Keep targets while the effective size is at most ``n_targets``, instead of the first
             ``n_targets``.
         gene_weights
-            Weight of each target, multiplied with its likelihood; 0 for genes not named.
+            Weight of each target, multiplied with its likelihood; 0 for genes that are absent.
 
         Returns
         -------
@@ -574,7 +573,7 @@ class Network:
 
         Notes
         -----
-        To drop regulons that end up smaller, add ``.filter(min_targets=n_targets)``.
+        To drop smaller regulons, add ``.filter(min_targets=n_targets)``.
 
         Examples
         --------
@@ -597,14 +596,14 @@ class Network:
         Parameters
         ----------
         min_targets
-            Fewest targets of a regulator that stays.
+            Smallest number of targets of a regulator that is kept.
         targets
-            Genes that count as targets (those measured, say); edges to others are dropped first.
+            Genes that count as targets (such as those measured); other edges are dropped first.
 
         Returns
         -------
         Network
-            With the edges that are left, in the same order.
+            With the remaining edges, in the same order.
 
         Examples
         --------
@@ -647,7 +646,7 @@ def likelihood(edges: pd.DataFrame, column: str = "mi") -> NDArray[np.float64]:
     edges
         Table with ``source`` and the column.
     column
-        ``"mi"`` (mutual information; less than 0 counts as 0) or ``"support"``.
+        ``"mi"`` (mutual information; negative values count as 0) or ``"support"``.
 
     Returns
     -------
@@ -663,7 +662,7 @@ def likelihood(edges: pd.DataFrame, column: str = "mi") -> NDArray[np.float64]:
 
 
 def groups_in(adata: AnnData, key: str) -> list[str]:
-    """Groups of which ``adata.uns[key]`` holds networks; none if it holds a single one."""
+    """Groups whose networks are in ``adata.uns[key]``; empty if it holds a single network."""
     return (
         list(RunRecord.of_entries(adata.uns[key]).groups)
         if holds(NetworkResult, adata, key)

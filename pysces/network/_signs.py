@@ -1,4 +1,4 @@
-"""The direction of regulation in the words and numbers that other programs use for it."""
+"""Signs of regulation from the words and numbers that other programs use."""
 
 from __future__ import annotations
 
@@ -30,10 +30,10 @@ SIGNS = {
 
 
 def signs_of(column: pd.Series) -> pd.Series | None:
-    """Modes of regulation of a column that tells them; ``None`` if it tells something else.
+    """Modes of regulation from a column; ``None`` if it holds something else.
 
-    Words (``Activation``, ``represses``, ``+``) become 1, -1 or 0. Numbers are taken as they are if
-    all lie in [-1, 1] and one of them is negative.
+    Words (``Activation``, ``represses``, ``+``) become 1, -1 or 0. Numbers are used unchanged if
+    all are in [-1, 1] and at least one is negative.
     """
     words = column.astype(object).where(column.notna(), "").astype(str).str.strip().str.lower()
     signs = words.map(SIGNS)
@@ -47,7 +47,7 @@ def signs_of(column: pd.Series) -> pd.Series | None:
 
 
 def flags_of(column: pd.Series) -> pd.Series | None:
-    """A column of yes and no as booleans; ``None`` if it holds anything else."""
+    """A column of flags as booleans; ``None`` if it holds anything else."""
     words = column.astype(object).where(column.notna(), "").astype(str).str.strip().str.lower()
     flags = words.map({"1": 1, "1.0": 1, "true": 1, "": 0, "0": 0, "0.0": 0, "false": 0})
     return flags.astype(np.int64) if flags.notna().all() else None

@@ -1,1 +1,1 @@
-"""Samples from cells, before anything is inferred from them: metacells and pseudobulk."""
+"""Pool cells into samples before inference: metacells and pseudobulk."""

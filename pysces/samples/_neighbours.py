@@ -1,4 +1,4 @@
-"""Which cells are alike: coordinates or a graph, neighbour lists, pools that share no cell."""
+"""Neighbours of cells from coordinates or a graph, and disjoint pools of neighbouring cells."""
 
 from __future__ import annotations
 
@@ -23,28 +23,30 @@ if TYPE_CHECKING:
     from pysces.samples._pools import Cells
 
 PARCEL = 2**15
-"""Cells among which neighbours are sought exactly; more are first split into parcels."""
+"""Number of cells up to which neighbours are exact; more are first split into parcels."""
 
-_NEIGHBOURS_PER_CELL = 3  # of a pool: more than it takes, since many are taken by earlier pools
+_NEIGHBOURS_PER_CELL = 3  # per cell of a pool; more than 1, since earlier pools take many
 _FEWEST_NEIGHBOURS = 15
-_FEWEST_STEPS = 16  # of a type of numbers between cells, for their distances to mean something
+_FEWEST_STEPS = 16  # steps of the number type between cells that distances need
 _WIDEST = 1e140
-"""Largest over usual coordinate: beyond it, squares of the usual ones are lost."""
+"""Largest ratio of the largest to the usual coordinate: beyond it, squares underflow."""
 _KEPT_BITS = 36
-"""Of the largest principal component; what a decomposition computes is good to more."""
-_SMALL = 200  # rows or columns below which a whole decomposition is cheaper than a truncated one
+"""Rounding relative to the largest component; decompositions are more accurate than this."""
+_SMALL = 200  # rows or columns below which a full decomposition is faster than a truncated one
 
 
 def source_of_neighbours(adata: AnnData, use_rep: str | None, obsp: str | None) -> str:
-    """Where neighbours come from: ``"obsm/<key>"``, ``"obsp/<key>"`` or ``"pca"``."""
+    """The source of neighbours: ``"obsm/<key>"``, ``"obsp/<key>"`` or ``"pca"``."""
     if use_rep is not None and obsp is not None:
-        raise InputError("use_rep= and obsp= are two sources of neighbours. Pass one of them.")
+        raise InputError(
+            "use_rep= and obsp= are both sources of neighbours. Pass only one of them."
+        )
     for slot, key in (("obsm", use_rep), ("obsp", obsp)):
         if key is None:
             continue
         there = getattr(adata, slot)
         if key not in there:
-            raise InputError(f"Did not find .{slot}[{key!r}]. Keys there: {listed(there)}.")
+            raise InputError(f"Did not find .{slot}[{key!r}]. Available keys: {listed(there)}.")
         return f"{slot}/{key}"
     if "X_pca" in adata.obsm:
         return "obsm/X_pca"
@@ -61,9 +63,9 @@ class Space:
 
     @classmethod
     def of(cls, adata: AnnData, cells: Cells, source: str, counts: bool, *components: int) -> Space:
-        """The space of some cells from a source of :func:`source_of_neighbours`.
+        """The coordinates or graph of some cells, from a :func:`source_of_neighbours`.
 
-        ``components``: number, genes and seed of the principal components, if computed here.
+        ``components``: number, genes and seed of the principal components, if computed.
         """
         slot, _, key = source.partition("/")
         if slot == "pca":
@@ -83,10 +85,10 @@ class Space:
 
 
 def _coordinates(stored: Any, order: NDArray[np.intp], name: str) -> NDArray[np.float64]:
-    """A table of ``obsm`` as numbers, checked; rows in the order of the cells."""
+    """Check a table of ``obsm`` and convert it to numbers; rows in the order of the cells."""
     stored = stored.toarray() if hasattr(stored, "toarray") else np.asarray(stored)
     try:
-        if stored.dtype.kind == "c":  # would lose its imaginary part
+        if stored.dtype.kind == "c":  # conversion would drop the imaginary part
             raise TypeError("complex numbers")
         points: NDArray[np.float64] = stored[order].astype(np.float64)
         usable = points.ndim == 2 and points.shape[1] > 0 and bool(np.isfinite(points).all())
@@ -94,19 +96,19 @@ def _coordinates(stored: Any, order: NDArray[np.intp], name: str) -> NDArray[np.
         usable = False
     if not usable:
         raise InputError(
-            f"{name} must be a table of numbers without missing or infinite ones. "
-            "Compute it anew or pass another use_rep=."
+            f"{name} must be a table of numbers without missing or infinite values. "
+            "Recompute it or pass another use_rep=."
         )
     _warn_if_blurred(points, stored.dtype, name)
     return points
 
 
 def _warn_if_blurred(points: NDArray[np.float64], dtype: np.dtype[Any], name: str) -> None:
-    """PyscesWarning if the numbers stored can't tell which cells are near each other."""
+    """Warn if the stored numbers do not resolve which cells are near each other."""
     if (points == points[:1]).all():
         warnings.warn(
-            f"All cells are at the same place in {name}, so any cells are pooled. "
-            "Pass another use_rep= if that isn't what you want.",
+            f"All cells have the same coordinates in {name}, so arbitrary cells are pooled. "
+            "Pass another use_rep= unless that is intended.",
             PyscesWarning,
             stacklevel=5,
         )
@@ -119,16 +121,16 @@ def _warn_if_blurred(points: NDArray[np.float64], dtype: np.dtype[Any], name: st
     step = np.where(middle == 0, 0, np.spacing(np.abs(middle).astype(dtype))).max()
     if apart < _FEWEST_STEPS * step:
         warnings.warn(
-            f"{name} lies so far from zero that {dtype} tells cells apart in steps of {step:.2g} "
-            f"only, and most cells are within {apart:.2g}: neighbours are blurred. Centre the "
-            "coordinates before they are stored.",
+            f"{name} is so far from zero that {dtype} resolves steps of {step:.2g} only, and most "
+            f"cells are within {apart:.2g}: neighbours are inaccurate. Centre the coordinates "
+            "before storing them.",
             PyscesWarning,
             stacklevel=5,
         )
 
 
 def _graph(stored: Any, order: NDArray[np.intp], nearest_is: str, name: str) -> sp.csr_array:
-    """A graph of ``obsp`` as numbers, checked; rows and columns in the order of the cells."""
+    """Check a graph of ``obsp`` and convert it to numbers, in the order of the cells."""
     try:
         values: Any = stored if sp.issparse(stored) else np.asarray(stored)
         whole = sp.csr_array(values)
@@ -138,13 +140,13 @@ def _graph(stored: Any, order: NDArray[np.intp], nearest_is: str, name: str) -> 
         usable = False
     if not usable:
         raise InputError(
-            f"{name} has missing or infinite values, or values that aren't numbers. Compute "
-            "neighbours anew, with `scanpy.pp.neighbors(adata)`, or pass another obsp=."
+            f"{name} has missing or infinite values, or values that are not numbers. "
+            "Recompute neighbours with `scanpy.pp.neighbors(adata)`, or pass another obsp=."
         )
     if nearest_is == "smallest" and (graph.data < 0).any():
         raise InputError(
-            f"{name} has negative values, which no distances are. Pass a graph of distances, or "
-            'store it under a name without "distances" if larger values are nearer.'
+            f"{name} has negative values, so these are not distances. Pass a graph of distances, "
+            'or store it under a name without "distances" if larger values are nearer.'
         )
     return graph
 
@@ -167,11 +169,11 @@ def neighbours_in_graph(graph: Any, chosen: NDArray[np.intp], nearest_is: str) -
     Parameters
     ----------
     graph
-        Cells x cells; what isn't stored is no neighbour.
+        Cells x cells; only stored entries are neighbours.
     chosen
-        Positions of the cells; they decide ties by their order.
+        Positions of the cells; ties are broken by their order.
     nearest_is
-        ``"smallest"`` (distances) or ``"largest"`` (connectivities; 0 is no neighbour).
+        ``"smallest"`` (distances) or ``"largest"`` (connectivities; 0 is not a neighbour).
     """
     part = sp.coo_array(sp.csr_array(graph)[chosen][:, chosen])
     row, column, value = part.row, part.col, part.data.astype(np.float64)
@@ -188,18 +190,18 @@ def neighbours_in_graph(graph: Any, chosen: NDArray[np.intp], nearest_is: str) -
 def neighbours_in_space(points: NDArray[np.float64], n_neighbours: int) -> Neighbours:
     """The nearest cells by Euclidean distance, by `sklearn.neighbors.NearestNeighbors`.
 
-    One thread, so that ties are broken alike everywhere. Up to 15 dimensions distances are exact
-    to rounding (a k-d tree); in more, they are to rounding of the distances from the median of all
-    cells (a product of matrices). More than `PARCEL` cells are split at the median of the
-    coordinate that varies most, again and again, and neighbours are sought within the parcels: the
-    work then grows in proportion to the cells.
+    Uses one thread, so that ties are broken identically everywhere. Up to 15 dimensions distances
+    are exact to rounding (k-d tree); in more dimensions, to rounding of the distances from the
+    median of all cells (matrix product). More than `PARCEL` cells are split recursively at the
+    median of the coordinate that varies most, and neighbours are searched within the parcels, so
+    the work is proportional to the number of cells.
 
     Raises
     ------
     InputError
         If one coordinate is more than 10^140 times as large as most, so that squares underflow.
     PyscesError
-        Without scikit-learn.
+        If scikit-learn is not installed.
     """
     with _scikit_learn():
         from sklearn.neighbors import NearestNeighbors
@@ -217,12 +219,12 @@ def neighbours_in_space(points: NDArray[np.float64], n_neighbours: int) -> Neigh
 
 @contextlib.contextmanager
 def _scikit_learn() -> Iterator[None]:
-    """One thread for scikit-learn; PyscesError if it cannot be imported."""
+    """Limit scikit-learn to one thread; PyscesError if it cannot be imported."""
     try:
         import sklearn  # noqa: F401
     except ImportError as error:
         raise PyscesError(
-            f"Neighbours of cells need the package scikit-learn ({error}). Install it with: "
+            f"Neighbours of cells require the package scikit-learn ({error}). Install it with: "
             "pip install 'pysces-grn[samples]'. Or pass obsp= with a graph of neighbours."
         ) from error
     with threadpool_limits(1):
@@ -230,10 +232,10 @@ def _scikit_learn() -> Iterator[None]:
 
 
 def _of_usual_size(points: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Coordinates from their median, so large that no square is too large or too small."""
+    """Coordinates relative to their median, scaled so that squares do not over- or underflow."""
     if points.size == 0:
         return points
-    with np.errstate(over="ignore", invalid="ignore"):  # what becomes infinite is refused
+    with np.errstate(over="ignore", invalid="ignore"):  # infinite values raise an error below
         centred = points - np.median(points, axis=0)
         deviations = np.abs(centred)
         largest = deviations.max()
@@ -243,7 +245,7 @@ def _of_usual_size(points: NDArray[np.float64]) -> NDArray[np.float64]:
     if not width < _WIDEST:
         raise InputError(
             f"Coordinates of cells span more than {np.log10(_WIDEST):.0f} orders of magnitude, so "
-            "distances can't be told. Remove cells that are far off or pass another use_rep=."
+            "distances cannot be computed. Remove outlying cells or pass another use_rep=."
         )
     return np.ldexp(centred, -np.frexp(largest)[1])
 
@@ -252,7 +254,7 @@ def _parcels(points: NDArray[np.float64], cells: NDArray[np.intp]) -> Iterator[N
     if len(cells) <= PARCEL:
         yield np.sort(cells)
         return
-    # Of order statistics, so that no cell far off decides, and no rounding of sums
+    # By order statistics, which are robust to outlying cells and free of rounding
     ordered = np.sort(points[cells], axis=0)
     quarter = len(cells) // 4
     widths = ordered[-1 - quarter] - ordered[quarter], ordered[-1] - ordered[0]
@@ -264,16 +266,15 @@ def _parcels(points: NDArray[np.float64], cells: NDArray[np.intp]) -> Iterator[N
 
 
 def disjoint_pools(neighbours: Neighbours, size: int, most: int | None) -> NDArray[np.int64]:
-    """Pools of neighbouring cells, each of the same size, no cell in two of them.
+    """Disjoint pools of neighbouring cells, all of the same size.
 
-    The cells found a pool in their order (which the caller has made random), as long as they're
-    free. A pool takes the free neighbours of its first cell, nearest first; where they don't
-    suffice, those of its second cell, and so on. A cell whose free neighbours don't suffice at all
-    founds none, but later pools may take it.
+    Cells that are not yet in a pool start one, in their order (which the caller has randomised). A
+    pool takes the free neighbours of its first cell, nearest first; if these are too few, those of
+    its second cell, and so on. A cell that cannot complete a pool stays free for later pools.
 
     Returns
     -------
-    Number of the pool of each cell [cells], in the order of founding; -1 for none.
+    Number of the pool of each cell [cells], in the order of creation; -1 for none.
     """
     n_cells = len(neighbours.start) - 1
     pool = np.full(n_cells, -1, dtype=np.int64)
@@ -304,9 +305,9 @@ def disjoint_pools(neighbours: Neighbours, size: int, most: int | None) -> NDArr
 def principal_components(values: Any, n_components: int, seed: int) -> NDArray[np.float64]:
     """Principal components of the rows [rows components] of a sparse matrix, without centring it.
 
-    By `sklearn.decomposition.PCA` (ARPACK, from a start vector that the seed fixes). In each
-    component the gene of the largest weight has a positive one. The last bits, which depend on the
-    library, are rounded away.
+    By `sklearn.decomposition.PCA` (ARPACK, with a start vector from the seed). In each component
+    the largest weight in magnitude is positive. The last bits, which depend on the library, are
+    rounded.
     """
     n_components = min(n_components, values.shape[0] - 1, values.shape[1])
     small = min(values.shape) <= max(_SMALL, n_components + 1)

@@ -1,4 +1,4 @@
-"""Sums and means of expression over pools of cells, read by blocks."""
+"""Compute sums and means of expression over pools of cells, by blocks."""
 
 from __future__ import annotations
 
@@ -32,24 +32,24 @@ if TYPE_CHECKING:
 
 FUNCS = (None, "sum", "mean")
 TARGET_SUM = 1e4
-"""Counts of a pool after normalisation."""
+"""Total counts of a pool after normalisation."""
 
 _EXACT_IN_FLOAT32 = 2**24
 
 
 @dataclass(frozen=True, eq=False)
 class Cells:
-    """The cells of a matrix that are to be pooled.
+    """The cells of a matrix that will be pooled.
 
     Attributes
     ----------
     expression
         Cells x genes.
     order
-        Positions of the cells in an order that depends on their names and the seed alone.
+        Positions of the cells in an order that depends only on their names and the seed.
     scattered
         Whether cells can be read in any order at no extra cost (the matrix is in memory).
-        Otherwise they're read as they lie.
+        Otherwise they are read in the order of the file.
     """
 
     expression: Expression
@@ -60,12 +60,12 @@ class Cells:
     def of(
         cls, adata: AnnData, layer: str | None, chosen: NDArray[np.bool_], seed: int = 0
     ) -> Cells:
-        """Chosen cells (a mask) of an AnnData."""
+        """The cells of an AnnData that a mask selects."""
         expression = Expression.from_anndata(adata, layer=layer)
         names = expression.samples
         if not names.is_unique:
             raise InputError(
-                f"Names of cells occur more than once: {listed(names[names.duplicated()])}. "
+                f"Cell names occur more than once: {listed(names[names.duplicated()])}. "
                 "Make them unique first, with `adata.obs_names_make_unique()`."
             )
         positions = np.flatnonzero(chosen)
@@ -75,20 +75,20 @@ class Cells:
         return cls(expression, order, isinstance(matrix, np.ndarray) or sp.issparse(matrix))
 
     def reading(self, cells: NDArray[np.intp]) -> NDArray[np.intp]:
-        """The same cells in the order in which to read them."""
+        """The positions of the cells in the order in which to read them."""
         return cells if self.scattered else np.sort(cells)
 
     def blocks(
         self, cells: NDArray[np.intp], description: str
     ) -> Iterator[tuple[NDArray[np.intp], NDArray[np.float64]]]:
-        """Positions and values [cells genes] of some cells, block by block, as they come."""
+        """Yield positions and values [cells genes] of some cells by blocks, in reading order."""
         length = block_length(self.expression.n_genes * 8 * 3, len(cells))
         parts = list(blocks(len(cells), length))
         for part in progress(parts, description, total=len(parts), unit="block"):
             yield cells[part], self.expression.sample_block(cells[part])
 
     def are_counts(self) -> bool:
-        """Whether all values are whole and not negative."""
+        """Whether all values are non-negative integers."""
         return all(
             values.min(initial=0.0) >= 0 and bool((values == np.rint(values)).all())
             for _, values in self.blocks(self.reading(self.order), "checking counts")
@@ -99,8 +99,8 @@ class Cells:
     ) -> NDArray[np.float64]:
         """Principal components [cells components], rows in the order of `order`.
 
-        Of the ``n_top_genes`` genes that vary most: of ln(1 + counts per 10,000) for counts, of the
-        values as they are for others.
+        Computed from the ``n_top_genes`` most variable genes, on ln(1 + counts per 10,000) for
+        counts and on unchanged values otherwise.
         """
         reading = self.reading(self.order)
         total, squares = np.zeros((2, self.expression.n_genes))
@@ -128,8 +128,8 @@ class Cells:
     ) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
         """Mean of each gene over the cells of each pool [pools genes], and cells of each pool.
 
-        ``pool``: the pool of each cell in the order of `order`; -1 for none. Counts come back as
-        sums.
+        ``pool``: the pool of each cell in the order of `order`; -1 for none. Sums are returned for
+        counts.
         """
         pooled = pool >= 0
         size = np.bincount(pool[pooled], minlength=n_pools)
@@ -143,7 +143,9 @@ class Cells:
             means = ops.segment_means(values, local.astype(np.int32), len(present))
             sums[present] += means * np.bincount(local)[:, None]
         if counts:
-            return np.rint(sums), size  # a mean times its number of cells is whole but for rounding
+            return np.rint(
+                sums
+            ), size  # a mean times its number of cells is an integer up to rounding
         return sums / size[:, None], size
 
 
@@ -158,7 +160,7 @@ def normalised(counts: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def refuse_own_names(argument: str, column: str | None, own: Mapping[str, str]) -> None:
-    """InputError if a column of ``obs`` would be overwritten by a column of the result."""
+    """Raise InputError if a column of the result would overwrite a column of ``obs``."""
     if column is not None and column in own:
         raise InputError(
             f"{argument}={column!r} is also the name of a column of the result, which holds "
@@ -168,7 +170,7 @@ def refuse_own_names(argument: str, column: str | None, own: Mapping[str, str]) 
 
 
 def sums_or_means(cells: Cells, func: str | None) -> tuple[str, bool]:
-    """What to compute, ``"sum"`` or ``"mean"``, and whether the values are counts."""
+    """The function to compute, ``"sum"`` or ``"mean"``, and whether the values are counts."""
     if func not in FUNCS:
         raise InputError(
             f"The 'func' parameter must be one of {list(FUNCS)}. Got {func!r} instead."
@@ -176,14 +178,14 @@ def sums_or_means(cells: Cells, func: str | None) -> tuple[str, bool]:
     counts = cells.are_counts()
     if func == "sum" and not counts:
         raise InputError(
-            "The values aren't counts (some are negative or not whole), so sums make no sense. "
+            "The values are not counts (some are negative or not integers), so sums are invalid. "
             "Pass layer= with the layer of the counts, or func='mean'."
         )
     if func is None and not counts:
         warnings.warn(
-            "The values aren't counts (some are negative or not whole): pools get means of them, "
-            "not normalised sums. Pass layer= with the layer of the counts, or func='mean' if "
-            "that is what you want.",
+            "The values are not counts (some are negative or not integers): pools get means, not "
+            "normalised sums. Pass layer= with the layer of the counts, or func='mean' if "
+            "means are intended.",
             PyscesWarning,
             stacklevel=4,
         )
@@ -202,16 +204,16 @@ def pooled_anndata(
     params: Mapping[str, Any],
     engine: str | None,
 ) -> AnnData:
-    """Pools x genes, with a record of where each cell went.
+    """Pools x genes, with a record of the pool of each cell.
 
     Parameters
     ----------
     adata
-        Where the cells are from.
+        The data of the cells.
     cells, pool
         The cells, and the pool of each (-1 for none).
     obs
-        Facts about the pools; gets the column ``n_cells`` first.
+        Facts about the pools; the column ``n_cells`` is added as the first.
     func
         ``"sum"`` (of counts) or ``"mean"``.
     key, column
@@ -219,7 +221,7 @@ def pooled_anndata(
     params
         For ``uns[key]["params"]``.
     engine
-        ``None`` for the one in force.
+        ``None`` for the current one.
     """
     from anndata import AnnData
 
@@ -235,7 +237,7 @@ def pooled_anndata(
         values = normalised(values)
         total = total_counts(adata)
         if total is not None and TOTAL not in obs:
-            # Over all genes of the cells, whatever genes are left: the depth of the pool
+            # Sum over all counted genes, even if only some are left: the depth of the pool
             own = pool >= 0
             obs[TOTAL] = np.bincount(pool[own], weights=total[cells.order][own], minlength=len(obs))
     pooled = pool >= 0

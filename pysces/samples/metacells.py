@@ -1,4 +1,4 @@
-"""Fewer, deeper samples from many shallow cells: pools of neighbouring cells."""
+"""Pool neighbouring cells into metacells: fewer samples with more counts."""
 
 from __future__ import annotations
 
@@ -41,48 +41,49 @@ def metacells(
     seed: int = 0,
     engine: str | None = None,
 ) -> AnnData:
-    """Pool neighbouring cells into metacells, so that correlations between genes show.
+    """Pool neighbouring cells into metacells, to reveal correlations between genes.
 
-    Most counts of a single cell are 0 or 1, which hides how genes vary together. A metacell adds up
-    the counts of ``n_cells`` cells that are alike. **No cell is in two metacells**: shared cells
-    would make samples dependent, and ARACNe would take the dependence for regulation.
+    Most counts of a single cell are 0 or 1, which hides the correlation of genes. A metacell is the
+    sum of the counts of ``n_cells`` similar cells. **No cell is in two metacells**: shared cells
+    would make samples dependent, and ARACNe would interpret the dependence as regulation.
 
-    Cells found metacells in a random order fixed by ``seed``; a founder takes the nearest cells
-    that are free, then those nearest to its first neighbour, and so on. Founders without enough
-    free cells around them are left over, as are the cells that complete no metacell.
+    Metacells are started from cells in a random order that depends on ``seed``; each takes the
+    nearest cells that are free, then those nearest to its first neighbour, and so on. Cells that
+    cannot complete a metacell are left over.
 
     Parameters
     ----------
     adata
-        Cells x genes, in memory or backed; it isn't changed. **Counts** are expected: of values
-        that are negative or not whole, means are taken instead of sums, with a warning.
+        Cells x genes, in memory or backed; it is not changed. **Counts** are expected: for
+        negative or non-integer values, means are computed instead of sums, with a warning.
     groupby
-        Column of ``adata.obs`` (a cluster, a patient); cells of different groups are never mixed,
-        and cells without a group (missing value) are left out. A column named ``n_cells`` or
-        ``purity`` is refused, since the result has columns of these names.
+        Column of ``adata.obs`` (cluster, patient); cells of different groups are never pooled, and
+        cells with a missing value are left out. The column must not be named ``n_cells`` or
+        ``purity``, since the result has columns of these names.
     n_cells
-        Cells in each metacell.
+        Number of cells in each metacell.
     n_metacells
-        Metacells to make (of each group); ``None`` for as many as there can be.
+        Number of metacells (of each group); ``None`` for as many as possible.
     layer
         Layer with the counts, instead of ``adata.X``.
     use_rep
-        Key of ``adata.obsm`` in which near cells are alike (Euclidean distance, whatever the
-        offset and units of the coordinates).
+        Key of ``adata.obsm`` with coordinates of the cells (Euclidean distance; the offset and
+        units of the coordinates do not matter).
     obsp
         Key of ``adata.obsp`` with a graph of neighbours instead: in one whose name contains
         "distances" a smaller value is nearer, in any other ("connectivities") a larger one. With
-        neither, ``obsm["X_pca"]`` is used if there, else ``obsp["connectivities"]``, else principal
-        components computed here.
+        neither, ``obsm["X_pca"]`` is used if present, else ``obsp["connectivities"]``, else
+        principal components are computed.
     n_pcs, n_top_genes
-        Of the principal components computed here: how many, and of how many genes (those that vary
-        most in ln(1 + counts per 10,000)).
+        Number of principal components, if computed, and number of genes they are computed from
+        (the most variable ones in ln(1 + counts per 10,000)).
     purity_of
-        Column of ``adata.obs`` (a cell type, say) by which purity is told; ``groupby`` by default.
+        Column of ``adata.obs`` (cell type, for example) that purity is computed from; ``groupby``
+        by default.
     func
         ``"sum"`` (counts only), ``"mean"``, or ``None``: sum for counts, else mean.
     seed
-        Fixes the order of founders and ties.
+        Seed of the order of cells and of ties.
     engine
         As in :func:`pysces.run_aracne`.
 
@@ -94,41 +95,41 @@ def metacells(
         ``X``
             ln(1 + counts per 10,000) for sums; the means otherwise.
         ``layers["counts"]``
-            The sums (not for means).
+            The sums (absent for means).
         ``obs``
             ``n_cells``; the group under its own name; ``purity``, the share of the most frequent
             label of ``purity_of``, and that label under its own name. For sums also
-            ``total_counts``, where the cells have this column: the depth of the metacell.
+            ``total_counts``, if the cells have this column: the depth of the metacell.
         ``var``
             A copy of that of ``adata``.
         ``uns["metacells"]``
             ``["cells"]``: the metacell of each pooled cell, a DataFrame indexed by cell names, so
             that ``adata.obs["metacell"] = result.uns["metacells"]["cells"]["metacell"]`` works;
-            ``["params"]``: every argument, what neighbours were used, how many cells are left over.
+            ``["params"]``: all arguments, the source of neighbours, the number of cells left over.
 
-        The result depends on the names of the cells, not on their order, and on no number of
-        threads. Neighbours are exact for up to 32,768 cells (of a group); more are split along the
-        coordinates first. (Means of a matrix on disk are added in the order of the file: the last
-        bits may differ.)
+        The result depends on the names of the cells, not on their order, and not on the number of
+        threads. Neighbours are exact for up to 32,768 cells (per group); more are split along the
+        coordinates first. (Means of a matrix on disk are added in the order of the file, so the
+        last bits may differ.)
 
     Raises
     ------
     PyscesError
-        Without scikit-learn (extra ``samples``), unless neighbours come from a graph.
+        If scikit-learn (extra ``samples``) is required and not installed; a graph does not need it.
     InputError
-        If groups have too few cells (they are named with their sizes), a key isn't there, holds
-        missing or infinite values or joins no cells, or an argument can't be used.
+        If groups have too few cells (the message lists their sizes), a key is missing, has missing
+        or infinite values or connects no cells, or an argument cannot be used.
 
     Warns
     -----
     PyscesWarning
-        If the values aren't counts, fewer than ``n_metacells`` metacells could be made, or
-        coordinates can't tell which cells are near each other.
+        If the values are not counts, fewer than ``n_metacells`` metacells could be made, or
+        coordinates do not resolve which cells are near each other.
 
     References
     ----------
-    Baran et al. 2019, Genome Biology 20:206 (the idea of metacells; the pooling here is a plainer
-    one, without a cell in two of them).
+    Baran et al. 2019, Genome Biology 20:206 (the idea of metacells; the pooling here is simpler,
+    and metacells are disjoint).
 
     Examples
     --------
@@ -205,20 +206,20 @@ def metacells(
 
 
 def _refuse_small(groups: pd.Categorical, n_cells: int, n_metacells: int | None) -> None:
-    """InputError if a group can't give the metacells asked for."""
+    """Raise InputError if a group has too few cells for the metacells."""
     sizes = np.bincount(groups.codes[groups.codes >= 0], minlength=len(groups.categories))
     needed = n_cells * (n_metacells or 1)
     small = np.flatnonzero(sizes < needed)
     if len(sizes) == 0:
         raise InputError(
-            "No cell has a group: all values of groupby= are missing. Fill the column."
+            "No cell has a group: all values of groupby= are missing. Fill in the column."
         )
     if len(small) == 0:
         return
     wanted = f"{n_metacells or 1} metacell{'s' * ((n_metacells or 1) != 1)} of {n_cells} cells"
     remedy = "Pass smaller n_cells= or n_metacells="
     if len(groups.categories) == 1 and groups.categories[0] == "":
-        raise InputError(f"{wanted} need {needed} cells; there are {sizes.sum()}. {remedy}.")
+        raise InputError(f"{wanted} require {needed} cells; there are {sizes.sum()}. {remedy}.")
     named = [
         f"{name} ({size})"
         for name, size in zip(groups.categories, sizes, strict=True)
@@ -226,27 +227,27 @@ def _refuse_small(groups: pd.Categorical, n_cells: int, n_metacells: int | None)
     ]
     raise InputError(
         f"{len(small)} of {len(sizes)} groups have too few cells for {wanted}, "
-        f"which take {needed}: {listed(named)}. {remedy}, merge those groups or remove them."
+        f"which require {needed}: {listed(named)}. {remedy}, merge those groups or remove them."
     )
 
 
 def _refuse_none(source: str, n_neighbours: int, n_made: int, n_cells: int) -> None:
-    """InputError if no metacell could be made, as of a graph with no edges or too few."""
+    """Raise InputError if no metacell could be made, as with a graph of too few edges."""
     key = source.partition("/")[2]
     if n_neighbours == 0:
         raise InputError(
-            f".obsp[{key!r}] joins no two of the cells that may be pooled. "
-            "Compute neighbours anew, with `scanpy.pp.neighbors(adata)`, or pass use_rep=."
+            f".obsp[{key!r}] connects no two cells that can be pooled. "
+            "Recompute neighbours with `scanpy.pp.neighbors(adata)`, or pass use_rep=."
         )
     if n_made == 0:
         raise InputError(
-            f"No metacell of {n_cells} cells could be made: .obsp[{key!r}] joins too few cells to "
-            "each other. Pass a smaller n_cells=, a graph with more neighbours, or use_rep=."
+            f"No metacell of {n_cells} cells could be made: .obsp[{key!r}] connects too few "
+            "cells. Pass a smaller n_cells=, a graph with more neighbours, or use_rep=."
         )
 
 
 def _warn_fewer(made: list[int], asked: int | None, groups: pd.Index | None) -> None:
-    """PyscesWarning for each group that gave fewer metacells than asked for, or none."""
+    """Warn of each group that has fewer metacells than requested, or none."""
     for position, number in enumerate(made):
         if number < (1 if asked is None else asked):
             where = "" if groups is None else f" in the group {groups[position]!r}"
@@ -266,7 +267,7 @@ def _fewer(number: int, asked: int | None, where: str) -> str:
 def _purity(
     pool: NDArray[np.int64], labels: pd.Categorical, n_pools: int
 ) -> tuple[pd.Categorical, NDArray[np.float64]]:
-    """Most frequent label of each pool (the first on equality), and its share of all cells."""
+    """Most frequent label of each pool (the first if tied), and its share of the cells."""
     counted = (pool >= 0) & (labels.codes >= 0)
     counts = np.zeros((n_pools, max(1, len(labels.categories))), dtype=np.int64)
     np.add.at(counts, (pool[counted], labels.codes[counted]), 1)

@@ -1,4 +1,4 @@
-"""One sample from all cells of a group: pseudobulk."""
+"""Pool all cells of a group into one sample: pseudobulk."""
 
 from __future__ import annotations
 
@@ -31,22 +31,22 @@ def pseudobulk(
     min_cells: int = 10,
     engine: str | None = None,
 ) -> AnnData:
-    """Pool all cells of a group, such as the cells of one type of one patient.
+    """Pool all cells of a group, such as the cells of one type from one patient.
 
     Parameters
     ----------
     adata
-        Cells x genes, in memory or backed; it isn't changed. Counts are expected, as in
+        Cells x genes, in memory or backed; it is not changed. Counts are expected, as in
         :func:`pysces.metacells`.
     groupby
-        Column of ``adata.obs``, or several: a group is a combination that occurs. Cells with a
-        missing value are left out. A column named ``n_cells`` is refused, since the result has one.
+        Column of ``adata.obs``, or several: the groups are the combinations that occur. Cells with
+        a missing value are left out. No column may be named ``n_cells``, since the result has one.
     layer
         Layer with the counts, instead of ``adata.X``.
     func
         ``"sum"`` (counts only), ``"mean"``, or ``None``: sum for counts, else mean.
     min_cells
-        Smaller groups are left out; the logger names them.
+        Smaller groups are left out and logged.
     engine
         As in :func:`pysces.run_aracne`.
 
@@ -60,7 +60,7 @@ def pseudobulk(
     Raises
     ------
     InputError
-        If a column isn't there, or no group is large enough.
+        If a column does not exist, or no group is large enough.
 
     Examples
     --------
@@ -99,7 +99,7 @@ def pseudobulk(
 
 
 def _columns(groupby: Any) -> list[str]:
-    """Names of columns as a list."""
+    """Column names as a list."""
     several = isinstance(groupby, Iterable) and not isinstance(groupby, str | bytes | Mapping)
     columns = list(groupby) if several else [groupby]
     if not all(isinstance(column, str) for column in columns):
@@ -107,14 +107,14 @@ def _columns(groupby: Any) -> list[str]:
             f"groupby= must be a column of .obs or a list of columns. Got {groupby!r} instead."
         )
     if not columns:
-        raise InputError("groupby= names no column. Pass one column of .obs or more.")
+        raise InputError("groupby= is empty. Pass one or more columns of .obs.")
     return columns
 
 
 def _groups(adata: AnnData, columns: list[str]) -> tuple[NDArray[np.int64], pd.DataFrame]:
     """Group of each cell (-1 for none), and the labels of each group, indexed by its name."""
     table = pd.DataFrame({name: labels_of(adata, name, "groupby") for name in columns})
-    # A missing value in any column is no group
+    # A missing value in any column means no group
     number = table.groupby(columns, observed=True, sort=True).ngroup()
     numbers: NDArray[np.int64] = np.asarray(number.fillna(-1), dtype=np.int64)
     present, first = np.unique(numbers, return_index=True)
@@ -134,8 +134,8 @@ def _large_enough(
     """Groups with enough cells [groups]; the others are logged."""
     if len(obs) == 0:
         raise InputError(
-            f"No cell has a group: each misses a value of {listed(obs.columns)}. "
-            "Fill the columns or pass fewer of them."
+            f"No cell has a group: each has a missing value in {listed(obs.columns)}. "
+            "Fill in the columns or pass fewer of them."
         )
     sizes = np.bincount(numbers[numbers >= 0], minlength=len(obs))
     kept: NDArray[np.bool_] = sizes >= min_cells

@@ -185,7 +185,7 @@ def test_a_resample_of_another_run_is_computed_anew(data, unbroken, tmp_path, ca
     (tmp_path / "other" / name).replace(tmp_path / "c" / name)
     (tmp_path / "c" / "resample-00001.npz").replace(tmp_path / "c" / "resample-00003.npz")
     same(run(data, tmp_path / "c"), unbroken)
-    assert sum("of another run" in record.message for record in caplog.records) == 2
+    assert sum("belongs to another run" in record.message for record in caplog.records) == 2
 
 
 def test_of_two_at_once_one_has_the_folder(tmp_path) -> None:
@@ -198,7 +198,7 @@ def test_of_two_at_once_one_has_the_folder(tmp_path) -> None:
 def test_a_damaged_fingerprint_is_named(data, tmp_path, content) -> None:
     run(data, tmp_path / "c")
     (tmp_path / "c" / "fingerprint.json").write_text(content)
-    with pytest.raises(pysces.InputError, match=r"fingerprint\.json can't be read"):
+    with pytest.raises(pysces.InputError, match=r"fingerprint\.json cannot be read"):
         run(data, tmp_path / "c")
 
 
@@ -227,7 +227,7 @@ def test_what_a_kill_leaves_is_no_stranger(data, unbroken, tmp_path) -> None:
 
 def test_a_folder_that_cannot_be_is_named(data, tmp_path) -> None:
     (tmp_path / "file").write_text("mine")
-    with pytest.raises(pysces.InputError, match="can't be used"):
+    with pytest.raises(pysces.InputError, match="cannot be used"):
         run(data, tmp_path / "file" / "below")
 
 

@@ -202,7 +202,7 @@ def test_auto_uses_and_leaves_a_checkpoint(data, tmp_path, rules) -> None:
 
 
 def test_auto_needs_decoys() -> None:
-    with pytest.raises(pysces.InputError, match="n_resamples='auto' needs consensus='decoy'"):
+    with pytest.raises(pysces.InputError, match="n_resamples='auto' requires consensus='decoy'"):
         AracneOptions(n_resamples="auto", consensus="binomial")
     with pytest.raises(pysces.InputError, match="'n_resamples'"):
         AracneOptions(n_resamples="many")

@@ -90,7 +90,7 @@ def test_a_group_is_asked_for_by_name(grouped) -> None:
 
 def test_no_groups_where_there_is_one_network(adata) -> None:
     pysces.run_aracne(adata, GENES[:3], **OPTIONS)
-    with pytest.raises(pysces.MissingKeyError, match="one network, not those of groups"):
+    with pytest.raises(pysces.MissingKeyError, match="one network, not networks of groups"):
         pysces.Network.from_anndata(adata, group="T")
 
 
@@ -110,7 +110,7 @@ def test_a_group_that_cannot_be_used_does_not_stop_the_others(adata) -> None:
     constant = adata.copy()
     constant.X[constant.obs["kind"] == "T", 0] = 1.0
     with pytest.warns(
-        pysces.PyscesWarning, match=r"Group 'T' can't be used .*regulators are const"
+        pysces.PyscesWarning, match=r"Group 'T' cannot be used .*regulators are const"
     ):
         pysces.run_aracne(constant, GENES[:1], groupby="kind", **OPTIONS)
     assert constant.uns["aracne"]["network"]["group"].unique().tolist() == ["CD8+/B"]

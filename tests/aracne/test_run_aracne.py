@@ -257,7 +257,7 @@ def test_layer_and_mask(data) -> None:
 
 def test_empty_network_says_why(data) -> None:
     noise = pd.DataFrame(_seeds.generator(3).normal(size=(50, 8)), columns=list("ABCDEFGH"))
-    with pytest.warns(pysces.PyscesWarning, match=r"50 samples.*threshold.*largest seen"):
+    with pytest.warns(pysces.PyscesWarning, match=r"50 samples.*threshold.*largest value"):
         network = pysces.infer_network(noise, ["A"], resampling=None, alpha=1e-4, n_null=N_NULL)
     assert len(network) == 0
 
@@ -270,12 +270,12 @@ def test_regulators_out_of_use_are_told_apart(data, caplog) -> None:
         pysces.infer_network(table, names[:1], **QUICK)
     with pytest.warns(pysces.PyscesWarning) as caught:
         pysces.infer_network(table, [*names[:2], "unknown"], resampling=None, n_null=10_000)
-    assert "1 of 3 regulators (as passed) aren't among the genes" in str(caught[0].message)
+    assert "1 of 3 regulators (as passed) are not among the genes" in str(caught[0].message)
     assert "1 of them regulators" in caplog.text
     adata = as_anndata(table)
     mask = np.ones(len(names), dtype=bool)
     mask[1] = False
-    with pytest.raises(pysces.InputError, match="left out by mask_var="):
+    with pytest.raises(pysces.InputError, match="excluded by mask_var="):
         pysces.run_aracne(adata, names[1:2], mask_var=mask, **QUICK)
     with pytest.raises(pysces.InputError, match="Only one gene varies"):
         pysces.infer_network(table[names[:2]], names[1:2], resampling=None)
@@ -340,7 +340,7 @@ def test_noise_keeps_the_promise_of_benjamini_hochberg(fast) -> None:
         ({"degree": True}, "'degree'"),
         ({"degree": 1, "estimator": "adaptive"}, "require estimator='copula'"),
         ({"counts": "yes"}, "'counts'"),
-        ({"counts": True}, "counts=True, but the values are not whole numbers"),
+        ({"counts": True}, "counts=True, but the values are not integers"),
         ({"counts": True, "estimator": "binned"}, "require estimator='copula'"),
         ({"min_cells": -1}, "'min_cells'"),
         ({"min_support": 1.1}, "'min_support'"),
@@ -348,7 +348,7 @@ def test_noise_keeps_the_promise_of_benjamini_hochberg(fast) -> None:
         ({"resample_pvalue": "small"}, "'resample_pvalue'"),
         ({"resample_pvalue": 0}, "'resample_pvalue'"),
         ({"size_factors": "nothing"}, r"obs\['nothing'\]"),
-        ({"size_factors": [1.0, 2.0]}, "120 samples need one number each"),
+        ({"size_factors": [1.0, 2.0]}, "one number for each of 120 samples"),
         ({"size_factors": [-1.0] * 120}, "not negative"),
         ({"batch_key": "nothing"}, r"obs\['nothing'\]"),
         ({"batch_key": ["a"] * 7}, "7 labels for 120 samples"),

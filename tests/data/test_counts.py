@@ -275,7 +275,7 @@ def test_bad_depths_and_counts_are_refused() -> None:
         fitted(counts, np.array([1, -1, 2.0]))
     with pytest.raises(InputError, match="depth 0 has counts"):
         fitted(counts, np.array([1, 0, 2.0]))
-    with pytest.raises(InputError, match="whole numbers"):
+    with pytest.raises(InputError, match="non-negative integers"):
         fitted(counts + 0.5, np.ones(3))
 
 

@@ -123,7 +123,7 @@ def test_names_of_samples_key_the_resamples(data) -> None:
 def test_repeated_names_of_samples_are_refused(data) -> None:
     twice = data.set_axis(["same", "same", *data.index[2:]])
     for call in (pysces.infer_network, pysces.mutual_information):
-        with pytest.raises(pysces.InputError, match=r"Names of samples repeat: .*same"):
+        with pytest.raises(pysces.InputError, match=r"Sample names repeat: .*same"):
             call(twice, REGULATORS)
     adata = anndata.AnnData(twice)
     with pytest.raises(pysces.InputError, match="obs_names_make_unique"):
@@ -243,7 +243,7 @@ def test_depth_of_raw_and_bad_depths(counts) -> None:
         with pytest.raises(pysces.InputError, match=message):
             pysces.infer_network(counts.iloc[:, :50], REGULATORS, size_factors=bad, **QUICK)
     for text in ({"size_factors": "depth"}, {"batch_key": "batch"}):
-        with pytest.raises(pysces.InputError, match="only where an AnnData is given"):
+        with pytest.raises(pysces.InputError, match="columns only of an AnnData"):
             pysces.infer_network(counts, REGULATORS, **text)
 
 
@@ -262,7 +262,7 @@ def test_another_base_of_the_logarithm_is_read_from_uns(counts) -> None:
 def test_few_genes_without_a_depth_are_ranked_and_that_is_said(counts, caplog) -> None:
     found = pysces.infer_network(counts.iloc[:, :30], REGULATORS, **QUICK)
     assert found.record.facts["scores"] == "continuous"
-    assert "too few to tell the depth" in caplog.text
+    assert "too few to estimate the depth" in caplog.text
 
 
 @weak

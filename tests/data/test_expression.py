@@ -269,17 +269,17 @@ def test_masked_array_counts_as_missing() -> None:
         (lambda: Expression.from_matrix(VALUES.astype(str), GENES), "not numbers"),
         (lambda: Expression.from_matrix(VALUES.astype(object), GENES), "not numbers"),
         (lambda: Expression.from_matrix(VALUES.astype(complex), GENES), "not numbers"),
-        (lambda: Expression.from_matrix("counts.h5ad", GENES), "can't be read from builtins.str"),
+        (lambda: Expression.from_matrix("counts.h5ad", GENES), "cannot be read from builtins.str"),
         (lambda: Expression.from_anndata(pd.DataFrame(VALUES)), "Expected an AnnData"),
         (lambda: Expression.from_matrix(VALUES, ["A", "A", *GENES[2:]]), "once: 'A'"),
         (lambda: Expression.from_matrix(VALUES, ["", *GENES[1:]]), "empty name"),
         (
             lambda: Expression.from_matrix(pd.DataFrame({"name": ["a", "b"], "MYC": [1, 2]})),
-            "1 of 2 columns aren't numbers: 'name'",
+            "1 of 2 columns are not numbers: 'name'",
         ),
         (
             lambda: Expression.from_matrix(VALUES, GENES).gene_block(["G1"]),
-            "chosen by a slice, a boolean mask or integer positions",
+            "selected by a slice, a boolean mask or integer positions",
         ),
         (lambda: Expression.from_matrix(VALUES, GENES).gene_block([99]), "There are 11 genes"),
         (lambda: Expression.from_matrix(VALUES, GENES).gene_block([True]), "There are 11 genes"),
@@ -301,11 +301,11 @@ def test_errors_of_anndata() -> None:
     adata.layers["log"] = VALUES
     adata.var["hvg"] = True
     adata.var["score"] = 1.0
-    with pytest.raises(InputError, match=r"Did not find .layers\['x'\]. Layers there: 'log'"):
+    with pytest.raises(InputError, match=r"Did not find .layers\['x'\]. Available layers: 'log'"):
         Expression.from_anndata(adata, layer="x")
-    with pytest.raises(InputError, match=r"isn't there. Boolean columns of .var: 'hvg'"):
+    with pytest.raises(InputError, match=r"does not exist. Boolean columns of .var: 'hvg'"):
         Expression.from_anndata(adata, mask_var="other")
-    with pytest.raises(InputError, match="isn't boolean"):
+    with pytest.raises(InputError, match="is not boolean"):
         Expression.from_anndata(adata, mask_var="score")
     with pytest.raises(InputError, match="boolean mask of 11 genes"):
         Expression.from_anndata(adata, mask_var=[True])

@@ -26,14 +26,14 @@ def adata() -> anndata.AnnData:
 
 def test_a_key_of_another_kind_is_refused_before_any_work(adata) -> None:
     network = pysces.Network.from_anndata(adata)
-    with pytest.raises(pysces.InputError, match="would be lost"):
+    with pytest.raises(pysces.InputError, match="would be overwritten"):
         pysces.run_viper(adata, network, key_added="aracne", min_targets=3)
     assert pysces.Network.from_anndata(adata).equals(network)
     pysces.run_viper(adata, min_targets=3)
-    with pytest.raises(pysces.InputError, match="would be lost"):
+    with pytest.raises(pysces.InputError, match="would be overwritten"):
         pysces.run_aracne(adata, ["g0"], key_added="viper", **QUICK)
     adata.uns["mine"] = "precious"
-    with pytest.raises(pysces.InputError, match="would be lost"):
+    with pytest.raises(pysces.InputError, match="would be overwritten"):
         pysces.run_aracne(adata, ["g0"], key_added="mine", **QUICK)
     assert adata.uns["mine"] == "precious"
 

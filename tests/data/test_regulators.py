@@ -104,10 +104,10 @@ def test_missing_regulators_are_reported(caplog: pytest.LogCaptureFixture) -> No
     ("given", "message"),
     [
         ([], "is empty"),
-        (["myc"], r"None of 1 regulators .*'myc'; genes: 'ACTB'.*case of letters"),
+        (["myc"], r"None of 1 regulators .*'myc'; genes: 'ACTB'.*organism, case"),
         ([1, 2], "must be gene names. Got '1', '2' of type int"),
-        (5, "can't be a int"),
-        (pd.DataFrame({"tf": ["MYC"]}), "can't be a DataFrame"),
+        (5, "cannot be a int"),
+        (pd.DataFrame({"tf": ["MYC"]}), "cannot be a DataFrame"),
     ],
 )
 def test_bad_regulators(given: Any, message: str) -> None:

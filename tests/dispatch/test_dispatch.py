@@ -58,7 +58,7 @@ def test_automatic_choice_passes_over_what_fails(monkeypatch, caplog) -> None:
     with caplog.at_level(logging.INFO, "pysces"):
         assert engines.choose().name == "python"
     engines.automatic.cache_clear()
-    assert "mlx is passed over: ImportError: libmlx.so" in caplog.text
+    assert "mlx is not used: ImportError: libmlx.so" in caplog.text
 
 
 def test_mlx_without_a_gpu_is_never_chosen_by_itself(monkeypatch) -> None:

@@ -128,7 +128,7 @@ def test_the_network_of_a_group(adata) -> None:
     pysces.embed_regulators(adata, network="grouped", group="T")
     assert "R7" not in adata.uns[KEY]["regulons"].index
     assert adata.uns[KEY]["params"]["group"] == "T"
-    with pytest.raises(InputError, match=r"2 groups: 'B', 'T'\. Say which one with group="):
+    with pytest.raises(InputError, match=r"2 groups: 'B', 'T'\. Choose one with group="):
         pysces.embed_regulators(adata, network="grouped")
     with pytest.raises(InputError, match="'group' parameter"):
         pysces.embed_regulators(adata, network=table(), group="T")
@@ -222,7 +222,7 @@ def test_neighbours_of_a_target_and_of_a_gene_without_a_place(adata) -> None:
     target = table().query("source == 'R2'")["target"].iloc[0]
     near = pysces.regulator_neighbours(adata, target, n_neighbours=3)
     assert {int(name[1:]) % 2 for name in near["regulator"]} == {0}
-    with pytest.raises(InputError, match="'x' has no place"):
+    with pytest.raises(InputError, match="'x' is not in the embedding"):
         pysces.regulator_neighbours(adata, "x")
 
 

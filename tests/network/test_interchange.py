@@ -142,7 +142,7 @@ def test_graphml_of_cytoscape(tmp_path: Path, caplog: pytest.LogCaptureFixture) 
         read_network(path)
     for broken in (CYTOSCAPE[:400], "<graphml/>", ""):
         path.write_text(broken)
-        with pytest.raises(InputError, match="can't be read as GraphML"):
+        with pytest.raises(InputError, match="cannot be read as GraphML"):
             read_network(path)
 
 
@@ -183,8 +183,8 @@ def test_sif_of_others(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None
         ("sif", "A\rB", "a tab, a line break"),
         ("tsv", "A\tB", "a tab, a line break"),
         ("graphml", "A\x00B", "a tab, a line break"),
-        ("csv", " A", "a blank at its start"),
-        ("adj", "A ", "a blank at its start or end"),
+        ("csv", " A", "a space at its start"),
+        ("adj", "A ", "a space at its start or end"),
         ("adj", "c.76A>T", "'>'"),
         ("adj", "'A'", "quotes"),
     ],
@@ -202,7 +202,7 @@ def test_names_that_a_file_cannot_hold_are_refused(
 def test_regulators_that_look_signed_are_refused_in_gene_sets(tmp_path: Path) -> None:
     for name in ("A(+)", "A(12g)", "A_"):
         bad = Network(pd.DataFrame({"source": [name], "target": ["B"]}))
-        with pytest.raises(InputError, match="take for a sign"):
+        with pytest.raises(InputError, match="interpret as a sign"):
             bad.write(tmp_path / "n.gmt")
         Network(pd.DataFrame({"source": ["B"], "target": [name]})).write(tmp_path / "n.gmt")
         assert read_network(tmp_path / "n.gmt").targets_of("B") == [name]
@@ -259,7 +259,7 @@ def test_blanks_around_names_in_tables_go_and_the_reader_says_so(
     (tmp_path / "n.csv").write_text("source,target\nA, B\nA,C\n")
     with caplog.at_level(logging.INFO, "pysces"):
         assert read_network(tmp_path / "n.csv").targets_of("A") == ["B", "C"]
-    assert "n.csv: took away blanks around 1 of 2 names (the first: ' B')" in caplog.text
+    assert "n.csv: removed spaces around 1 of 2 names (the first: ' B')" in caplog.text
     caplog.clear()
     with caplog.at_level(logging.INFO, "pysces"):
         FULL.write(tmp_path / "n.tsv")

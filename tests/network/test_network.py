@@ -154,11 +154,11 @@ def changed(**columns: Any) -> pd.DataFrame:
         (changed(pvalue=-0.1), "'pvalue'"),
         (changed(qvalue=2), "'qvalue'"),
         (changed(likelihood=-1.0), "'likelihood'"),
-        (changed(mi="high"), "'mi' isn't numeric"),
-        (changed(mi=True), "'mi' isn't numeric"),
+        (changed(mi="high"), "'mi' is not numeric"),
+        (changed(mi=True), "'mi' is not numeric"),
         (changed(source=["A", None, "B", "C", "D"]), "1 edges have no source"),
         (changed(target=["A", " ", "B", "C", "D"]), "empty name as its target"),
-        (pd.concat([EDGES, EDGES[["mi"]]], axis=1), "columns twice: 'mi'"),
+        (pd.concat([EDGES, EDGES[["mi"]]], axis=1), "repeated columns: 'mi'"),
     ],
 )
 def test_bad_tables_are_refused(edges: pd.DataFrame, message: str) -> None:
@@ -170,7 +170,7 @@ def test_bad_arguments_are_refused() -> None:
     network = Network(EDGES)
     with pytest.raises(InputError, match="n_targets must be at least 1"):
         network.prune(0)
-    with pytest.raises(InputError, match=r"'GATA1' isn't a regulator.*'MYC', 'TP53'"):
+    with pytest.raises(InputError, match=r"'GATA1' is not a regulator.*'MYC', 'TP53'"):
         network.regulon("GATA1")
     with pytest.raises(InputError, match="no column 'correlation'"):
         Network(EDGES[["source", "target", "mi"]]).with_modes()
@@ -274,7 +274,7 @@ def test_mode_and_likelihood_from_what_there_is(columns: Any, mode: Any, confide
             [1, -1, 1],
             [1, 0.05, 1],
             "1 of 3 weights of the network exceed 1 \\(up to 10\\).*Modes are their signs; "
-            "likelihoods are their sizes over the regulator's largest.*divide them by 10",
+            "likelihoods are their magnitudes divided by the largest.*divide them by 10",
         ),
         (
             {"weight": [12.5, 50, 3]},

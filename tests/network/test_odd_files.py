@@ -68,7 +68,7 @@ def edges(path: Path) -> list[list[str]]:
         # Fewer
         ("n.tsv", "source\ttarget\tmi\nA\tB\t0.1\nC\tD\n", "line 3 has 2 fields"),
         ("n.tsv", "source\ttarget\tmi\nA\tB\t0.1\nC", "line 3 has 1 field,"),
-        ("n.txt", '"A" "B" 0.5\n"A" "C"\n', "isn't clear"),
+        ("n.txt", '"A" "B" 0.5\n"A" "C"\n', "cannot be inferred"),
         # Commas
         ("n.csv", "source,target,mi\nA,B,0,5\nA,C,0,25\n", "decimal comma|repeat"),
         (
@@ -77,12 +77,12 @@ def edges(path: Path) -> list[list[str]]:
             "line 3: '0,25' in the column 'mi'",
         ),
         ("n.csv", "source;target;mi\nA;B;0,5\n", "line 2: '0,5' in the column 'mi' has a comma"),
-        ("n.adj", "A\tB\t0,5\n", "line 1: '0,5' stands where a number should"),
+        ("n.adj", "A\tB\t0,5\n", "line 1: '0,5' instead of a number"),
         # Quotes
         ("n.tsv", 'source\ttarget\nA\t"B\nA\tC\n', "line 2: a quote"),
-        ("n.tsv", 'source\t"target\nA\tB\n', "isn't clear|quote"),
-        ("n.tsv", 'source\ttarget\nA\t"B\nC\tD"\n', "line 2: a target whose name goes over"),
-        ("n.csv", "source,target,mi,mi\nA,B,1,2\n", "names columns twice"),
+        ("n.tsv", 'source\t"target\nA\tB\n', "cannot be inferred|quote"),
+        ("n.tsv", 'source\ttarget\nA\t"B\nC\tD"\n', "line 2: a target whose name spans"),
+        ("n.csv", "source,target,mi,mi\nA,B,1,2\n", "repeats columns"),
     ],
 )
 def test_networks_never_shift(name: str, text: str, message: str, tmp_path: Path) -> None:
@@ -159,11 +159,11 @@ TABLE = "gene\ts1\ts2\nA\t1\t2\nB\t3\t4\n"
         ("a\tb\nA\t1\t2\nA\t3\t4\n", "they repeat: 'A'"),
         ("a\tb\nA\t1\t2\nB\t3\t4\nC\t5\n", "line 4 has 2 fields, and the lines above have 3"),
         ('g\t"a\tb\nA\t1\nB\t2\n', "line 1: a quote"),
-        ("g\ta\nA\t1\nB\t0,5\n", "'0,5' in line 3, column 'a'. It has a comma"),
+        ("g\ta\nA\t1\nB\t0,5\n", "'0,5' in line 3, column 'a'. It contains a comma"),
         ("g\ta\nA\tTrue\nB\tFalse\n", "'True' in line 2"),
         ("A\t0.5\t1.5\nB\t1\t2\n", "line 1: numbers"),
         ("A\t0\t0\nB\t1\t2\n", "line 1: numbers"),
-        ("g\ta\tb\n", "no line below the names"),
+        ("g\ta\tb\n", "no line is below the names"),
         ("# only\n", "is empty"),
     ],
 )
@@ -260,7 +260,7 @@ def test_weights_in_gene_sets(tmp_path: Path) -> None:
     assert edges(written(tmp_path, "n.gmt", chemicals)) == [["A", "fructose-1,6"], ["A", "B"]]
     for name in ("a=b", "fructose-1,6"):
         network = Network(pd.DataFrame({"source": ["A"], "target": [name]}))
-        with pytest.raises(InputError, match="taken for a value"):
+        with pytest.raises(InputError, match="read as a value"):
             network.write(tmp_path / "n.gmt")
 
 
@@ -304,7 +304,7 @@ def test_packed_files_cut_short(pack: object, tmp_path: Path) -> None:
     for name in ("n.gmt.gz", "n.tsv", "n.graphml"):
         if name == "n.graphml" and importlib.util.find_spec("networkx") is None:
             continue  # the reader asks for networkx first
-        with pytest.raises(InputError, match=f"{name} can't be read as"):
+        with pytest.raises(InputError, match=f"{name} cannot be read as"):
             read_network(written(tmp_path, name, whole[: len(whole) // 2]))
 
 
@@ -312,15 +312,15 @@ def test_packed_files_cut_short(pack: object, tmp_path: Path) -> None:
     ("name", "content", "message"),
     [
         ("n.tsv", b"PK\x03\x04rest", "zip archive or an Excel workbook"),
-        ("n.parquet", b"hello", "can't be read as a network"),
-        ("n.rds", b"hello", "can't be read as a network"),
-        ("n.graphml.gz", b"hello", "can't be read as GraphML"),
+        ("n.parquet", b"hello", "cannot be read as a network"),
+        ("n.rds", b"hello", "cannot be read as a network"),
+        ("n.graphml.gz", b"hello", "cannot be read as GraphML"),
         ("n.graphml", b'<!DOCTYPE x [<!ENTITY a "aaaa">]><graphml>&a;</graphml>', "entities"),
-        ("n.tsv", b"source\ttarget\nA\tB\nA\tC\x00\n", "line 3: the byte 0x00 is no text"),
+        ("n.tsv", b"source\ttarget\nA\tB\nA\tC\x00\n", "line 3: the byte 0x00 is not text"),
         ("n.gmt", b"A\tx\tB\x81\n", "line 1: neither UTF-8 nor Latin-1"),
-        ("reg.csv", b",,TargetGenes\nA,m,\"[('B', 1.5)", "line 2: a quote isn't closed"),
+        ("reg.csv", b",,TargetGenes\nA,m,\"[('B', 1.5)", "line 2: a quote is not closed"),
         ("reg.csv", b",,TargetGenes\nA,m\n", "line 2: 2 fields"),
-        ("reg.csv", b",,TargetGenes\nA,m," + b"(" * 5000 + b"\n", "isn't a list of"),
+        ("reg.csv", b",,TargetGenes\nA,m," + b"(" * 5000 + b"\n", "is not a list of"),
     ],
 )
 def test_damaged_networks(name: str, content: bytes, message: str, tmp_path: Path) -> None:
@@ -357,10 +357,10 @@ def test_other_doors(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
             resolve_regulators(written(tmp_path, "r.txt", content), genes)
         with pytest.raises(InputError, match=r"a\.log"):
             rate_of_log(written(tmp_path, "a.log", content))
-    with pytest.raises(InputError, match="can't be opened as h5ad"):
+    with pytest.raises(InputError, match="cannot be opened as h5ad"):
         read_expression(written(tmp_path, "x.h5ad", b"hello"))
     (tmp_path / "x.zarr").mkdir()
-    with pytest.raises(InputError, match="can't be opened as zarr"):
+    with pytest.raises(InputError, match="cannot be opened as zarr"):
         read_expression(tmp_path / "x.zarr")
     plain = written(tmp_path, "x.csv.gz", TABLE.replace("\t", ","))  # not packed in spite of it
     assert read_expression(plain).shape == (2, 2)
@@ -389,7 +389,7 @@ def test_a_number_that_ends_the_process_in_pandas_is_text(tmp_path: Path) -> Non
 
 def test_a_table_of_which_nothing_is_left_is_no_network(tmp_path: Path) -> None:
     path = written(tmp_path, "n.tsv", "source\ttarget\tmi\nA\tB\thigh\nA\tC\tNA\n")
-    with pytest.raises(InputError, match=r"n\.tsv is no network: none of its 2 rows"):
+    with pytest.raises(InputError, match=r"n\.tsv is not a network: none of its 2 rows"):
         read_network(path)
 
 

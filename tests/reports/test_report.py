@@ -197,7 +197,7 @@ def test_what_would_fail_late_fails_first(adata, tmp_path, monkeypatch) -> None:
     module = sys.modules["pysces.reports.report"]
     monkeypatch.setattr(module, "Content", None)  # no work may begin
     (tmp_path / "folder").mkdir()
-    for path, words in (("missing/report.html", "isn't there"), ("folder", "is a folder")):
+    for path, words in (("missing/report.html", "There is no folder"), ("folder", "is a folder")):
         with pytest.raises(pysces.InputError, match=words):
             pysces.report(adata, tmp_path / path)
     with pytest.raises(pysces.InputError, match="did you mean '<i>kind<'"):

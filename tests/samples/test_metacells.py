@@ -122,7 +122,7 @@ def test_number_of_metacells_can_be_chosen() -> None:
 def test_groups_are_never_mixed() -> None:
     adata = _counts()
     adata.obsm["X_pca"] = np.zeros((adata.n_obs, 2))  # all cells alike: only groupby keeps apart
-    with pytest.warns(PyscesWarning, match="at the same place"):
+    with pytest.warns(PyscesWarning, match="have the same coordinates"):
         pooled = pysces.metacells(adata, "type", n_cells=10)
     cells = pooled.uns["metacells"]["cells"]["metacell"]
     assert (
@@ -130,7 +130,7 @@ def test_groups_are_never_mixed() -> None:
         == pooled.obs["type"].loc[cells].astype(str).to_numpy()
     ).all()
     assert (pooled.obs["purity"] == 1).all()
-    with pytest.warns(PyscesWarning, match="at the same place"):
+    with pytest.warns(PyscesWarning, match="have the same coordinates"):
         mixed = pysces.metacells(adata, n_cells=10, purity_of="type")
     assert mixed.obs["purity"].mean() < 0.8
 
@@ -156,7 +156,7 @@ def test_cells_without_a_group_are_left_out() -> None:
 def test_values_that_are_not_counts_are_averaged_with_a_warning() -> None:
     adata = _counts()
     adata.X = _dense(adata) - 0.5
-    with pytest.warns(PyscesWarning, match="aren't counts"):
+    with pytest.warns(PyscesWarning, match="are not counts"):
         pooled = pysces.metacells(adata, n_cells=6)
     cells = pooled.uns["metacells"]["cells"]["metacell"].astype(str)
     values = pd.DataFrame(adata.X, index=adata.obs_names).loc[cells.index]
@@ -165,7 +165,7 @@ def test_values_that_are_not_counts_are_averaged_with_a_warning() -> None:
     assert "counts" not in pooled.layers
     assert pooled.uns["metacells"]["params"]["func"] == "mean"
     _same(pysces.metacells(adata, n_cells=6, func="mean"), pooled)
-    with pytest.raises(InputError, match="sums make no sense"):
+    with pytest.raises(InputError, match="sums are invalid"):
         pysces.metacells(adata, n_cells=6, func="sum")
 
 
@@ -403,9 +403,9 @@ def test_small_groups_are_refused_by_name_and_size() -> None:
     adata.obs.loc[adata.obs_names[:4], "type"] = "rare"
     with pytest.raises(InputError, match=r"1 of 4 groups have too few cells.*'rare \(4\)'"):
         pysces.metacells(adata, "type", n_cells=5)
-    with pytest.raises(InputError, match=r"4 of 4 groups.* 50 metacells of 5 cells, .*take 250"):
+    with pytest.raises(InputError, match=r"4 of 4 groups.* 50 metacells of 5 cells, .*require 250"):
         pysces.metacells(adata, "type", n_cells=5, n_metacells=50)
-    with pytest.raises(InputError, match="need 300 cells; there are 240"):
+    with pytest.raises(InputError, match="require 300 cells; there are 240"):
         pysces.metacells(adata, n_cells=300)
 
 
@@ -427,10 +427,10 @@ def test_errors_say_what_to_do() -> None:
         pysces.metacells(adata, "kind")
     with pytest.raises(InputError, match=r"Did not find \.obsm\['X_umap'\]"):
         pysces.metacells(adata, use_rep="X_umap")
-    with pytest.raises(InputError, match="two sources of neighbours"):
+    with pytest.raises(InputError, match="both sources of neighbours"):
         pysces.metacells(adata, use_rep="X_pca", obsp="distances")
     with pytest.raises(InputError, match="'func' parameter must be one of"):
         pysces.metacells(adata, func="median")
     adata.obs_names = ["cell"] * 40
-    with pytest.raises(InputError, match="Names of cells occur more than once"):
+    with pytest.raises(InputError, match="Cell names occur more than once"):
         pysces.metacells(adata)

@@ -136,7 +136,7 @@ def test_coordinates_too_coarse_to_tell_neighbours_are_warned_about() -> None:
 def test_cells_that_are_all_at_one_place_are_warned_about() -> None:
     adata = _cells()
     adata.obsm["Z"] = np.full((300, 2), 3.0)
-    told = pytest.warns(PyscesWarning, match=r"All cells are at the same place in \.obsm\['Z'\]")
+    told = pytest.warns(PyscesWarning, match=r"have the same coordinates in \.obsm\['Z'\]")
     with told as warned:
         pysces.metacells(adata, use_rep="Z")
     assert warned[0].filename == __file__  # the line of the call
@@ -175,10 +175,10 @@ def test_what_is_no_table_of_numbers_is_refused(table) -> None:
 def test_a_graph_without_edges_is_refused(nearest: str) -> None:
     adata = _cells()
     adata.obsp[nearest] = sp.csr_matrix((300, 300))
-    with pytest.raises(InputError, match=rf"\.obsp\['{nearest}'\] joins no two .*scanpy\.pp"):
+    with pytest.raises(InputError, match=rf"\.obsp\['{nearest}'\] connects no two .*scanpy\.pp"):
         pysces.metacells(adata, obsp=nearest)
     adata.obsp[nearest] = sp.eye(300, format="csr")  # only to themselves
-    with pytest.raises(InputError, match="joins no two"):
+    with pytest.raises(InputError, match="connects no two cells"):
         pysces.metacells(adata, obsp=nearest)
 
 
@@ -186,7 +186,7 @@ def test_a_graph_that_joins_only_cells_of_different_groups_is_refused() -> None:
     adata = _cells()
     a, b = (np.flatnonzero(adata.obs["type"] == label) for label in "ab")
     adata.obsp["between"] = sp.csr_matrix((np.ones(50), (a[:50], b[:50])), shape=(300, 300))
-    with pytest.raises(InputError, match="joins no two"):
+    with pytest.raises(InputError, match="connects no two cells"):
         pysces.metacells(adata, "type", obsp="between")
 
 

@@ -77,7 +77,7 @@ def test_pseudobulk_averages_values_and_names_the_groups_left_out(
     assert pooled.uns["pseudobulk"]["params"]["n_left_over"] == 9
     with pytest.raises(InputError, match="None of the 4 groups of 'type' has 1000 cells"):
         pysces.pseudobulk(adata, "type", min_cells=1000)
-    with pytest.raises(InputError, match="names no column"):
+    with pytest.raises(InputError, match="groupby= is empty"):
         pysces.pseudobulk(adata, [])
 
 

@@ -173,7 +173,7 @@ def test_an_unknown_column_is_refused_wherever_one_is_named(adata: ad.AnnData) -
 
 def test_labels_that_are_the_same_as_text_are_not_merged(adata: ad.AnnData) -> None:
     adata.obs["mixed"] = pd.Series([1, "1", 2] * 20, index=adata.obs_names, dtype=object)
-    with pytest.raises(pysces.InputError, match="same as text"):
+    with pytest.raises(pysces.InputError, match="equal when converted to text"):
         pysces.run_msviper(adata, "mixed", "1")
 
 

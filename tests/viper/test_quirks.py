@@ -324,7 +324,7 @@ def test_permuted_groups_have_two_different_samples_each() -> None:
         ({"min_targets": 500}, "Lower min_targets"),
         ({"signature": "z"}, "'signature' parameter must be one of"),
         ({"enrichment": "ssgsea"}, "'enrichment' parameter must be one of"),
-        ({"reference": "c", "groupby": "kind"}, "isn't in"),
+        ({"reference": "c", "groupby": "kind"}, "is not in"),
         ({"reference": "a"}, "column of adata.obs"),
         ({"pleiotropy": {"nonsense": 1}}, "nonsense"),
         ({"pleiotropy": True, "enrichment": "mean"}, "aREA only"),

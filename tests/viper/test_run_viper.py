@@ -165,7 +165,7 @@ def test_msviper_between_two_groups_mirrors(adata: ad.AnnData) -> None:
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (("kind", "three"), "isn't in"),
+        (("kind", "three"), "is not in"),
         (("nothing", "one"), "Did not find"),
     ],
 )

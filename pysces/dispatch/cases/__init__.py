@@ -1,1 +1,1 @@
-"""Inputs on which the engines must agree: small, awkward, and made anew from fixed seeds."""
+"""Inputs on which the engines must agree: small edge cases, generated from fixed seeds."""

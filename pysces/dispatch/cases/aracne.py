@@ -19,7 +19,7 @@ def _rng(number: int) -> np.random.Generator:
 
 
 def _strided(array: NDArray[Any]) -> NDArray[Any]:
-    """The same values, not contiguous."""
+    """The same values in an array that is not contiguous."""
     wide = np.zeros((*array.shape[:-1], 2 * array.shape[-1]), dtype=array.dtype)
     wide[..., ::2] = array
     return wide[..., ::2]
@@ -111,7 +111,7 @@ def tables(n: int, rng: np.random.Generator | None = None) -> dict[str, Any]:
 
 
 def _dependent(rng: np.random.Generator, rows: int, n: int) -> NDArray[np.int32]:
-    """Ranks of genes that share one hidden cause in different ways."""
+    """Ranks of genes that depend on one hidden variable in different ways."""
     cause = rng.normal(size=n)
     noise = rng.normal(size=(rows, n)) * rng.choice([0.05, 0.5, 2.0], size=(rows, 1))
     shape = np.arange(rows)[:, None] % 3
@@ -268,7 +268,7 @@ def _networks() -> list[tuple[str, NDArray[np.int64], NDArray[np.int64]]]:
 
 
 def dpi() -> list[Case]:
-    """Sparse and complete networks, ties, several tolerances, rows that aren't regulators."""
+    """Sparse and complete networks, ties, several tolerances, rows that are not regulators."""
     rng = _rng(7)
     found = [
         Case(
@@ -292,7 +292,7 @@ def dpi() -> list[Case]:
             "network": few,
             "kept_fraction": 1 << 30,
         }
-        found.append(Case(f"{rows} rows that are no regulators", others))
+        found.append(Case(f"{rows} rows that are not regulators", others))
     many = {
         "edges": rng.integers(1, 1 << 50, size=(2, 2)),
         "between": rng.integers(0, 1 << 50, size=(2, LONG)),

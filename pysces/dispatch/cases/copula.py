@@ -12,7 +12,7 @@ from pysces.dispatch.contracts import Case
 def _whole_scores(
     rng: np.random.Generator, rows: int, n: int, degree: int = 2, studentised: bool = False
 ) -> NDArray[np.int8]:
-    """Whole scores of genes of which half share a cause: h1, h2, their squares."""
+    """Integer scores of genes, half of which depend on one variable: h1, h2, their squares."""
     z = rng.normal(size=(rows, n))
     z[: rows // 2] += rng.normal(size=n)
     terms = [np.clip(np.rint(30 * h), -127, 127) for h in (z, z * z - 1)[:degree]]
@@ -42,7 +42,7 @@ def _score_pairs() -> list[tuple[str, NDArray[np.int8], NDArray[np.int8], int]]:
     same = np.repeat(scores(1, 80), 4, axis=0)
     highest = np.full((3, 2, 2100), 127, dtype=np.int8)
     highest[:, :, ::7] = -127
-    odd = np.full((4, 4, 2100), 125, dtype=np.int8)  # whose sums of squares are odd and pass 2^24
+    odd = np.full((4, 4, 2100), 125, dtype=np.int8)  # with odd sums of squares beyond 2^24
     odd[1:, :, ::5] = 3
     odd[2:, :, 1] = 2
     found = [
@@ -70,7 +70,7 @@ def _score_pairs() -> list[tuple[str, NDArray[np.int8], NDArray[np.int8], int]]:
 
 
 def copula_mi() -> list[Case]:
-    """Every form; equal, constant and rare genes; sums beyond the whole numbers of float32."""
+    """Every form; equal, constant and rare genes; sums beyond the exact integers of float32."""
     return [
         Case(name, {"regulators": x, "genes": y, "degree": degree})
         for name, x, y, degree in _score_pairs()
@@ -141,7 +141,7 @@ def copula_edges() -> list[Case]:
 
 
 def prune_edges() -> list[Case]:
-    """Networks as lists, with rows that are no regulators, ties and tolerances."""
+    """Networks as lists, with rows that are not regulators, ties and tolerances."""
     rng = _rng(12)
 
     def case(

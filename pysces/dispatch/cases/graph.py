@@ -24,14 +24,14 @@ def _rng(number: int) -> np.random.Generator:
 
 
 def _strided(array: NDArray[Any]) -> NDArray[Any]:
-    """The same values, not contiguous."""
+    """The same values in an array that is not contiguous."""
     wide = np.zeros((*array.shape[:-1], 2 * array.shape[-1]), dtype=array.dtype)
     wide[..., ::2] = array
     return wide[..., ::2]
 
 
 def _graph(rng: np.random.Generator, nodes: int, edges: int) -> dict[str, NDArray[Any]]:
-    """A symmetric graph with signed weights, normalised by the sums of their sizes."""
+    """A symmetric graph with signed weights, normalised by the sums of their magnitudes."""
     ends = rng.integers(0, max(nodes, 1), size=(2, edges))
     weights = rng.uniform(-1, 1, size=edges)
     half = sp.coo_array((weights, (ends[0], ends[1])), shape=(nodes, nodes)).tocsr()
@@ -48,7 +48,7 @@ def _graph(rng: np.random.Generator, nodes: int, edges: int) -> dict[str, NDArra
 
 
 def _star(leaves: int) -> dict[str, NDArray[Any]]:
-    """One regulator of very many targets, activated and repressed by turns."""
+    """One regulator with very many targets, alternately activated and repressed."""
     sign = np.where(np.arange(leaves) % 2, -1.0, 1.0) / np.sqrt(leaves)
     return {
         "indptr": np.concatenate([[0], leaves + np.arange(leaves + 1)]).astype(np.int64),
@@ -66,7 +66,7 @@ def _no_edges(nodes: int) -> dict[str, NDArray[Any]]:
 
 
 def propagate() -> list[Case]:
-    """Graphs with every awkward shape; products, mixtures and polynomials."""
+    """Graphs with all edge cases of shape; products, mixtures and polynomials."""
     rng = _rng(41)
     plain = _graph(rng, 60, 300)
     loop = {

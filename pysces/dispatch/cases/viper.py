@@ -18,14 +18,14 @@ def _rng(number: int) -> np.random.Generator:
 
 
 def _strided(array: NDArray[Any]) -> NDArray[Any]:
-    """The same values, not contiguous."""
+    """The same values in an array that is not contiguous."""
     wide = np.zeros((*array.shape[:-1], 2 * array.shape[-1]), dtype=array.dtype)
     wide[..., ::2] = array
     return wide[..., ::2]
 
 
 def _signatures(seed: int) -> list[tuple[str, NDArray[np.float64]]]:
-    """Cells x genes in every awkward situation."""
+    """Cells x genes, all edge cases."""
     rng = _rng(seed)
     unlike = rng.normal(size=(7, 60))
     unlike[3] *= 1e6
@@ -106,7 +106,7 @@ def _tables(signature: NDArray[np.float64]) -> dict[str, NDArray[Any]]:
 
 
 def _with_regulons(seed: int) -> list[tuple[str, NDArray[np.float64], dict[str, NDArray[Any]]]]:
-    """Every awkward signature with regulons; one regulon; none."""
+    """All edge cases of signatures with regulons; one regulon; none."""
     rng = _rng(seed + 1000)
     plain = rng.normal(size=(4, 30))
     found = [
@@ -129,7 +129,7 @@ def _expression(seed: int) -> list[tuple[str, NDArray[np.float64]]]:
 
 
 def gene_sums() -> list[Case]:
-    """Values of every size, with the exponents of their genes."""
+    """Values of all magnitudes, with the exponents of their genes."""
     cases = []
     tiny = np.array([[5e-324, 1e-300, 0.0, 1e308], [0.0, -1e-290, -0.0, -1e300]])
     for name, values in [*_expression(12), ("subnormal and huge", tiny)]:
@@ -145,7 +145,7 @@ def gene_medians() -> list[Case]:
 
 
 def standardise() -> list[Case]:
-    """All bits and few; a scale of 0."""
+    """All bits and few bits; a scale of 0."""
     rng = _rng(14)
     cases = []
     for name, values in _expression(15):
@@ -158,7 +158,7 @@ def standardise() -> list[Case]:
 
 
 def leave_one_out_t() -> list[Case]:
-    """Genes with their own moments; a gene that differs in one cell alone."""
+    """Genes with their own moments; a gene that differs in one cell only."""
     single = np.zeros((12, 3))
     single[4, 1] = 2.0
     cases = []
@@ -176,7 +176,7 @@ def leave_one_out_t() -> list[Case]:
 
 
 def normal_scores() -> list[Case]:
-    """Ranks of every awkward signature."""
+    """Ranks of all edge cases of signatures."""
     cases = []
     for name, values in _signatures(21):
         ordered = np.sort(values, axis=1)  # NaN last
@@ -192,7 +192,7 @@ def normal_scores() -> list[Case]:
 
 
 def area() -> list[Case]:
-    """Every awkward signature; a largest deviation given from outside."""
+    """All edge cases of signatures; a given largest deviation."""
     cases = []
     for name, values, regulons in _with_regulons(22):
         max_rank_deviation = np.full(len(values), -1, dtype=np.int32)
@@ -229,7 +229,7 @@ def weighted_area() -> list[Case]:
 
 
 def paired_area() -> list[Case]:
-    """Some cells with some regulons, in no order."""
+    """Some pairs of cells and regulons, in random order."""
     rng = _rng(34)
     cases = []
     for name, values, regulons in _with_regulons(35):
@@ -257,7 +257,7 @@ def weighted_mean() -> list[Case]:
 
 
 def target_sums() -> list[Case]:
-    """Entries of sparse cells, as whole numbers up to the largest allowed."""
+    """Entries of sparse cells, as integers up to the largest allowed."""
     rng = _rng(36)
     cases = []
     for name, values, regulons in _with_regulons(37):
@@ -284,7 +284,7 @@ def target_sums() -> list[Case]:
 
 
 def narnea() -> list[Case]:
-    """Magnitudes and signs of every awkward signature."""
+    """Magnitudes and signs of all edge cases of signatures."""
     cases = []
     for name, values, regulons in _with_regulons(26):
         bounds = zip(regulons["indptr"][:-1], regulons["indptr"][1:], strict=True)
@@ -305,7 +305,7 @@ def _sets(regulons: dict[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
 
 
 def _running_sums(seed: int) -> list[tuple[str, NDArray[np.float64], dict[str, NDArray[Any]]]]:
-    """Every awkward signature but the longest; one whose regulon has every gene as a target."""
+    """All edge cases of signatures but the longest; a regulon with all genes as targets."""
     found = [row for row in _with_regulons(seed) if row[0] != "many cells"]
     values = np.array([[1.0, -2.0, 0.5], [0.0, 0.0, 0.0], [np.nan, 3.0, 3.0]])
     everything: dict[str, NDArray[Any]] = {
@@ -316,7 +316,7 @@ def _running_sums(seed: int) -> list[tuple[str, NDArray[np.float64], dict[str, N
 
 
 def running_sum() -> list[Case]:
-    """Ties, zeros and missing values; no gene but targets."""
+    """Ties, zeros and missing values; all genes are targets."""
     return [
         Case(name, {"signature": values, "weight": np.abs(values), **_sets(regulons)})
         for name, values, regulons in _running_sums(27)
@@ -324,7 +324,7 @@ def running_sum() -> list[Case]:
 
 
 def permuted_running_sum() -> list[Case]:
-    """As the running sum, with a few permutations; none; one."""
+    """The cases of the running sum, with a few permutations; none; one."""
     rng = _rng(28)
     cases = []
     for name, values, regulons in _running_sums(29):
@@ -346,7 +346,7 @@ def permuted_running_sum() -> list[Case]:
 def _shared(
     rng: np.random.Generator, regulons: dict[str, NDArray[Any]]
 ) -> tuple[NDArray[np.int32], NDArray[np.int64], NDArray[np.int32]]:
-    """Two pairs for each regulon, with targets drawn as if shared."""
+    """Two pairs for each regulon, with random targets as the shared ones."""
     regulator, sizes, places = [], [], []
     for own in range(len(regulons["indptr"]) - 1):
         n = int(regulons["indptr"][own + 1] - regulons["indptr"][own])
@@ -361,7 +361,7 @@ def _shared(
 
 
 def shared_target_scores() -> list[Case]:
-    """Every pair in every cell, of every awkward signature."""
+    """Every pair in every cell, for all edge cases of signatures."""
     rng = _rng(30)
     cases = []
     for name, values, regulons in _with_regulons(31):
@@ -389,7 +389,7 @@ def shared_target_scores() -> list[Case]:
 
 
 def segment_means() -> list[Case]:
-    """Segments of several sizes; an empty one."""
+    """Segments of several sizes; an empty segment."""
     rng = _rng(32)
     return [
         Case(

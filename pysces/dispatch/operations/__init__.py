@@ -1,4 +1,4 @@
-"""Every kernel, declared once; algorithms call these functions."""
+"""Declarations of all kernels; algorithms call these functions."""
 
 from pysces.dispatch.contracts import Kernel
 from pysces.dispatch.operations.aracne import (

@@ -22,8 +22,8 @@ def ordinal_ranks(
 ) -> Annotated[NDArray[np.int32], Spec("int32", "genes samples")]:
     """Ranks 1 ... samples of each gene over the samples; 1 is the largest if ``descending``.
 
-    Ties are in the order of ``hash64(keys[gene], position)``, so they are random, independent
-    between genes, and the same on every engine.
+    Ties are ordered by ``hash64(keys[gene], position)``: at random, independently between genes,
+    and identically on every engine.
     """
     raise NotImplementedError
 
@@ -32,9 +32,9 @@ def ordinal_ranks(
 def average_ranks(
     values: Annotated[NDArray[np.float64], Spec("order", "rows columns")],
 ) -> Annotated[NDArray[np.int32], Spec("int32", "rows columns")]:
-    """Twice the average rank of each value in its row (the smallest has 2); missing has 0.
+    """Twice the average rank of each value in its row (2 for the smallest); 0 for missing values.
 
-    Twice, because the average rank of ties is a whole or a half number.
+    Average ranks of ties are multiples of one half, so twice the rank is an integer.
     """
     raise NotImplementedError
 
@@ -51,9 +51,9 @@ def adaptive_mi(
     """Mutual information by adaptive partitioning, times the samples, in fixed point.
 
     Both marginals (ranks 1 ... n) are cut by one binary tree: heap node 1 is the root, a rank
-    goes to child ``2 node + 1`` iff it is above ``split[node]``. A joint cell of c points is split
-    iff it is the root or ``c >= min_count`` and its quarters q are not even:
-    chi-square ``4 sum(q^2) / c - c > 7.815``, as whole numbers
+    goes to child ``2 node + 1`` if it is above ``split[node]``, else to ``2 node``. A joint cell of
+    c points is split if it is the root, or if ``c >= min_count`` and its quarters q are not even:
+    chi-square ``4 sum(q^2) / c - c > 7.815``, in integers
     ``4 sum(q^2) - c^2 > floor(1563 c / 200)``. With w the widths of a leaf,
 
         n MI = n ln n + sum over leaves of c (ln c - ln w_x - ln w_y)
@@ -64,7 +64,7 @@ def adaptive_mi(
     raise NotImplementedError
 
 
-_ONE_PAIR = "it looks at single pairs, for plots, and takes milliseconds"
+_ONE_PAIR = "it is used for single pairs in plots and takes milliseconds"
 
 
 @kernel(
@@ -87,7 +87,7 @@ def adaptive_leaves(
 ]:
     """Leaves of the adaptive partition of given pairs: the cells whose terms `adaptive_mi` adds up.
 
-    Gives the number of leaves of each pair and, of all leaves, the nodes of the first and of the
+    Returns the number of leaves of each pair and, for all leaves, the nodes of the first and of the
     second gene in the heap of ``split`` and the number of points c. With w the log-widths of the
     nodes, ``n MI = n ln n + sum c (ln c - w[x node] - w[y node])``. The leaves of a pair tile the
     plane of its ranks.
@@ -108,8 +108,8 @@ def binned_mi(
         n MI = n ln n + sum c ln c (joint) - sum c ln c (x) - sum c ln c (y)
                + half_cell (K_x + K_y - K_xy - 1)
 
-    The last term is the correction of Miller and Madow (1955), K the numbers of occupied cells;
-    ``half_cell`` is one half in fixed point, or 0 for none.
+    The last term is the correction of Miller and Madow (1955), with K the numbers of occupied
+    cells; ``half_cell`` is one half in fixed point, or 0 for no correction.
     """
     raise NotImplementedError
 
@@ -124,15 +124,15 @@ def copula_mi(
 ) -> Annotated[NDArray[np.int64], Spec("int64", "regulators genes")]:
     """Mutual information of a Gaussian copula with a parabola, in nats with 40 fractional bits.
 
-    The terms of a gene are its whole scores h1, for ``degree`` 2 also h2, and for the studentised
-    form their squares, ``round(h^2 / 127)``, too. With a, b, c the correlations of (h1, h1),
+    The terms of a gene are its integer scores h1, for ``degree`` 2 also h2, and for the studentised
+    form also their squares, ``round(h^2 / 127)``. With a, b, c the correlations of (h1, h1),
     (h2, h1), (h1, h2),
 
         R^2 = max(a^2 + b^2, a^2 + c^2),   MI = -1/2 ln(1 - R^2)
 
-    and with squares the lesser of this R^2 and of the one in which each squared covariance is
+    and with squares the smaller of this R^2 and of that in which each squared covariance is
     divided by the mean of ``h_x^2 h_y^2`` (Ince et al. 2017; DiCiccio and Romano 2017). All sums
-    are whole numbers, so exact.
+    are exact integers.
     """
     raise NotImplementedError
 
@@ -155,13 +155,13 @@ def copula_edges(
 ]:
     """Pairs of a batch of resamples whose mutual information reaches the resample's threshold.
 
-    Scores and mutual information as of `copula_mi`, over the samples of each resample with their
-    weights (how often it has each). A pair with a row or gene that is not usable has no mutual
-    information, nor has a row with the gene ``own`` (-1: none). Where the weights of a resample and
-    of the one before it add up to one for every sample (two halves), an engine may get its sums by
+    Scores and mutual information as in `copula_mi`, over the samples of each resample with their
+    weights (multiplicities). Pairs with a row or gene that is not usable are excluded, as is the
+    pair of a row with its gene ``own`` (-1: none). If the weights of a resample and the previous
+    one add up to one for every sample (complementary halves), an engine may compute its sums by
     subtraction.
 
-    Gives the number of edges of each resample and, of all edges by resample, row and gene, the
+    Returns the number of edges of each resample and, for all edges by resample, row and gene, the
     row, the gene and the mutual information.
     """
     raise NotImplementedError
@@ -175,7 +175,7 @@ def copula_pairs(
     gene: Annotated[NDArray[np.int32], Spec("int32", "pairs")],
     degree: int,
 ) -> Annotated[NDArray[np.int64], Spec("int64", "pairs")]:
-    """Mutual information of given pairs, as of `copula_mi`."""
+    """Mutual information of given pairs, as in `copula_mi`."""
     raise NotImplementedError
 
 
@@ -189,11 +189,12 @@ def prune_edges(
     n_regulators: int,
     kept_fraction: int,
 ) -> Annotated[NDArray[np.bool_], Spec("bool", "asked")]:
-    """Which edges of a list survive the data processing inequality; the rule of `dpi`.
+    """Edges of a list that the data processing inequality keeps, by the rule of `dpi`.
 
-    The first ``n_regulators`` rows are regulators, others (decoys) explain nothing. ``partner`` is
-    the row of the regulator that a gene is, or -1. ``asked`` are the places of the edges in
-    question; the list is the whole network, each pair at most once, mutual information above 0.
+    The first ``n_regulators`` rows are regulators; others (decoys) do not explain edges.
+    ``partner`` is the row of a gene that is a regulator, else -1. ``asked`` are the positions of
+    the edges to decide. The list is the whole network, each pair at most once, with positive mutual
+    information.
     """
     raise NotImplementedError
 
@@ -205,12 +206,12 @@ def dpi(
     network: Annotated[NDArray[np.int64], Spec("int64", "regulators genes")],
     kept_fraction: int,
 ) -> Annotated[NDArray[np.bool_], Spec("bool", "rows genes")]:
-    """Which edges survive the data processing inequality (Margolin et al. 2006).
+    """Edges that the data processing inequality keeps (Margolin et al. 2006).
 
-    Edge (i, g) goes iff ``MI(i,g) < k max_j min(MI(i,j), MI(j,g))``: a max-min product, compared
-    exactly in whole numbers. ``k = kept_fraction / 2^30``, where ``kept_fraction`` is
-    ``floor((1 - tolerance) 2^30)``: rounded down, so that no edge goes that the tolerance would
-    keep. 0 is an absent edge. ``between`` has MI(row, j), ``network`` has MI(j, gene).
+    Edge (i, g) is removed if ``MI(i,g) < k max_j min(MI(i,j), MI(j,g))``: a max-min product,
+    compared exactly in integers. ``k = kept_fraction / 2^30``, where ``kept_fraction`` is
+    ``floor((1 - tolerance) 2^30)``: rounded down, so that all edges that the tolerance keeps are
+    kept. 0 is an absent edge. ``between`` has MI(row, j), ``network`` has MI(j, gene).
     """
     raise NotImplementedError
 
@@ -220,10 +221,10 @@ def weakest_pairs(
     between: Annotated[NDArray[np.int64], Spec("int64", "regulators regulators")],
     network: Annotated[NDArray[np.int64], Spec("int64", "regulators genes")],
 ) -> Annotated[NDArray[np.bool_], Spec("bool", "regulators regulators")]:
-    """Regulator pairs that are not the stronger side of some triangle: what MaxEnt drops besides.
+    """Pairs of regulators that MaxEnt removes in addition: the weakest edges of some triangle.
 
-    Pair (i, j) goes iff some gene t is a target of both and neither ``MI(i,t)`` nor ``MI(j,t)`` is
-    strictly the smallest of the triangle (Griffin et al. 2023).
+    Pair (i, j) is removed if some gene t is a target of both and neither ``MI(i,t)`` nor
+    ``MI(j,t)`` is strictly the smallest of the triangle (Griffin et al. 2023).
     """
     raise NotImplementedError
 

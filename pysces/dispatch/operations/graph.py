@@ -30,8 +30,8 @@ def propagate(
 
         Y_0 = X,  Y_-1 = 0,  Y_(k+1) = a_k P Y_k + b_k Y_k + c_k Y_(k-1)
 
-    The result is the last Y. One row (1, 0, 0) is the plain product P X, (a, 1 - a, 0) mixes a
-    share of it in; the three terms also give every family of orthogonal polynomials of P, that
-    of Chebyshev among them. All numbers finite. Columns do not depend on each other.
+    The result is the last Y. One row (1, 0, 0) is the plain product P X, and (a, 1 - a, 0) mixes it
+    with X; with three terms, any family of orthogonal polynomials of P can be evaluated, such as
+    Chebyshev polynomials. All numbers are finite. Columns are independent of each other.
     """
     raise NotImplementedError

@@ -33,7 +33,7 @@ PerEdge = Annotated[NDArray[np.float64], Spec("float64", "edges")]
 def gene_sums(
     values: Order, exponent: ExponentPerGene
 ) -> tuple[WholePerGene, WholePerGene, WholePerGene, WholePerGene, WholePerGene]:
-    """Sums of a gene over the cells in whole numbers: no order or block of cells changes them.
+    """Integer sums of a gene over the cells, independent of the order and blocks of cells.
 
     A value becomes ``f = trunc(x 2^(44 - exponent)) = 2^22 high + low``. Returns the number of
     values, ``sum f``, ``sum high^2``, ``sum high low`` and ``sum low^2``, which give
@@ -45,7 +45,7 @@ def gene_sums(
 
 @kernel(file="signatures", block_axis="genes", agreement=Close(), cases=cases.gene_medians)
 def gene_medians(values: Values) -> tuple[PerGene, PerGene]:
-    """Median m of each gene over the cells, and median of ``|x - m|``; NaN where no value is."""
+    """Median m of each gene over the cells, and median of ``|x - m|``; NaN without values."""
     raise NotImplementedError
 
 
@@ -53,8 +53,8 @@ def gene_medians(values: Values) -> tuple[PerGene, PerGene]:
 def standardise(values: Values, centre: PerGene, scale: PerGene, bits: int) -> Values:
     """``(x - centre) / scale`` with this many significant bits (53: all).
 
-    Genes with proportional profiles have equal z-scores but for rounding noise; with fewer bits
-    they are ties, as they should be, on every engine.
+    Genes with proportional profiles have equal z-scores except for rounding noise; with fewer bits
+    they are tied on every engine, as they should be.
     """
     raise NotImplementedError
 
@@ -67,7 +67,7 @@ def leave_one_out_t(
 
     With n values of mean m and ``spread`` Q = sum (x - m)^2, and d = x - m:
     ``t = d n/(n-1) / sqrt((Q - d^2 n/(n-1)) / (n-2) / (n-1))``. A remaining sum of squares
-    of at most 2^-26 Q is 0: the others are all alike.
+    of at most 2^-26 Q counts as 0: the other values are all equal.
     """
     raise NotImplementedError
 
@@ -131,7 +131,7 @@ def weighted_area(
 ) -> tuple[Scores, Scores]:
     """:func:`area` with a weight w for every gene of every cell: l becomes l w.
 
-    ``weighted_norm``: also in the factor ``sqrt(sum l^2) / max l``, not in the sums alone.
+    ``weighted_norm``: also in the factor ``sqrt(sum l^2) / max l``, not only in the sums.
     """
     raise NotImplementedError
 
@@ -175,11 +175,11 @@ def target_sums(
     targets: Targets,
     weight: Annotated[NDArray[np.int64], Spec("int64", "edges")],
 ) -> CountedScores:
-    """``sum weight value`` over a regulon's targets, of a sparse matrix of whole numbers.
+    """``sum weight value`` over a regulon's targets, for a sparse matrix of integers.
 
-    An entry is a value of one gene in one cell; entries are ordered by cell, and other values are
-    0. Whole numbers make the sums exact in any order: ``|weight| < 2^21`` and ``|value| < 2^25``
-    leave room for 2^17 targets.
+    An entry is the value of one gene in one cell; entries are ordered by cell, and other values are
+    0. Integer sums are exact in any order: ``|weight| < 2^21`` and ``|value| < 2^25`` allow 2^17
+    targets.
     """
     raise NotImplementedError
 
@@ -204,8 +204,8 @@ def narnea(
         C = sum(a b) (M2 - M1 E1) / (the product of both square roots)
 
     Returns D, U, C, then D of a regulon whose targets have the magnitudes n, n-1, ... in the order
-    ``by_likelihood`` (places within the regulon) and the signs of their modes, the same with all
-    signs turned, and U of it.
+    ``by_likelihood`` (positions within the regulon) and the signs of their modes, the same with all
+    signs reversed, and U of it.
     """
     raise NotImplementedError
 
@@ -214,10 +214,10 @@ def narnea(
 def running_sum(signature: Order, weight: Values, indptr: Ends, targets: Targets) -> Scores:
     """Weighted Kolmogorov-Smirnov running sum (Subramanian et al. 2005).
 
-    Down the decreasing signature a target adds weight / sum of the targets' weights, another gene
-    takes away 1 / (genes - targets). The score is the largest excursion from 0; the negative one
-    if they are equal (to 2^-40). Tied genes are one step. 1 if every gene is a
-    target, as nothing is taken away; 0 if the targets' weights are all 0.
+    In order of decreasing signature, a target adds its weight / sum of the targets' weights, and
+    any other gene subtracts 1 / (genes - targets). The score is the largest excursion from 0; the
+    negative one if both are equal (to 2^-40). Tied genes form one step. The score is 1 if every
+    gene is a target, since nothing is subtracted, and 0 if all weights of the targets are 0.
     """
     raise NotImplementedError
 
@@ -230,12 +230,12 @@ def permuted_running_sum(
     indptr: Ends,
     targets: Targets,
 ) -> tuple[Scores, Scores, CountedScores, CountedScores]:
-    """:func:`running_sum` and what it is with the targets elsewhere.
+    """:func:`running_sum` and its null distribution under permutations of the targets.
 
-    Permutation p moves the targets to the places j of the decreasing signature for which
-    ``permutations[p, j]`` is the place of a target. Returns the score, the mean of the permuted
+    Permutation p moves the targets to the positions j of the decreasing signature for which
+    ``permutations[p, j]`` is the position of a target. Returns the score, the mean of the permuted
     scores of the same sign (0 counts as positive), their number, and how many of them are at least
-    as extreme. Tied genes have their places in the order of the columns.
+    as extreme. Tied genes are in the order of the columns.
     """
     raise NotImplementedError
 
@@ -262,8 +262,8 @@ def shared_target_scores(
 
     A test is a cell and a pair (regulator A, other). Among the n targets of A alone, the genes of
     the cell are ranked and scored as in :func:`area`, t2 times ``direction``; the result is the
-    NES of the pair's ``shared`` targets (places within A's targets). ``quantiles`` holds the
-    tables of n = 0, 1, 2, ... one behind the other: that of n starts at n (n + 2).
+    NES of the pair's ``shared`` targets (positions within A's targets). ``quantiles`` holds the
+    tables of n = 0, 1, 2, ... concatenated: that of n starts at n (n + 2).
     """
     raise NotImplementedError
 
@@ -274,5 +274,5 @@ def segment_means(
     segment: Annotated[NDArray[np.int32], Spec("int32", "cells")],
     n_segments: int,
 ) -> Annotated[NDArray[np.float64], Spec("float64", "segments genes")]:
-    """Mean of each gene over the cells of each segment (pseudobulk); NaN for an empty one."""
+    """Mean of each gene over the cells of each segment (pseudobulk); NaN for empty segments."""
     raise NotImplementedError

@@ -1,6 +1,6 @@
-"""The file formats of networks: one file per format, reader and writer together.
+"""File formats of networks: one module per format, with reader and writer.
 
-`FORMATS` lists them all. To add one, write its file with a `Format` in it and name it here.
+`FORMATS` lists them all. To add one, write a module with a `Format` and add it here.
 """
 
 from __future__ import annotations
@@ -64,11 +64,11 @@ FORMATS: dict[str, Format] = {
 READERS = {name: row for name, row in FORMATS.items() if row.read is not None}
 WRITERS = {name: row for name, row in FORMATS.items() if row.writes}
 PACKED = (".gz", ".bz2", ".xz")
-"""Ends of names of packed text, which say nothing of the format."""
+"""File name endings of compressed text, which do not determine the format."""
 
 _PICKLES = (".pkl", ".pickle", ".p", ".joblib")
 _WRITTEN_BY_SUFFIX = {suffix: name for name, row in WRITERS.items() for suffix in row.suffixes}
-# The lines of a table tell more than its name
+# The lines of a table are more specific than its name
 _READ_BY_SUFFIX = {s: n for s, n in _WRITTEN_BY_SUFFIX.items() if n not in ("tsv", "csv")}
 _READ_BY_SUFFIX[".rds"] = "rds"
 
@@ -76,11 +76,11 @@ _READ_BY_SUFFIX[".rds"] = "rds"
 def read_edges(
     path: Path, format: str | None = None, group: str | None = None
 ) -> tuple[pd.DataFrame, str]:
-    """The edges of a file that a network can have, and its format; see `pysces.read_network`."""
+    """Read the valid edges of a file, and its format; see `pysces.read_network`."""
     chosen = _guess(path) if format is None else format
     if chosen not in READERS:
         raise InputError(
-            f"Networks can't be read as {format!r}. Formats: {listed(READERS, most=20)}."
+            f"Networks cannot be read as {format!r}. Formats: {listed(READERS, most=20)}."
         )
     row = READERS[chosen]
     assert row.read is not None
@@ -89,7 +89,7 @@ def read_edges(
 
 
 def _suffix(path: Path) -> str:
-    """The end of a name in lower case, of packed files that before it."""
+    """The ending of a name in lower case, ignoring that of compressed files."""
     suffixes = [suffix.lower() for suffix in path.suffixes]
     while suffixes and suffixes[-1] in PACKED:
         suffixes.pop()
@@ -102,11 +102,11 @@ def _guess(path: Path) -> str:
     if suffix in _PICKLES:
         raise InputError(
             f"{path.name} looks pickled. Pickled files can run any code when opened, so PySCES "
-            "doesn't read them. Write the network as a table (TSV, CSV, parquet) or as GMT."
+            "does not read them. Write the network as a table (TSV, CSV, parquet) or as GMT."
         )
     if suffix in (".h5ad", ".zarr", ".h5"):
         raise InputError(
-            f"{path.name} isn't a table of edges. Open it with `anndata.read_h5ad` and take "
+            f"{path.name} is not a table of edges. Open it with `anndata.read_h5ad` and take "
             "`pysces.Network.from_anndata(adata)`."
         )
     return _READ_BY_SUFFIX.get(suffix) or _guess_from_lines(path)
@@ -116,7 +116,7 @@ def _guess_from_lines(path: Path) -> str:
     head = first_lines(path)
     lines = [text for _, text in head if not text.startswith("#")]
     if not lines:
-        raise InputError(f"{path.name} is empty. A network has at least a header.")
+        raise InputError(f"{path.name} is empty. A network file has at least a header.")
     if table.names_edges(split_fields(table.header_of(path)[1])):
         return "table"
     if any("TargetGenes" in line for line in lines[:3]):
@@ -133,7 +133,7 @@ def _guess_from_lines(path: Path) -> str:
     if any(pairs) and all(len(p) % 2 == 0 and all(map(is_number, p[1::2])) for p in pairs):
         return "adj"
     raise InputError(
-        f"The format of {path.name} isn't clear; its first line starts with "
+        f"The format of {path.name} cannot be inferred; its first line starts with "
         f"{listed(split_fields(lines[0]))}. Pass format=, one of {listed(READERS, 20)}, or read it "
         "with pandas, rename the columns to 'source' and 'target' and use "
         "`pysces.Network.from_dataframe`."
@@ -143,15 +143,16 @@ def _guess_from_lines(path: Path) -> str:
 def write_network(
     edges: pd.DataFrame, path: str | os.PathLike[str], format: str | None = None
 ) -> None:
-    """Write a table of edges whole or not at all; see `pysces.Network.write`.
+    """Write a table of edges atomically; see `pysces.Network.write`.
 
-    A name that a format can't hold is refused: a file never comes back as another network.
+    Names that a format cannot store raise an error, so that reading the file gives the same
+    network.
     """
     final = Path(path)
     chosen = _format_of(final) if format is None else format
     if chosen not in WRITERS:
         raise InputError(
-            f"Networks can't be written as {chosen!r}. Formats: {listed(WRITERS, 20)}."
+            f"Networks cannot be written as {chosen!r}. Formats: {listed(WRITERS, 20)}."
         )
     if not final.parent.is_dir():
         raise InputError(f"There is no folder {str(final.parent)!r}. Create it first.")
@@ -169,7 +170,7 @@ def write_network(
             row.write(written, file)
 
     def packed(file: IO[bytes]) -> None:
-        # No time stamp and no name, so that the same network gives the same bytes
+        # No time stamp and no name, so that equal networks give identical files
         with gzip.GzipFile("", "wb", fileobj=file, mtime=0) as inner:
             content(inner)  # type: ignore[arg-type]
 
@@ -178,7 +179,7 @@ def write_network(
 
 
 def format_by_name(path: Path) -> str | None:
-    """The format that the name of a file tells; None if it tells none."""
+    """The format by the name of a file; None if the name does not determine one."""
     if path.name.lower().removesuffix(".gz") == "network.txt":
         return "aracne-ap"
     return _WRITTEN_BY_SUFFIX.get(_suffix(path))
@@ -186,11 +187,13 @@ def format_by_name(path: Path) -> str | None:
 
 def _format_of(path: Path) -> str:
     if path.suffix.lower() in PACKED[1:]:
-        raise InputError(f"Networks are packed as .gz only. Write {path.stem + '.gz'!r} instead.")
+        raise InputError(
+            f"Networks are compressed as .gz only. Write {path.stem + '.gz'!r} instead."
+        )
     format = format_by_name(path)
     if format is None:
         raise InputError(
-            f"The name {path.name!r} doesn't say in which format to write the network. "
+            f"The name {path.name!r} does not determine the format of the network. "
             f"Pass format=, one of {listed(WRITERS, 20)}, or end the name in one of "
             f"{listed(_WRITTEN_BY_SUFFIX)}."
         )
@@ -198,12 +201,12 @@ def _format_of(path: Path) -> str:
 
 
 def _check(edges: pd.DataFrame, format: str) -> None:
-    """Refuse what the format can't hold; say what it leaves out."""
+    """Raise InputError for what the format cannot store; log the columns it leaves out."""
     row = WRITERS[format]
     if missing := [column for column in row.needs if column not in edges.columns]:
         raise InputError(
-            f"The format {format!r} needs the column(s) {listed(missing)}, which the network "
-            f"doesn't have. Its columns: {listed(edges.columns)}. Write it as 'tsv' instead."
+            f"The format {format!r} requires the column(s) {listed(missing)}, which the network "
+            f"does not have. Its columns: {listed(edges.columns)}. Write it as 'tsv' instead."
         )
     refused = [("source", rule) for rule in (*row.refuses, *row.regulators)]
     refused += [("target", rule) for rule in row.refuses]
@@ -211,7 +214,7 @@ def _check(edges: pd.DataFrame, format: str) -> None:
         bad = [name for name in edges[column].cat.categories if pattern.search(name)]
         if bad:
             raise InputError(
-                f"The name {bad[0]!r} has {fact}, so that the format {format!r} can't hold it"
+                f"The name {bad[0]!r} has {fact}, so the format {format!r} cannot store it"
                 + (f" (nor {len(bad) - 1} more such names)" if len(bad) > 1 else "")
                 + ". Rename it, or write the network as 'parquet'."
             )

@@ -1,4 +1,4 @@
-"""What a file format of networks is, and the names that formats can't hold."""
+"""Definition of a file format of networks, and names that formats cannot store."""
 
 from __future__ import annotations
 
@@ -24,42 +24,42 @@ CONTROL = (
     re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff\ud800-\udfff]"),
     "a tab, a line break or another control character",
 )
-BLANKS = (re.compile(r"^\s|\s$"), "a blank at its start or end, which readers drop")
+BLANKS = (re.compile(r"^\s|\s$"), "a space at its start or end, which readers drop")
 QUOTES = (re.compile(r"^(['\"]).*\1$"), "quotes around it, which readers drop")
 ARROW = (re.compile(">"), "'>', which marks lines that readers skip")
 COMMENT = (re.compile("^#"), "'#' at its start, which marks lines that readers skip")
-MARKUP = (re.compile("^<"), "'<' at its start, as a page of a web site has")
+MARKUP = (re.compile("^<"), "'<' at its start, as HTML has")
 
 
 @dataclass(frozen=True)
 class Format:
-    """How one kind of file is read and written.
+    """Reader, writer and properties of one file format.
 
     Attributes
     ----------
     read
-        File to table of edges, bad rows included; ``None`` if it can only be written. Where lines
-        are known, the index ``"line"`` has their numbers.
+        Reads a file as a table of edges, including invalid rows; ``None`` if the format can only be
+        written. The index ``"line"`` has the numbers of the lines if they are known.
     write
         Writes the table to a file.
     delimited
-        Instead of ``write``: text with this separator; ``""`` takes that of the file's name.
+        Instead of ``write``: text with this separator; ``""`` infers it from the name of the file.
     table
-        The table as this format has it, where it isn't the network's own.
+        Converts the table of a network to that of the format, if they differ.
     suffixes
-        Ends of file names that mean this format.
+        File name endings of this format.
     needs
-        Columns without which it can't be written.
+        Columns that are required to write it.
     keeps
-        Columns that it holds, whole or in part; ``None`` for all.
+        Columns that it stores, completely or in part; ``None`` for all.
     refuses
-        Names that it can't hold (a pattern and the fact).
+        Names that it cannot store (a pattern and its description).
     regulators
-        The same for names of regulators alone.
+        The same for names of regulators only.
     exact_names
-        Blanks around names are part of them.
+        Whether spaces around names are part of them.
     packs_itself
-        A name that ends in ``.gz`` isn't packed once more.
+        Whether files with names ending in ``.gz`` are not compressed again.
     """
 
     read: Callable[[Path], pd.DataFrame] | None = None
@@ -84,7 +84,7 @@ def write_delimited(table: pd.DataFrame, file: IO[bytes], separator: str) -> Non
     """A table with a header, separated by tabs or commas."""
     text = io.TextIOWrapper(file, encoding="utf-8", newline="")
     table.to_csv(text, sep=separator, index=False, lineterminator="\n")
-    text.detach()  # flushes, and leaves the file open
+    text.detach()  # flushes and leaves the file open
 
 
 def modes(table: pd.DataFrame) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -96,6 +96,6 @@ def modes(table: pd.DataFrame) -> tuple[NDArray[np.float64], NDArray[np.float64]
 def edges_of(
     source: list[str], target: list[str], line: list[int], **columns: list[object]
 ) -> pd.DataFrame:
-    """Table of edges read line by line; its index has the numbers of the lines."""
+    """Table of edges from single lines; its index has the numbers of the lines."""
     index = pd.Index(line, name="line", dtype="int64")
     return pd.DataFrame({"source": source, "target": target, **columns}, index=index, dtype=object)

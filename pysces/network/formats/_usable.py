@@ -1,4 +1,4 @@
-"""The edges of a file that a network can have; what is dropped is logged, with its reason."""
+"""Select the valid edges of a file; dropped rows are logged with the reason."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _INTEGER = re.compile(r"[+-]?\d+", re.ASCII)
 
 
 def usable(table: pd.DataFrame, file: str, *, exact_names: bool) -> pd.DataFrame:
-    """The rows that are edges, with names as text and numbers as numbers.
+    """The rows that are valid edges, with names as text and numbers as numbers.
 
     Raises
     ------
@@ -36,7 +36,9 @@ def usable(table: pd.DataFrame, file: str, *, exact_names: bool) -> pd.DataFrame
         )
     if not edges.columns.is_unique:
         repeated = edges.columns[edges.columns.duplicated()]
-        raise InputError(f"{file} has columns twice: {listed(repeated)}. Rename or remove one.")
+        raise InputError(
+            f"{file} has repeated columns: {listed(repeated)}. Rename or remove one of each."
+        )
     numeric = [name for name in edges.columns if name not in ("source", "target")]
     edges = edges.assign(
         source=_names(edges["source"], exact_names, file),
@@ -52,7 +54,7 @@ def usable(table: pd.DataFrame, file: str, *, exact_names: bool) -> pd.DataFrame
         edges = _drop(edges, unknown, f"without a number in {name!r}", file)
     if n_rows and not len(edges):
         raise InputError(
-            f"{file} is no network: none of its {n_rows} rows has a regulator, a target and the "
+            f"{file} is not a network: none of its {n_rows} rows has a regulator, a target and the "
             f"numbers of an edge (columns {listed(edges.columns)}). Is it another kind of file?"
         )
     edges = _drop(edges, edges.duplicated(["source", "target"]), "that repeat an edge", file)
@@ -60,7 +62,7 @@ def usable(table: pd.DataFrame, file: str, *, exact_names: bool) -> pd.DataFrame
 
 
 def _line(rows: pd.DataFrame | pd.Series) -> str:
-    """Where the first of these rows is, as far as that is known."""
+    """The line of the first of these rows, if known."""
     return f", line {rows.index[0]}" if rows.index.name == "line" else ""
 
 
@@ -81,14 +83,14 @@ def _drop(edges: pd.DataFrame, bad: pd.Series, why: str, file: str) -> pd.DataFr
 
 
 def _names(column: pd.Series, exact: bool, file: str) -> pd.Series:
-    """Names, without blanks around them unless exact; "" where there is none."""
+    """Names without surrounding spaces, unless exact; "" for missing ones."""
     names = column.astype(object).where(column.notna(), "").astype(str)
     if exact:
         return names
     stripped = names.str.strip()
     if len(changed := names[names != stripped]):
         logger.info(
-            "%s: took away blanks around %d of %d names (the first: %r).",
+            "%s: removed spaces around %d of %d names (the first: %r).",
             file,
             len(changed),
             len(names),
@@ -98,7 +100,7 @@ def _names(column: pd.Series, exact: bool, file: str) -> pd.Series:
 
 
 def _check_names(edges: pd.DataFrame, file: str) -> None:
-    """InputError if a name holds a line break, or the names are numbers of a matrix."""
+    """Raise InputError if a name contains a line break, or names are numbers of a matrix."""
     unique = {end: pd.Index(edges[end].unique()) for end in ("source", "target")}
     if edges.index.name == "line":
         for end, names in unique.items():
@@ -106,7 +108,7 @@ def _check_names(edges: pd.DataFrame, file: str) -> None:
             if len(broken):
                 first = edges[edges[end] == broken[0]]
                 raise InputError(
-                    f"{file}{_line(first)}: a {end} whose name goes over more than one line, "
+                    f"{file}{_line(first)}: a {end} whose name spans more than one line, "
                     f"{broken[0].replace(LINE_BREAK, chr(10))[:60]!r}. Is a quote not closed?"
                 )
     numbers = all(len(names) and all(map(is_number, names)) for names in unique.values())
@@ -114,13 +116,13 @@ def _check_names(edges: pd.DataFrame, file: str) -> None:
         _INTEGER.fullmatch(name) or name in MISSING for names in unique.values() for name in names
     ):
         raise InputError(
-            f"{file} is no network: its regulators and targets are numbers, such as "
+            f"{file} is not a network: its regulators and targets are numbers, such as "
             f"{listed(unique['source'], 2)}. Is it a matrix?"
         )
 
 
 def _numbers(column: pd.Series, file: str) -> pd.Series:
-    """Numbers of a column of text, exact to the last bit; NaN where there is none."""
+    """Numbers of a column of text, parsed exactly; NaN for missing ones."""
     if pd.api.types.is_numeric_dtype(column.dtype):
         return column
     texts = column.astype(str)
@@ -137,12 +139,12 @@ def _numbers(column: pd.Series, file: str) -> pd.Series:
 
 
 def _quick_numbers(texts: pd.Series) -> pd.Series | None:
-    """Numbers of texts that are numbers all, int64 if whole; ``None`` if one isn't."""
+    """Numbers of texts, int64 if all are integers; ``None`` if one is not a number."""
     try:
         values = texts.to_numpy(dtype=object).astype(np.float64)
     except ValueError:
         return None
-    if not np.isfinite(values).all() or any("_" in text for text in texts):  # 1_000 is no number
+    if not np.isfinite(values).all() or any("_" in text for text in texts):  # 1_000 is not a number
         return None
     small = (np.abs(values) < 1e15) & (values == np.trunc(values))
     if len(texts) and small.all() and all(_INTEGER.fullmatch(text.strip()) for text in texts):

@@ -1,4 +1,4 @@
-"""ARACNe's .adj: a regulator, then targets and mutual information in turn; ">" starts a note."""
+"""ARACNe's .adj: a regulator, then pairs of target and mutual information; ">" is a comment."""
 
 from __future__ import annotations
 
@@ -51,10 +51,10 @@ def read(path: Path) -> pd.DataFrame:
             remedy = (
                 "Write numbers with a point"
                 if has_decimal_comma(wrong)
-                else "Is it an .adj file? Those of other formats are named by format="
+                else "Is it an .adj file? Pass format= for another format"
             )
             raise InputError(
-                f"{path.name}, line {number}: {wrong!r} stands where a number should, after the "
+                f"{path.name}, line {number}: {wrong!r} instead of a number, after the "
                 f"target {pairs[values.index(wrong) * 2]!r} of {regulator!r}. {remedy}."
             )
         source += [regulator] * len(values)

@@ -25,12 +25,12 @@ _NAMES = {
 
 
 def read(path: Path) -> pd.DataFrame:
-    """Its columns under the names of a network; those of other tables as they are."""
+    """Rename its columns to those of a network; other tables are unchanged."""
     return from_columns(table.read(path))
 
 
 def from_columns(edges: pd.DataFrame) -> pd.DataFrame:
-    """A table whose columns may be ARACNe3's, under the names of a network."""
+    """A table, with columns of ARACNe3 renamed to those of a network."""
     known = {name: column for column, name in _NAMES.items()}
     lower = {column: str(column).strip().lower() for column in edges.columns}
     edges = edges.rename(columns={c: known[name] for c, name in lower.items() if name in known})
@@ -41,7 +41,7 @@ def from_columns(edges: pd.DataFrame) -> pd.DataFrame:
 
 
 def _table(edges: pd.DataFrame) -> pd.DataFrame:
-    # The smallest p-value that float64 holds stands for 0, whose logarithm isn't a number
+    # 0 has no logarithm and is replaced by the smallest positive float64
     logarithm = np.log(np.maximum(edges["pvalue"], np.nextafter(0, 1)))
     return edges.assign(log_pvalue=logarithm)[list(_NAMES)].rename(columns=_NAMES)
 

@@ -1,4 +1,4 @@
-"""``network.txt`` of ARACNe-AP: Regulator, Target, MI and, of a consensus, pvalue."""
+"""``network.txt`` of ARACNe-AP: Regulator, Target, MI and, for a consensus, pvalue."""
 
 from __future__ import annotations
 

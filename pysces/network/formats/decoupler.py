@@ -10,7 +10,7 @@ from pysces.network.formats._format import Format, modes
 
 
 def decoupler_table(edges: pd.DataFrame) -> pd.DataFrame:
-    """Source, target, weight: the network's own, else mode times likelihood; none of 0."""
+    """Source, target, weight: ``weight``, else mode times likelihood; without weights of 0."""
     if "weight" in edges.columns:
         weight = edges["weight"].to_numpy(dtype=np.float64)
     else:

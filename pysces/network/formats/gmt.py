@@ -31,12 +31,12 @@ if TYPE_CHECKING:
 logger = logging.getLogger("pysces")
 
 _WEIGHT = re.compile(r"(.+?)\s*[,=]\s*([+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)", re.ASCII)
-_SIGN = (re.compile(r"(_|\((\+|-|\d+g)\))$"), "an ending that readers take for a sign")
-_VALUE = (re.compile(rf"=|^{_WEIGHT.pattern}$"), "'=' or a number after ',', taken for a value")
+_SIGN = (re.compile(r"(_|\((\+|-|\d+g)\))$"), "an ending that readers interpret as a sign")
+_VALUE = (re.compile(rf"=|^{_WEIGHT.pattern}$"), "'=' or a number after ',', read as a value")
 
 
 def read(path: Path) -> pd.DataFrame:
-    """Columns source and target; mor where names have signs, weight where all genes have one."""
+    """Columns source and target; mor if names have signs, weight if all genes have one."""
     source: list[str] = []
     target: list[str] = []
     signs: list[int] = []
@@ -70,7 +70,7 @@ def read(path: Path) -> pd.DataFrame:
 
 
 def _values(table: pd.DataFrame, path: Path) -> pd.DataFrame:
-    """Weights where every gene has one; other fields ``key=value`` aren't genes."""
+    """Weights if every gene has one; other fields ``key=value`` are not genes."""
     matches = [_WEIGHT.fullmatch(field) for field in table["target"]]
     if all(matches):
         pairs = [match.groups() for match in matches if match]
@@ -78,12 +78,12 @@ def _values(table: pd.DataFrame, path: Path) -> pd.DataFrame:
     other = table["target"].str.contains("=", regex=False)
     if other.all():
         raise InputError(
-            f"{path.name} has no gene: all its fields are like {table['target'].iloc[0]!r}. Write "
+            f"{path.name} has no genes: all its fields are like {table['target'].iloc[0]!r}. Write "
             "names of genes after the name and the description of a set."
         )
     if other.any():
         logger.warning(
-            "%s: left out %d fields that are no genes: %s.",
+            "%s: left out %d fields that are not genes: %s.",
             path.name,
             other.sum(),
             listed(table["target"][other].unique()),
@@ -100,7 +100,7 @@ def _name_and_sign(name: str) -> tuple[str, int]:
 
 
 def _write(table: pd.DataFrame, file: IO[bytes]) -> None:
-    """Gene sets; those of one sign where the network has modes, marked (+) and (-) as SCENIC."""
+    """Gene sets; with modes, one per sign, marked (+) and (-) as in SCENIC."""
     groups = table["source"]
     if "mor" in table.columns:
         groups = groups + np.where(table["mor"] < 0, "(-)", "(+)")

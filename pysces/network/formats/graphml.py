@@ -1,4 +1,4 @@
-"""GraphML: a directed graph as networkx, igraph and Cytoscape write and read it."""
+"""GraphML: a directed graph, as used by networkx, igraph and Cytoscape."""
 
 from __future__ import annotations
 
@@ -22,15 +22,15 @@ def read(path: Path) -> pd.DataFrame:
     content = whole(path)
     if b"<!ENTITY" in content:
         raise InputError(
-            f"{path.name} can't be read as GraphML: it declares entities, by which a small file "
-            "can fill the memory. Write it again, or as SIF."
+            f"{path.name} cannot be read as GraphML: it declares entities, with which a small file "
+            "can exhaust the memory. Write it without entities, or as SIF."
         )
     try:
         graph = library.read_graphml(io.BytesIO(content))
-    except Exception as error:  # networkx fails in many ways, by the kind of the damage
+    except Exception as error:  # networkx raises various exceptions for corrupt files
         reason = " ".join(str(error).split())[:200]
         raise InputError(
-            f"{path.name} can't be read as GraphML: {reason or type(error).__name__}. Write it "
+            f"{path.name} cannot be read as GraphML: {reason or type(error).__name__}. Write it "
             "again, or as SIF."
         ) from error
     return networkx_edges(graph)

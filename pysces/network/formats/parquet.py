@@ -29,14 +29,16 @@ def read(path: Path) -> pd.DataFrame:
     if needed > most:
         raise InputError(
             f"{path.name} has {size} bytes and holds {facts.num_rows} rows of "
-            f"{facts.num_columns} columns, as a damaged or hostile file does. If that is right, "
+            f"{facts.num_columns} columns, which suggests a corrupt file. If that is correct, "
             f"set pysces.settings.max_unpacked to {needed}."
         )
     return pd.read_parquet(path).reset_index(drop=True)
 
 
 def _write(table: pd.DataFrame, file: IO[bytes]) -> None:
-    package("pyarrow", "Writing parquet")  # asked for here, so that the message can help
+    package(
+        "pyarrow", "Writing parquet"
+    )  # imported here, so that the error message can name the remedy
     table.astype({"source": "category", "target": "category"}).to_parquet(file, index=False)
 
 

@@ -26,7 +26,7 @@ def read(path: Path) -> pd.DataFrame:
         isinstance(regulon, dict) and "tfmode" in regulon for regulon in regulons.values()
     ):
         raise InputError(
-            f"{path.name} isn't a regulon of R's viper (a named list of lists with tfmode and "
+            f"{path.name} is not a regulon of R's viper (a named list of lists with tfmode and "
             "likelihood). Save the regulon itself with `saveRDS(regulon, file)`."
         )
     parts = [_regulon(name, regulon, path) for name, regulon in regulons.items()]
@@ -38,7 +38,7 @@ def _regulon(name: str, regulon: dict[str, Any], path: Path) -> pd.DataFrame:
     mode = regulon["tfmode"]
     if not hasattr(mode, "coords"):
         if np.size(mode):
-            raise InputError(f"{path.name}: the tfmode of {name!r} doesn't name its targets.")
+            raise InputError(f"{path.name}: the tfmode of {name!r} does not name its targets.")
         return pd.DataFrame({"source": [], "target": [], "mor": [], "likelihood": []})
     likelihood = np.asarray(regulon.get("likelihood", np.ones(np.size(mode))), dtype=np.float64)
     if likelihood.size != np.size(mode):

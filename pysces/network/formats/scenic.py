@@ -1,4 +1,4 @@
-"""Regulons of ``pyscenic ctx``: a row per motif; the largest weight of each target counts."""
+"""Regulons of ``pyscenic ctx``: one row per motif; targets get their largest weight."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def read(path: Path) -> pd.DataFrame:
                 weights[edge] = max(weight, weights.get(edge, weight))
     except csv.Error as error:
         raise InputError(
-            f"{path.name}, line {rows.line_num}: a quote isn't closed ({error}). Is the file cut "
+            f"{path.name}, line {rows.line_num}: a quote is not closed ({error}). Is the file cut "
             "short?"
         ) from error
     edges = pd.DataFrame(list(weights), columns=["source", "target", "mor"])
@@ -59,7 +59,7 @@ def _pairs(text: str, path: Path, line: int) -> list[tuple[str, float]]:
         return [(str(gene), float(weight)) for gene, weight in ast.literal_eval(plain)]
     except (ValueError, SyntaxError, TypeError, RecursionError, MemoryError) as error:
         raise InputError(
-            f"{path.name}, line {line}: a field in 'TargetGenes' that isn't a list of (gene, "
+            f"{path.name}, line {line}: a field in 'TargetGenes' that is not a list of (gene, "
             f"weight): {text[:60]!r}. Write the regulons again with `pyscenic ctx`, or as GMT."
         ) from error
 

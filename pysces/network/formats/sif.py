@@ -1,4 +1,4 @@
-"""Cytoscape's simple format (SIF): a regulator, the kind of interaction, then its targets."""
+"""Cytoscape's simple interaction format (SIF): regulator, interaction, targets."""
 
 from __future__ import annotations
 
@@ -31,10 +31,10 @@ _HEADER = {("source", "target"), ("regulator", "target"), ("source_node", "targe
 
 
 def read(path: Path) -> pd.DataFrame:
-    """Columns source and target, and mor if a kind tells a sign (activates, represses).
+    """Columns source and target, and mor if an interaction has a sign (activates, represses).
 
-    Fields are separated by tabs if there is any tab in the file, else by blanks. Kinds that tell no
-    sign have the mode 0 then.
+    Fields are separated by tabs if the file contains a tab, else by spaces. Interactions without a
+    sign then have the mode 0.
     """
     filled = [(number, text) for number, text in lines(path) if text.strip()]
     filled = [(number, text) for number, text in filled if not text.startswith("#")]
@@ -66,7 +66,7 @@ def read(path: Path) -> pd.DataFrame:
 
 
 def _write(table: pd.DataFrame, file: IO[bytes]) -> None:
-    """Lines of regulator, interaction and target; the interaction tells the sign of the mode."""
+    """Lines of regulator, interaction and target; the interaction gives the sign of the mode."""
     sign = np.sign(table["mor"]) if "mor" in table.columns else np.zeros(len(table))
     words = np.select([sign > 0, sign < 0], ["activates", "represses"], "regulates")
     for source, word, target in zip(table["source"], words, table["target"], strict=True):

@@ -1,7 +1,7 @@
-"""Tables of edges with a header, separated by tabs, commas, semicolons or blanks.
+"""Tables of edges with a header, separated by tabs, commas, semicolons or spaces.
 
-The header tells the columns, so that tables of decoupler, pyviper, ARACNe-AP, GRNBoost, GENIE3,
-SJARACNe, Pando, CellOracle or OmniPath are read alike; `pysces.network._columns` knows their names.
+Columns are identified by the header, so tables of decoupler, pyviper, ARACNe-AP, GRNBoost, GENIE3,
+SJARACNe, Pando, CellOracle and OmniPath are supported; `pysces.network._columns` has their names.
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ _ARACNE3_ENDS = {"regulator.values": "source", "target.values": "target"}
 
 
 def names_edges(fields: list[str]) -> bool:
-    """Whether these are names of columns among which there are regulators and targets."""
+    """Whether these column names include regulators and targets."""
     names = {_ARACNE3_ENDS.get(field.lower(), field.lower()) for field in fields}
     return {"source", "target"} <= {*names, *end_names(names)}
 
 
 def header_of(path: Path) -> tuple[int, str]:
-    """Number and text of the line that names the columns; a comment (#) may do that."""
+    """Number and text of the line that names the columns, which may be a comment (#)."""
     head = first_lines(path, 1)
     if not head or head[-1][1].startswith("#"):
         raise InputError(f"{path.name} is empty. A table of edges starts with a header.")
@@ -57,17 +57,17 @@ def read(path: Path) -> pd.DataFrame:
     ends = {"source", "target", "mi", "mor", "weight", "likelihood", "correlation"}
     if both := repeated & ends:
         raise InputError(
-            f"{path.name} names columns twice in its header (line {number}): {listed(both)}. "
+            f"{path.name} repeats columns in its header (line {number}): {listed(both)}. "
             "Rename or remove one of them."
         )
     return edges.loc[:, ~edges.columns.duplicated()]
 
 
 def _check_row_names(body: Body, edges: pd.DataFrame, path: Path) -> None:
-    """InputError if the first of more fields than the header names is no name of a row.
+    """Raise InputError if an additional first field is not a row name.
 
-    Names of rows are numbers, or the names beside them aren't: ``MYC MAX 0.5`` under two names of
-    columns is an edge and its mutual information.
+    Row names are numbers, or the names next to them are not numbers: ``MYC MAX 0.5`` under two
+    column names is an edge and its mutual information.
     """
     known, _ = known_columns(edges)
     if all(map(str.isdigit, body.names)):

@@ -1,4 +1,4 @@
-"""Regulator, target and mutual information, without a header."""
+"""Tables of regulator, target and mutual information, without a header."""
 
 from __future__ import annotations
 

@@ -18,12 +18,12 @@ WORDS = frozenset(["activation", "repression", "unknown"])
 
 
 def read(path: Path) -> pd.DataFrame:
-    """Columns source, target and mor; where directions of an edge contradict, its mode is 0."""
+    """Columns source, target and mor; edges with contradictory directions have the mode 0."""
     body = Body(path, 0, "\t", None)
     edges = body.to_frame(dtype=str, na_filter=False)
     if body.n_fields != 4 or not edges[2].str.strip().str.lower().isin(WORDS).all():
         raise InputError(
-            f"{path.name} isn't a table of TRRUST: four columns, of which the third says "
+            f"{path.name} is not a table of TRRUST: four columns, of which the third says "
             "Activation, Repression or Unknown. Pass another format=."
         )
     edges = edges.set_axis(["source", "target", "mor", "reference"], axis=1).drop(
