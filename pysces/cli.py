@@ -134,7 +134,7 @@ def _given(options: type[Options], arguments: argparse.Namespace) -> dict[str, A
 
 
 def _check_output(options: argparse.Namespace, *endings: str) -> None:
-    """Refuse a file that couldn't be written in the end, or an input, before the work is done."""
+    """Refuse a file that could not be written in the end, or an input, before the work is done."""
     path = options.output
     if path == "-":
         return
@@ -146,7 +146,7 @@ def _check_output(options: argparse.Namespace, *endings: str) -> None:
         if same and not adds:
             raise PyscesError(f"{path} is an input and would be lost. Pass another --output.")
     if endings and not str(path).endswith(endings):
-        raise PyscesError(f"Can't tell the format of {path}. End it in {' or '.join(endings)}.")
+        raise PyscesError(f"Cannot tell the format of {path}. End it in {' or '.join(endings)}.")
     check_writable(path)
 
 

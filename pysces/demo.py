@@ -150,7 +150,7 @@ def demo(folder: Path, engine: str | None = None, **options: Any) -> None:
     Parameters
     ----------
     folder
-        Made if it isn't there; files of an earlier demo are replaced.
+        Made if it is not there; files of an earlier demo are replaced.
     engine
         As in :func:`pysces.run_aracne`.
     **options

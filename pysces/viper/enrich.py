@@ -70,7 +70,7 @@ def enrich(
         ``"area"``: analytic rank-based enrichment analysis (Alvarez et al. 2016).
         ``"narnea"``: nonparametric analytical rank-based enrichment analysis (Griffin et al.
         2023). ``"gsea"``: weighted running sum with permutation NES (Subramanian et al. 2005);
-        modes and likelihoods don't count. ``"mean"``: mean weighted by mode x likelihood.
+        modes and likelihoods do not count. ``"mean"``: mean weighted by mode x likelihood.
         ``"score"``: with w = mode x likelihood, ``sum w z / sqrt(sum w^2)`` of a signature of
         standard normal scores z (Stouffer et al. 1949).
     value
@@ -102,7 +102,7 @@ def enrich(
     Raises
     ------
     InputError
-        If names repeat, no regulon is left, or an argument isn't known.
+        If names repeat, no regulon is left, or an argument is not known.
 
     References
     ----------

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("pysces")
 
-# What a cell's network says of a regulator that isn't in it; 0 in other tables
+# What a cell's network says of a regulator that is not in it; 0 in other tables
 _NOT_IN = {"pvalue": 1.0, "qvalue": 1.0}
 
 
@@ -152,8 +152,8 @@ def run_viper(
     ``adata.obsm[key_added + "_pvalues"]``, ``adata.obsm[key_added + "_qvalues"]``
         With nulls (``n_permutations``, ``"gsea"``, ``"narnea"``): p-values, and false discovery
         rates within each cell. Not where several networks are joined into one score (metaVIPER):
-        how it varies on noise depends on how alike the networks are, which isn't known. Where each
-        cell has the network of its group, its p-values are that network's; a regulator that isn't
+        how it varies on noise depends on how alike the networks are, which is not known. Where each
+        cell has the network of its group, its p-values are that network's; a regulator that is not
         in it has the score 0 and the p-value 1.
     ``adata.obsm[key_added + "_pes"]``, ``adata.obsm[key_added + "_sd"]``
         Proportional scores of ``"narnea"``; standard deviations over bootstraps or draws (not of
@@ -169,7 +169,7 @@ def run_viper(
     InputError
         Bad data or arguments; nothing is written then.
     EngineUnavailable
-        An engine asked for by name can't run here.
+        An engine asked for by name cannot run here.
 
     References
     ----------
@@ -243,7 +243,7 @@ def run_viper(
 
 
 def _check_names(networks: Mapping[str, Network], source: Expression, min_targets: int) -> None:
-    """Refuse regulators that couldn't be stored as columns, before they are scored."""
+    """Refuse regulators that could not be stored as columns, before they are scored."""
     for network in networks.values():
         for name in network.filter(min_targets, targets=source.genes).regulators:
             _results.check_key(name, f"The name of a regulator ({name!r})")

@@ -37,7 +37,7 @@ def signature(
 
     Returns
     -------
-    Samples x genes. A gene that doesn't vary is missing (NaN); one that doesn't vary in the
+    Samples x genes. A gene that does not vary is missing (NaN); one that does not vary in the
     reference but differs from it is infinite, and so ranks at the end. Values have 36 significant
     bits, as in :func:`run_viper`: genes with proportional profiles (two that are detected in the
     same single cell) have equal scores but for rounding, and become ties. ``enrich`` of the result
@@ -46,7 +46,7 @@ def signature(
     Raises
     ------
     InputError
-        If names repeat, the reference is empty or unknown, or the method isn't known.
+        If names repeat, the reference is empty or unknown, or the method is not known.
 
     References
     ----------

@@ -52,7 +52,7 @@ def signature_similarity(
     Raises
     ------
     InputError
-        If the tables have different genes, names repeat, or values aren't numbers.
+        If the tables have different genes, names repeat, or values are not numbers.
 
     References
     ----------

@@ -35,7 +35,7 @@ def to_mudata(adata: AnnData, key: str = "viper") -> MuData:
     MissingKeyError
         If there is no activity under the key.
     PyscesError
-        If mudata isn't installed.
+        If mudata is not installed.
 
     References
     ----------

@@ -54,7 +54,7 @@ def viper_similarity(
     Raises
     ------
     InputError
-        If names repeat, values aren't numbers, or ``tails`` isn't known.
+        If names repeat, values are not numbers, or ``tails`` is not known.
 
     References
     ----------
@@ -152,7 +152,7 @@ def _top(z: NDArray[np.float64], n_top: int, tails: Tails) -> NDArray[np.float64
 def _symmetric(found: NDArray[np.float64]) -> NDArray[np.float64]:
     """Both directions joined, each weighing by its square."""
     other = found.T
-    # In units of the larger one, so that small similarities don't vanish as squares.
+    # In units of the larger one, so that small similarities do not vanish as squares.
     unit = np.maximum(np.abs(found), np.abs(other))
     a, b = (np.divide(x, unit, out=np.zeros(x.shape), where=unit > 0) for x in (found, other))
     squares = a**2 + b**2

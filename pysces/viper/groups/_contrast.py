@@ -42,7 +42,7 @@ class Contrast:
     ----------
     expression
         The cells of the group, then those of the reference, each in the order of their names. So
-        permutations and bootstraps, which draw cells by place, don't depend on the order given.
+        permutations and bootstraps, which draw cells by place, do not depend on the order given.
     n_group, n_unlabelled
         Cells of the group; cells without a label, which are in neither.
     counts

@@ -53,7 +53,7 @@ def shadow_pairs(
 
     Without the shared targets, B's score is compared with scores without as many targets drawn at
     random; p is the share of those that are no larger. B is in the shadow of A if p(A, B) is below
-    ``shadow`` and p(B, A) isn't.
+    ``shadow`` and p(B, A) is not.
 
     Returns
     -------

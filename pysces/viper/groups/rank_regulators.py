@@ -65,14 +65,14 @@ def rank_regulators(
     but may be inactive in both. Keep rows with ``mean > 0`` for regulators that are active in the
     group.
 
-    The p-values take cells for independent samples. Cells of one donor aren't, and clusters made
+    The p-values take cells for independent samples. Cells of one donor are not, and clusters made
     from the same data differ by construction: take them as a ranking, or use
     :func:`pysces.pseudobulk` first.
 
     Raises
     ------
     InputError
-        If the column isn't there, or a group or its rest has fewer than 2 cells.
+        If the column is not there, or a group or its rest has fewer than 2 cells.
     MissingKeyError
         If there is no activity under the key.
 
