@@ -136,7 +136,7 @@ def test_wrong_usage_is_named_with_a_suggestion(arguments: str, said: str, capsy
         ("aracne x -o y.tsv --resampling none --client local", "Pass --resampling halves, or"),
         (
             "viper x -o y.tsv --n-bootstraps 3 --n-permutations 3",
-            "--n-bootstraps can't be combined with --n-permutations or --pleiotropy.",
+            "--n-bootstraps cannot be combined with --n-permutations or --pleiotropy.",
         ),
         (
             "viper x -o y.tsv --n-permutations 5 --enrichment narnea",

@@ -170,8 +170,7 @@ def check_compat(compat: str | None, enrichment: Enrichment) -> None:
     check_one_of("compat", compat, (None, *get_args(Compat)))
     if compat is not None and enrichment != "area":
         raise InputError(
-            f"compat={compat!r} requires enrichment='area'. Got "
-            f"enrichment={enrichment!r}."
+            f"compat={compat!r} requires enrichment='area'. Got enrichment={enrichment!r}."
         )
 
 

@@ -42,8 +42,8 @@ class Pleiotropy:
         Strength of the penalty.
     method
         ``"adaptive"``: a penalty that grows with the difference of the p-values. ``"absolute"``:
-        a constant penalty for the regulator of a pair whose shared targets are not significant in
-        one direction only.
+        a constant penalty for a regulator in whose regulon the shared targets are significant,
+        while they are not significant in that of the other regulator.
     """
 
     regulators: float = 0.05

@@ -228,7 +228,7 @@ def align(
 def _usable(
     likelihood: NDArray[np.float64], owner: NDArray[np.int64], n: int
 ) -> NDArray[np.float64]:
-    """Likelihoods whose squares are finite and positive; 1 if all of a regulon's are 0.
+    """Likelihoods whose squares do not overflow; 1 if all likelihoods of a regulon are 0.
 
     Only ratios within a regulon matter, so very large or small ones are scaled by a power of two.
     """

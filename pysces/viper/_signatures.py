@@ -96,7 +96,7 @@ class Signature:
         assert self.constant is not None
         columns = zip(values.T, self.levels, strict=True)
         doubled = np.array([levels.doubled_ranks(column) for column, levels in columns]).T
-        own = 2 if self.against_reference else 1  # without a reference, the cell itself is counted
+        own = 2 if self.against_reference else 1  # without a reference, levels include the cell
         missing = np.isnan(values) | self.constant
         return np.where(missing, np.nan, (doubled.reshape(values.shape) + own) / 2)
 

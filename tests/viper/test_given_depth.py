@@ -362,10 +362,10 @@ def test_auto_chooses_by_the_data(caplog: pytest.LogCaptureFixture) -> None:
         ({"signature": "counts", "counts": False}, "signature='counts' needs counts"),
         ({"signature": "mad", "counts": True}, "counts=True needs signature='counts'"),
         ({"compat": "r-matrix", "counts": True}, "without compat, n_permutations and n_boot"),
-        ({"compat": "r-matrix", "enrichment": "score"}, "form of enrichment='area' alone"),
+        ({"compat": "r-matrix", "enrichment": "score"}, "requires enrichment='area'"),
         (
             {"compat": "r-matrix", "signature": "counts", "enrichment": "area"},
-            "signature='counts' can't be combined",
+            "cannot be combined with signature='counts'",
         ),
         ({"counts": "yes"}, "'counts' parameter must be one of"),
         ({"size_factors": "nothing"}, r"Did not find .obs\['nothing'\] of size_factors="),

@@ -282,7 +282,7 @@ def test_constant_genes_are_missing_and_counted(caplog: pytest.LogCaptureFixture
         found = pysces.signature(adata)
     assert found.iloc[:, 3].isna().all()
     assert found.notna().to_numpy().sum() == 40 * 89
-    assert "1 of 90 genes don't vary" in caplog.text
+    assert "1 of 90 genes do not vary" in caplog.text
 
 
 def test_a_gene_constant_in_the_reference_alone_ranks_at_the_end() -> None:
