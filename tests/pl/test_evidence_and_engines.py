@@ -195,7 +195,7 @@ def test_edge_copula_draws_the_better_way_round() -> None:
 
 def test_edge_copula_refuses_what_it_cannot_draw() -> None:
     data = of_copula(counts=True)
-    with pytest.raises(InputError, match="Not among the genes: 'X'"):
+    with pytest.raises(InputError, match="Did not find the genes 'X'"):
         pysces.pl.edge_copula(data, "R", "X")
     with pytest.raises(InputError, match="Constant over the samples: 'whole'"):
         pysces.pl.edge_copula(data, "R", "whole")

@@ -168,7 +168,7 @@ def test_barcodes_say_what_to_run_first(adata) -> None:
         pysces.pl.msviper_barcode(adata, key="other")
     with pytest.raises(MissingKeyError, match="compute_signature"):
         pysces.pl.viper_barcode(adata, "cell0", layer="other")
-    with pytest.raises(InputError, match="is not a cell"):
+    with pytest.raises(InputError, match="Did not find the cell"):
         pysces.pl.viper_barcode(adata, "nobody")
 
 
