@@ -349,7 +349,7 @@ def test_auto_chooses_by_the_data(caplog: pytest.LogCaptureFixture) -> None:
     scaled.X = (scaled.X - scaled.X.mean(axis=0)) / (scaled.X.std(axis=0) + 1e-6)
     with pytest.warns(PyscesWarning, match="scaled counts, it seems"):
         assert params_of(scaled, batch_key="half") == ("zscore", "area")
-    assert "no effect" in caplog.text
+    assert "only used with counts" in caplog.text
     blurred = normalised(adata)
     blurred.X = np.where(blurred.X > 0, blurred.X + np.random.default_rng(1).random(adata.shape), 0)
     with pytest.warns(PyscesWarning, match="counts behind them cannot be recovered"):

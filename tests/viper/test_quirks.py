@@ -327,11 +327,11 @@ def test_permuted_groups_have_two_different_samples_each() -> None:
         ({"reference": "c", "groupby": "kind"}, "isn't in"),
         ({"reference": "a"}, "column of adata.obs"),
         ({"pleiotropy": {"nonsense": 1}}, "nonsense"),
-        ({"pleiotropy": True, "enrichment": "mean"}, "aREA only"),
+        ({"pleiotropy": True, "enrichment": "mean"}, "requires enrichment="),
         ({"n_permutations": 10, "enrichment": "narnea"}, "analytic null"),
         ({"n_permutations": 10, "signature": "mad"}, "n_permutations needs"),
         ({"n_permutations": -1}, "n_permutations"),
-        ({"n_bootstraps": 3, "signature": "none"}, "n_bootstraps needs"),
+        ({"n_bootstraps": 3, "signature": "none"}, "n_bootstraps requires"),
         ({"key_added": "a/b"}, "'/'"),
     ],
 )
