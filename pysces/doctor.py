@@ -1,4 +1,4 @@
-"""``pysces doctor``: check the installation, line by line, with remedies."""
+"""Check the installation and print remedies: ``pysces doctor``."""
 
 from __future__ import annotations
 
@@ -34,9 +34,9 @@ OPTIONAL = {  # package: extra
 
 @dataclass(frozen=True)
 class Check:
-    """One line of the diagnosis: what was checked, the result, and what to do about it.
+    """One line of the diagnosis: name of the check, result, and remedy.
 
-    ``state`` is ``"ok"``, ``"absent"`` (not there and not needed) or ``"fault"``.
+    ``state`` is ``"ok"``, ``"absent"`` (not installed and not required) or ``"fault"``.
     """
 
     name: str
@@ -51,7 +51,7 @@ class Check:
 
 
 def checks() -> Iterator[Check]:
-    """Check the installation and its surroundings, and let every engine compute.
+    """Check the installation and its environment, and run every engine.
 
     Examples
     --------
@@ -61,9 +61,9 @@ def checks() -> Iterator[Check]:
     for part in (_versions, _other, _packages, _caches, _engines, _kernels, _small_run):
         try:
             yield from part()
-        # A broken installation may raise anything: that is what is looked for here.
+        # A broken installation may raise any exception, which is then reported as a fault.
         except Exception as error:
-            said = isinstance(error, PyscesError)  # those say what to do
+            said = isinstance(error, PyscesError)  # their messages contain the remedy
             remedy = "" if said else f"pip install --force-reinstall {DISTRIBUTION}"
             name = part.__name__.strip("_").replace("_", " ")
             yield Check(name, "fault", f"{type(error).__name__}: {error}", remedy)
@@ -76,7 +76,7 @@ def _versions() -> Iterator[Check]:
 
 
 def _other() -> Iterator[Check]:
-    """Another project installs the same import name."""
+    """Check whether another project with the same import name is installed."""
     version = _version_of(OTHER)
     files = importlib.metadata.files(OTHER) or [] if version else []
     if version and (not files or any(file.parts[:1] == ("pysces",) for file in files)):
@@ -95,7 +95,7 @@ def _version_of(distribution: str) -> str | None:
 
 
 def _packages() -> Iterator[Check]:
-    """Required packages by the record of this installation, of which a bare checkout has none."""
+    """Check the required packages in the metadata of this installation (a checkout has none)."""
     from packaging.requirements import Requirement
 
     record = importlib.metadata.requires(DISTRIBUTION) if _version_of(DISTRIBUTION) else None
@@ -117,10 +117,10 @@ def _packages() -> Iterator[Check]:
 
 
 def _caches() -> Iterator[Check]:
-    """Folders that keep work for later sessions."""
+    """Check the folders of caches."""
     folder = settings.cache_dir
     if folder is None:
-        yield Check("null cache", "absent", "switched off: null distributions are kept in memory")
+        yield Check("null cache", "absent", "disabled: null distributions are kept in memory")
     else:
         yield _writable("null cache", folder, "PYSCES_CACHE_DIR")
     asked = os.environ.get("NUMBA_CACHE_DIR")
@@ -129,45 +129,45 @@ def _caches() -> Iterator[Check]:
         return
     try:
         kernels = importlib.import_module("pysces.kernels.numba.ranks")
-    except RuntimeError as error:  # Numba found no folder at all and compiles nothing
-        remedy = "Set NUMBA_CACHE_DIR to a folder that you may write to."
+    except RuntimeError as error:  # Numba found no folder and cannot compile
+        remedy = "Set NUMBA_CACHE_DIR to a writable folder."
         yield Check("compile cache", "fault", str(error), remedy)
     except ImportError:
-        return  # without Numba there is nothing to keep; its engine is a fault below
+        return  # without Numba there is no compile cache; a fault of its engine is reported below
     else:
         compiled = next(value for value in vars(kernels).values() if hasattr(value, "stats"))
         yield _writable("compile cache", Path(compiled.stats.cache_path), "NUMBA_CACHE_DIR")
 
 
 def _writable(name: str, folder: Path, variable: str) -> Check:
-    """Whether a folder can be written, or made; it is not made."""
+    """Check whether a folder is writable or can be created, without creating it."""
     nearest = next(path for path in (folder, *folder.absolute().parents) if path.exists())
     try:
         with tempfile.TemporaryFile(dir=nearest):
-            return Check(name, "ok", f"{folder} can be written")
+            return Check(name, "ok", f"{folder} is writable")
     except OSError as error:
-        found = f"{folder} cannot be written: {error.strerror}"
-        return Check(name, "fault", found, f"Set {variable} to a folder that you may write to.")
+        found = f"{folder} is not writable: {error.strerror}"
+        return Check(name, "fault", found, f"Set {variable} to a writable folder.")
 
 
 def _engines() -> Iterator[Check]:
-    """Every engine, or why it cannot run; one asked for must be there."""
+    """Check the engines; a requested engine must be available."""
     status = pysces.status()
     for row in status.engines:
         state, found, remedy = "ok", f"{row.version}, {row.device}, {row.precision}", ""
         if not row.available:
-            state = "fault" if row.engine == "numba" else "absent"  # Numba is a dependency
+            state = "fault" if row.engine == "numba" else "absent"  # Numba is a required package
             found, _, remedy = row.reason.removesuffix(")").partition(" (install: ")
         yield Check(f"engine {row.engine}", state, found, remedy)
     if status.chosen is None:
-        found = f"the engine asked for by {status.chosen_by} cannot run here"
-        yield Check("engine in use", "fault", found, "Install it, or ask for another engine.")
+        found = f"the engine requested by {status.chosen_by} is not available"
+        yield Check("engine in use", "fault", found, "Install it, or choose another engine.")
     else:
         yield Check("engine in use", "ok", f"{status.chosen}, by {status.chosen_by}")
 
 
 def _kernels() -> Iterator[Check]:
-    """Every kernel of every engine on small cases, compared with the reference."""
+    """Compare every kernel of every engine with the reference on small cases."""
     for name in [row.engine for row in pysces.status().engines if row.available]:
         began = time.perf_counter()
         run = [v for v in pysces.validate([name], quick=True).verdicts if not v.skipped]
@@ -177,12 +177,12 @@ def _kernels() -> Iterator[Check]:
         if wrong := [verdict for verdict in run if not verdict.ok]:
             state, names = "fault", ", ".join(verdict.kernel for verdict in wrong)
             found = f"{len(wrong)} of {len(run)} fail ({names}): {wrong[0].problems[0]}"
-            remedy = f"Run `pysces validate --engines {name}` and report what it prints."
+            remedy = f"Run `pysces validate --engines {name}` and report its output."
         yield Check(f"kernels on {name}", state, found, remedy)
 
 
 def _small_run() -> Iterator[Check]:
-    """A network and activities from simulated data: genes C to F follow A, G to J follow B."""
+    """Run inference on simulated data in which A regulates C to F, and B regulates G to J."""
     import pandas as pd
 
     began = time.perf_counter()
@@ -190,7 +190,7 @@ def _small_run() -> Iterator[Check]:
     values[:, 2:6] += 2 * values[:, [0]]
     values[:, 6:10] -= 2 * values[:, [1]]
     data = pd.DataFrame(values, columns=list("ABCDEFGHIJKL"))
-    kept, settings.cache_dir = settings._cache_dir, None  # leaves nothing behind
+    kept, settings.cache_dir = settings._cache_dir, None  # do not write to the cache
     try:
         network = pysces.infer_network(data, ["A", "B"], n_resamples=20, n_null=10_000)
     finally:
@@ -201,7 +201,9 @@ def _small_run() -> Iterator[Check]:
     agreement = activities.reindex(columns=["A", "B"]).corrwith(data[["A", "B"]]).min()
     if edges == ["AC", "AD", "AE", "AF", "BG", "BH", "BI", "BJ"] and agreement > 0.5:
         seconds = time.perf_counter() - began
-        yield Check("small run", "ok", f"the 8 planted edges and their activities, {seconds:.1f} s")
+        yield Check(
+            "small run", "ok", f"found the 8 simulated edges and their activities, {seconds:.1f} s"
+        )
     else:
         found = f"wrong edges or activities: {edges}, correlation of activities {agreement:.2f}"
-        yield Check("small run", "fault", found, "Run `pysces validate` and report what it prints.")
+        yield Check("small run", "fault", found, "Run `pysces validate` and report its output.")

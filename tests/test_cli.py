@@ -87,7 +87,7 @@ def test_a_format_that_cannot_be_told_is_refused_before_the_work(
 ) -> None:
     monkeypatch.setattr(pysces, "run_aracne", None)
     assert aracne(expression, "-o", str(tmp_path / name)) == 1
-    assert "Can't tell the format" in capsys.readouterr().err
+    assert "is unknown. Use a name that ends" in capsys.readouterr().err
 
 
 def test_the_case_of_an_ending_does_not_matter(expression, tmp_path) -> None:

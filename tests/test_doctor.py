@@ -263,7 +263,7 @@ def test_no_folder_for_compiled_kernels_is_a_fault(tmp_path) -> None:
         env=environment, cwd=tmp_path, capture_output=True, text=True, check=True,
     )  # fmt: skip
     assert "fault FAULT   compile cache" in done.stdout
-    assert "-> Set NUMBA_CACHE_DIR to a folder that you may write to." in done.stdout
+    assert "-> Set NUMBA_CACHE_DIR to a writable folder." in done.stdout
 
 
 # --- checks that break ----------------------------------------------------------------------------
