@@ -225,8 +225,8 @@ def test_a_cache_that_cannot_be_written_is_a_fault(monkeypatch, tmp_path, name, 
     monkeypatch.setenv(variable, str(tmp_path / "file" / "cache"))
     (check,) = faults(doctor._caches())
     assert check.name == name
-    assert "cannot be written" in check.found
-    assert f"Set {variable} to a folder" in check.remedy
+    assert "is not writable" in check.found
+    assert f"Set {variable} to a writable folder" in check.remedy
     monkeypatch.setenv(variable, str(tmp_path / "new" / "cache"))
     assert faults(doctor._caches()) == []
     assert not (tmp_path / "new").exists()  # only tried

@@ -74,7 +74,7 @@ def test_mi_null_takes_the_null_of_the_run(adata) -> None:
     ax = pysces.pl.mi_null(adata)
     assert len(ax.collections) == 1
     bare = pysces.Network(network(adata).to_dataframe())
-    with pytest.raises(InputError, match="Pass null="):
+    with pytest.raises(InputError, match="as null="):
         pysces.pl.mi_null(bare)
 
 

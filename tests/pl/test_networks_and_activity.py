@@ -117,7 +117,7 @@ def test_dpi_comparison_draws_removed_edges_dotted() -> None:
     assert {"before: 3 edges", "after: 2 edges", "A", "B", "G"} <= texts_of(ax)
     assert "H" not in texts_of(ax)  # in no triangle that lost an edge
     assert "H" in texts_of(pysces.pl.dpi_comparison(before, after, genes=genes))
-    with pytest.raises(InputError, match="nothing to compare"):
+    with pytest.raises(InputError, match="No edge differs"):
         pysces.pl.dpi_comparison(before, before)
 
 

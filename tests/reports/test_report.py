@@ -219,7 +219,7 @@ def test_checks_see_what_is_wrong() -> None:
     adata.uns["aracne"] = part.uns["aracne"]
     adata.obsm["viper"] = pd.DataFrame({"a": np.full(30, np.nan)}, index=adata.obs_names)
     wrong = [line for good, line in data_checks(adata, "aracne", "viper") if not good]
-    for fact in ("Fewer than 100", "1 genes do not vary", "20 samples, the data have 30",
+    for fact in ("Below 100", "1 genes do not vary", "20 samples; the data have 30",
                  "raw counts", "30 of 30 activities are missing"):  # fmt: skip
         assert any(fact in line for line in wrong), fact
 
