@@ -1,4 +1,4 @@
-"""Create command line arguments from options dataclasses, and adapt messages to them."""
+"""Generate command-line arguments from options dataclasses, and translate messages to them."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def _mapping(text: str) -> dict[str, Any]:
     return {name.strip(): _scalar(value.strip()) for name, value in pairs}
 
 
-# Name in the help, description in errors, and conversion.
+# For each type: name in the help, description in an error, and converter.
 _FORMS: dict[Any, tuple[str, str, Callable[[str], Any]]] = {
     int: ("N", "an integer", int),
     float: ("X", "a number", float),
@@ -57,10 +57,11 @@ _FORMS: dict[Any, tuple[str, str, Callable[[str], Any]]] = {
 
 
 class Values:
-    """Values of one option: converts the text of the command line by the type of the field.
+    """Converter of the text of one option, according to the type of its field.
 
-    Names of fixed values are tried first, then numbers, pairs and mappings. Text is returned
-    unchanged if the type includes ``str``, or ``Any`` without fixed values; it cannot be None then.
+    Text is compared with fixed values first, then converted to a number, pair or mapping. Other
+    text is used unchanged if the type contains ``str``, or ``Any`` and no fixed values; the value
+    cannot be None then.
 
     Examples
     --------
@@ -79,7 +80,7 @@ class Values:
         self.metavar = metavar or "|".join([*self.names, *(form[0] for form in self.forms)])
 
     def __call__(self, text: str) -> Any:
-        """Convert text to a value; ArgumentTypeError if it is not valid."""
+        """Convert the text; raise an ArgumentTypeError if it is not a valid value."""
         if text.lower() in self.names:
             return self.names[text.lower()]
         for _, _, read in self.forms:
@@ -102,13 +103,13 @@ def default_of(action: argparse.Action) -> str:
 
 
 class _Generated(argparse._StoreAction):
-    """An option of a dataclass; the help shows its range, and its default even if None."""
+    """An option of a dataclass, whose help shows the range, and the default even if it is None."""
 
     interval = ""
 
 
 class _Help(argparse.HelpFormatter):
-    """Add range and default to the help of each option."""
+    """Help formatter that adds the range and the default of each option."""
 
     def _get_help_string(self, action: argparse.Action) -> str:
         text, default = (action.help or "").replace("%", "%%"), default_of(action)
@@ -118,17 +119,17 @@ class _Help(argparse.HelpFormatter):
 
 
 class Parser(argparse.ArgumentParser):
-    """Parser that adds its arguments at first use, and suggests names for unknown ones.
+    """Parser that adds its arguments on first use and suggests names for unknown ones.
 
-    ``fill`` adds the arguments. The options of a method are imported together with the libraries
-    that it needs, and ``pysces --version`` should not wait for these.
+    ``fill`` adds the arguments. The options of a method are imported together with its libraries,
+    which would slow down ``pysces --version``.
     """
 
     fill: Callable[[Parser], None] | None = None
     commands: Mapping[str, Any] | None = None
 
     def __init__(self, **given: Any) -> None:
-        # The meaning of an abbreviation would change with new options.
+        # The meaning of an abbreviation would change with each new option.
         super().__init__(formatter_class=_Help, allow_abbrev=False, **given)
 
     def complete(self) -> Parser:
@@ -139,7 +140,7 @@ class Parser(argparse.ArgumentParser):
         return self
 
     def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
-        """Report unknown names first, since argparse would report missing ones."""
+        """Report unknown names first, since argparse would report missing arguments instead."""
         self.complete()
         args = list(sys.argv[1:] if args is None else args)
         if self.prefix_chars == "-":
@@ -159,11 +160,11 @@ class Parser(argparse.ArgumentParser):
                 self.error(f"unknown option {name!r}{nearest(name, self._option_string_actions)}")
 
     def error(self, message: str) -> typing.NoReturn:
-        """Print one line and refer to the help, instead of listing all options."""
+        """Exit with the message and a reference to the help, instead of the complete usage."""
         self.exit(2, f"pysces: {message}\nSee `{self.prog} --help`.\n")
 
     def add_options(self, options: type[Options], only: Sequence[str] | None = None) -> None:
-        """Add one option for each field, or for the named ones."""
+        """Add one option for each field, or for the fields in `only`."""
         group = self.add_argument_group("options of the method")
         types_of = hints(options)
         for field in dataclasses.fields(options):
@@ -177,16 +178,16 @@ class Parser(argparse.ArgumentParser):
                 values = Values(hint, of_field["metavar"])
                 given |= {"action": _Generated, "type": values, "metavar": values.metavar}
             action = group.add_argument(f"--{field.name.replace('_', '-')}", **given)
-            # Set here since BooleanOptionalAction adds the default in its own format.
+            # Set here because BooleanOptionalAction writes the default as Python does.
             action.help = of_field["help"]
             if isinstance(action, _Generated):
                 action.interval = _interval(of_field["within"])
 
     def translated(self, message: str) -> str:
-        """Replace parameters in a message by the options of this command.
+        """Translate a message of the package: options of this command instead of parameters.
 
         ``n_bins=5`` becomes ``--n-bins 5``, ``the 'alpha' parameter`` becomes ``the option
-        --alpha``, and calls of functions that are commands become those.
+        --alpha``, and calls of functions that have a command become that command.
         """
         actions = {a.dest: a for a in self._actions if a.option_strings and a.dest != "help"}
         name = f"({'|'.join(sorted(actions, key=len, reverse=True))})"
@@ -213,7 +214,7 @@ class Parser(argparse.ArgumentParser):
         message = re.sub(
             rf"(?<![\w.'\"\[-]){name}=('[^']*'|\.\.\.|-?\w+(?:\.\w+)?)?", option, message
         )
-        # Only names that are not English words.
+        # Bare names are only translated if they contain an underscore, i.e. are not English words.
         return re.sub(
             rf"(?<![\w.'\"\[=-])(?=\w+_){name}()(?![\w'\"\]=(])",
             option,
@@ -222,7 +223,7 @@ class Parser(argparse.ArgumentParser):
 
 
 def _interval(within: Range | None) -> str:
-    """The range of a number, for the help."""
+    """Format the range of a number for the help."""
     if within is None:
         return ""
     if within.high == math.inf:
@@ -242,7 +243,7 @@ class Command:
 
 
 def parser_of(commands: Mapping[str, Command], **given: Any) -> Parser:
-    """The parser of all commands; its result has ``run`` and ``parser`` of the command."""
+    """The parser of all commands; its result has ``run`` and ``parser`` of the chosen command."""
     whole = Parser(**given)
     whole.commands = commands
     added = whole.add_subparsers(required=True, metavar="COMMAND")

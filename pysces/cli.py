@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command; the exit status is 0 on success."""
+    """Run one command and return its exit status (0: success)."""
     options = parser().parse_args(arguments)
     translated: Callable[[str], str] = options.parser.translated
     settings.verbosity = "silent" if options.quiet else "verbose" if options.verbose else "normal"
@@ -40,7 +40,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     def show(
         message: Warning | str, category: type[Warning], filename: str, lineno: int, *_: object
     ) -> None:
-        """Print warnings of PySCES without the line of code, others as Python does."""
+        """Print warnings of this package without the line of code, others as Python does."""
         if issubclass(category, PyscesWarning):
             print(f"warning: {translated(str(message))}", file=sys.stderr)
         else:
@@ -54,7 +54,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (PyscesError, FileNotFoundError, IsADirectoryError, PermissionError) as error:
         print(f"pysces: {translated(str(error))}", file=sys.stderr)
         return 1
-    except BrokenPipeError:  # the reader of the standard output has closed it, as `head` does
+    except BrokenPipeError:  # the reader of the standard output (e.g. `head`) has ended
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     except KeyboardInterrupt:
@@ -74,7 +74,7 @@ def parser() -> Parser:
 
 
 class _Translated(logging.Formatter):
-    """Format log messages in terms of command line options."""
+    """Log formatter that writes options of the command line instead of parameters."""
 
     def __init__(self, translated: Callable[[str], str]) -> None:
         super().__init__("%(message)s")
@@ -124,7 +124,7 @@ def _network(parser: Parser) -> None:
 
 
 def _given(options: type[Options], arguments: argparse.Namespace) -> dict[str, Any]:
-    """The options of a method, checked before any file is read, and the engine."""
+    """The options of a method and the engine, checked before any file is read."""
     given = {f.name: getattr(arguments, f.name) for f in dataclasses.fields(options)}
     options(**given)
     return {**given, "engine": arguments.engine}
@@ -134,27 +134,27 @@ def _given(options: type[Options], arguments: argparse.Namespace) -> dict[str, A
 
 
 def _check_output(options: argparse.Namespace, *endings: str) -> None:
-    """Check the output before any computation: it must be writable and not be an input."""
+    """Raise an error, before any work, if the output cannot be written or is an input file."""
     path = options.output
     if path == "-":
         return
     for name in ("expression", "network", "regulators"):
         given = Path(getattr(options, name, None) or "")
         same = given.is_file() and Path(path).exists() and given.samefile(path)
-        # Results are added to cells in an .h5ad file; any other input would be overwritten.
+        # Results are added to the cells of an .h5ad file; any other input would be lost.
         adds = name == "expression" and path.endswith(".h5ad") and options.run is not _report
         if same and not adds:
-            raise PyscesError(
-                f"{path} is an input and would be overwritten. Pass another --output."
-            )
+            raise PyscesError(f"{path} is an input and would be lost. Pass a different --output.")
     if endings and not str(path).endswith(endings):
-        raise PyscesError(f"Cannot infer the format of {path}. End it in {' or '.join(endings)}.")
+        raise PyscesError(
+            f"The format of {path} is unknown. Use a name that ends in {' or '.join(endings)}."
+        )
     check_writable(path)
 
 
 @contextlib.contextmanager
 def _destination(path: str) -> Iterator[str]:
-    """The path to write to; for ``-`` a table that is copied to the standard output."""
+    """The path to write to; for ``-``, a temporary table that is copied to the standard output."""
     if path != "-":
         yield path
         return
@@ -165,13 +165,13 @@ def _destination(path: str) -> Iterator[str]:
 
 
 def _write_table(table: pd.DataFrame, path: str, *, index: bool) -> None:
-    """Write a table as .tsv or .csv atomically."""
+    """Write a table as .tsv or .csv; on failure no partial file is left."""
     separator = "\t" if path.endswith(".tsv") else ","
     atomic_write(path, table.to_csv(sep=separator, index=index).encode())
 
 
 def _print_summary(options: argparse.Namespace, *lines: str) -> None:
-    """Print a summary, on stderr if a table is written to the standard output."""
+    """Print a summary, to the standard error if the table goes to the standard output."""
     *before, last = lines
     where = "the standard output" if options.output == "-" else options.output
     text = "\n".join([*before, f"{last}, written to {where}"])
@@ -297,7 +297,7 @@ def _msviper_arguments(parser: Parser) -> None:
     parser.add_argument("expression", help=".h5ad with the groups in .obs")
     _network(parser)
     parser.add_argument("--groupby", required=True, metavar="COLUMN", help="column of .obs")
-    parser.add_argument("--group", required=True, help="group whose regulators are requested")
+    parser.add_argument("--group", required=True, help="group whose master regulators are searched")
     _output(parser, "table of regulators (.tsv, .csv)")
     _engine(parser)
     parser.add_options(MsviperOptions)
@@ -355,14 +355,14 @@ def _validate(options: argparse.Namespace) -> int:
 
 
 def _benchmark_arguments(parser: Parser) -> None:
-    # Its options are those of benchmarks/speed, not of this parser.
+    # All options are parsed by benchmarks/speed, so none is defined here.
     parser.add_argument(
         "arguments", nargs="*", default=[], help="`pysces benchmark --help` lists them"
     )
 
 
 def _benchmark(options: argparse.Namespace) -> int:
-    """Pass the arguments to ``benchmarks/`` of a checkout, which is not in the wheel."""
+    """Pass the arguments to ``benchmarks/`` of a checkout, which is not part of the wheel."""
     for root in (Path(__file__).resolve().parents[1], Path.cwd()):
         folder = root / "benchmarks"
         if (folder / "speed" / "__main__.py").is_file():
@@ -403,7 +403,7 @@ def _report_arguments(parser: Parser) -> None:
     parser.add_argument(
         "--msviper-key", default="msviper", metavar="KEY", help="key of master regulators"
     )
-    parser.add_argument("--groupby", metavar="COLUMN", help="column of .obs to show activities by")
+    parser.add_argument("--groupby", metavar="COLUMN", help="column of .obs with groups")
 
 
 def _report(options: argparse.Namespace) -> int:
@@ -444,8 +444,6 @@ COMMANDS = {
         _benchmark,
         {"usage": "pysces benchmark [OPTION ...]", "prefix_chars": "\0", "add_help": False},
     ),
-    "doctor": Command(
-        "Check the installation, line by line, with remedies.", _json_argument, _doctor
-    ),
-    "report": Command("Write a page (HTML) about an .h5ad file.", _report_arguments, _report),
+    "doctor": Command("Check the installation and print remedies.", _json_argument, _doctor),
+    "report": Command("Write an HTML report about an .h5ad file.", _report_arguments, _report),
 }

@@ -1,4 +1,4 @@
-"""Demo: 700 blood cells -> network -> activities -> master regulators, with plots.
+"""Run an example analysis of 700 blood cells, with plots: ``pysces demo``.
 
 Also :func:`simulate_cells`: counts of blood cells with a known network, for tutorials and tests.
 """
@@ -25,7 +25,8 @@ if TYPE_CHECKING:
 
 CELL_TYPE = "bulk_labels"
 
-# Simulated cells: share of each type, its relative depth, and regulators that are active in it.
+# Simulated cells: fraction of each type and its relative depth, and regulators that are active in
+# one type.
 _TYPES = {"T": (0.5, 1.0), "NK": (0.12, 1.0), "B": (0.15, 0.9), "monocyte": (0.23, 1.5)}
 _LINEAGES = {
     "T": ("TCF7", "LEF1", "GATA3"),
@@ -36,13 +37,13 @@ _LINEAGES = {
 
 
 def load() -> AnnData:
-    """The 700 blood cells (10x Genomics, 68k PBMC, reduced) that Scanpy includes.
+    """Load the 700 blood cells (10x Genomics, 68k PBMC, reduced) that scanpy contains.
 
     765 variable genes, log-normalised; cell types in ``obs["bulk_labels"]``.
     """
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # warning of Scanpy about an old file format
+            warnings.simplefilter("ignore")  # from scanpy, about an old file format
             import scanpy
 
             adata = scanpy.datasets.pbmc68k_reduced()
@@ -62,14 +63,14 @@ def simulate_cells(
     """Simulate counts of blood cells of two donors with a known network.
 
     Each regulator has an activity in each cell, standard normal within a cell type; eleven known
-    regulators of blood are active in one type. A regulator has 10 to 59 targets, none of which is a
-    regulator; the logarithm of a target's share of the molecules changes by 0.4 to 1 per unit of
-    activity, and decreases for a third of the targets. The regulator's own share increases by 0.7.
-    In addition, genes differ between donors (standard deviation of the logarithm 0.3), and 5 % of
-    them between cell types (0.7) without a regulator. Counts are negative binomial
-    (size 5) with log-normal depths: median 2,500, standard deviation of the logarithm 0.4,
-    monocytes 1.5 times as deep as T cells, cells of the second donor 1.5 times as deep as those
-    of the first.
+    regulators of blood cells are active in one type. A regulator has 10 to 59 targets, none of
+    which is a regulator. The logarithm of a target's share of the molecules changes by 0.4 to 1 per
+    unit of activity, and decreases for a third of the targets; that of the regulator increases by
+    0.7. In addition, genes differ between donors (standard deviation of the logarithm 0.3), and a
+    twentieth of the genes differ between cell types (0.7) without a regulator. Counts are negative
+    binomial (size 5) with log-normal depths: the median is 2,500, the standard deviation of the
+    logarithm is 0.4, the depth of monocytes is 1.5 times that of T cells, and the depth of the
+    second donor is 1.5 times that of the first.
 
     Parameters
     ----------
@@ -144,12 +145,12 @@ def simulate_cells(
 
 
 def demo(folder: Path, engine: str | None = None, **options: Any) -> None:
-    """Infer a network and activities, write tables and plots, print a summary.
+    """Infer a network and activities, write tables and plots, and print a summary.
 
     Parameters
     ----------
     folder
-        Created if it does not exist; files of an earlier demo are replaced.
+        Folder of the results, created if it does not exist; files of an earlier demo are replaced.
     engine
         As in :func:`pysces.run_aracne`.
     **options
@@ -193,7 +194,7 @@ def _network_summary(network: Network, elapsed: float) -> str:
         )
     lines += ["", f"{'regulator':<12}{'targets':>8}   most certain targets (- repressed)"]
     for name, size in sizes.head(8).items():
-        own = table[table["source"] == name].head(5)  # the most certain edges come first
+        own = table[table["source"] == name].head(5)  # edges are sorted by decreasing certainty
         targets = ", ".join(
             f"{'-' if mor < 0 else ''}{target}"
             for target, mor in zip(own["target"], own["mor"], strict=True)
@@ -258,7 +259,7 @@ def _umap(adata: AnnData) -> Any:
     for number, name in enumerate(types.cat.categories):
         own = (types == name).to_numpy()
         panels[0, 0].scatter(x[own], y[own], s=9, color=colours[number % 10], label=name)
-    # Below the panel, where it does not hide cells
+    # Below the panel, where it does not cover cells
     panels[0, 0].legend(
         fontsize=7, frameon=False, ncols=2, loc="upper center", bbox_to_anchor=(0.5, -0.06)
     )

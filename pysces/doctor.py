@@ -1,4 +1,4 @@
-"""Check the installation, with remedies for faults (``pysces doctor``)."""
+"""Check the installation and print remedies: ``pysces doctor``."""
 
 from __future__ import annotations
 
@@ -34,9 +34,9 @@ OPTIONAL = {  # package: extra
 
 @dataclass(frozen=True)
 class Check:
-    """One line of the diagnosis: what was checked, the result, and the remedy.
+    """One line of the diagnosis: name of the check, result, and remedy.
 
-    ``state`` is ``"ok"``, ``"absent"`` (optional and not installed) or ``"fault"``.
+    ``state`` is ``"ok"``, ``"absent"`` (not installed and not required) or ``"fault"``.
     """
 
     name: str
@@ -61,9 +61,9 @@ def checks() -> Iterator[Check]:
     for part in (_versions, _other, _packages, _caches, _engines, _kernels, _small_run):
         try:
             yield from part()
-        # A broken installation may raise any exception.
+        # A broken installation may raise any exception, which is then reported as a fault.
         except Exception as error:
-            said = isinstance(error, PyscesError)  # these state the remedy
+            said = isinstance(error, PyscesError)  # their messages contain the remedy
             remedy = "" if said else f"pip install --force-reinstall {DISTRIBUTION}"
             name = part.__name__.strip("_").replace("_", " ")
             yield Check(name, "fault", f"{type(error).__name__}: {error}", remedy)
@@ -76,7 +76,7 @@ def _versions() -> Iterator[Check]:
 
 
 def _other() -> Iterator[Check]:
-    """Check for another project with the same import name."""
+    """Check whether another project with the same import name is installed."""
     version = _version_of(OTHER)
     files = importlib.metadata.files(OTHER) or [] if version else []
     if version and (not files or any(file.parts[:1] == ("pysces",) for file in files)):
@@ -95,7 +95,7 @@ def _version_of(distribution: str) -> str | None:
 
 
 def _packages() -> Iterator[Check]:
-    """Check required packages by the metadata of the installation, if there is any."""
+    """Check the required packages in the metadata of this installation (a checkout has none)."""
     from packaging.requirements import Requirement
 
     record = importlib.metadata.requires(DISTRIBUTION) if _version_of(DISTRIBUTION) else None
@@ -131,38 +131,38 @@ def _caches() -> Iterator[Check]:
         return
     try:
         kernels = importlib.import_module("pysces.kernels.numba.ranks")
-    except RuntimeError as error:  # Numba found no writable folder and does not compile
-        remedy = "Set NUMBA_CACHE_DIR to a folder that you may write to."
+    except RuntimeError as error:  # Numba found no folder and cannot compile
+        remedy = "Set NUMBA_CACHE_DIR to a writable folder."
         yield Check("compile cache", "fault", str(error), remedy)
     except ImportError:
-        return  # without Numba there is no cache; its engine is a fault below
+        return  # without Numba there is no compile cache; a fault of its engine is reported below
     else:
         compiled = next(value for value in vars(kernels).values() if hasattr(value, "stats"))
         yield _writable("compile cache", Path(compiled.stats.cache_path), "NUMBA_CACHE_DIR")
 
 
 def _writable(name: str, folder: Path, variable: str) -> Check:
-    """Check whether a folder can be written or created, without creating it."""
+    """Check whether a folder is writable or can be created, without creating it."""
     nearest = next(path for path in (folder, *folder.absolute().parents) if path.exists())
     try:
         with tempfile.TemporaryFile(dir=nearest):
             return Check(name, "ok", f"{folder} is writable")
     except OSError as error:
         found = f"{folder} is not writable: {error.strerror}"
-        return Check(name, "fault", found, f"Set {variable} to a folder that you may write to.")
+        return Check(name, "fault", found, f"Set {variable} to a writable folder.")
 
 
 def _engines() -> Iterator[Check]:
-    """Check every engine; one given by name must be available."""
+    """Check the engines; a requested engine must be available."""
     status = pysces.status()
     for row in status.engines:
         state, found, remedy = "ok", f"{row.version}, {row.device}, {row.precision}", ""
         if not row.available:
-            state = "fault" if row.engine == "numba" else "absent"  # Numba is a dependency
+            state = "fault" if row.engine == "numba" else "absent"  # Numba is a required package
             found, _, remedy = row.reason.removesuffix(")").partition(" (install: ")
         yield Check(f"engine {row.engine}", state, found, remedy)
     if status.chosen is None:
-        found = f"the engine chosen by {status.chosen_by} cannot run here"
+        found = f"the engine requested by {status.chosen_by} is not available"
         yield Check("engine in use", "fault", found, "Install it, or choose another engine.")
     else:
         yield Check("engine in use", "ok", f"{status.chosen}, by {status.chosen_by}")
@@ -179,12 +179,12 @@ def _kernels() -> Iterator[Check]:
         if wrong := [verdict for verdict in run if not verdict.ok]:
             state, names = "fault", ", ".join(verdict.kernel for verdict in wrong)
             found = f"{len(wrong)} of {len(run)} fail ({names}): {wrong[0].problems[0]}"
-            remedy = f"Run `pysces validate --engines {name}` and report what it prints."
+            remedy = f"Run `pysces validate --engines {name}` and report its output."
         yield Check(f"kernels on {name}", state, found, remedy)
 
 
 def _small_run() -> Iterator[Check]:
-    """Infer a network and activities from simulated data: A regulates C to F, B G to J."""
+    """Run inference on simulated data in which A regulates C to F, and B regulates G to J."""
     import pandas as pd
 
     began = time.perf_counter()
@@ -192,7 +192,7 @@ def _small_run() -> Iterator[Check]:
     values[:, 2:6] += 2 * values[:, [0]]
     values[:, 6:10] -= 2 * values[:, [1]]
     data = pd.DataFrame(values, columns=list("ABCDEFGHIJKL"))
-    kept, settings.cache_dir = settings._cache_dir, None  # leaves no files
+    kept, settings.cache_dir = settings._cache_dir, None  # do not write to the cache
     try:
         network = pysces.infer_network(data, ["A", "B"], n_resamples=20, n_null=10_000)
     finally:
@@ -203,7 +203,9 @@ def _small_run() -> Iterator[Check]:
     agreement = activities.reindex(columns=["A", "B"]).corrwith(data[["A", "B"]]).min()
     if edges == ["AC", "AD", "AE", "AF", "BG", "BH", "BI", "BJ"] and agreement > 0.5:
         seconds = time.perf_counter() - began
-        yield Check("small run", "ok", f"the 8 planted edges and their activities, {seconds:.1f} s")
+        yield Check(
+            "small run", "ok", f"found the 8 simulated edges and their activities, {seconds:.1f} s"
+        )
     else:
         found = f"wrong edges or activities: {edges}, correlation of activities {agreement:.2f}"
-        yield Check("small run", "fault", found, "Run `pysces validate` and report what it prints.")
+        yield Check("small run", "fault", found, "Run `pysces validate` and report its output.")

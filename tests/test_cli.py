@@ -87,7 +87,7 @@ def test_a_format_that_cannot_be_told_is_refused_before_the_work(
 ) -> None:
     monkeypatch.setattr(pysces, "run_aracne", None)
     assert aracne(expression, "-o", str(tmp_path / name)) == 1
-    assert "Cannot infer the format" in capsys.readouterr().err
+    assert "is unknown. Use a name that ends" in capsys.readouterr().err
 
 
 def test_the_case_of_an_ending_does_not_matter(expression, tmp_path) -> None:
@@ -136,7 +136,7 @@ def test_wrong_usage_is_named_with_a_suggestion(arguments: str, said: str, capsy
         ("aracne x -o y.tsv --resampling none --client local", "Pass --resampling halves, or"),
         (
             "viper x -o y.tsv --n-bootstraps 3 --n-permutations 3",
-            "--n-bootstraps can't be combined with --n-permutations or --pleiotropy.",
+            "--n-bootstraps cannot be combined with --n-permutations or --pleiotropy.",
         ),
         (
             "viper x -o y.tsv --n-permutations 5 --enrichment narnea",

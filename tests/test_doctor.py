@@ -226,7 +226,7 @@ def test_a_cache_that_cannot_be_written_is_a_fault(monkeypatch, tmp_path, name, 
     (check,) = faults(doctor._caches())
     assert check.name == name
     assert "is not writable" in check.found
-    assert f"Set {variable} to a folder" in check.remedy
+    assert f"Set {variable} to a writable folder" in check.remedy
     monkeypatch.setenv(variable, str(tmp_path / "new" / "cache"))
     assert faults(doctor._caches()) == []
     assert not (tmp_path / "new").exists()  # only tried
@@ -263,7 +263,7 @@ def test_no_folder_for_compiled_kernels_is_a_fault(tmp_path) -> None:
         env=environment, cwd=tmp_path, capture_output=True, text=True, check=True,
     )  # fmt: skip
     assert "fault FAULT   compile cache" in done.stdout
-    assert "-> Set NUMBA_CACHE_DIR to a folder that you may write to." in done.stdout
+    assert "-> Set NUMBA_CACHE_DIR to a writable folder." in done.stdout
 
 
 # --- checks that break ----------------------------------------------------------------------------

@@ -358,7 +358,7 @@ class Expression:
             raise InputError(self._describe_unusable())
 
     def _unusable(self, block: NDArray[np.float64]) -> dict[str, NDArray[np.bool_]]:
-        """Masks of the values that can't be used, by what is wrong with them."""
+        """Masks of the values that cannot be used, by what is wrong with them."""
         infinite = np.isinf(block)
         return {
             "missing (NaN)": np.isnan(block) & (not self._allow_missing),
@@ -367,7 +367,7 @@ class Expression:
         }
 
     def _describe_unusable(self) -> str:
-        """Which values of the whole matrix can't be used, and what to do about them."""
+        """Which values of the whole matrix cannot be used, and what to do about them."""
         total: dict[str, int] = {}
         affected = np.zeros(self.n_genes, dtype=bool)
         first = None

@@ -58,7 +58,7 @@ def gene_mask(adata: AnnData, mask_var: str | ArrayLike) -> NDArray[np.bool_]:
 
 
 def frame_values(frame: pd.DataFrame) -> Any:
-    """Values of a DataFrame; a frame of one plain number type isn't copied."""
+    """Values of a DataFrame; a frame of one plain number type is not copied."""
     types = set(frame.dtypes)
     wrong = {
         dtype

@@ -1,4 +1,4 @@
-"""Plots. Every function takes ``ax=`` and returns the Axes; matplotlib is imported on use."""
+"""Plots. Every function accepts ``ax=`` and returns the Axes; matplotlib is imported on use."""
 
 from pysces.pl.activity_dotplot import activity_dotplot
 from pysces.pl.activity_heatmap import activity_heatmap

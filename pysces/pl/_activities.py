@@ -1,4 +1,4 @@
-"""Activities of groups of cells, for plots."""
+"""Prepare activities of groups of cells for plots."""
 
 from __future__ import annotations
 
@@ -36,13 +36,13 @@ def group_means(
 def scores_of(
     adata: AnnData, key: str, groupby: str, regulators: str | Sequence[str] | None
 ) -> AnnData:
-    """Activities of these regulators in the cells that have a group."""
+    """Activities of the given regulators in the cells that belong to a group."""
     scores = activity(adata, key)
     check_column(scores, groupby)
     regulators = None if regulators is None else names_of(regulators)
     if absent := [name for name in regulators or () if name not in scores.var_names]:
         raise InputError(
-            f"No activity of {listed(absent)} in .obsm[{key!r}]. "
+            f"Did not find activities of {listed(absent)} in .obsm[{key!r}]. "
             f"Regulators: {listed(scores.var_names)}."
         )
     grouped = scores[scores.obs[groupby].notna().to_numpy()]
@@ -50,7 +50,7 @@ def scores_of(
 
 
 def similarity_order(values: NDArray[np.float64]) -> tuple[list[int], dict[str, Any] | None]:
-    """Rows ordered by a tree, and the tree; fewer than three rows stay as they are."""
+    """Order of rows by hierarchical clustering, and the tree; None for fewer than three rows."""
     from scipy.cluster import hierarchy
 
     if len(values) < 3:

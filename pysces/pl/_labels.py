@@ -1,4 +1,4 @@
-"""Labels of points that do not cover each other; axes shrunk to their room."""
+"""Place labels of points without overlaps, and fit axes with their labels into the figure."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _GAP = 1.0  # pixels at 72 per inch between two labels
 
 
 def halo(width: float = 2.0) -> list[Any]:
-    """A white rim, so that text can be read on lines and colours."""
+    """A white outline, so that text is readable on lines and colours."""
     from matplotlib import patheffects
 
     return [patheffects.withStroke(linewidth=width, foreground="white")]
@@ -28,39 +28,40 @@ def halo(width: float = 2.0) -> list[Any]:
 
 def settle(ax: Axes) -> None:
     """Compute the limits of the axes and the layout of the figure, so that positions are final."""
-    ax.get_xlim(), ax.get_ylim()  # matplotlib looks for limits when they are asked for
+    ax.get_xlim(), ax.get_ylim()  # matplotlib computes the limits on demand
     figure = ax.figure.canvas.figure
     if figure.get_layout_engine() is not None:
         figure.draw_without_rendering()
     else:
-        ax.apply_aspect()  # equal scales move the limits, else not before the drawing
+        ax.apply_aspect()  # equal scales change the limits, otherwise only when drawing
 
 
 def fit(ax: Axes) -> None:
-    """Shrink the axes until what stands around them is in their part of the figure.
+    """Shrink the axes until their labels and decorations fit into their part of the figure.
 
-    Layout engines do that themselves, as far as the figure allows. Without one (``plt.subplots()``)
-    long names, and what stands beside the axes, would be cut off or cover the neighbours.
+    Layout engines do this themselves, as far as the figure allows. Without one
+    (``plt.subplots()``), long names and artists beside the axes would be cut off or overlap with
+    neighbouring axes.
     """
     figure: Any = ax.figure.canvas.figure
     grid = ax.get_subplotspec()
     if figure.get_layout_engine() is not None or grid is None or ax.figure is not figure:
         return
-    for _ in range(2):  # text keeps its size, so what was measured changes a little
+    for _ in range(2):  # twice, because text keeps its size when the axes shrink
         room, cell = _part_of(figure, grid), ax.get_position(original=True).get_points()
         taken: Any = ax.get_tightbbox()
         low, high = figure.transFigure.inverted().transform(taken.get_points())
-        # Margins that are there stay, where they are wide enough.
+        # Keep existing margins that are wide enough.
         corners = cell.copy()
         corners[0] += np.maximum(0.0, room[0] - low)
         corners[1] -= np.maximum(0.0, high - room[1])
         if (corners[1] - corners[0] < 0.1 * (cell[1] - cell[0])).any():
-            return  # there is no room at all
+            return  # there is no space
         ax.set_position((*corners[0], *(corners[1] - corners[0])))
 
 
 def _part_of(figure: Any, grid: Any) -> NDArray[np.float64]:
-    """Lower left and upper right corner of a subplot's part: half of the gaps, or the edge."""
+    """Lower left and upper right corner of the area of a subplot, with half of the gaps."""
     rim = 4.0 / 72 / np.array(figure.get_size_inches())
     bottoms, tops, lefts, rights = grid.get_gridspec().get_grid_positions(figure)
     rows, columns = grid.rowspan, grid.colspan
@@ -76,15 +77,15 @@ def _part_of(figure: Any, grid: Any) -> NDArray[np.float64]:
 
 
 def box_of(text: Text) -> NDArray[np.float64]:
-    """Left, bottom, right, top of the letters in pixels (without the arrow of an annotation)."""
+    """Left, bottom, right, top of a text in pixels (without the arrow of an annotation)."""
     from matplotlib.text import Text as PlainText
 
-    text.get_window_extent()  # brings the place of an annotation up to date
+    text.get_window_extent()  # updates the position of an annotation
     return np.asarray(PlainText.get_window_extent(text).extents)
 
 
 def overlaps(box: NDArray[np.float64], others: NDArray[np.float64]) -> NDArray[np.bool_]:
-    """Which of the other boxes [boxes 4] share area with this one."""
+    """Mask of the other boxes [boxes 4] that overlap with this one."""
     return (
         (box[0] < others[:, 2])
         & (others[:, 0] < box[2])
@@ -106,28 +107,30 @@ def place_labels(
     large: float = 6.0,
     **text: Any,
 ) -> list[Text]:
-    """Write names beside their points, the first ones first; one without room is left out.
+    """Write names beside their points, in the given order; names that do not fit are left out.
 
     Parameters
     ----------
     ax
         Axes whose limits are final.
     points
-        Places in data coordinates [points 2]; those beyond ``names`` are only kept in view.
+        Data coordinates [points 2]; points beyond the length of ``names`` are not labelled, but
+        labels avoid them.
     names
         Labels of the first points.
     radius
-        Of the markers, in typographic points.
+        Radius of the markers, in typographic points.
     centred
-        Try the point itself first.
+        Try the position of the point itself first.
     taken
-        Boxes in pixels that are occupied already.
+        Occupied boxes, in pixels.
     colors
-        Of the text.
+        Colours of the text.
     rings
         Distances from the marker to try, in typographic points.
     large
-        Radius from which on a marker is never covered; smaller ones may be, rather than no label.
+        Markers of at least this radius are never covered. Smaller ones are, if there is no other
+        place for a label.
     text
         Properties of the text.
     """
@@ -149,7 +152,7 @@ def place_labels(
             va="center",
             color=colors[number],
             path_effects=halo(),
-            snap=False,  # letters of straight lines alone (F, T, L) would lose some to the pixels
+            snap=False,  # snapping to pixels would distort letters of straight lines (F, T, L)
             **text,
         )
         extent = box_of(artist)
@@ -170,7 +173,7 @@ def place_labels(
 
 @dataclass(frozen=True)
 class _Crowd:
-    """What is in the way: boxes of labels, circles of markers, the frame; all in pixels."""
+    """Obstacles of labels: boxes of labels, circles of markers, the frame; all in pixels."""
 
     boxes: NDArray[np.float64]
     centres: NDArray[np.float64]
@@ -179,7 +182,7 @@ class _Crowd:
     large: float
 
     def cost(self, box: NDArray[np.float64], own: int) -> float:
-        """Infinite where a label cannot stand, else the number of markers it covers."""
+        """Number of markers that a label covers; infinite if it cannot be placed there."""
         if (box[:2] < self.frame[:2]).any() or (box[2:] > self.frame[2:]).any():
             return np.inf
         if overlaps(box, self.boxes).any():
@@ -200,12 +203,12 @@ def _free_place(
     centred: bool,
     rings: Sequence[float],
 ) -> tuple[NDArray[np.float64], bool] | None:
-    """Centre of the best free box (pixels) of one point, and whether it is far from the point."""
+    """Centre (pixels) of the best free box for a label, and whether it is far from its point."""
     point, radius = crowd.centres[number], crowd.radii[number]
     candidates = [(point, False)] if centred else []
     for ring in rings:
         for direction in np.array(_DIRECTIONS):
-            # The box is moved by its own half size too, so that its edge is at the ring.
+            # The box is also moved by half of its size, so that its edge touches the ring.
             reach = direction * (radius + ring * scale) + np.sign(direction) * size / 2
             candidates.append((point + reach, ring > rings[0] + 6))
     best, least = None, np.inf

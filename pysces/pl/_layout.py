@@ -1,4 +1,4 @@
-"""Layout of a graph: each component by a spring layout, components packed side by side."""
+"""Lay out a graph: a spring layout for each component, components packed side by side."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ import numpy as np
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-_ROOM = 0.45  # between components, where a node takes a unit square
-_FLATTEST = 0.5  # height of a component over its width, as far as it can be widened
-_STRETCH = 2.0  # at most: beyond that, lines would cross that do not
+_ROOM = 0.45  # gap between components, in units of the distance between nodes
+_FLATTEST = 0.5  # components are widened up to this ratio of height to width
+_STRETCH = 2.0  # largest factor of widening; larger ones would make edges cross
 
 
 def layout(graph: Any, seed: int, aspect: float = 1.4) -> dict[str, NDArray[np.float64]]:
-    """A place for each node; the whole is about `aspect` times as wide as it is high."""
+    """Position of each node; the ratio of total width to height is about `aspect`."""
     import networkx as nx
 
     parts = sorted(nx.connected_components(graph), key=lambda part: (-len(part), min(part)))
@@ -29,7 +29,7 @@ def layout(graph: Any, seed: int, aspect: float = 1.4) -> dict[str, NDArray[np.f
 
 
 def _subgraph(graph: Any, nodes: list[str]) -> Any:
-    """Some nodes in this order (`Graph.subgraph` has that of a set, which differs by process)."""
+    """Subgraph with nodes in this order (the order of `Graph.subgraph` differs by process)."""
     part = graph.__class__()
     part.add_nodes_from(nodes)
     part.add_edges_from(graph.edges(nodes))
@@ -37,23 +37,23 @@ def _subgraph(graph: Any, nodes: list[str]) -> Any:
 
 
 def _component(graph: Any, seed: int) -> dict[str, NDArray[np.float64]]:
-    """One component, scaled so that nodes are about a unit apart."""
+    """Layout of one component, scaled so that nodes are about one unit apart."""
     import networkx as nx
 
     if len(graph) == 1:
         return {node: np.zeros(2) for node in graph}
-    # Distances along the graph first (they untangle it), springs then (they part the leaves).
+    # Start from distances along the graph, which untangle it; springs then separate the leaves.
     start = nx.kamada_kawai_layout(graph, weight=None) if len(graph) <= 150 else None
     springs = {"k": 1.6 / np.sqrt(len(graph)), "iterations": 60 if start else 200}
     places = nx.spring_layout(graph, pos=start, seed=seed, weight=None, **springs)
     values = np.array(list(places.values()))
     values -= values.mean(axis=0)
-    # The longer axis lies flat.
+    # Make the longer axis horizontal.
     _, _, axes = np.linalg.svd(values, full_matrices=False)
     if axes.shape == (2, 2):
         values = values @ axes.T
     width, height = np.maximum(np.ptp(values, axis=0), 1e-3)
-    # A chain of regulons would leave most of the plot empty and its names no room.
+    # A flat chain of regulons would leave most of the plot empty, without space for names.
     stretch = np.clip(_FLATTEST * width / height, 1.0, _STRETCH)
     values[:, 1] *= stretch
     height *= stretch
@@ -63,7 +63,7 @@ def _component(graph: Any, seed: int) -> dict[str, NDArray[np.float64]]:
 
 
 def apart(places: NDArray[np.float64], room: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Places [nodes 2] moved until nodes are at least the mean of their rooms [nodes] apart."""
+    """Move nodes [nodes 2] until two nodes are at least the mean of their `room` [nodes] apart."""
     places = places.copy()
     wanted = (room[:, None] + room) / 2
     for _ in range(60):
@@ -84,10 +84,10 @@ def _extent(places: dict[str, NDArray[np.float64]]) -> NDArray[np.float64]:
 
 
 def pack(sizes: NDArray[np.float64], aspect: float = 1.4) -> NDArray[np.float64]:
-    """Lower left corners [boxes 2] of boxes on shelves, so that none overlap.
+    """Lower left corners [boxes 2] of boxes that are packed in rows without overlap.
 
-    sizes: widths and heights [boxes 2]. Shelves are filled with the highest boxes first; of several
-    widths of the shelves that is taken whose whole comes nearest to `aspect` and is small.
+    sizes: widths and heights [boxes 2]. Rows are filled with the highest boxes first. Of several
+    row widths, the one is used whose total size is small and has a ratio close to `aspect`.
 
     >>> pack(np.array([[2.0, 2.0], [1.0, 1.0], [1.0, 1.0]]), aspect=1.5).tolist()
     [[0.0, 0.0], [2.0, 0.0], [3.0, 0.0]]

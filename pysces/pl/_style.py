@@ -1,4 +1,4 @@
-"""Shared by all plots: colours, axes, short names, and the network or genes to draw."""
+"""Helpers of all plots: colours, axes, short names, and the network or genes to draw."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from pysces._keys import ActivityResult, MastersResult
 
-# Distinct with any kind of colour vision: red and blue of ColorBrewer's RdBu, and the palette
+# Safe for colour-blind readers: red and blue of ColorBrewer's RdBu, and the palette
 # of Okabe and Ito (2008).
 UP, DOWN = "#b2182b", "#2166ac"
 INK, FAINT, PALE = "#222222", "#8a8a8a", "#d9d9d9"
@@ -44,7 +44,7 @@ def axes_of(ax: Axes | None, width: float, height: float) -> Axes:
     Raises
     ------
     InputError
-        If `ax` is not an Axes with straight axes.
+        If `ax` is not a rectilinear Axes.
     PyscesError
         If matplotlib is not installed.
     """
@@ -61,17 +61,17 @@ def axes_of(ax: Axes | None, width: float, height: float) -> Axes:
     if not isinstance(ax, Axes):
         raise InputError(
             f"ax must be an Axes of matplotlib. Got {type(ax).__name__}. "
-            "Of several, as plt.subplots(2, 2) returns them, pass one."
+            "Pass a single one of the axes that plt.subplots(2, 2) returns."
         )
     if ax.name != "rectilinear":
         raise InputError(
-            f"ax must have straight axes in two dimensions. Got the projection {ax.name!r}."
+            f"ax must be a two-dimensional rectilinear Axes. Got the projection {ax.name!r}."
         )
     return ax
 
 
 def label(name: object, longest: int = LONGEST_NAME) -> str:
-    """A name on one line, its middle left out if it is long, never read as a formula.
+    """A name on one line, shortened in the middle if it is long, and escaped for mathtext.
 
     Examples
     --------
@@ -89,7 +89,7 @@ def label(name: object, longest: int = LONGEST_NAME) -> str:
 def network_of(
     source: Network | pd.DataFrame | AnnData, key: str, group: str | None = None
 ) -> Network:
-    """A network, that of a table of edges, or the one in an AnnData under a key; of a group."""
+    """The network of an AnnData (by key and group), of a table of edges, or a network itself."""
     if isinstance(source, Network):
         if group is not None:
             raise InputError("group= is for an AnnData or a table. Pass the network of that group.")
@@ -99,7 +99,7 @@ def network_of(
     if not hasattr(source, "uns"):
         raise InputError(
             f"Expected an AnnData, got {type(source).__name__}. "
-            "A Network or a table of edges will do, too."
+            "A Network or a table of edges is accepted, too."
         )
     return Network.from_anndata(source, key, group=group)
 
@@ -110,9 +110,9 @@ def network_of_run(
     network: Network | pd.DataFrame | str | None,
     group: str | None,
 ) -> Network:
-    """The network that a run used: its own copy, else the one under the key that it names.
+    """The network that a run used: the stored copy, or the one under the recorded key.
 
-    network: another one, or its key.
+    network: another network or key to use instead.
     """
     if network is None and result.network is not None:
         return network_of(result.network, "", group)
@@ -127,7 +127,7 @@ def pair_of(genes: pd.Index, regulator: Any, target: Any) -> NDArray[np.intp]:
     Raises
     ------
     InputError
-        If one is not a name or not there, or both are the same gene.
+        If one is not a name or not found, or if both are the same gene.
     """
     for parameter, name in (("regulator", regulator), ("target", target)):
         if not isinstance(name, str):
@@ -137,14 +137,14 @@ def pair_of(genes: pd.Index, regulator: Any, target: Any) -> NDArray[np.intp]:
     places = genes.get_indexer(pd.Index([regulator, target]))
     if (places < 0).any():
         absent = [n for n, at in zip((regulator, target), places, strict=True) if at < 0]
-        raise InputError(f"Not among the genes: {listed(absent)}. Genes: {listed(genes)}.")
+        raise InputError(f"Did not find the genes {listed(absent)}. Genes: {listed(genes)}.")
     if regulator == target:
         raise InputError(f"Regulator and target are both {regulator!r}. Pass two genes.")
     return places
 
 
 def names_of(names: str | Iterable[str]) -> list[str]:
-    """Names as a list, also where a single one is passed, as in Scanpy's plots.
+    """Names as a list; a single name is accepted, too, as in Scanpy's plots.
 
     >>> names_of("MYC"), names_of(("MYC", "SPI1"))
     (['MYC'], ['MYC', 'SPI1'])
@@ -153,5 +153,5 @@ def names_of(names: str | Iterable[str]) -> list[str]:
 
 
 def clean(ax: Axes) -> None:
-    """Only the left and bottom lines of the frame."""
+    """Hide the top and right lines of the frame."""
     ax.spines[["top", "right"]].set_visible(False)

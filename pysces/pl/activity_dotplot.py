@@ -1,4 +1,4 @@
-"""Dot plot of activities of groups."""
+"""Dot plot of activities in groups of cells."""
 
 from __future__ import annotations
 
@@ -29,25 +29,25 @@ def activity_dotplot(
     active: float = 1.96,
     ax: Axes | None = None,
 ) -> Axes:
-    """Draw mean activity (colour) and share of cells with clear activity (size) of groups.
+    """Draw mean activity (colour) and share of cells with clear activity (size) by group.
 
-    The size counts both signs: ``scanpy.pl.dotplot(pysces.activity(adata), ...)`` would show
+    The size includes both signs; ``scanpy.pl.dotplot(pysces.activity(adata), ...)`` would show
     repressed regulators as absent.
 
     Parameters
     ----------
     adata
-        What `pysces.run_viper` ran on.
+        Data with activities from `pysces.run_viper`.
     groupby
         Column of ``adata.obs``.
     regulators
-        Regulators to draw; by default those that differ most between the groups.
+        Regulators to draw; by default those that differ most between groups.
     key
         Key of the activities.
     n_regulators
-        Number of regulators to draw, unless they are named.
+        Number of regulators to draw, if ``regulators`` is not given.
     active
-        Size of the NES from which on a regulator counts as active or repressed in a cell.
+        A regulator is active or repressed in a cell if its ``|NES|`` is above this value.
     ax
         Axes to draw on; new ones by default.
 
@@ -59,9 +59,9 @@ def activity_dotplot(
     Raises
     ------
     MissingKeyError
-        If there is no activity under the key.
+        If there are no activities under the key.
     InputError
-        If the column or a named regulator is not there.
+        If the column or a regulator does not exist.
     PyscesError
         If matplotlib is not installed.
 
@@ -109,7 +109,7 @@ def activity_dotplot(
     _size_legend(ax, _DOT, active)
     settle(ax)
     fit(ax)
-    # Where the cells of the table are small, so are the dots: they must not touch.
+    # Dots are scaled to the cells of the table, so that they do not touch.
     side = 72 / ax.figure.dpi * min(ax.bbox.width / means.shape[1], ax.bbox.height / len(means))
     largest_dot = min(_DOT, np.pi / 4 * (0.9 * side) ** 2)
     dots.set_sizes(largest_dot * share.to_numpy().ravel())
@@ -118,7 +118,7 @@ def activity_dotplot(
 
 
 def _size_legend(ax: Axes, largest: float, active: float) -> None:
-    """Shares of cells by the area of a dot."""
+    """Add a legend of the dot areas."""
     ax.legend(
         handles=[
             ax.scatter([], [], s=largest * part, c=FAINT, label=f"{part:.0%}")

@@ -1,4 +1,4 @@
-"""Heat map of mean activities of groups."""
+"""Heat map of mean activities in groups of cells."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def activity_heatmap(
     Parameters
     ----------
     adata
-        What `pysces.run_viper` ran on.
+        Data with activities from `pysces.run_viper`.
     groupby
         Column of ``adata.obs``.
     regulators
@@ -39,21 +39,21 @@ def activity_heatmap(
     key
         Key of the activities.
     n_regulators
-        Number of regulators to draw, unless they are named.
+        Number of regulators to draw, if ``regulators`` is not given.
     ax
         Axes to draw on; new ones by default.
 
     Returns
     -------
     matplotlib.axes.Axes
-        Regulators x groups, with trees (average linkage of Euclidean distances) at both sides.
+        Regulators x groups, with dendrograms (average linkage of Euclidean distances).
 
     Raises
     ------
     MissingKeyError
-        If there is no activity under the key.
+        If there are no activities under the key.
     InputError
-        If the column or a named regulator is not there.
+        If the column or a regulator does not exist.
     PyscesError
         If matplotlib is not installed.
 
@@ -89,23 +89,23 @@ def activity_heatmap(
     ax.spines[:].set_visible(False)
     settle(ax)
     wide, high = ax.bbox.width / ax.figure.dpi, ax.bbox.height / ax.figure.dpi
-    # Inset axes count when the figure is laid out, so nothing is cut off.
+    # Layout engines take inset axes into account, so nothing is cut off.
     above = ax.inset_axes((0, 1 + 0.03 / high, 1, 0.45 / high))
     beside = ax.inset_axes((1 + 0.03 / wide, 0, 0.45 / wide, 1))
     bar = ax.inset_axes((1 + 0.65 / wide, 0, 0.12 / wide, min(1.0, 2.2 / high)))
     _tree(above, column_tree, means.shape[1], "top")
     _tree(beside, row_tree, len(means), "right")
     ax.figure.colorbar(image, cax=bar, label="mean NES")
-    settle(ax)  # with what stands beside
+    settle(ax)  # with the inset axes
     fit(ax)
     return ax
 
 
 def _tree(ax: Axes, tree: dict[str, Any] | None, leaves: int, side: str) -> None:
-    """A tree whose leaves stand at 0, 1, ... beside the heat map."""
+    """Draw a dendrogram with leaves at 0, 1, ... beside the heat map."""
     ax.set_axis_off()
     for across, up in zip(*(tree[k] for k in ("icoord", "dcoord")), strict=True) if tree else ():
-        # SciPy puts leaf i at 5 + 10 i.
+        # SciPy places leaf i at 5 + 10 i.
         at = (np.array(across) - 5.0) / 10.0
         ax.plot(*((at, up) if side == "top" else (up, at)), color=INK, linewidth=0.8)
     ends = (-0.5, leaves - 0.5)

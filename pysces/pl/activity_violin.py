@@ -1,4 +1,4 @@
-"""Violin plot of one regulator's activity in groups."""
+"""Violin plot of the activity of one regulator in groups of cells."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def activity_violin(
     ax: Axes | None = None,
     **options: Any,
 ) -> Axes:
-    """Draw how the activity of a regulator is distributed in groups of cells (by Scanpy).
+    """Draw the distribution of the activity of a regulator in groups of cells (with Scanpy).
 
     Parameters
     ----------
@@ -48,9 +48,9 @@ def activity_violin(
     Raises
     ------
     MissingKeyError
-        If there is no activity under the key.
+        If there are no activities under the key.
     InputError
-        If the column or a named regulator is not there.
+        If the column or the regulator does not exist.
     PyscesError
         If matplotlib or scanpy is not installed.
 
@@ -71,7 +71,7 @@ def activity_violin(
     ax = axes_of(ax, max(4.5, 2.0 + 0.5 * len(groups)), 4.0)
     given = {"stripplot": False, "inner": "quartile", "cut": 0, "linewidth": 0.8} | options
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of seaborn and pandas, about calls that Scanpy makes
+        warnings.simplefilter("ignore")  # from seaborn and pandas, about calls made by Scanpy
         _scanpy().pl.violin(scores, regulator, groupby, ax=ax, show=False, **given)
     ax.axhline(0.0, color=INK, linewidth=0.6, zorder=0)
     _slant(ax)
@@ -94,7 +94,7 @@ def _scanpy() -> Any:
 
 
 def _for_scanpy(scores: AnnData, groupby: str) -> AnnData:
-    """Groups as categories in use, with short names."""
+    """Convert groups to categories without unused ones, with short names."""
     groups = scores.obs[groupby]
     groups = groups.astype(str).astype("category").cat.remove_unused_categories()
     short = {name: label(name, 30) for name in groups.cat.categories}
@@ -108,6 +108,6 @@ def _for_scanpy(scores: AnnData, groupby: str) -> AnnData:
 
 
 def _slant(ax: Axes) -> None:
-    """Names of groups at an angle, so that long ones stay apart."""
+    """Rotate the names of groups, so that long ones do not overlap."""
     for text in ax.get_xticklabels():
         text.set(rotation=45, ha="right", rotation_mode="anchor")

@@ -1,4 +1,4 @@
-"""Positions of the targets of regulators in a signature."""
+"""Barcode plot: positions of the targets of regulators in a signature."""
 
 from __future__ import annotations
 
@@ -43,20 +43,20 @@ def barcode(
     group: str | None = None,
     ax: Axes | None = None,
 ) -> Axes:
-    """Draw where the targets of regulators lie in a signature, one row per regulator.
+    """Draw the positions of the targets of regulators in a signature, one row per regulator.
 
     Parameters
     ----------
     signature
-        Value of each gene; genes without one (NaN) are left out.
+        Value of each gene; genes without a value (NaN) are left out.
     network
-        A network, a table of its edges, or an AnnData that has one.
+        A network, a table of its edges, or an AnnData with a network.
     regulators
-        Regulators from top to bottom; by default those of the largest scores (or most targets).
+        Regulators from top to bottom; by default those with the largest scores (or most targets).
     scores
-        NES of each regulator, written at the right.
+        NES of each regulator, written on the right.
     n_regulators
-        Number of regulators to draw, unless they are named.
+        Number of regulators to draw, if ``regulators`` is not given.
     key
         Key of the network in ``adata.uns``.
     group
@@ -73,7 +73,7 @@ def barcode(
     Raises
     ------
     InputError
-        If genes of the signature repeat, or a regulator is not in the network.
+        If genes of the signature are not unique, or a regulator is not in the network.
 
     Examples
     --------
@@ -88,11 +88,11 @@ def barcode(
 
     values = signature.dropna().sort_values(kind="stable")
     if not values.index.is_unique:
-        raise InputError("The genes of the signature repeat. Make their names unique.")
+        raise InputError("Gene names of the signature are not unique. Make them unique.")
     network = network_of(network, key, group)
     names = _regulators(network, regulators, scores, n_regulators)
     ax = axes_of(ax, 8, 1.4 + 0.42 * len(names))
-    # One axis for all: ranks run from 0 to 1, and the scores stand beyond.
+    # All parts share one axis: ranks run from 0 to 1, and the scores are beyond 1.
     place = pd.Series((np.arange(len(values)) + 0.5) / max(1, len(values)), index=values.index)
     _profile(ax, values.to_numpy(), place.to_numpy())
     table = network.to_dataframe()
@@ -111,7 +111,7 @@ def barcode(
     ax.set_xlim(-0.01, 1.0 if scores is None else 1.13)
     ax.set_ylim(len(names) + 0.6, -1.0)
     ax.set_xlabel(f"{len(values)} genes by their signature", va="top")
-    # Between the two ends, where it needs no line of its own
+    # The label is placed between the two tick labels, where it needs no separate line.
     below = ScaledTranslation(0, -7 / 72, ax.figure.dpi_scale_trans)
     ax.xaxis.set_label_coords(0.5, 0.0, ax.get_xaxis_transform() + below)
     ax.spines[:].set_visible(False)
@@ -125,13 +125,13 @@ def _regulators(
     scores: pd.Series[float] | None,
     n_regulators: int,
 ) -> list[str]:
-    """Regulators from top to bottom: those asked for, else by score, the most active first."""
+    """Regulators from top to bottom: the given ones, or by score with the most active first."""
     known = set(network.regulators)
     if regulators is not None:
         regulators = names_of(regulators)
         if absent := [name for name in regulators if name not in known]:
             raise InputError(
-                f"Not regulators of this network: {listed(absent)}. "
+                f"Did not find the regulators {listed(absent)} in the network. "
                 f"Regulators: {listed(network.regulators)}."
             )
         return regulators
@@ -144,7 +144,7 @@ def _regulators(
 
 
 def _profile(ax: Axes, values: np.ndarray, place: np.ndarray) -> None:
-    """The signature itself, above the rows."""
+    """Draw the signature above the rows."""
     largest = np.abs(values).max(initial=0.0) or 1.0
     thin = np.unique(
         np.linspace(0, max(0, len(values) - 1), min(2000, len(values))).astype(np.int64)
@@ -156,14 +156,14 @@ def _profile(ax: Axes, values: np.ndarray, place: np.ndarray) -> None:
 
 
 def _ticks(ax: Axes, row: int, places: np.ndarray, color: str, height: float) -> None:
-    # Many targets overlap: fainter ticks keep dense stretches apart from sparse ones.
+    # Many targets overlap; with fainter ticks, dense regions differ from sparse ones.
     alpha = float(np.clip(6.0 / np.sqrt(max(1, len(places))), 0.3, 0.9))
     width = float(np.clip(20.0 / np.sqrt(max(1, len(places))), 0.5, 1.4))
     ax.vlines(places, row, row + height, color=color, linewidth=width, alpha=alpha, zorder=2)
 
 
 def _scores(ax: Axes, scores: np.ndarray) -> None:
-    """NES as coloured cells beyond the ranks."""
+    """Draw the NES as coloured cells on the right of the ranks."""
     from matplotlib import colormaps
     from matplotlib.patches import Rectangle
 

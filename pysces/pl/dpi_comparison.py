@@ -1,4 +1,4 @@
-"""A small network before and after the data processing inequality."""
+"""Draw a small network before and after the data processing inequality."""
 
 from __future__ import annotations
 
@@ -30,17 +30,17 @@ def dpi_comparison(
     seed: int = 0,
     ax: Axes | None = None,
 ) -> Axes:
-    """Draw a small network before and after indirect edges were removed.
+    """Draw a small network before and after the removal of indirect edges.
 
     Parameters
     ----------
     before, after
         Mutual information of regulators with genes, as `pysces.mutual_information` and
-        `pysces.prune_dpi` return them; 0 or NaN is no edge.
+        `pysces.prune_dpi` return them; 0 or NaN means no edge.
     genes
         Genes to draw; by default those of the strongest triangles that lost an edge.
     n_genes
-        Number of genes to draw, unless they are named.
+        Number of genes to draw, if ``genes`` is not given.
     seed
         Seed of the layout.
     ax
@@ -49,13 +49,13 @@ def dpi_comparison(
     Returns
     -------
     matplotlib.axes.Axes
-        The same genes at the same places, left before, right after (on narrow axes above and
-        below); removed edges are dotted.
+        The network before (left) and after (right), with the same positions of genes; on narrow
+        axes, above and below each other. Removed edges are dotted.
 
     Raises
     ------
     InputError
-        If a gene is not in the tables, or there is no edge to draw.
+        If a gene is not in the tables, or if there is no edge to draw.
 
     Examples
     --------
@@ -68,12 +68,12 @@ def dpi_comparison(
     first, second = before.fillna(0.0), after.reindex_like(before).fillna(0.0)
     absent = [name for name in genes or () if name not in set(first.columns)]
     if absent:
-        raise InputError(f"Not among the genes: {listed(absent)}. Pass columns of `before`.")
+        raise InputError(f"Did not find the genes {listed(absent)}. Pass columns of `before`.")
     chosen = list(genes) if genes is not None else _triangles(first, second, n_genes)
     if not chosen:
         raise InputError(
-            "No edge differs between before and after, so there is nothing to compare. "
-            "Pass genes= to draw some anyway."
+            "No edge differs between before and after. "
+            "Pass genes= to draw the network of these genes."
         )
     ax = axes_of(ax, 11, 4.6)
     edges = _pairs(first, second, chosen)
@@ -112,7 +112,7 @@ def dpi_comparison(
 
 
 def _beside_or_below(corner: NDArray[np.float64], aspect: float) -> NDArray[np.float64]:
-    """Where the second drawing stands, so that both are as large as the axes allow."""
+    """Offset of the second drawing, so that both are as large as the axes allow."""
     ways = (np.array([corner[0] + 2.2, 0.0]), np.array([0.0, -corner[1] - 2.4]))
 
     def size(shift: NDArray[np.float64]) -> float:
@@ -123,14 +123,14 @@ def _beside_or_below(corner: NDArray[np.float64], aspect: float) -> NDArray[np.f
 
 
 def _triangles(before: pd.DataFrame, after: pd.DataFrame, n_genes: int) -> list[str]:
-    """Genes of triangles that lost an edge, those with the strongest lost edges first."""
+    """Genes of triangles that lost an edge, those with the strongest removed edges first."""
     mi = before.to_numpy()
     places = before.columns.get_indexer(before.index)
     lost = np.argwhere((mi > 0) & (after.to_numpy() <= 0))
     order = np.argsort(-mi[lost[:, 0], lost[:, 1]], kind="stable")
     chosen: dict[str, None] = {}
     for row, gene in lost[order]:
-        # The regulator through which the lost edge was explained: both other sides are strong.
+        # The regulator that explains the removed edge: both other edges are strong.
         sides = np.minimum(mi[row, places], mi[:, gene])
         sides[row] = -1.0
         middle = int(np.argmax(sides))

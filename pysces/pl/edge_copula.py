@@ -1,4 +1,4 @@
-"""Scores of two genes in the copula estimator, with the fitted curve."""
+"""Scatter plot of the scores of two genes in the copula estimator, with the fitted curve."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
 
-_STEPS = 200  # of the curve
+_STEPS = 200  # points of the curve
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,7 +42,7 @@ class Pair:
     nats
         Mutual information.
     given_depth
-        Whether the scores are those of counts given the depth.
+        Whether these are scores of counts given the depth.
     """
 
     first: Floats
@@ -54,8 +54,8 @@ class Pair:
     def curve(self) -> tuple[Floats, Floats]:
         """Points of the fitted line or parabola: scores of the regulator and of the target.
 
-        With degree 2 one gene is fitted by ``a h1 + b h2`` of the other one, the way round that
-        explains more; h2 is ``z^2 - 1`` of a score z.
+        With degree 2, one gene is fitted by ``a h1 + b h2`` of the other one, in the direction that
+        explains more variance; h2 is ``z^2 - 1`` of a score z.
         """
         shares = [self._fit(by, 1 - by) for by in ((0, 1) if self.degree == 2 else (0,))]
         by = int(np.argmax([share for share, _ in shares]))
@@ -67,7 +67,7 @@ class Pair:
         return (z, fitted) if by == 0 else (fitted, z)
 
     def _fit(self, by: int, of: int) -> tuple[float, Floats]:
-        """Share of the variance of one gene's score that the other one explains; the weights."""
+        """Share of the variance of gene `of` that gene `by` explains, and the weights."""
         terms = [np.ones(self.first.shape[1]), self.first[by]]
         terms += [self.second[by]] * (self.degree == 2)
         design = np.stack(terms, axis=1)
@@ -88,13 +88,13 @@ def edge_copula(
     degree: int | str = "auto",
     ax: Axes | None = None,
 ) -> Axes:
-    """Draw two genes by their scores, with the curve that the copula estimator fits.
+    """Draw the scores of two genes, with the curve that the copula estimator fits.
 
     Parameters
     ----------
     expression
-        An AnnData, or a DataFrame samples x genes. Pass all genes: the depth of a sample may be
-        read from them.
+        An AnnData, or a DataFrame samples x genes. Pass all genes, since the depth of a sample may
+        be computed from them.
     regulator, target
         Names of the genes.
     layer
@@ -107,16 +107,17 @@ def edge_copula(
     Returns
     -------
     matplotlib.axes.Axes
-        A point per sample: the normal scores of both genes, of counts the expected normal scores
-        given the depth. The line, or with degree 2 the parabola, is fitted the way round that
-        explains more. In the title: mutual information and its R2 (of sparse data the lesser of
-        the plain and the studentised one), and Spearman's correlation of the values.
+        One point per sample: the normal scores of both genes or, for counts, the expected normal
+        scores given the depth. The line (or the parabola, with degree 2) is fitted in the direction
+        that explains more variance. The title has the mutual information with its R2 (for sparse
+        data, the smaller of the plain and the studentised R2), and Spearman's correlation of the
+        values.
 
     Raises
     ------
     InputError
-        If a gene is not there or is constant, both genes are the same, or an argument is not
-        known.
+        If a gene does not exist or is constant, if both genes are the same, or if an argument is
+        invalid.
 
     References
     ----------
@@ -166,7 +167,7 @@ def _pair(
     names: tuple[str, str],
     degree: int | str,
 ) -> Pair:
-    """Scores of both genes and their mutual information, as in a run of all genes."""
+    """Scores of both genes and their mutual information, as in a run with all genes."""
     sparse = (found.expression if found else values).zero_share() > SPARSE
     chosen = degree_of(degree, sparse)
     at = values.genes.get_indexer(pd.Index(list(names)))
@@ -187,5 +188,5 @@ def _draw(ax: Axes, pair: Pair) -> None:
     ax.scatter(x, y, s=size, c=INK, linewidths=0, alpha=0.45, rasterized=len(x) > 5000)
     limits = ax.get_xlim(), ax.get_ylim()
     ax.plot(*pair.curve(), color=VERMILION, linewidth=2)
-    ax.set(xlim=limits[0], ylim=limits[1])  # the curve may leave the cloud
+    ax.set(xlim=limits[0], ylim=limits[1])  # limits of the points, which the curve may exceed
     clean(ax)

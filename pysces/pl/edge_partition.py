@@ -1,4 +1,4 @@
-"""Ranks of two genes, with the adaptive partition that gives their mutual information."""
+"""Scatter plot of the ranks of two genes, with the adaptive partition of the estimator."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Leaf:
     top: int
     count: int
     nats: float
-    """What it adds to the mutual information."""
+    """Contribution to the mutual information."""
 
 
 def edge_partition(
@@ -42,7 +42,7 @@ def edge_partition(
     seed: int = 0,
     ax: Axes | None = None,
 ) -> Axes:
-    """Draw the ranks of two genes, with the partition that gives their mutual information.
+    """Draw the ranks of two genes, with the partition that determines their mutual information.
 
     Parameters
     ----------
@@ -62,13 +62,13 @@ def edge_partition(
     Returns
     -------
     matplotlib.axes.Axes
-        Red cells hold more samples than independence would put there, blue ones fewer; the shade
-        is the cell's share of the mutual information, which is in the title.
+        Red cells contain more samples than expected under independence, blue cells fewer. The shade
+        is the contribution of the cell to the mutual information, which is in the title.
 
     Raises
     ------
     InputError
-        If a gene is not there, both genes are the same, or the estimator has no partition.
+        If a gene does not exist, both genes are the same, or the estimator has no partition.
 
     Examples
     --------
@@ -87,7 +87,7 @@ def edge_partition(
     leaves = leaves_of(x, y, table)
     ax = axes_of(ax, 6, 5.4)
     _draw(ax, leaves)
-    # Rank 1 is the largest value for "adaptive": turned so that values grow to the right and up.
+    # For "adaptive", rank 1 is the largest value; ranks are reversed, so that values increase.
     size = float(np.clip(4000.0 / max(1, len(x)), 0.5, 9.0))
     ax.scatter(x - 0.5, y - 0.5, s=size, c=INK, linewidths=0, alpha=0.75, rasterized=len(x) > 5000)
     ends = (len(x), 0) if table.descending else (0, len(x))
@@ -104,7 +104,7 @@ def edge_partition(
 def _ranks(
     data: Expression, places: NDArray[np.int64], estimator: str, seed: int
 ) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
-    """Ranks of both genes, ties broken as :func:`pysces.mutual_information` does."""
+    """Ranks of both genes, with ties broken as in :func:`pysces.mutual_information`."""
     adaptive = Adaptive(estimator, data.n_samples)
     candidates = RankCandidates(data, places[:1], 0, seed, adaptive)
     samples, key = candidates.whole()
@@ -118,14 +118,14 @@ def _ranks(
 def leaves_of(x: NDArray[np.int32], y: NDArray[np.int32], table: Partition) -> tuple[Leaf, ...]:
     """Cells of the adaptive partition of two rank vectors, as the kernel finds them.
 
-    With c points and widths wx, wy in a leaf of n points, the leaf adds c/n ln(c n / (wx wy)).
+    A leaf with c of the n points and widths wx, wy contributes c/n ln(c n / (wx wy)).
     """
     n = len(x)
     spans = _spans(table, n)
     _, x_nodes, y_nodes, counts = ops.adaptive_leaves(
         x[None], y[None], table.split, table.min_count
     )
-    # The constant n ln n is shared out by counts, so that an independent cell adds nothing.
+    # The constant n ln n is distributed by counts, so that independent cells contribute nothing.
     width = table.log_width[x_nodes] + table.log_width[y_nodes]
     nats = to_nats(table.n_log_n[counts] - counts * width, n, table.fraction_bits)
     nats += counts / max(n, 1) * np.log(max(n, 1))

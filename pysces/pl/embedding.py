@@ -1,4 +1,4 @@
-"""Regulators as points: two components of an embedding."""
+"""Scatter plot of regulators in two components of an embedding."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from numpy.typing import NDArray
 
-_AREAS = (14.0, 110.0)  # of the smallest and the largest regulon, in square points
-_WIDE = 20  # times the smallest: from here on numbers of targets are coloured by their logarithm
+_AREAS = (14.0, 110.0)  # areas of the smallest and the largest regulon, in square points
+_WIDE = 20  # numbers of targets with a larger ratio are coloured on a logarithmic scale
 
 
 def embedding(
@@ -37,24 +37,26 @@ def embedding(
 ) -> Axes:
     """Draw the regulators in two components of an embedding.
 
-    Compare directions rather than distances: regulators in the same direction from the origin act
-    alike, those in opposite directions against each other (in these two components).
+    Compare directions rather than distances: in these two components, regulators in the same
+    direction from the origin have similar effects, and those in opposite directions have opposite
+    effects.
 
     Parameters
     ----------
     adata
-        What `pysces.embed_regulators` ran on.
+        Data with an embedding from `pysces.embed_regulators`.
     color
-        ``"n_targets"``, ``"n_targets_positive"`` or a column of ``adata.var``, of numbers or
-        categories; ``None`` for one colour.
+        ``"n_targets"``, ``"n_targets_positive"`` or a column of ``adata.var`` (numbers or
+        categories); ``None`` for one colour.
     components
-        Which two, counted from 1.
+        The two components to draw, counted from 1.
     regulators
-        Regulators to name; by default those farthest from the origin.
+        Regulators to label; by default those farthest from the origin.
     n_labels
-        Number of regulators to name, unless they are listed, as far as there is room.
+        Maximum number of regulators to label, if ``regulators`` is not given; labels that do not
+        fit are left out.
     targets
-        Draw the other genes of the network too, as small dots.
+        Also draw the other genes of the network, as small dots.
     key
         Key of the embedding.
     ax
@@ -63,15 +65,15 @@ def embedding(
     Returns
     -------
     matplotlib.axes.Axes
-        One point per regulator, larger for more targets. Grey: no value. Both axes have the same
-        scale.
+        One point per regulator, larger for more targets, grey without a value. Both axes have the
+        same scale.
 
     Raises
     ------
     MissingKeyError
         If there is no embedding under the key.
     InputError
-        If a component, a regulator or a column is not there.
+        If a component, a regulator or a column does not exist.
 
     Examples
     --------
@@ -121,13 +123,13 @@ def _check_components(components: Any, number: int) -> None:
     whole = [isinstance(c, int | np.integer) and not isinstance(c, bool) for c in components]
     if len(whole) != 2 or not all(whole) or not all(1 <= c <= number for c in components):
         raise InputError(
-            f"The 'components' parameter must be two whole numbers from 1 to {number}. "
+            f"The 'components' parameter must be two integers from 1 to {number}. "
             f"Got {components!r} instead."
         )
 
 
 def _plane(coordinates: pd.DataFrame, components: tuple[int, int]) -> NDArray[np.float64]:
-    """Two components [genes 2]."""
+    """Coordinates in two components [genes 2]."""
     return coordinates.to_numpy()[:, [number - 1 for number in components]]
 
 
@@ -137,7 +139,7 @@ def _named(
     regulators: str | Sequence[str] | None,
     n_labels: int,
 ) -> NDArray[np.intp]:
-    """Numbers of the regulators to name, the most important first."""
+    """Positions of the regulators to label, the most important ones first."""
     names = found.regulators.index
     if regulators is None:
         far = np.hypot(*_plane(found.coordinates.loc[names], components).T)
@@ -145,13 +147,14 @@ def _named(
     regulators = names_of(regulators)
     if absent := [name for name in regulators if name not in names]:
         raise InputError(
-            f"Not regulators of this embedding: {listed(absent)}. Regulators: {listed(names)}."
+            f"Did not find the regulators {listed(absent)} in the embedding. "
+            f"Regulators: {listed(names)}."
         )
     return names.get_indexer(pd.Index(list(dict.fromkeys(regulators))))
 
 
 def _values(adata: AnnData, found: Stored, color: str | None) -> pd.Series | None:
-    """What colours the regulators; None for one colour."""
+    """Values that determine the colours of regulators; None for one colour."""
     if color is None:
         return None
     if color in found.regulators:
@@ -163,7 +166,7 @@ def _values(adata: AnnData, found: Stored, color: str | None) -> pd.Series | Non
 
 
 def _areas(n_targets: NDArray[Any]) -> NDArray[np.float64]:
-    """Area of each point by its share of the largest number of targets."""
+    """Area of each point, by its number of targets relative to the largest one."""
     share = n_targets / max(1, n_targets.max(initial=1))
     return _AREAS[0] + (_AREAS[1] - _AREAS[0]) * share
 
@@ -180,7 +183,7 @@ def _scatter(
     values: pd.Series | None,
     color: str | None,
 ) -> None:
-    """Points in one colour, in colours of numbers, or in those of categories."""
+    """Draw points in one colour, or coloured by numbers or categories."""
     if values is None:
         _dots(ax, points, area, c=SERIES[0])
         return
@@ -197,13 +200,13 @@ def _scatter(
 
 
 def _scale(numbers: NDArray[np.float64], color: str | None) -> dict[str, Any]:
-    """Colours of numbers: diverging about 0 where both signs occur."""
+    """Colour scale of numbers: diverging around 0 if both signs occur."""
     from matplotlib.colors import LogNorm
 
     low, high = float(numbers.min()), float(numbers.max())
     if low < 0 < high:
         size = max(-low, high)
-        # A rim, because the middle of the colours is as white as the paper.
+        # An outline, because the middle of the colour map is white like the background.
         return {"cmap": DIVERGING, "vmin": -size, "vmax": size, "edgecolors": FAINT}
     if color == "n_targets" and low > 0 and high > _WIDE * low:
         return {"cmap": "viridis", "norm": LogNorm(low, high)}
@@ -213,7 +216,7 @@ def _scale(numbers: NDArray[np.float64], color: str | None) -> dict[str, Any]:
 def _scatter_categories(
     ax: Axes, points: NDArray[np.float64], area: NDArray[np.float64], values: pd.Series
 ) -> None:
-    """The most frequent categories in colours of their own, the others in grey."""
+    """Draw the most frequent categories in distinct colours, the others in grey."""
     texts = values.astype(object).map(str, na_action="ignore")
     frequent = texts.value_counts().sort_index().sort_values(ascending=False, kind="stable").index
     most = sorted(frequent[: len(SERIES)])

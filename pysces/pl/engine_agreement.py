@@ -1,4 +1,4 @@
-"""How the engines agree, and how fast programs are."""
+"""Plots of the agreement of engines and of benchmarks."""
 
 from __future__ import annotations
 
@@ -24,20 +24,20 @@ if TYPE_CHECKING:
 def engine_agreement(
     report: ValidationReport | Mapping[str, Any], *, ax: Axes | None = None
 ) -> Axes:
-    """Draw how the engines agree with the reference on each kernel.
+    """Draw the agreement of the engines with the reference for each kernel.
 
     Parameters
     ----------
     report
-        What `pysces.validate` returns, or its ``to_dict()``.
+        Result of `pysces.validate`, or its ``to_dict()``.
     ax
         Axes to draw on; new ones by default.
 
     Returns
     -------
     matplotlib.axes.Axes
-        Kernels x engines with the largest difference: green agrees, orange differs (and says so),
-        grey was not run.
+        Kernels x engines with the largest difference. Green: agrees; orange: differs (also written
+        as text); grey: not run.
 
     Examples
     --------
@@ -79,7 +79,7 @@ def _verdict(verdict: Mapping[str, Any]) -> str:
     difference = float(verdict["difference"])
     size = "equal" if difference == 0 else f"± {difference:.1g}"
     share = 100 * float(verdict.get("tolerance_used", 0.0))
-    if 0 < share < float("inf"):  # a large difference of large values is none to worry about
+    if 0 < share < float("inf"):  # a large difference may be small relative to the tolerance
         size += f" ({share:.2g} %)" if share >= 0.01 else " (< 0.01 %)"
     return f"DIFFERS {size}" if verdict["verdict"] == "DIFFERS" else size
 
@@ -92,22 +92,22 @@ def benchmark_scaling(
     by: str = "program",
     ax: Axes | None = None,
 ) -> Axes:
-    """Draw how time (or memory) grows with the size of the data, one line per program.
+    """Draw how time (or memory) depends on the size of the data, one line per program.
 
     Parameters
     ----------
     table
-        One row per run; repeated runs of a size become their median, with a bar from least to
-        greatest.
+        One row per run. Repeated runs of the same size are drawn as their median, with a bar from
+        the smallest to the largest value.
     x, y, by
-        Columns: the size, what was measured, and what the lines are.
+        Columns with the size, with the measurement, and with the names of the lines.
     ax
         Axes to draw on; new ones by default.
 
     Returns
     -------
     matplotlib.axes.Axes
-        Both axes logarithmic; lines are named at their right ends.
+        Both axes are logarithmic; lines are labelled at their right ends.
 
     Raises
     ------
@@ -128,7 +128,7 @@ def benchmark_scaling(
         )
     rows = table.dropna(subset=[x, y, by])
     if (rows[[x, y]] <= 0).to_numpy().any():
-        raise InputError(f"{x!r} and {y!r} must be positive: both axes are logarithmic.")
+        raise InputError(f"{x!r} and {y!r} must be positive, since both axes are logarithmic.")
     ax = axes_of(ax, 6.8, 4.6)
     markers, ends = "osD^vPX", []
     for number, (name, own) in enumerate(rows.groupby(by, sort=False, observed=True)):
@@ -164,7 +164,7 @@ def benchmark_scaling(
 
 
 def _whole_decades(axis: Axis) -> None:
-    """At least two powers of ten with their names, and no names between them."""
+    """Show at least two powers of ten with tick labels, and no labels between them."""
     from matplotlib.ticker import LogLocator, NullFormatter
 
     low, high = axis.get_view_interval()
@@ -176,7 +176,7 @@ def _whole_decades(axis: Axis) -> None:
 
 
 def _name_ends(ax: Axes, ends: list[tuple[float, float, str, str]]) -> None:
-    """Names right of the frame at the heights of the last points, moved apart where they meet."""
+    """Write names right of the frame at the heights of the last points, without overlaps."""
     texts: list[Text] = []
     for _, y, name, color in sorted(ends, key=lambda end: end[1]):
         texts.append(

@@ -1,4 +1,4 @@
-"""Mutual information of edges against that of independent genes."""
+"""Plot of the mutual information of edges and of independent genes."""
 
 from __future__ import annotations
 
@@ -32,17 +32,17 @@ def mi_null(
     group: str | None = None,
     ax: Axes | None = None,
 ) -> Axes:
-    """Draw the mutual information of the edges against that of independent genes.
+    """Draw the distribution of the mutual information of edges and of independent genes.
 
     Parameters
     ----------
     network
-        A network of `pysces.run_aracne`, a table of its edges, or an AnnData that has one.
+        A network of `pysces.run_aracne`, a table of its edges, or an AnnData with a network.
     mi
-        Mutual information of all pairs (`pysces.mutual_information`), to draw that too.
+        Mutual information of all pairs (`pysces.mutual_information`); if given, it is also drawn.
     null
-        Mutual information of independent pairs, nats; by default the null distribution of the run,
-        from the cache (or simulated again).
+        Mutual information of independent pairs, in nats; by default the null distribution of the
+        run, from the cache (or simulated again).
     key
         Key of the network in ``adata.uns``.
     group
@@ -53,9 +53,9 @@ def mi_null(
     Returns
     -------
     matplotlib.axes.Axes
-        Share of pairs with at least that mutual information, from all samples, on a square-root
-        scale. With resampling a dotted line marks the threshold within one resample, which has
-        fewer samples.
+        Share of pairs with at least a given mutual information, computed from all samples, on a
+        square-root scale. With resampling, a dotted line marks the threshold within one resample,
+        which has fewer samples.
 
     Raises
     ------
@@ -75,11 +75,11 @@ def mi_null(
     table, record = network.to_dataframe(), network.record
     facts = record.facts
     if "mi" not in table:
-        raise InputError("The network has no column 'mi'. Draw one of pysces.run_aracne.")
+        raise InputError("The network has no column 'mi'. Pass a network of pysces.run_aracne.")
     found = np.sort(table["mi"].to_numpy())
     pairs = None if mi is None else np.sort(mi.to_numpy()[np.isfinite(mi.to_numpy())])
     longest = max(float(part.max(initial=0.0)) for part in (found, pairs) if part is not None)
-    # Mutual information grows with the square of a correlation: chance is at the very left.
+    # Mutual information grows with the square of a correlation, so the null is at the far left.
     grid = (1.04 * longest or 1.0) * np.linspace(0.0, 1.0, 400) ** 2
     ax = axes_of(ax, 6.5, 4.5)
     ax.fill_between(grid, _chance(record, null, grid), color="#cccccc", lw=0, label="independent")
@@ -114,7 +114,7 @@ def _root(values: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def _share(values: NDArray[np.float64], grid: NDArray[np.float64], total: int) -> NDArray[Any]:
-    """Share of `total` with at least each value of the grid; NaN where there are none."""
+    """Share of `total` with at least each value of the grid; NaN where the share is 0."""
     above = len(values) - np.searchsorted(values, grid, side="left")
     return np.where(above > 0, above / max(1, total), np.nan)
 
@@ -136,7 +136,7 @@ def _chance(
     if estimator is None or "n_null" not in record.options:
         raise InputError(
             "The network does not record how it was made, so the null distribution is unknown. "
-            "Pass null=, mutual information of independent pairs."
+            "Pass the mutual information of independent pairs as null=."
         )
     fixed = np.ceil(grid * estimator.per_nat).astype(np.int64)
     return null_of(estimator, "permutation", int(record.options["n_null"])).pvalues(fixed)

@@ -33,15 +33,15 @@ def msviper_barcode(
     Parameters
     ----------
     adata
-        What `pysces.run_msviper` ran on.
+        Data with master regulators from `pysces.run_msviper`.
     regulators
         Regulators from top to bottom; by default the first ones of the results.
     key
-        Key of its result (``key_added``).
+        Key of the result (``key_added``).
     network
-        The network that it used, or its key; ``None`` for the one of the run.
+        The network or its key; ``None`` for the network of the run.
     group
-        Group whose network to draw, if it is not that of the run (``network_group``).
+        Group whose network to draw, if it differs from that of the run (``network_group``).
     n_regulators, ax
         As in `pysces.pl.barcode`.
 
@@ -52,7 +52,7 @@ def msviper_barcode(
     Raises
     ------
     MissingKeyError
-        If there are no master regulators under the key, or their network is gone.
+        If there are no master regulators under the key, or if their network was deleted.
     InputError
         If a regulator is not in the network.
 

@@ -1,4 +1,4 @@
-"""The strongest regulons of a network as a graph."""
+"""Draw the strongest regulons of a network as a graph."""
 
 from __future__ import annotations
 
@@ -50,13 +50,13 @@ def network_graph(
     Parameters
     ----------
     network
-        A network, a table of its edges, or an AnnData that has one.
+        A network, a table of its edges, or an AnnData with a network.
     regulators
         Regulators to draw; by default those with the most targets.
     n_regulators
-        Number of regulators to draw, unless they are named.
+        Number of regulators to draw, if ``regulators`` is not given.
     n_targets
-        Number of strongest targets of each.
+        Number of strongest targets to draw for each regulator.
     key
         Key of the network in ``adata.uns``.
     group
@@ -69,8 +69,8 @@ def network_graph(
     Returns
     -------
     matplotlib.axes.Axes
-        Red edges activate, blue dashed ones repress; wider is stronger; regulators are large.
-        A target whose name has no room is drawn without it.
+        Red edges activate, blue dashed edges repress; wider edges are stronger; regulators are
+        large. Names of targets that do not fit are left out.
 
     Raises
     ------
@@ -112,7 +112,7 @@ def network_graph(
 def _strongest(
     network: Network, regulators: str | Sequence[str] | None, n_regulators: int, n_targets: int
 ) -> tuple[pd.DataFrame, pd.Series[int]]:
-    """Edges to draw with a weight in (0, 1], and the number of targets of each regulator."""
+    """Edges to draw, with weights in (0, 1], and the number of targets of each regulator."""
     table = network.to_dataframe()
     table["sign"] = np.sign(table["mor"]) if "mor" in table else 0.0
     _, strength = network.mode_and_likelihood()
@@ -124,7 +124,7 @@ def _strongest(
         absent = [name for name in regulators if name not in sizes.index]
         if absent:
             raise InputError(
-                f"Not regulators of this network: {listed(absent)}. "
+                f"Did not find the regulators {listed(absent)} in the network. "
                 f"Regulators: {listed(network.regulators)}."
             )
         sizes = sizes[list(dict.fromkeys(regulators))]
@@ -137,7 +137,7 @@ def _strongest(
 
 
 def graph_of(edges: pd.DataFrame) -> Any:
-    """A graph of edges with the columns source, target, weight, sign."""
+    """A networkx graph from edges with the columns source, target, weight, sign."""
     try:
         import networkx as nx
     except ImportError as error:
@@ -153,7 +153,7 @@ def graph_of(edges: pd.DataFrame) -> Any:
 
 
 def _height_of(place: dict[str, NDArray[np.float64]], width: float) -> float:
-    """Height (inches) of a figure of this width that a layout fills, with title and legend."""
+    """Height (inches) of a figure of a given width that fits a layout, title and legend."""
     if len(place) < 2:
         return 4.0
     across, up = np.ptp(list(place.values()), axis=0) + 1.0
@@ -167,7 +167,7 @@ def aspect_of(ax: Axes) -> float:
 
 
 def _edges(ax: Axes, graph: Any, place: dict[str, NDArray[np.float64]]) -> None:
-    """Lines, the weak beneath the strong."""
+    """Draw the edges, weak ones below strong ones."""
     from matplotlib.collections import LineCollection
 
     styles = {1.0: (UP, "solid"), -1.0: (DOWN, (0, (4, 1.6))), 0.0: (FAINT, "solid")}
@@ -195,7 +195,7 @@ def draw_nodes(
     face: str,
     edge: str,
 ) -> None:
-    """Circles of these areas (square points) at the places of the nodes."""
+    """Draw circles of the given areas (square points) at the positions of the nodes."""
     points = np.array([place[node] for node in nodes]).reshape(-1, 2)
     ax.scatter(
         points[:, 0], points[:, 1], s=area, c=face, edgecolors=edge, linewidths=0.8, zorder=2
@@ -216,7 +216,7 @@ def _network_legend(ax: Axes, graph: Any) -> None:
 
 
 def legend_below(ax: Axes, lines: Mapping[str, tuple[str, Any]]) -> None:
-    """Under the axes: lines by name (colour, style), a regulator and a target."""
+    """Add a legend below the axes: lines by name (colour, style), a regulator and a target."""
     from matplotlib.lines import Line2D
 
     handles = [
@@ -240,7 +240,7 @@ def _name_nodes(
     leaves: Sequence[str],
     area: NDArray[np.float64],
 ) -> None:
-    """Regulators on their nodes, then targets beside theirs."""
+    """Label regulators on their nodes, then targets beside their nodes."""
     points = np.array([place[node] for node in [*hubs, *leaves]]).reshape(-1, 2)
     radius = np.concatenate([np.sqrt(area / np.pi), np.full(len(leaves), 3.8)])
     named = place_labels(

@@ -1,4 +1,4 @@
-"""Support of edges over resamples, beside that of decoys."""
+"""Histogram of the support of edges and of decoys over resamples."""
 
 from __future__ import annotations
 
@@ -29,18 +29,18 @@ def support_histogram(
     group: str | None = None,
     ax: Axes | None = None,
 ) -> Axes:
-    """Draw in how many resamples edges were found, and edges of decoy regulators beside them.
+    """Draw a histogram of the number of resamples in which edges and decoy edges were found.
 
     Parameters
     ----------
     network
-        A network of `pysces.run_aracne` with resampling, or an AnnData that has one.
+        A network of `pysces.run_aracne` with resampling, or an AnnData with such a network.
     seen, decoys
-        Number of candidate edges, and of edges of decoys, with a support of 0, 1, 2, ...; by
-        default those of the run record (``support_counts``, ``decoy_support_counts``), where
-        it has them.
+        Numbers of candidate edges, and of edges of decoy regulators, with a support of 0, 1, 2,
+        ...; by default those of the run record (``support_counts``, ``decoy_support_counts``), if
+        available.
     decoys_per_regulator
-        Divisor of the counts of decoys; by default that of the run record.
+        Divisor of the numbers of decoy edges; by default that of the run record.
     key
         Key of the network in ``adata.uns``.
     group
@@ -51,8 +51,8 @@ def support_histogram(
     Returns
     -------
     matplotlib.axes.Axes
-        Numbers of edges, on a logarithmic axis where candidates or decoys are drawn. A dotted line
-        marks the least support that ``min_support`` of the run record asks for.
+        Numbers of edges, on a logarithmic axis if candidates or decoys are drawn. A dotted line
+        marks the smallest support that ``min_support`` of the run record permits.
 
     Raises
     ------
@@ -72,7 +72,9 @@ def support_histogram(
     network = network_of(network, key, group)
     table, options, facts = network.to_dataframe(), network.record.options, network.record.facts
     if "support" not in table:
-        raise InputError("The network has no column 'support'. Draw one of pysces.run_aracne.")
+        raise InputError(
+            "The network has no column 'support'. Pass a network of pysces.run_aracne."
+        )
     seen = facts.get("support_counts") if seen is None else seen
     decoys = facts.get("decoy_support_counts") if decoys is None else decoys
     used, regulators = facts.get("n_decoys_used", 1), facts.get("n_regulators", 1)
@@ -80,7 +82,7 @@ def support_histogram(
     support = table["support"].to_numpy(dtype=np.int64)
     most = max(int(facts.get("n_resamples_used", 1)), int(support.max(initial=1)))
     most = max([most, *(len(np.asarray(c)) - 1 for c in (seen, decoys) if c is not None)])
-    width = max(1, -(-(most + 1) // 60))  # supports that share a bar
+    width = max(1, -(-(most + 1) // 60))  # number of support values per bar
     ax = axes_of(ax, 6.5, 4.2)
     kept = np.bincount(support, minlength=most + 1).astype(float)
     if seen is not None:
@@ -121,8 +123,8 @@ def _bars(
     *,
     fill: bool,
 ) -> None:
-    """Bars of `width` neighbouring supports; decoys as a step line above the others."""
-    # No edge is without support, so the first bar starts at 1.
+    """Draw bars of `width` neighbouring support values; decoys as a step line above the others."""
+    # Every edge has a support of at least 1, so the first bar starts at 1.
     edges = np.append(np.arange(1, len(counts), width), len(counts))
     sums = np.add.reduceat(counts, edges[:-1])
     look = {"fill": True, "lw": 0} if fill else {"fill": False, "lw": 1.8}

@@ -1,4 +1,4 @@
-"""Barcode plot of the regulators of one cell."""
+"""Barcode plot of the regulators of a single cell."""
 
 from __future__ import annotations
 
@@ -35,25 +35,25 @@ def viper_barcode(
     n_regulators: int = 10,
     ax: Axes | None = None,
 ) -> Axes:
-    """Draw the regulators of one cell in the cell's signature.
+    """Draw the targets of the regulators of one cell in the signature of the cell.
 
     Parameters
     ----------
     adata
-        What `pysces.run_viper` and `pysces.compute_signature` ran on.
+        Data with results of `pysces.run_viper` and `pysces.compute_signature`.
     cell
         Name of the cell.
     regulators
-        Regulators from top to bottom; by default those of the largest activities of either sign.
+        Regulators from top to bottom; by default those with the largest absolute activities.
     key
         Key of the activities.
     layer
         Layer of the signature.
     network
-        The network used, or its key; ``None`` for the one of the run.
+        The network or its key; ``None`` for the network of the run.
     group
-        Whose network, where there are several; by default that of the cell's group, if the run
-        scored each cell by the network of its group.
+        Group whose network to draw, if there are several; by default that of the cell's group, if
+        the run scored each cell by the network of its group.
     n_regulators, ax
         As in `pysces.pl.barcode`.
 
@@ -64,9 +64,9 @@ def viper_barcode(
     Raises
     ------
     MissingKeyError
-        If the activities, the signature or the network is not there.
+        If the activities, the signature or the network does not exist.
     InputError
-        If the cell or a named regulator is not there.
+        If the cell or a regulator does not exist.
 
     Examples
     --------
@@ -82,7 +82,9 @@ def viper_barcode(
     found = read(ActivityResult, adata, key)
     layers = read(SignatureResult, adata, layer).values
     if cell not in adata.obs_names:
-        raise InputError(f"{cell!r} is not a cell. Cells: {listed(adata.obs_names, most=3)}.")
+        raise InputError(
+            f"Did not find the cell {cell!r}. Cells: {listed(adata.obs_names, most=3)}."
+        )
     row = adata.obs_names.get_loc(cell)
     values = layers[[row]]
     values = values.toarray() if hasattr(values, "toarray") else np.asarray(values)
@@ -97,7 +99,7 @@ def viper_barcode(
 
 
 def _own_group(adata: AnnData, cell: str, record: RunRecord) -> str | None:
-    """The group whose network the run used for a cell; None if it used one for all."""
+    """The group whose network the run used for a cell; None if it used one network for all."""
     column, networks = record.options.get("groupby"), list(record.facts.get("networks", ()))
     if column not in adata.obs or len(networks) < 2:
         return None

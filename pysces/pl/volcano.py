@@ -1,4 +1,4 @@
-"""Effect against significance of regulators."""
+"""Volcano plot: effect and significance of regulators."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def volcano(
     n_labels: int = 15,
     ax: Axes | None = None,
 ) -> Axes:
-    """Draw the effect of each regulator against its significance.
+    """Draw the significance of each regulator against its effect.
 
     Parameters
     ----------
@@ -35,22 +35,22 @@ def volcano(
         Rows of `pysces.rank_regulators`, or ``adata.uns["msviper"]["results"]``: the columns
         ``regulator``, ``pvalue``, ``qvalue`` and one of ``difference``, ``nes``, ``score``.
     group
-        Which group, where the table has several.
+        Group to draw, if the table has several.
     effect
-        Column of the effect; by default the first there of those above.
+        Column of the effect; by default the first one that exists of those above.
     alpha
         Largest q-value of a significant regulator.
     n_labels
-        Names to write, the most significant ones, as far as there is room.
+        Maximum number of regulators to label, the most significant ones; labels that do not fit
+        are left out.
     ax
         Axes to draw on; new ones by default.
 
     Returns
     -------
     matplotlib.axes.Axes
-        Significant regulators in red (more active in the group than in the reference or the rest)
-        and blue (less active). p-values too small to be told
-        from zero are triangles at the top.
+        Significant regulators are red (more active in the group than in the reference or the rest)
+        or blue (less active). p-values that are 0 in float64 are drawn as triangles at the top.
 
     Examples
     --------
@@ -77,7 +77,7 @@ def volcano(
         ax.scatter(x[chosen], height[chosen], c=colors[chosen], marker=marker, **sized)
     ax.axvline(0.0, color=FAINT, linewidth=0.6, zorder=0)
     if significant.any():
-        # The line lies between the last significant p-value and the first that is not.
+        # The line is between the largest significant p-value and the next one.
         limit = height[significant].min()
         limit = (limit + height[~significant & (height < limit)].max(initial=0.0)) / 2
         ax.axhline(limit, color=FAINT, linewidth=0.8, linestyle=(0, (4, 2)), zorder=0)
@@ -114,7 +114,7 @@ def _checked(
     if absent := [name for name in wanted if name not in table]:
         raise InputError(
             f"The table has no column {listed(absent)}. Columns: {listed(table.columns)}. "
-            "Pass what pysces.rank_regulators returns, or the results of pysces.run_msviper."
+            "Pass the result of pysces.rank_regulators, or the results of pysces.run_msviper."
         )
     if "group" in table:
         groups = [str(name) for name in table["group"].unique()]

@@ -1,4 +1,4 @@
-"""One page about a run, to keep or to send: ``pysces.report``."""
+"""Write an HTML report about a run: ``pysces.report``."""
 
 from pysces.reports.report import report
 

@@ -1,4 +1,4 @@
-"""Checks of the data for a report."""
+"""Check the data for a report."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _LOOKED_AT = 200
 
 
 def data_checks(adata: AnnData, key: str, activity_key: str) -> list[tuple[bool, str]]:
-    """Lines about the data: whether all is well, and the fact."""
+    """Checks of the data: whether each one passed, and its message."""
     return [
         *_names(adata),
         *_size(adata, key),
@@ -34,22 +34,22 @@ def _names(adata: AnnData) -> Iterator[tuple[bool, str]]:
     for names, what in ((adata.var_names, "gene"), (adata.obs_names, "sample")):
         repeated = names[names.duplicated()].unique()
         if len(repeated):
-            yield False, f"{len(repeated)} {what} names repeat: {listed(repeated, 5)}."
+            yield False, f"{len(repeated)} {what} names are not unique: {listed(repeated, 5)}."
         else:
             yield True, f"All {len(names):,} {what} names are unique."
 
 
 def _size(adata: AnnData, key: str) -> Iterator[tuple[bool, str]]:
     if not holds(NetworkResult, adata, key) or groups_in(adata, key):
-        return  # of groups each has its own samples
+        return  # each group has its own samples
     facts = read(NetworkResult, adata, key).record.facts
     samples = int(facts.get("n_samples", adata.n_obs))
     enough = samples >= _FEW_SAMPLES
-    text = f"{samples:,} samples went into the network."
+    text = f"The network was inferred from {samples:,} samples."
     if facts:
         yield (
             enough,
-            text if enough else f"{text} Fewer than {_FEW_SAMPLES} show strong edges only.",
+            text if enough else f"{text} Below {_FEW_SAMPLES}, only strong edges are found.",
         )
     constant = int(facts.get("n_constant_genes", 0))
     if constant:
@@ -57,12 +57,12 @@ def _size(adata: AnnData, key: str) -> Iterator[tuple[bool, str]]:
     if "n_samples" in facts and samples != adata.n_obs:
         yield (
             False,
-            f"The network was made from {samples:,} samples, the data have {adata.n_obs:,}.",
+            f"The network was inferred from {samples:,} samples; the data have {adata.n_obs:,}.",
         )
 
 
 def _values(adata: AnnData, activity_key: str) -> Iterator[tuple[bool, str]]:
-    """Whether values look normalised, from the first cells."""
+    """Check whether the values of the first cells look normalised."""
     if adata.X is None or adata.n_obs == 0 or adata.n_vars == 0:
         return
     block: Any = adata.X[:_LOOKED_AT]

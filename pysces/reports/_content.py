@@ -1,4 +1,4 @@
-"""What a report says: the values and plots that its template lays out."""
+"""Content of a report: the values and plots for the template."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class Figure:
 
 @dataclass(frozen=True)
 class NetworkPart:
-    """One network; without regulons if it has no edges."""
+    """Section about one network; without regulons if the network has no edges."""
 
     title: str
     facts: Rows
@@ -50,7 +50,7 @@ class NetworkPart:
 
 @dataclass(frozen=True)
 class ActivityPart:
-    """Activities by group; of all cells if there is no `groupby`."""
+    """Section about activities, by group or (without `groupby`) of all cells."""
 
     facts: Rows
     rows: Rows
@@ -60,7 +60,7 @@ class ActivityPart:
 
 @dataclass(frozen=True)
 class MastersPart:
-    """Master regulators."""
+    """Section about master regulators."""
 
     title: str
     rows: Rows
@@ -70,7 +70,7 @@ class MastersPart:
 
 @dataclass(frozen=True)
 class Content:
-    """All parts of a report but the checks of the data."""
+    """All sections of a report except the checks of the data."""
 
     networks: Sequence[NetworkPart]
     activity: ActivityPart | None
@@ -82,7 +82,7 @@ class Content:
     def of(
         cls, adata: AnnData, key: str, activity_key: str, msviper_key: str, groupby: str | None
     ) -> Content:
-        """What the results under these keys say."""
+        """Content for the results under these keys."""
         groupby = groupby or _groups_of_runs(adata, msviper_key, activity_key)
         return cls(
             networks=_networks(adata, key),
@@ -93,7 +93,7 @@ class Content:
 
 
 def _groups_of_runs(adata: AnnData, *keys: str) -> str | None:
-    """The column of cell groups that a run used."""
+    """The column of groups of cells that a run used."""
     for key in keys:
         column = _record(adata, key).options.get("groupby")
         if isinstance(column, str) and column in adata.obs:
@@ -107,7 +107,7 @@ def _record(adata: AnnData, key: str) -> RunRecord:
 
 
 def _networks(adata: AnnData, key: str) -> list[NetworkPart]:
-    """The network, or that of each group."""
+    """Section for the network, or for the network of each group."""
     if not holds(NetworkResult, adata, key):
         return []
     groups = groups_in(adata, key)
@@ -144,13 +144,13 @@ def _evidence(network: Network) -> list[Figure]:
     figures = [
         _figure(
             (10, 8),
-            "The largest regulons with their strongest targets.",
+            "Largest regulons with their strongest targets.",
             lambda ax: pl.network_graph(network, ax=ax),
         )
     ]
     options = network.record.options
     if "support" in network.columns and options.get("resampling") is not None:
-        caption = "In how many resamples the edges were found."
+        caption = "Number of resamples in which the edges were found."
         figures.append(_figure((6.5, 4), caption, lambda ax: pl.support_histogram(network, ax=ax)))
     if "mi" in network.columns and "n_null" in options:
         coarse = {**options, "n_null": min(_N_NULL, int(options["n_null"]))}
@@ -161,7 +161,7 @@ def _evidence(network: Network) -> list[Figure]:
 
 
 def _regulons(network: Network) -> list[tuple[str, int, str]]:
-    """The largest regulons: regulator, number of targets, the strongest ones with their signs."""
+    """Largest regulons: regulator, number of targets, strongest targets with their signs."""
     edges = network.to_dataframe()
     mode, strength = network.mode_and_likelihood()
     edges = edges.assign(mode=mode, strength=edges.get("mi", strength))
@@ -198,14 +198,14 @@ def _activity(adata: AnnData, key: str, groupby: str | None) -> ActivityPart | N
     height = 2.4 + 0.24 * min(30, scores.shape[1])
     figure = _figure(
         (max(5.0, 3.2 + 0.42 * groups), max(4.6, height)),
-        f"Mean activity by {groupby}, regulators that differ most.",
+        f"Mean activity by {groupby} of the regulators that differ most.",
         lambda ax: pl.activity_heatmap(adata, groupby, key=key, ax=ax),
     )
     return ActivityPart(facts, _ranked(adata, groupby, key), groupby, [figure])
 
 
 def _ranked(adata: AnnData, groupby: str, key: str) -> list[tuple[str, int, str]]:
-    """The most active regulators of each group: group, cells, regulators with their mean NES."""
+    """Most active regulators: group, number of cells, regulators with their mean NES."""
     counts = adata.obs[groupby].dropna().astype(str).value_counts()
     names = sorted(n for n, c in counts.items() if 2 <= c <= counts.sum() - 2)
     rows = []
@@ -228,13 +228,13 @@ def _masters(adata: AnnData, key: str) -> MastersPart | None:
     if len(results) == 0:
         return MastersPart(title, [])
     figures = [_figure((6.5, 5), "NES and p-value.", lambda ax: pl.volcano(results, ax=ax))]
-    caption, note = "Targets of the first regulators of the table in the signature.", ""
+    caption, note = "Positions in the signature of the targets of the first regulators.", ""
     try:
         figures.append(
             _figure((8, 5.8), caption, lambda ax: pl.msviper_barcode(adata, key=key, ax=ax))
         )
     except (InputError, MissingKeyError) as error:  # the network was replaced or deleted
-        note = f"The targets are not drawn, because the network of the run is not there: {error}"
+        note = f"The targets are not drawn, because the network of the run is missing: {error}"
     shown = ["regulator", "n_targets", "effect", "nes", "pvalue", "qvalue"]
     rows = [
         (str(r), int(n), float(effect), float(nes), float(p), float(q))
@@ -255,7 +255,7 @@ def _runs(adata: AnnData, keys: Mapping[str, Any]) -> list[tuple[str, Rows]]:
 
 
 def _shown(value: object) -> str:
-    """A parameter on a line or two."""
+    """The value of a parameter as a short text."""
     if isinstance(value, Mapping):
         text = ", ".join(f"{name}: {_shown(item)}" for name, item in sorted(value.items()))
     elif isinstance(value, np.ndarray):
@@ -267,7 +267,7 @@ def _shown(value: object) -> str:
 
 
 def _figure(size: tuple[float, float], caption: str, draw: Callable[[Axes], object]) -> Figure:
-    """A plot of this size (inches); on a figure outside pyplot, so the user's figures stay."""
+    """A plot of a given size (inches), made without pyplot, so the user's figures do not change."""
     from matplotlib.figure import Figure as Drawing
 
     own = Drawing(figsize=size, layout="constrained")

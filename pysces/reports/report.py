@@ -1,4 +1,4 @@
-"""A report about a run: checks of the data, their content, and the page made of both."""
+"""Write a report about a run: an HTML page with checks of the data and the results."""
 
 from __future__ import annotations
 
@@ -28,19 +28,19 @@ def report(
     msviper_key: str = "msviper",
     groupby: str | None = None,
 ) -> None:
-    """Write a page about what was inferred: one HTML file that needs nothing else.
+    """Write a report about the results: a single, self-contained HTML file.
 
-    The page has checks of the data, statistics and plots of the network, the
-    most important regulators, activities by group, and every parameter. It makes no request to
-    the network, follows the reader's light or dark colours, and prints.
+    The page has checks of the data, statistics and plots of the network, the most important
+    regulators, activities by group, and all parameters. It loads nothing from the internet, follows
+    the light or dark theme of the browser, and can be printed.
 
     Parameters
     ----------
     adata
-        Cells x genes, what `pysces.run_aracne`, `pysces.run_viper` or `pysces.run_msviper` ran
-        on; those of them that did have a section.
+        Cells x genes, with results of `pysces.run_aracne`, `pysces.run_viper` or
+        `pysces.run_msviper`. The report has a section for each of these results that exists.
     path
-        The file; an existing one is replaced, whole or not at all.
+        File to write. An existing file is replaced only after the report is complete.
     key
         Key of the network.
     activity_key
@@ -49,15 +49,15 @@ def report(
         Key of the master regulators.
     groupby
         Column of ``adata.obs`` by which activities are shown; by default the one that the runs
-        used, if they did.
+        used, if any.
 
     Raises
     ------
     InputError
-        If the folder of the file does not exist or ``groupby`` is not a column; nothing is done
+        If the folder of the file does not exist or ``groupby`` is not a column; no file is written
         then.
     MissingKeyError
-        If there is no such result.
+        If there are no results.
     PyscesError
         If jinja2 or matplotlib is not installed.
 
@@ -77,7 +77,7 @@ def report(
     content = Content.of(adata, key, activity_key, msviper_key, groupby)
     if not (content.networks or content.activity or content.masters):
         raise MissingKeyError(
-            f"Found no network in .uns[{key!r}], no activity in .obsm[{activity_key!r}] and no "
+            f"Did not find a network in .uns[{key!r}], activities in .obsm[{activity_key!r}] or "
             f"master regulators in .uns[{msviper_key!r}]. Run `pysces.run_aracne(adata)` first."
         )
     text = template.render(
@@ -90,7 +90,7 @@ def report(
 
 
 def _template() -> Template:
-    """The page; every value put into it is escaped."""
+    """The template of the page, which escapes all values."""
     try:
         from jinja2 import Environment, PackageLoader, StrictUndefined
     except ImportError as error:
@@ -111,7 +111,7 @@ def _template() -> Template:
 
 
 def _printed(value: Any) -> Any:
-    r"""A value as people read it: numbers short, control characters, which HTML bars, replaced.
+    r"""Format a value for the page: short numbers, control characters (invalid in HTML) replaced.
 
     >>> _printed(14513), _printed(0.123456), _printed("a\x07b")
     ('14,513', '0.123', 'a�b')
@@ -120,7 +120,7 @@ def _printed(value: Any) -> Any:
         return f"{value:,}"
     if isinstance(value, float):
         return f"{value:.3g}"
-    if type(value) is not str:  # markup that a macro made
+    if type(value) is not str:  # markup from a macro
         return value
     return "".join(
         c if c.isprintable() or c in "\n\t" else "\N{REPLACEMENT CHARACTER}" for c in value

@@ -1,4 +1,4 @@
-"""Activities of one network in all cells: signature, enrichment, nulls, corrections, by blocks."""
+"""Activities of one network in all cells, computed in blocks of cells."""
 
 from __future__ import annotations
 
@@ -49,13 +49,13 @@ _TABLES = {
 
 @dataclass(frozen=True)
 class Activities:
-    """Scores of all cells: tables cells x regulators by name (nes, pvalue, pes, sd)."""
+    """Scores of all cells: one table (cells x regulators) per score (nes, pvalue, pes, sd)."""
 
     regulons: Regulons
     tables: dict[str, NDArray[np.float64]]
 
     def frame(self, name: str, cells: pd.Index) -> pd.DataFrame:
-        """One of the tables with names."""
+        """One of the tables as a DataFrame with names of cells and regulators."""
         return pd.DataFrame(self.tables[name], index=cells, columns=self.regulons.names)
 
 
@@ -70,8 +70,9 @@ def activities(
 ) -> Activities:
     """Score one network in all cells.
 
-    source: cells x genes. names: of the cells. options: with a signature and an enrichment, not
-    "auto". counts: judged given their depth, if given. reference: rows to compare with.
+    source: cells x genes. names: names of the cells. options: signature and enrichment must be
+    resolved (not "auto"). counts: if given, counts are scored given the depth of their cell.
+    reference: rows of the cells to compare with.
     """
     if counts is not None:
         return Activities(*activities_given_depth(counts, names, network, options, reference))
@@ -148,7 +149,7 @@ def _null_signatures(
 ) -> NDArray[np.float64]:
     """Signatures of reference cells against bootstraps of the others [nulls genes].
 
-    From at most 1,000 cells of the reference, evenly spaced in the order of their names.
+    At most 1,000 cells of the reference are used, evenly spaced in the order of their names.
     """
     rows = np.arange(cells.n_samples) if reference is None else reference
     rows = rows[by_name(names[rows])]

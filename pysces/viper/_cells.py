@@ -1,4 +1,4 @@
-"""Cells x genes as VIPER reads them: genes in the order of their names, by blocks of cells."""
+"""Read expression (cells x genes) for VIPER, in blocks of cells or of genes."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ if TYPE_CHECKING:
 
 
 def cells_of(data: Any, *, allow_infinite: bool = False) -> tuple[Expression, pd.Index]:
-    """Values of a DataFrame or of an AnnData (its X), and the names of its cells as given.
+    """Values of a DataFrame, or of ``X`` of an AnnData, and the names of the cells.
 
     Raises
     ------
     InputError
-        If names of genes are missing or repeat, or values can't be used.
+        If gene names are missing or not unique, or if the values cannot be used.
     """
     allowed: Any = {
         "allow_missing": True,
@@ -33,30 +33,30 @@ def cells_of(data: Any, *, allow_infinite: bool = False) -> tuple[Expression, pd
         return Expression.from_anndata(data, **allowed), data.obs_names
     if not isinstance(data, pd.DataFrame):
         raise InputError(
-            f"A matrix of type {type(data).__name__} doesn't name its genes. "
+            f"A matrix of type {type(data).__name__} has no gene names. "
             "Pass a DataFrame whose columns are genes."
         )
     return Expression.from_matrix(data, **allowed), data.index
 
 
 def frame(data: Any) -> pd.DataFrame:
-    """The same as a table of float64 in memory, cells x genes."""
+    """Values of a DataFrame or an AnnData as a DataFrame of float64 in memory, cells x genes."""
     cells, names = cells_of(data)
     return pd.DataFrame(cells.sample_block(), index=names, columns=cells.genes)
 
 
 def by_blocks(cells: Expression) -> Iterator[NDArray[np.float64]]:
-    """Values of some cells at a time, so many that their ranks fit the memory [cells genes]."""
+    """Iterate over blocks of cells whose ranks fit in memory [cells genes]."""
     step = block_length(24.0 * cells.n_genes, cells.n_samples)
     return (cells.sample_block(part, copy=False) for part in blocks(cells.n_samples, step))
 
 
 def by_genes(cells: Expression) -> Iterator[NDArray[np.float64]]:
-    """Values of some genes at a time over all cells [cells genes]."""
+    """Iterate over blocks of genes, each with all cells [cells genes]."""
     step = block_length(40.0 * cells.n_samples, cells.n_genes)
     return (cells.gene_block(part).T for part in blocks(cells.n_genes, step))
 
 
 def by_name(names: pd.Index) -> NDArray[np.intp]:
-    """Positions of cells in the order of their names: what is drawn by them is drawn by name."""
+    """Positions of cells in the order of their names, so that draws do not depend on cell order."""
     return np.argsort(names.to_numpy().astype(str), kind="stable")

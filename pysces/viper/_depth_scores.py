@@ -1,4 +1,4 @@
-"""Activities given depth: scores of counts with their own variance, or ranks of residuals."""
+"""Activities from counts given the depth of each cell: scores of counts or of residuals."""
 
 from __future__ import annotations
 
@@ -32,14 +32,14 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("pysces")
 
-_STEP = 0.02  # of the logarithm of the depth, between nodes of the tables
-_COARSE = 4  # steps between nodes of the variance, which is smooth
+_STEP = 0.02  # step of log(depth) between nodes of the tables
+_COARSE = 4  # steps between nodes of the variance table; the variance is smooth
 _FIXED = 2.0**20
-_LEAST_PART = 1e-6  # of the variance must be left without the shift
+_LEAST_PART = 1e-6  # smallest fraction of the variance that must remain without the shift
 
 
 class DepthScores:
-    """Activities of cells from their counts: tables over depth for zeros, sums over nonzeros.
+    """Activities of cells from their counts: tables over depth for zeros, plus nonzero terms.
 
     With w = mode x likelihood, h1 the score of a count (`CountModel.scores`), v its variance given
     the depth d, and c the shift that all genes of the cell share,
@@ -47,21 +47,21 @@ class DepthScores:
         c = sum_g h1_g / sum_g v_g(d)
         NES = sum_g w_g (h1_g - c v_g(d)) / sqrt(sum w^2 v - (sum w v)^2 / sum v)
 
-    A depth that is off by a factor shifts h1 of every gene in proportion to v, and so changes
-    nothing. A cell starts from its regulon's sum over zeros and adds what each nonzero differs by.
-    Tables lie on a grid that is fixed in the logarithm of the depth, so that a cell's score depends
-    on no other cell beyond the margins.
+    An error of the depth by a factor shifts h1 of every gene in proportion to v, which c removes.
+    The sum of a regulon is that of a cell whose counts are all zero (from a table), plus the
+    difference that each nonzero count makes. The grid of the tables is fixed in the logarithm of
+    the depth, so that a cell's score depends on other cells only through the margins.
     """
 
     def __init__(self, model: CountModel, regulons: Regulons) -> None:
-        """Lay out the tables. model: margins of the genes of ``regulons``, which are all genes."""
+        """Compute the tables. model: margins of the genes of ``regulons`` (all genes)."""
         self.model = model
         n, genes = len(regulons.names), len(regulons.genes)
         weight = regulons.mode * regulons.likelihood
         largest = np.zeros(n)
         np.maximum.at(largest, regulons.owner, np.abs(weight))
         share = weight / np.where(largest > 0, largest, 1.0)[regulons.owner]
-        # One more regulon, of every gene: its sums are those of the shift
+        # An additional regulon of all genes gives the sums of the shift.
         self.weight = np.rint(np.append(share, np.ones(genes)) * _FIXED).astype(np.int64)
         self.targets = np.append(regulons.targets, np.arange(genes, dtype=np.int32))
         self.indptr = np.append(regulons.indptr, regulons.indptr[-1] + genes)
@@ -83,7 +83,7 @@ class DepthScores:
 
     @staticmethod
     def _zero(mean: Floats, size: Floats) -> Floats:
-        """Score of the count 0; 0 for a gene that is not expected."""
+        """Score of the count 0; 0 where the expected count is 0."""
         return np.where(mean > 0, np.clip(zero_scores(mean, size)[0], -LIMIT, LIMIT), 0.0)
 
     def nes(self, counts: Floats, cells: slice) -> Floats:
@@ -129,7 +129,7 @@ class DepthScores:
         node: NDArray[np.int64],
         part: Floats,
     ) -> Floats:
-        """What the score of each nonzero differs by from what the table says of a zero."""
+        """Score of each nonzero count minus the interpolated score of a zero."""
         share, size = self.model.share[batch, gene], self.model.size[gene]
         score, _ = mean_scores(*ends_of(count, share * depth, size))
         zero = (1 - part) * self._zero(share * np.exp(_STEP * node), size)
@@ -138,7 +138,7 @@ class DepthScores:
 
 
 def _between(tables: Floats, batch: NDArray[np.int64], position: Floats) -> Floats:
-    """Tables [batches regulons nodes] at a place between nodes of each cell [cells regulons]."""
+    """Tables [batches regulons nodes], interpolated at each cell's position [cells regulons]."""
     node = np.clip(np.floor(position).astype(np.int64), 0, tables.shape[2] - 2)
     part = (position - node)[:, None]
     return tables[batch, :, node] * (1 - part) + tables[batch, :, node + 1] * part
@@ -151,11 +151,13 @@ def activities_given_depth(
     options: ViperOptions,
     reference: NDArray[np.intp] | None,
 ) -> tuple[Regulons, dict[str, Floats]]:
-    """Regulons over the genes that vary, and tables cells x regulators by name.
+    """Regulons over the genes that have counts, and one table (cells x regulators) per score.
 
-    names: of the cells. reference: cells whose shares the others are compared with.
+    names: names of the cells. reference: cells from which the genes' shares of the depth are
+    estimated.
     """
-    scored = options.enrichment == "score"  # less what all genes share, so all genes take part
+    # The shift that all genes share is subtracted from "score", which therefore uses all genes.
+    scored = options.enrichment == "score"
     sizes: Any = {
         "min_targets": options.min_targets,
         "filter_genes": options.filter_genes and not scored,
@@ -165,11 +167,11 @@ def activities_given_depth(
     source = data.expression.take_genes(regulons.columns)
     varying = np.asarray((model.share > 0).any(axis=0))
     if not varying.all():
-        log.info("%d genes have no counts to judge by; they are left out.", (~varying).sum())
+        log.info("%d genes have no counts in the reference; ignoring them.", (~varying).sum())
         source, model = source.take_genes(varying), model.take(varying)
         regulons = align(network, source.genes, **sizes)
     if empty := int((data.depth == 0).sum()):
-        log.warning("%d of %d cells are empty; they have no activity.", empty, len(names))
+        log.warning("%d of %d cells are empty; their activity is NaN.", empty, len(names))
     step = cells_of_block(source.n_samples, source.n_genes, regulons)
     parts = progress(list(blocks(source.n_samples, step)), "activity", unit="block")
     if scored:
@@ -178,7 +180,7 @@ def activities_given_depth(
         return regulons, {"nes": np.concatenate(nes)}
     if not names.is_unique:
         raise InputError(
-            "Names of cells occur more than once, but residuals are drawn by name. "
+            "Cell names are not unique, but residuals are drawn by name. "
             "Make them unique with `adata.obs_names_make_unique()`."
         )
     seed, pleiotropy, scoring = options.seed, options.pleiotropic, options.scoring
@@ -207,7 +209,7 @@ def activities_given_depth(
 
 
 def _mean_of_draws(drawn: list[dict[str, Any]], options: EnrichmentOptions) -> dict[str, Floats]:
-    """Means over the draws, and the standard deviation of the NES."""
+    """Mean of each score over the draws, and the standard deviation of the NES."""
     nes = np.array([scores["nes"] for scores in drawn])
     joined = {"nes": nes.mean(axis=0)}
     if len(drawn) > 1:

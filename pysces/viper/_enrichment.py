@@ -1,4 +1,4 @@
-"""Enrichment of regulons in blocks of signatures, by every method."""
+"""Enrichment of regulons in blocks of signatures, by all methods."""
 
 from __future__ import annotations
 
@@ -28,15 +28,15 @@ Enrichment = Literal["score", "area", "narnea", "gsea", "mean"]
 Compat = Literal["r-matrix"]
 Scores = dict[str, "NDArray[np.float64]"]
 _NO_VARIANCE = 1e-9
-_LARGEST_MODE = 0.999  # |m| = 1 leaves no undirected part, whose variance divides
+_LARGEST_MODE = 0.999  # |m| = 1 leaves no undirected part, by whose variance NaRnEA divides
 _SMALLEST_MODE = 0.001
-_NO_MODE = 1e-12  # its square is lost beside that of another
-_LARGEST_Z = 1e6  # an infinite value of a signature counts as this
+_NO_MODE = 1e-12  # the square of such a mode is below the rounding error of other squares
+_LARGEST_Z = 1e6  # replaces infinite values of a signature
 
 
 @dataclass(frozen=True)
 class EnrichmentOptions:
-    """How signatures are scored."""
+    """Options of the enrichment of a signature."""
 
     enrichment: Enrichment = "area"
     n_permutations: int = 1000
@@ -59,10 +59,10 @@ def score_block(
     cell_names: pd.Index | None = None,
     max_rank_deviation: int = -1,
 ) -> Scores:
-    """Scores of a block of cells: each is cells x regulons.
+    """Scores of a block of cells; each score is a table of cells x regulons.
 
-    values: signature [cells genes], genes as in `regulons`. max_rank_deviation: the largest
-    deviation of a rank from the middle, or -1 for each cell's own.
+    values: signature [cells genes], with the genes of `regulons`. max_rank_deviation: largest
+    deviation of a rank from the middle rank, or -1 to compute it for each cell.
     """
     if options.enrichment == "area":
         return _area(values, regulons, options.gene_weights, max_rank_deviation)
@@ -111,7 +111,7 @@ def _area(
 def _score(
     values: NDArray[np.float64], regulons: Regulons, weights: NDArray[np.float64]
 ) -> NDArray[np.float64]:
-    """``sum w z / sqrt(sum w^2)`` over the targets that have a value; values are limited to 1e6."""
+    """``sum w z / sqrt(sum w^2)`` over targets that are not NaN; values are clipped to +-1e6."""
     shape = (len(regulons.names), values.shape[1])
     sizes, squares = (
         sp.csr_array((part, regulons.targets, regulons.indptr), shape=shape).T
@@ -140,25 +140,25 @@ def _gsea(values: NDArray[np.float64], regulons: Regulons, options: EnrichmentOp
 
 
 def _magnitudes(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Weights of the running sum: missing values have none, infinite ones the largest finite."""
+    """Weights of the running sum: 0 for NaN, the largest finite magnitude for infinite values."""
     size = np.abs(values)
     largest = np.where(np.isfinite(values), size, 0.0).max(axis=1, initial=0.0, keepdims=True)
     return np.where(np.isnan(values), 0.0, np.minimum(size, np.where(largest > 0, largest, 1.0)))
 
 
 def gene_permutations(genes: int, number: int, seed: int) -> NDArray[np.int32]:
-    """Permutations of the places of a signature: the same for every cell and regulon."""
+    """Permutations of the genes of a signature, shared by all cells and regulons."""
     table = np.empty((number, genes), dtype=np.int32)
     for index in range(number):
         table[index] = _seeds.generator(seed, "gene permutation", index).permutation(genes)
     return table
 
 
-_CACHED = 1 << 23  # bytes of a block that a CPU works through without waiting for the memory
+_CACHED = 1 << 23  # bytes of a block that stays in the cache of a CPU
 
 
 def cells_of_block(n_cells: int, genes: int, regulons: Regulons) -> int:
-    """Cells of a block: as many as the memory allows a GPU, fewer on a CPU."""
+    """Number of cells per block: limited by memory on a GPU, by the cache on a CPU."""
     allowed = block_length(8.0 * (6 * genes + 10 * len(regulons.names)), n_cells)
     if engines.choose().gpu:
         return allowed
@@ -166,17 +166,16 @@ def cells_of_block(n_cells: int, genes: int, regulons: Regulons) -> int:
 
 
 def check_compat(compat: str | None, enrichment: Enrichment) -> None:
-    """Refuse a form that isn't known, and one for another score than aREA."""
+    """Raise an InputError for an unknown ``compat``, or one without enrichment='area'."""
     check_one_of("compat", compat, (None, *get_args(Compat)))
     if compat is not None and enrichment != "area":
         raise InputError(
-            f"compat={compat!r} is a form of enrichment='area' alone. Got "
-            f"enrichment={enrichment!r}."
+            f"compat={compat!r} requires enrichment='area'. Got enrichment={enrichment!r}."
         )
 
 
 def common_rank_deviation(signatures: Iterable[NDArray[np.float64]]) -> int:
-    """Largest deviation of a rank from the middle, over all samples [samples genes]."""
+    """Largest deviation of a rank from the middle rank, over all samples [samples genes]."""
     largest = 0
     for values in signatures:
         ranks = ops.average_ranks(values)
@@ -194,7 +193,8 @@ def narnea_scores(
 ) -> dict[str, NDArray[np.float64]]:
     """NES, PES and p-values, each cells x regulons.
 
-    values: signature [cells genes]. names: of the cells, from which ties of zeros are drawn.
+    values: signature [cells genes]. names: names of the cells, which seed the random order of
+    zeros.
     """
     magnitude, sign = _signed_magnitudes(values, regulons.genes, names, seed)
     directed, undirected, correlation, best, worst, best_undirected = ops.narnea(
@@ -219,11 +219,11 @@ def combined_nes(
     undirected: NDArray[np.float64],
     correlation: NDArray[np.float64],
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """NES from both parts, and the logarithm of half its p-value.
+    """NES from both parts of the score, and the logarithm of half its p-value.
 
-    The smaller of both one-sided p-values is corrected for the choice, p = 1 - (1 - p0)^2, and
-    turned into a normal score in logarithms, so that large scores don't overflow (Griffin et al.
-    2023).
+    The smaller of the two one-sided p-values is corrected for taking the smaller one,
+    p = 1 - (1 - p0)^2. It is converted to a normal score in logarithms, so that the p-values of
+    large scores do not underflow (Griffin et al. 2023).
     """
     with np.errstate(invalid="ignore"):
         up = special.log_ndtr(-_over_sd(directed + undirected, 2 + 2 * correlation))
@@ -234,7 +234,7 @@ def combined_nes(
 
 
 def _over_sd(statistic: NDArray[np.float64], variance: NDArray[np.float64]) -> NDArray[np.float64]:
-    """A statistic over its standard deviation; 0 where that is 0, as where all signs are alike."""
+    """A statistic over its standard deviation; 0 where that is 0 (e.g. if all signs are equal)."""
     varies = ~(variance <= _NO_VARIANCE)
     sd = np.sqrt(np.where(varies, variance, 1.0))
     return np.where(varies, statistic / sd, 0.0)
@@ -243,10 +243,10 @@ def _over_sd(statistic: NDArray[np.float64], variance: NDArray[np.float64]) -> N
 def _signed_magnitudes(
     values: NDArray[np.float64], genes: pd.Index, cells: pd.Index, seed: int
 ) -> tuple[NDArray[np.float64], NDArray[np.int32]]:
-    """Magnitudes and signs; zeros are put below all others, in an order and with signs drawn.
+    """Magnitudes and signs; zeros rank below other values, in random order, with random signs.
 
-    Their draws are counter-based, from the names of the cell and of the gene; a zero is positive
-    with the share of positive values among the cell's others.
+    The random numbers are counter-based, keyed by the names of the cell and of the gene. The
+    probability that a zero is positive is the share of positive values among the cell's nonzeros.
     """
     magnitude, sign = np.abs(values), np.where(values < 0, -1, 1).astype(np.int32)
     zero = values == 0
@@ -266,7 +266,7 @@ def _signed_magnitudes(
 
 
 def _proper_modes(regulons: Regulons, seed: int) -> NDArray[np.float64]:
-    """Modes away from 0 and 1, where a part of the score would have no variance."""
+    """Modes kept away from 0 and 1, where a part of the score would have no variance."""
     mode = np.clip(regulons.mode, -1, 1)
     mode = np.where(np.abs(mode) == 1, _LARGEST_MODE * mode, mode)
     for edge in np.flatnonzero(np.abs(mode) < _NO_MODE).tolist():
@@ -280,6 +280,6 @@ def _proper_modes(regulons: Regulons, seed: int) -> NDArray[np.float64]:
 
 
 def _by_likelihood(regulons: Regulons) -> NDArray[np.int32]:
-    """Places of a regulon's targets by decreasing likelihood."""
+    """Positions of a regulon's targets by decreasing likelihood."""
     order = np.lexsort((-regulons.likelihood, regulons.owner))
     return (order - regulons.indptr[regulons.owner]).astype(np.int32)

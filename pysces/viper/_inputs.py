@@ -1,4 +1,4 @@
-"""Inputs of runs of VIPER: expression or counts, the reference, the kind of signature."""
+"""Inputs of VIPER: expression or counts, the reference and the kind of signature."""
 
 from __future__ import annotations
 
@@ -33,10 +33,10 @@ def chosen_signature(
     argument: str = "signature",
     resampled: bool = False,
 ) -> tuple[Method, CountData | None]:
-    """The signature that is computed; with the counts where they are judged given depth.
+    """The kind of signature to compute, and the counts if it is "counts".
 
-    resampled: whether the run needs null signatures or bootstraps, or the results of another
-    program, which scores given depth do not have.
+    resampled: whether the run needs null signatures, bootstraps or compatibility with another
+    program, none of which is available for scores given depth.
     """
     check_one_of(argument, signature, get_args(Choice))
     data = None
@@ -51,26 +51,26 @@ def chosen_signature(
         )
     if signature == "counts" and data is None:
         raise InputError(
-            f"{argument}='counts' needs counts: whole numbers of known depth, or values from which "
+            f"{argument}='counts' needs counts: integers of known depth, or values from which "
             "counts can be recovered. Pass the layer of raw counts, and size_factors= or "
-            "counts=True where there are fewer than 1,000 genes."
+            "counts=True if there are fewer than 1,000 genes."
         )
     if data is None and (size_factors is not None or batch_key is not None):
-        log.warning("size_factors and batch_key are used with counts alone; they have no effect.")
+        log.warning("size_factors and batch_key are only used with counts; ignoring them.")
     if signature in ("auto", "counts"):
         return "zscore", data
     return signature, data  # type: ignore[return-value]
 
 
 def source_of(adata: AnnData, layer: str | None) -> Expression:
-    """Expression by blocks, of one cell or more."""
+    """Expression of an AnnData, which must have at least one cell."""
     return Expression.from_anndata(adata, layer=layer, allow_missing=True, least_samples=1)
 
 
 def reference_of(
     adata: AnnData, reference: ArrayLike | str | None, groupby: str | None
 ) -> NDArray[np.intp] | None:
-    """Positions of the cells to compare with; None for all."""
+    """Positions of the reference cells; None for all cells."""
     if not isinstance(reference, str):
         return reference_rows(reference, adata.obs_names)
     if groupby is None:

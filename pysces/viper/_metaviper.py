@@ -1,4 +1,4 @@
-"""Activities by several networks joined into one (metaVIPER, Ding et al. 2018)."""
+"""Combine the activities of several networks into one (metaVIPER, Ding et al. 2018)."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import ArrayLike, NDArray
 
-_EXTREMES = 50  # regulators at either end that tell how well a network fits a cell
+_EXTREMES = 50  # regulators at each end that measure how well a network fits a cell
 
 
 def combine_networks(
@@ -25,23 +25,23 @@ def combine_networks(
     weighting: float | tuple[float, float] | str = 1.0,
     assignment: ArrayLike | None = None,
 ) -> pd.DataFrame:
-    """One activity of each regulator in each sample from those by several networks.
+    """Combine the activities of several networks into one score per regulator and sample.
 
     Parameters
     ----------
     tables
-        NES by each network, samples x regulators, with the same samples.
+        NES of each network, samples x regulators, with the same samples.
     weighting
-        A number a: each score z weighs ``|z|^a``. Two numbers (b, a): it weighs
-        ``1 / (1 + exp(-a (|z| - b)))``. ``"best"``: each sample takes the network with the
+        A number a: each score z has the weight ``|z|^a``. Two numbers (b, a): the weight is
+        ``1 / (1 + exp(-a (|z| - b)))``. ``"best"``: use, for each sample, the network with the
         largest difference between the means of its highest and lowest 50 scores.
     assignment
-        Number of the network of each sample, instead of weights.
+        Index of the network to use for each sample, instead of weights.
 
     Returns
     -------
-    Samples x regulators of any network, in the order of their first network. A regulator missing
-    from a network counts as 0 there; 0 where it is 0 everywhere.
+    Samples x regulators (the union over the networks, in order of first occurrence). A regulator
+    that is missing from a network has the score 0 there. The result is 0 where all scores are 0.
 
     Examples
     --------
@@ -63,7 +63,7 @@ def combine_networks(
         middle, slope = weighting
         joined = _weighted(scores, special.expit(slope * (np.abs(scores) - middle)))
     else:
-        # Over the largest of the networks, so that no power overflows and one of them stays 1.
+        # Divide by the largest score among the networks, so that no power overflows.
         sizes = np.abs(scores)
         largest = sizes.max(axis=0)
         usual = np.isfinite(largest) & (largest > 0)
@@ -73,7 +73,7 @@ def combine_networks(
 
 
 def own_network(tables: Sequence[pd.DataFrame], assignment: ArrayLike) -> pd.DataFrame:
-    """Each sample's row of the table of its network, regulators of all; NaN where it has none."""
+    """Scores of each sample by its own network; NaN for regulators that are not in that network."""
     chosen = np.asarray(assignment)
     index, names = tables[0].index, _all_regulators(tables)
     _check_assignment(chosen, len(index), len(tables))
@@ -82,12 +82,12 @@ def own_network(tables: Sequence[pd.DataFrame], assignment: ArrayLike) -> pd.Dat
 
 
 def _all_regulators(tables: Sequence[pd.DataFrame]) -> pd.Index:
-    """Regulators of any network, in the order of their first."""
+    """Union of the regulators of all networks, in order of first occurrence."""
     return pd.Index(np.concatenate([t.columns.to_numpy(dtype=object) for t in tables])).unique()
 
 
 def check_weighting(weighting: Any) -> None:
-    """InputError unless it is a power (0 or more), two numbers or ``"best"``."""
+    """Raise an InputError unless the weighting is a number >= 0, two numbers or ``"best"``."""
     pair = isinstance(weighting, tuple | list) and len(weighting) == 2
     numbers = list(weighting) if pair else [weighting]
     fine = all(
@@ -106,7 +106,7 @@ def check_weighting(weighting: Any) -> None:
 
 
 def best_network(tables: Sequence[pd.DataFrame]) -> NDArray[np.intp]:
-    """The network under which each sample's scores spread most; the first on equality.
+    """The network with the largest spread of each sample's scores; the first one if tied.
 
     Half the difference between the means of the 50 highest and of the 50 lowest scores (or of
     half the regulators, where there are fewer than 100).
@@ -122,11 +122,12 @@ def best_network(tables: Sequence[pd.DataFrame]) -> NDArray[np.intp]:
 def combine_narnea(
     nes: Sequence[pd.DataFrame], pes: Sequence[pd.DataFrame]
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """NES and PES by several networks joined: networks weigh by the votes of the regulators.
+    """Combine NES and PES of several networks, weighted by votes of the regulators.
 
-    In each sample every regulator that all networks score votes for the network with its largest
-    ``|PES|``; w is a network's share of the votes. NES is ``sum w z / sqrt(sum w^2)`` and PES
-    ``sum w p / sum w`` over the networks in which the regulator isn't 0.
+    In each sample, every regulator that all networks score votes for the network in which its
+    ``|PES|`` is largest; the weight w of a network is its share of the votes. NES is
+    ``sum w z / sqrt(sum w^2)`` and PES is ``sum w p / sum w``, over the networks in which the score
+    of the regulator is not 0.
     """
     names = _all_regulators(nes)
     common = [n for n in names if all(n in t.columns for t in nes)]
@@ -149,7 +150,7 @@ def combine_narnea(
 
 def _weighted(scores: NDArray[Any], weights: NDArray[Any]) -> NDArray[np.float64]:
     total = weights.sum(axis=0)
-    with np.errstate(invalid="ignore"):  # infinite scores of no weight, or of both signs
+    with np.errstate(invalid="ignore"):  # infinite scores with weight 0, or of both signs
         joined = np.where(weights > 0, scores * weights, 0.0).sum(axis=0)
     return np.divide(joined, total, out=np.zeros(total.shape), where=total > 0)
 
@@ -158,5 +159,5 @@ def _check_assignment(chosen: NDArray[Any], samples: int, networks: int) -> None
     fine = chosen.shape == (samples,) and chosen.dtype.kind in "iu"
     if not fine or (samples and (chosen.min() < 0 or chosen.max() >= networks)):
         raise InputError(
-            f"assignment must have one number of a network (0 ... {networks - 1}) per sample."
+            f"assignment must have one network index (0 ... {networks - 1}) per sample."
         )

@@ -1,4 +1,4 @@
-"""Null distributions of enrichment scores, what a score means against one, and bootstraps."""
+"""Null distributions of enrichment scores, null signatures, and bootstraps of the reference."""
 
 from __future__ import annotations
 
@@ -22,16 +22,16 @@ if TYPE_CHECKING:
 
     from pysces.data._expression import Expression
 
-MANY_NULLS = 500  # from here on the empirical distribution is used, below it the variance alone
+MANY_NULLS = 500  # with fewer null samples only their variance is used, not their distribution
 _KNOTS = 100
-_KNOTS_OF_R = 14  # its documented 100 are overwritten by a loop counter
+_KNOTS_OF_R = 14  # R's documented 100 is overwritten by a loop counter
 _FIRST_DISTINCT = 5
 _LAST_DISTINCT = 14
 
 SignatureMethod = Literal["zscore", "ttest", "mean"]
 
 
-# --- a score against null scores ------------------------------------------------------------------
+# --- scores compared with null scores -------------------------------------------------------------
 
 
 def approximate_cdf(
@@ -46,24 +46,24 @@ def approximate_cdf(
     Parameters
     ----------
     null
-        Null scores of one regulon; at least 14 different magnitudes.
+        Null scores of one regulon, with at least 14 distinct magnitudes.
     scores
         Scores of that regulon.
     symmetric
-        Judge magnitudes, as if the null were symmetric about 0.
+        Compare magnitudes, assuming that the null is symmetric about 0.
     compat
-        ``"r"``: 14 knots instead of 100, and the tail fitted at the places of the null that R's
-        aecdf reads, in the order given, instead of at the largest nulls.
+        ``"r"``: use 14 knots instead of 100, and fit the tail at the positions that R's aecdf
+        reads from the unsorted null, instead of at the largest null scores.
 
     Notes
     -----
-    Inside: linear interpolation of the empirical distribution function at 100 knots. Beyond the
-    fifth largest null: an exponential through the tail of the null.
+    In the interior, the empirical distribution function is interpolated linearly between 100
+    knots. Beyond the fifth largest null score, an exponential is fitted to the tail of the null.
 
     Raises
     ------
     InputError
-        If the null has too few different values.
+        If the null has too few distinct values.
     """
     finite = null[np.isfinite(null)]
     fit = _symmetric if symmetric else _two_tails
@@ -76,7 +76,7 @@ def _symmetric(
     size = np.abs(null)
     first, last = _distinct_places(size)
     cut = float(np.quantile(size, 1 - first / len(size)))
-    # R reads these places of the null as it came; they mean the largest ones.
+    # R reads these positions from the unsorted null; the largest values are intended.
     tail = size if compat == "r" else np.sort(size)
     tail = tail[len(size) - last : len(size) - first + 1]
     knots = np.linspace(0, cut, _knots(compat))
@@ -119,32 +119,32 @@ def _knots(compat: str | None) -> int:
 
 
 def _ecdf(ordered: NDArray[np.float64], at: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Share of the values that are at most x."""
+    """Empirical distribution function: share of the values that are at most x."""
     return np.searchsorted(ordered, at, side="right") / len(ordered)
 
 
 def _distinct_places(values: NDArray[np.float64]) -> tuple[int, int]:
-    """How many of the largest values hold 5, and 14, different ones."""
+    """Numbers of largest values that contain 5 and 14 distinct values."""
     ordered = np.sort(values)[::-1]
     different = np.cumsum(np.concatenate([[True], ordered[1:] != ordered[:-1]])[: len(ordered)])
     if len(ordered) == 0 or different[-1] < _LAST_DISTINCT:
         raise InputError(
-            f"A null distribution needs at least {_LAST_DISTINCT} different scores. "
-            "Take more permutations."
+            f"A null distribution needs at least {_LAST_DISTINCT} distinct scores. "
+            "Use more permutations."
         )
     first = int(np.searchsorted(different, _FIRST_DISTINCT)) + 1
     return max(first, _FIRST_DISTINCT), int(np.searchsorted(different, _LAST_DISTINCT)) + 1
 
 
 def _tail_rate(at_cut: float, shares: NDArray[np.float64], distance: NDArray[np.float64]) -> float:
-    """Slope through the origin of the fall of -log(tail share) with the distance from the cut."""
+    """Decay rate of the tail: slope, through the origin, of -log(share) over the distance."""
     with np.errstate(divide="ignore"):
         fall = np.log(at_cut) - np.log(shares)
     usable = np.isfinite(fall) & np.isfinite(distance)
     squares = float((distance[usable] ** 2).sum())
     if usable.sum() < 3 or squares == 0:
         raise InputError(
-            "The tail of a null distribution has too few different scores. Take more permutations."
+            "The tail of a null distribution has too few distinct scores. Use more permutations."
         )
     return float((fall[usable] * distance[usable]).sum()) / squares
 
@@ -158,8 +158,8 @@ def against_null(
 ) -> NDArray[np.float64]:
     """NES of scores [samples regulons] against null scores [nulls regulons].
 
-    With fewer than 500 nulls the score over the nulls' standard deviation (NaN if it is 0); else by
-    :func:`approximate_cdf`, regulon by regulon.
+    With fewer than 500 null samples, the score is divided by the standard deviation of the null
+    scores (NaN if it is 0). Otherwise :func:`approximate_cdf` is used for each regulon.
     """
     if len(null) < MANY_NULLS and not always_empirical:
         sd = np.std(null, axis=0, ddof=1)
@@ -175,18 +175,18 @@ def against_null(
 
 @dataclass(frozen=True)
 class Resample:
-    """One null sample: which reference cell plays the sample, and its bootstrapped reference."""
+    """One null sample: the reference cell used as the sample, and its bootstrapped reference."""
 
     sample: int
     reference: NDArray[np.intp]
 
 
 def bootstrap_plan(n_reference: int, number: int, seed: int) -> list[Resample]:
-    """Every reference cell in turn against a bootstrap of the others."""
+    """Null samples: each reference cell in turn, with a bootstrap of the other cells."""
     if n_reference < 6:
         raise InputError(
             f"A null model needs at least 6 reference cells. Got {n_reference}. "
-            "Choose a larger reference, or n_permutations=0."
+            "Choose a larger reference, or use n_permutations=0."
         )
     plan = []
     for index in range(number):
@@ -200,7 +200,7 @@ def bootstrap_plan(n_reference: int, number: int, seed: int) -> list[Resample]:
 def null_signature(
     reference: NDArray[np.float64], resample: Resample, method: SignatureMethod
 ) -> NDArray[np.float64]:
-    """Signature of one reference cell against a bootstrap of the others [genes]."""
+    """Signature of one reference cell against a bootstrap of the other cells [genes]."""
     drawn = reference[resample.reference]
     return _against(reference[resample.sample], drawn, method)
 
@@ -256,8 +256,8 @@ def bootstrapped_area(
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Mean and standard deviation of the NES over bootstraps, each [cells regulons].
 
-    Every cell is compared with every bootstrap of all cells, by z-scores; genes, targets and
-    bootstraps are aligned by name.
+    Each cell is compared with each bootstrap of all cells by z-scores. Genes, targets and
+    bootstrapped cells are matched by name.
     """
     mean, sd = bootstrapped_moments(cells, draws)
     step = cells_of_block(cells.n_samples, cells.n_genes, regulons)

@@ -59,7 +59,7 @@ class ViperOptions(Options):
     compat: Compat | None = option(None, "result of another program: the matrix form of aREA in R")
 
     def check(self) -> None:
-        """Refuse combinations that mean nothing."""
+        """Raise an InputError if options cannot be combined."""
         check_weighting(self.weighting)
         kind, signature = self.enrichment, self.signature
         correction = self.pleiotropic
@@ -69,15 +69,15 @@ class ViperOptions(Options):
             check_compat(self.compat, "area" if kind == "auto" else kind)
             if self.n_bootstraps:
                 raise InputError(
-                    f"compat={self.compat!r} can't be combined with n_bootstraps. Leave one out."
+                    f"compat={self.compat!r} cannot be combined with n_bootstraps. Leave one out."
                 )
             if signature == "counts":
                 raise InputError(
-                    f"compat={self.compat!r} is of signatures that R has, so signature='counts' "
-                    "can't be combined with it. Leave one out."
+                    f"compat={self.compat!r} cannot be combined with signature='counts', which R "
+                    "does not have. Leave one out."
                 )
         if correction is not None and kind not in ("auto", "area"):
-            raise InputError("pleiotropy= corrects aREA only; use enrichment='area'.")
+            raise InputError("pleiotropy= requires enrichment='area'. Pass that, or leave it out.")
         if self.n_permutations and kind == "score":
             raise InputError(
                 "The null of enrichment='score' is analytic; use n_permutations=0 with it."
@@ -93,29 +93,29 @@ class ViperOptions(Options):
         by_zscore = kind in ("auto", "area") and signature in ("auto", "zscore")
         if self.n_bootstraps and not by_zscore:
             raise InputError(
-                "n_bootstraps needs enrichment='area' and signature='zscore', "
-                "the signature that bootstraps are made for."
+                "n_bootstraps requires enrichment='area' and signature='zscore'. "
+                "Pass these, or leave it out."
             )
         if self.n_bootstraps and (self.n_permutations or correction is not None):
-            raise InputError("n_bootstraps can't be combined with n_permutations= or pleiotropy=.")
+            raise InputError("n_bootstraps cannot be combined with n_permutations= or pleiotropy=.")
 
     @property
     def scoring(self) -> EnrichmentOptions:
-        """What a block of signatures is scored by; GSEA has permutations always."""
+        """Options of the enrichment; GSEA always uses permutations."""
         assert self.enrichment != "auto"
         number = self.n_permutations or _GSEA_PERMUTATIONS
         return EnrichmentOptions(self.enrichment, number, self.seed)
 
     @property
     def pleiotropic(self) -> Pleiotropy | None:
-        """The correction for shared targets; None for none."""
+        """Options of the correction for shared targets; None without correction."""
         return pleiotropy_of(self.pleiotropy)
 
     @property
     def resampled(self) -> bool:
-        """Whether null signatures or bootstraps are needed, or another program's results.
+        """Whether null signatures, bootstraps or another program's results are requested.
 
-        Scores given depth have none of these.
+        None of these is available for scores given depth.
         """
         null = self.n_permutations and self.enrichment != "gsea"
         return bool(self.compat or self.n_bootstraps or null)
@@ -150,19 +150,19 @@ class MsviperOptions(Options):
     )
     shadow: float | None = option(
         None,
-        "regulators tested for shadows: a p-value, or a number of them",
+        "regulators tested for shadows: a largest p-value, or their number",
         within=_POSITIVE,
     )
     synergy: float | None = option(
         None,
-        "regulators tested in pairs for synergy: a p-value, or a number of them",
+        "regulators tested in pairs for synergy: a largest p-value, or their number",
         within=_POSITIVE,
     )
     alpha: float = option(0.05, "largest q-value of a significant regulator", within=Range(0, 1))
     seed: int = option(0, "seed of permutations and bootstraps", within=Range(0))
 
     def check(self) -> None:
-        """Refuse combinations that mean nothing."""
+        """Raise an InputError if a value is invalid."""
         if self.n_bootstraps == 1:
             raise InputError("One bootstrap has no spread. Use n_bootstraps=0, or 2 or more.")
         pleiotropy_of(self.pleiotropy)

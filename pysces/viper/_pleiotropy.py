@@ -1,4 +1,4 @@
-"""Pleiotropy: regulators that look active because they share targets with an active one."""
+"""Correct for pleiotropy: regulators that seem active because they share targets."""
 
 from __future__ import annotations
 
@@ -21,28 +21,29 @@ from pysces.viper._statistics import stacked_tables, tables, two_sided
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-_LEAST_TARGETS = 5  # of a regulon that is scored again
-_MOST_TESTS = 4_000_000  # of one call
+_LEAST_TARGETS = 5  # smallest regulon that is scored again
+_MOST_TESTS = 4_000_000  # per call of a kernel
 
 
 @dataclass(frozen=True)
 class Pleiotropy:
-    """Which regulators are compared, and how hard shared targets are penalised.
+    """Which regulators are compared, and how strongly shared targets are penalised.
 
     Attributes
     ----------
     regulators
-        Compare regulators with a p-value below this, or this many of the most significant
-        ones (from 1 on).
+        Compare regulators with a p-value below this value; if it is 1 or more, this number of the
+        most significant regulators.
     shadow
-        Significance of shared targets, for ``method="absolute"``.
+        Significance level of shared targets. Only used with ``method="absolute"``.
     targets
-        Fewest shared targets of a pair.
+        Minimum number of targets that a pair shares.
     penalty
         Strength of the penalty.
     method
         ``"adaptive"``: a penalty that grows with the difference of the p-values. ``"absolute"``:
-        one penalty for the regulator that alone is not significant.
+        a constant penalty for a regulator in whose regulon the shared targets are significant,
+        while they are not significant in that of the other regulator.
     """
 
     regulators: float = 0.05
@@ -62,13 +63,13 @@ class Pleiotropy:
 
 
 def pleiotropy_of(value: bool | Mapping[str, Any]) -> Pleiotropy | None:
-    """What ``pleiotropy=`` of a run means: nothing, the defaults, or options by name."""
+    """Parse the parameter ``pleiotropy`` of a run: False, True (defaults), or a dict."""
     if isinstance(value, Mapping):
         known = list(Pleiotropy.__dataclass_fields__)
         if unknown := [name for name in value if name not in known]:
             raise InputError(
-                f"pleiotropy has no {listed(unknown)}{nearest(unknown[0], known)}. "
-                f"It has {listed(known)}."
+                f"pleiotropy has no key {listed(unknown)}{nearest(unknown[0], known)}. "
+                f"Keys: {listed(known)}."
             )
         return Pleiotropy(**value)
     if not isinstance(value, bool | np.bool_):
@@ -80,8 +81,8 @@ def pleiotropy_of(value: bool | Mapping[str, Any]) -> Pleiotropy | None:
 class Pairs:
     """Ordered pairs of regulons with enough targets in common.
 
-    ``shared[indptr[p] : indptr[p + 1]]``: places, within the first regulon, of its targets that
-    the second has too. ``reverse[p]`` is the pair the other way round.
+    ``shared[indptr[p] : indptr[p + 1]]``: positions, within the first regulon, of the targets that
+    the second regulon has too. ``reverse[p]``: index of the same pair in reverse order.
     """
 
     first: NDArray[np.int32]
@@ -92,12 +93,12 @@ class Pairs:
 
 
 def shared_pairs(regulons: Regulons, least: int, among: NDArray[np.bool_] | None = None) -> Pairs:
-    """Ordered pairs of regulons (of those marked, or all) that share at least so many targets."""
+    """Ordered pairs of regulons (of those marked, or of all) sharing at least `least` targets."""
     n = len(regulons.names)
     marked = np.ones(n, dtype=bool) if among is None else among
     edges = np.flatnonzero(marked[regulons.owner])
     edges = edges[np.argsort(regulons.targets[edges], kind="stable")]
-    # Every edge with every edge to the same target.
+    # Match each edge with all edges that have the same target.
     genes = regulons.targets[edges]
     degree = np.bincount(genes, minlength=len(regulons.genes))
     start = np.cumsum(degree) - degree
@@ -123,9 +124,10 @@ def shared_pairs(regulons: Regulons, least: int, among: NDArray[np.bool_] | None
 
 @dataclass(frozen=True)
 class Penalised:
-    """Regulons with the likelihoods that one cell gives them.
+    """Regulons with penalised likelihoods, which differ between cells.
 
-    Task t is regulon ``regulon[t]`` in cell ``cell[t]``, with its own edges in ``regulons``.
+    Item t is regulon ``regulon[t]`` in cell ``cell[t]``; its edges are those of regulon t of
+    ``regulons``.
     """
 
     cell: NDArray[np.int32]
@@ -140,7 +142,7 @@ def penalised_regulons(
     options: Pleiotropy,
     pairs: Pairs | None = None,
 ) -> Penalised | None:
-    """Which regulons lose weight on shared targets, in which cells, and what weight is left.
+    """Penalise shared targets: which regulons in which cells, and the remaining likelihoods.
 
     values: signature [cells genes]. nes: [cells regulons]. pairs: :func:`shared_pairs`, if known.
     """
@@ -164,7 +166,7 @@ def penalised_regulons(
         stacked_tables(int(regulons.sizes.max())),
         **regulons.arrays(),
     )
-    # Tests are sorted by cell, then pair, and every pair is tested both ways.
+    # Tests are sorted by cell, then by pair; each pair is tested in both directions.
     code = cell * len(pairs.first) + pair
     mirrored = np.searchsorted(code, cell * len(pairs.first) + pairs.reverse[pair])
     log_p = special.log_ndtr(-score) / np.log(10)
@@ -182,7 +184,7 @@ def penalised_regulons(
 
 
 def _candidates(nes: NDArray[np.float64], regulators: float) -> NDArray[np.bool_]:
-    """Regulators to compare in each cell; none where there are fewer than two."""
+    """Regulators to compare in each cell; none if there are fewer than two."""
     p = np.where(np.isnan(nes), 1.0, two_sided(nes))
     if regulators < 1:
         chosen = p < regulators
@@ -200,7 +202,7 @@ def _laid_out(
     pairs: Pairs,
     regulons: Regulons,
 ) -> Penalised | None:
-    """Edges of each penalised regulon of each cell, with what is left of their likelihoods."""
+    """Edges of the penalised regulons of each cell, with their remaining likelihoods."""
     n = len(regulons.names)
     task_code, task = np.unique(cell * n + pairs.first[pair], return_inverse=True)
     if len(task_code) == 0:
@@ -209,7 +211,7 @@ def _laid_out(
     sizes = regulons.sizes[own]
     indptr = np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64)
     edges = _ranges(regulons.indptr[own], sizes)
-    # Every penalty spreads over the shared targets of its pair; several on a target multiply.
+    # A penalty applies to all shared targets of its pair; penalties of a target multiply.
     width = np.diff(pairs.indptr)[pair]
     places = pairs.shared[_ranges(pairs.indptr[pair], width)]
     at = np.repeat(indptr[task], width) + places
@@ -227,7 +229,7 @@ def _laid_out(
 
 
 def _ranges(starts: NDArray[np.integer], sizes: NDArray[np.integer]) -> NDArray[np.int64]:
-    """start, start + 1, ... of each range, one behind the other."""
+    """The concatenated ranges start, start + 1, ..., start + size - 1."""
     ends = np.cumsum(sizes)
     return np.arange(ends[-1] if len(ends) else 0) + np.repeat(starts - (ends - sizes), sizes)
 
@@ -245,7 +247,7 @@ def correct(
     """NES corrected for pleiotropy (Alvarez et al. 2016).
 
     values: signature [cells genes]. nes: [cells regulons]. null: null signatures [nulls genes];
-    with them, the corrected scores are judged against corrected null scores. compat: of
+    if given, corrected scores are compared with corrected null scores. compat: passed to
     :func:`pysces.viper._nulls.approximate_cdf`. pairs: :func:`shared_pairs`, if known.
     """
     nothing = np.zeros(nes.shape)
@@ -265,7 +267,7 @@ def corrected_scores(
     compat: Literal["r"] | None = None,
     pairs: Pairs | None = None,
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Enrichment scores and NES as :func:`correct` corrects the NES [cells regulons]."""
+    """Enrichment scores and NES [cells regulons], corrected as in :func:`correct`."""
     es, corrected = es.copy(), nes.copy()
     pairs = shared_pairs(regulons, options.targets) if pairs is None else pairs
     for part in blocks(len(values), max(1, _MOST_TESTS // max(1, len(pairs.first)))):

@@ -1,7 +1,7 @@
-"""Regulons laid out for the kernels: targets as columns of a matrix, in one order of genes.
+"""Align regulons with the genes of a matrix, in the form that the kernels take.
 
-Genes go to the kernels sorted by name. Sums over a regulon's targets and the places of tied genes
-then don't depend on the order of the genes in the data, so neither does any score.
+Genes are sorted by name. Sums over a regulon's targets and the ranks of tied genes therefore do
+not depend on the order of the genes in the data, and neither does any score.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("pysces")
 
-_ORDINARY = 32  # exponents of likelihoods up to this, either way, are left alone
+_ORDINARY = 32  # likelihoods within 2^-32 ... 2^32 are not rescaled
 
 SizeRule = Literal["count", "squares", "sum"]
 
@@ -42,13 +42,13 @@ class Regulons:
     names
         Regulators, in the order of the network.
     columns
-        Columns of the matrix that take part, in the order of the gene names.
+        Columns of the matrix that are used, in the order of the gene names.
     genes
         Their names.
     indptr, targets, mode, likelihood
         Regulon r has the edges ``indptr[r] ... indptr[r + 1]``; ``targets`` index ``genes``.
     missing
-        Targets of each regulator that the matrix doesn't have.
+        Number of targets of each regulator that the matrix does not have.
     """
 
     names: pd.Index
@@ -62,7 +62,7 @@ class Regulons:
 
     @property
     def sizes(self) -> NDArray[np.int64]:
-        """Targets of each regulator."""
+        """Number of targets of each regulator."""
         return np.diff(self.indptr)
 
     @property
@@ -75,7 +75,7 @@ class Regulons:
         return slice(int(self.indptr[regulon]), int(self.indptr[regulon + 1]))
 
     def arrays(self) -> dict[str, Any]:
-        """What the kernels of enrichment take."""
+        """Arguments of the kernels of enrichment."""
         return {
             "indptr": self.indptr,
             "targets": self.targets,
@@ -96,10 +96,10 @@ class Regulons:
 
 
 def as_network(network: Any, adata: AnnData | None = None, *, group: str | None = None) -> Network:
-    """A network from a `Network`, a table of edges, a path, or a key of an AnnData; of a group."""
+    """A network from a `Network`, a table of edges, a path, or a key of an AnnData (and group)."""
     if isinstance(network, Network):
         if group is not None:
-            raise InputError("The network is one, not those of groups. Leave out the group.")
+            raise InputError("This is a single network, not one per group. Leave out the group.")
         return network
     if isinstance(network, pd.DataFrame):
         return Network.from_dataframe(network, group=group)
@@ -119,7 +119,7 @@ def as_network(network: Any, adata: AnnData | None = None, *, group: str | None 
 
 
 def networks_of(network: Any, adata: AnnData) -> dict[str, Network]:
-    """The networks that a run is given, by name; those of all groups under a key."""
+    """The networks passed to a run, by name; a key may hold one network per group."""
     if isinstance(network, Mapping):
         named = dict(network)
     elif isinstance(network, Sequence) and not isinstance(network, str | os.PathLike):
@@ -140,12 +140,12 @@ def networks_of(network: Any, adata: AnnData) -> dict[str, Network]:
 
 
 def named_network(network: Any) -> str:
-    """What a run record says of the network that was passed: its key or path."""
+    """Description of the network for the run record: its key or path."""
     return os.fspath(network) if isinstance(network, str | os.PathLike) else "given"
 
 
 def kept_edges(network: Any, networks: Mapping[str, Network]) -> pd.DataFrame | None:
-    """Edges to keep beside a result, so that plots find them; None for those under a key."""
+    """Edges to store with a result, for plots; None if the network is stored under a key."""
     if isinstance(network, str) and not _is_file(network):
         return None
     if len(networks) > 1:
@@ -166,7 +166,7 @@ def align(
     size: SizeRule = "count",
     edge_likelihood: NDArray[np.float64] | None = None,
 ) -> Regulons:
-    """Lay the regulons of a network out over the genes of a matrix.
+    """Align the regulons of a network with the genes of a matrix.
 
     Parameters
     ----------
@@ -175,19 +175,19 @@ def align(
     genes
         Names of the columns of the matrix.
     min_targets
-        Fewest measured targets of a regulon that is kept.
+        Minimum number of measured targets of a regulon; smaller regulons are left out.
     filter_genes
         Rank only genes that the network names (as target or regulator), as R's ``eset.filter``.
     size
-        What counts against ``min_targets``: the targets, or the sum of (l / max l)^2 (what R's
-        viper calls adaptive size) or of l / max l (what its msviper calls so).
+        Size that is compared with ``min_targets``: the number of targets, or the sum of
+        (l / max l)^2 (adaptive size in R's viper) or of l / max l (adaptive size in R's msviper).
     edge_likelihood
-        Likelihood of each edge instead of the network's own.
+        Likelihood of each edge, instead of that in the network.
 
     Raises
     ------
     InputError
-        If gene names repeat, or no regulon is left.
+        If gene names are not unique, or no regulon is left.
     """
     check_unique_genes(genes)
     edges = network.to_dataframe()
@@ -228,9 +228,9 @@ def align(
 def _usable(
     likelihood: NDArray[np.float64], owner: NDArray[np.int64], n: int
 ) -> NDArray[np.float64]:
-    """Likelihoods whose squares are numbers; equal ones in a regulon that has none but 0.
+    """Likelihoods whose squares do not overflow; 1 if all likelihoods of a regulon are 0.
 
-    Only a regulon's own ratios count, so huge and tiny ones are scaled by a power of two.
+    Only ratios within a regulon matter, so very large or small ones are scaled by a power of two.
     """
     largest = np.zeros(n)
     np.maximum.at(largest, owner, likelihood)
@@ -269,13 +269,13 @@ def _nothing_left(network: Network, genes: pd.Index, sizes: NDArray[Any], min_ta
 def _say(large: NDArray[np.bool_], missing: NDArray[np.int64], min_targets: int) -> None:
     if missing.any():
         log.info(
-            "%d targets of %d regulons aren't among the genes; they are left out.",
+            "%d targets of %d regulons are not among the genes; ignoring them.",
             missing.sum(),
             np.count_nonzero(missing),
         )
     if not large.all():
         log.info(
-            "%d of %d regulons have fewer than %d measured targets; they are left out.",
+            "%d of %d regulons have fewer than %d measured targets; ignoring them.",
             np.count_nonzero(~large),
             len(large),
             min_targets,

@@ -26,16 +26,16 @@ log = logging.getLogger("pysces")
 Method = Literal["none", "zscore", "mad", "rank", "ttest", "mean"]
 Choice = Literal["auto", "counts", "none", "zscore", "mad", "rank", "ttest", "mean"]
 LIMIT = 6.0  # largest absolute score of a count
-TIE_BITS = 36  # kept of a signature, so that genes with proportional profiles are ties
-_MAD = 1.4826  # makes the median absolute deviation of normal values their standard deviation
+TIE_BITS = 36  # significant bits of a signature; genes with proportional profiles become ties
+_MAD = 1.4826  # ratio of standard deviation to median absolute deviation of normal values
 
 
 @dataclass(frozen=True)
 class Levels:
-    """Different values of a gene in the reference, and how many values lie below each.
+    """Distinct values of a gene in the reference, and the number of values below each of them.
 
-    ``below`` has one entry more: the number of values. A gene of counts has few levels, so this is
-    small where most values are 0.
+    ``below`` has one entry more: the number of values. Counts have few distinct values, so this
+    needs little memory for sparse data.
     """
 
     values: NDArray[np.float64]
@@ -43,7 +43,7 @@ class Levels:
 
     @classmethod
     def of(cls, column: NDArray[np.float64]) -> Levels:
-        """Levels of some values; missing ones don't count."""
+        """Levels of a column of values; missing values (NaN) are ignored."""
         values, counts = np.unique(column[~np.isnan(column)], return_counts=True)
         return cls(values, np.concatenate([[0], np.cumsum(counts)]))
 
@@ -55,7 +55,7 @@ class Levels:
 
 @dataclass(frozen=True)
 class Signature:
-    """What turns values of cells into a signature."""
+    """A fitted signature, which converts values of cells to scores."""
 
     method: Method
     bits: int
@@ -67,7 +67,7 @@ class Signature:
     constant: NDArray[np.bool_] | None = None
 
     def of(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Signature of some cells [cells genes]."""
+        """Signature of a block of cells [cells genes]."""
         if self.method == "none":
             return values
         if self.method == "rank":
@@ -86,17 +86,17 @@ class Signature:
         return result
 
     def near_zero(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Values less the offset of the moments."""
+        """Values minus the offset of the moments."""
         offset = None if self.moments is None else self.moments.offset
         return values if offset is None else values - offset
 
     def _ranks(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Average rank of each value among the reference (and itself)."""
+        """Average rank of each value among the reference values and itself."""
         assert self.levels is not None
         assert self.constant is not None
         columns = zip(values.T, self.levels, strict=True)
         doubled = np.array([levels.doubled_ranks(column) for column, levels in columns]).T
-        own = 2 if self.against_reference else 1  # a cell of the reference is counted already
+        own = 2 if self.against_reference else 1  # without a reference, levels include the cell
         missing = np.isnan(values) | self.constant
         return np.where(missing, np.nan, (doubled.reshape(values.shape) + own) / 2)
 
@@ -108,7 +108,7 @@ def fit(
     *,
     bits: int = TIE_BITS,
 ) -> Signature:
-    """Learn from the reference cells (all for None) what a signature is measured against."""
+    """Fit a signature to the reference cells (None: all cells)."""
     if method not in get_args(Method):
         raise InputError(f"signature must be one of {get_args(Method)}. Got {method!r}.")
     if method == "none":
@@ -147,7 +147,7 @@ def fit(
         )
     if constant.any():
         log.warning(
-            "%d of %d genes don't vary among the cells compared with; they count as missing.",
+            "%d of %d genes do not vary in the reference; treating them as missing.",
             np.count_nonzero(constant),
             len(constant),
         )
@@ -187,12 +187,14 @@ def reference_rows(reference: Any, names: pd.Index) -> NDArray[np.intp] | None:
     else:
         if not names.is_unique:
             raise InputError(
-                "Names of cells occur more than once, so the reference can't be told by name. "
+                "Cell names are not unique, so the reference cannot be given by name. "
                 "Pass a mask, or make them unique with `adata.obs_names_make_unique()`."
             )
         rows = names.astype(str).get_indexer(pd.Index(chosen).astype(str))
         if (rows < 0).any():
-            raise InputError("Some names of the reference aren't among the cells.")
+            raise InputError(
+                "Some names of the reference are not among the cells. Pass names of cells."
+            )
     if len(rows) == 0:
         raise InputError("The reference has no cells. Choose another group or mask.")
     return np.unique(rows)
@@ -212,7 +214,7 @@ def count_signature(
 ) -> NDArray[np.float64]:
     """Scores of counts (h1), or one draw of their residuals, float64 [cells genes].
 
-    NaN in empty cells, and where a gene has no counts in the reference (of the cell's batch).
+    NaN for empty cells, and for genes without counts in the reference (of the cell's batch).
     """
     model = data.fit(samples=reference).at(data.depth, data.batch, limit=LIMIT)
     if draw is None:

@@ -1,4 +1,4 @@
-"""Statistics: normal scores, p-values, moments of genes, t tests, parts of similarities."""
+"""Statistics: normal scores, p-values, moments of genes, t tests, scaling of similarities."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ if TYPE_CHECKING:
     from pysces.data._expression import Expression
 
 _FRACTION = 44  # bits of a value below the gene's exponent, as in the kernel
-_MOST_CELLS = 1 << 18  # of one call of the kernel
-_SMALLEST_EXPONENT = -1021  # of a number with all its digits
-_FAR = 2.0**-16  # of the largest value: a smaller range lies far from zero
+_MOST_CELLS = 1 << 18  # per call of the kernel
+_SMALLEST_EXPONENT = -1021  # of a normal float64
+_FAR = 2.0**-16  # a range below this fraction of the largest value lies far from zero
 _MOST_DRAWS = 1000
 
 
@@ -35,7 +35,7 @@ _MOST_DRAWS = 1000
 def normal_table(n: int) -> NDArray[np.float64]:
     """Normal quantiles of ranks among n values: entry i is ``Phi^-1(i / (2 (n + 1)))``.
 
-    Indexed by twice the average rank. The first and the last entry, which no rank has, are 0.
+    Indexed by twice the average rank. The first and the last entry belong to no rank and are 0.
 
     >>> normal_table(3)[4]  # the middle of three
     np.float64(0.0)
@@ -47,7 +47,7 @@ def normal_table(n: int) -> NDArray[np.float64]:
 
 
 def tables(values: NDArray[np.float64]) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-    """Where each row's table starts, and the tables of all numbers of values that occur."""
+    """Start of the table of each row, and the concatenated tables."""
     present = values.shape[1] - np.count_nonzero(np.isnan(values), axis=1)
     lengths, which = np.unique(present, return_inverse=True)
     found = [normal_table(int(n)) for n in lengths]
@@ -56,7 +56,7 @@ def tables(values: NDArray[np.float64]) -> tuple[NDArray[np.int64], NDArray[np.f
 
 
 def stacked_tables(largest: int) -> NDArray[np.float64]:
-    """The tables of 0, 1, ... ``largest`` values: that of n starts at n (n + 2)."""
+    """Concatenated tables for n = 0, 1, ..., ``largest``; the table for n starts at n (n + 2)."""
     return np.concatenate([normal_table(n) for n in range(largest + 1)])
 
 
@@ -68,7 +68,7 @@ def two_sided(z: NDArray[np.float64]) -> NDArray[np.float64]:
 def z_of_t(t: NDArray[np.float64], degrees: NDArray[np.float64] | float) -> NDArray[np.float64]:
     """Normal scores with the same two-sided p-values as t statistics.
 
-    Finite where t is, also where the p-value is below what float64 holds.
+    Finite for finite t, even if the p-value is too small for float64.
 
     >>> z_of_t(np.array([2.0, 60.0]), 998.0).round(3)
     array([ 1.998, 39.037])
@@ -84,8 +84,8 @@ def z_of_t(t: NDArray[np.float64], degrees: NDArray[np.float64] | float) -> NDAr
 def _far_z(t: NDArray[np.float64], degrees: NDArray[np.float64]) -> NDArray[np.float64]:
     """Normal scores of t statistics from the logarithm of the tail (a hypergeometric series).
 
-    Where the series fails, at very many degrees of freedom, the approximation of Wallace (1959, Ann
-    Math Stat 30:1124), which is exact there to 1e-6.
+    The series fails for very many degrees of freedom. There the approximation of Wallace (1959, Ann
+    Math Stat 30:1124) is used, which is accurate to 1e-6.
     """
     ratio, half = degrees / (degrees + t * t), degrees / 2
     with np.errstate(all="ignore"):
@@ -100,7 +100,7 @@ def _far_z(t: NDArray[np.float64], degrees: NDArray[np.float64]) -> NDArray[np.f
 def benjamini_hochberg(p: NDArray[np.float64], axis: int = -1) -> NDArray[np.float64]:
     """False discovery rates of p-values along an axis (Benjamini and Hochberg 1995).
 
-    Missing values stay missing and don't count.
+    Missing values (NaN) stay missing and are ignored.
 
     >>> benjamini_hochberg(np.array([0.01, 0.04, 0.03]))
     array([0.03, 0.04, 0.04])
@@ -124,7 +124,7 @@ def benjamini_hochberg(p: NDArray[np.float64], axis: int = -1) -> NDArray[np.flo
 class Moments:
     """Count, mean and sum of squared deviations of each gene [genes].
 
-    The mean is that of the values less ``offset`` (None: less 0).
+    ``mean`` is the mean of the values minus ``offset`` (None: 0).
     """
 
     count: NDArray[np.float64]
@@ -134,7 +134,7 @@ class Moments:
 
     @property
     def sd(self) -> NDArray[np.float64]:
-        """Standard deviation (n - 1)."""
+        """Standard deviation (divisor n - 1)."""
         with np.errstate(invalid="ignore", divide="ignore"):
             return np.sqrt(self.spread / (self.count - 1))
 
@@ -146,11 +146,11 @@ class Moments:
 
 
 def gene_moments(cells: Expression) -> Moments:
-    """Moments of every gene: two passes over blocks of cells, summed in whole numbers.
+    """Moments of every gene: two passes over blocks of cells, with sums of integers.
 
-    Whole numbers have one sum in whatever order, so a z-score is the same to the bit if cells are
-    permuted, read by blocks, sparse or on disk. They have 44 bits below the largest value, so
-    genes with a small spread far from zero are summed less an offset, which is exact.
+    Integer sums do not depend on the order of the terms, so z-scores are bit-identical if cells are
+    permuted, read in blocks, sparse or on disk. The integers have 44 bits below the largest value.
+    Therefore an offset is subtracted first, exactly, from genes with a small range far from zero.
     """
     lowest, highest = _range(cells)
     largest = np.fmax(np.abs(lowest), np.abs(highest))
@@ -170,7 +170,7 @@ def gene_moments(cells: Expression) -> Moments:
 
 
 def _range(cells: Expression) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Lowest and highest value of each gene; infinite where there is none."""
+    """Lowest and highest value of each gene; infinite for genes without values."""
     lowest, highest = np.full(cells.n_genes, np.inf), np.full(cells.n_genes, -np.inf)
     for part in _parts(cells):
         values = cells.sample_block(part, copy=False)
@@ -191,7 +191,7 @@ def _moments(
     highest: NDArray[np.float64],
     offset: NDArray[np.float64] | None,
 ) -> Moments:
-    """Moments from exact sums (of Python's unbounded whole numbers)."""
+    """Moments from exact sums (Python integers, which do not overflow)."""
     count, total, high, middle, low = sums
     squares = (high << 44) + (middle << 23) + low
     deviation = np.array(
@@ -199,7 +199,7 @@ def _moments(
     )
     mean = np.array([t / n if n else np.nan for n, _, t in _whole(count, squares, total)])
     shift = exponent - _FRACTION
-    # A constant gene's values are its mean exactly, so that their deviations are exactly 0.
+    # The mean of a constant gene is set to its value, so that deviations are exactly 0.
     mean = np.where(deviation == 0, highest, np.ldexp(mean, shift))
     spread = np.ldexp(np.ldexp(deviation, shift), shift)
     return Moments(count.astype(np.float64), mean, spread, offset)
@@ -221,8 +221,8 @@ def t_test(
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Statistic t and two-sided p-value of each gene between two groups, with a pooled variance.
 
-    x, y: samples x genes; NaN is missing and does not count. A gene that is constant in each group
-    has the t 0 / 0 = NaN or an infinite one, never one of rounding errors.
+    x, y: samples x genes; NaN is missing and is ignored. For a gene that is constant in each group,
+    t is NaN (equal means) or infinite, and never depends on rounding errors.
 
     >>> t, p = t_test(np.array([[1.0], [2.0], [3.0]]), np.array([[2.0], [2.5], [1.5]]))
     >>> float(t[0]), float(p[0])
@@ -237,7 +237,7 @@ def group_z(
 ) -> NDArray[np.float64]:
     """Normal score of each gene between two groups of samples, from the two-sample t test.
 
-    welch: each group has its own variance (Welch 1947), instead of a pooled one.
+    welch: use the variance of each group (Welch 1947) instead of a pooled one.
     """
     return z_of_t(*_t(x, y, welch=welch))
 
@@ -245,7 +245,7 @@ def group_z(
 def _difference(
     first: GroupMoments, second: GroupMoments, *, welch: bool
 ) -> tuple[NDArray[np.float64], NDArray[np.float64] | float]:
-    """Statistic t of two groups, and its degrees of freedom."""
+    """The t statistic of two groups, and its degrees of freedom."""
     (n, mean, spread), (m, other, other_spread) = first, second
     if not welch:
         pooled = (spread + other_spread) / (n + m - 2)
@@ -273,7 +273,7 @@ def _group_moments(
 
 
 def _exact_mean(values: NDArray[np.float64], mean: NDArray[np.float64]) -> NDArray[np.float64]:
-    """The mean of each gene; the value of a constant gene, whose sum may be rounded."""
+    """The mean of each gene; for a constant gene its value, without rounding errors."""
     lowest, highest = np.fmin.reduce(values, axis=0), np.fmax.reduce(values, axis=0)
     return np.where(lowest == highest, lowest, mean)
 
@@ -281,10 +281,10 @@ def _exact_mean(values: NDArray[np.float64], mean: NDArray[np.float64]) -> NDArr
 def permutation_orders(
     n_x: int, n_y: int, draws: range, seed: int, *, replace: bool = True
 ) -> NDArray[np.intp]:
-    """Draws of all samples [draws samples]: the first n_x of each play the first group.
+    """Draws of all samples [draws samples]; the first n_x of each draw form the first group.
 
-    A draw in which a group is one sample over and over is drawn again. Each draw has a stream of
-    its own, so that they may be made some at a time.
+    A draw in which a group consists of one repeated sample is drawn again. Each draw has its own
+    random stream, so that draws can be made in blocks.
     """
     if min(n_x, n_y) < 2:
         raise InputError(f"Both groups need at least 2 samples. Got {n_x} and {n_y}.")
@@ -306,7 +306,7 @@ def permutation_orders(
 def bootstrap_orders(
     n_x: int, n_y: int, draws: range, seed: int
 ) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """Draws with replacement of either group [draws samples], each with a stream of its own."""
+    """Draws with replacement within each group [draws samples], each with its own random stream."""
     streams = [_seeds.generator(seed, "group bootstrap", index) for index in draws]
     first = [stream.integers(0, n_x, n_x) for stream in streams]
     second = [stream.integers(0, n_y, n_y) for stream in streams]
@@ -337,9 +337,10 @@ def _drawn_z(
     second: NDArray[np.intp],
     welch: bool,
 ) -> NDArray[np.float64]:
-    """Tests (t) of groups drawn from the rows of x and y, as normal scores [draws genes].
+    """The t tests of groups drawn from the rows of x and y, as normal scores [draws genes].
 
-    Sums over a draw are products with how often it holds each row, about a common centre.
+    Sums over a draw are products with the number of times that it contains each row. Values are
+    centred first.
     """
     both = np.concatenate([x, y])
     centre = _exact_mean(both, both.mean(axis=0))
@@ -362,7 +363,7 @@ def bootstrapped_group_z(
     *,
     welch: bool = False,
 ) -> NDArray[np.float64]:
-    """Signatures [bootstraps genes] of groups resampled each on its own [bootstraps samples]."""
+    """Signatures [bootstraps genes] of groups that are resampled separately."""
     if np.isnan(x).any() or np.isnan(y).any():
         draws = zip(first, second, strict=True)
         return np.array([group_z(x[a], y[b], welch=welch) for a, b in draws])
@@ -378,7 +379,7 @@ def check_top(n_top: int | None, least: int) -> None:
 
 
 def shares_of(weights: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Weights over the sum of their sizes; 0 for a sample that has none."""
+    """Weights divided by the sum of their absolute values; 0 for a sample without weights."""
     total = np.abs(weights).sum(axis=1, keepdims=True)
     return np.divide(weights, total, out=np.zeros(weights.shape), where=total > 0)
 
@@ -386,6 +387,6 @@ def shares_of(weights: NDArray[np.float64]) -> NDArray[np.float64]:
 def scaled(
     found: NDArray[np.float64], own: NDArray[np.float64], other: NDArray[np.float64]
 ) -> NDArray[np.float64]:
-    """Similarities over the mean of both samples' similarities to themselves; NaN where it is 0."""
+    """Similarities divided by the mean self-similarity of both samples; NaN where that is 0."""
     mean = (own[:, None] + other[None]) / 2
     return np.divide(found, mean, out=np.full(found.shape, np.nan), where=mean != 0)

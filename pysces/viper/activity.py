@@ -1,4 +1,4 @@
-"""Activities as an AnnData of their own."""
+"""Extract activities as a separate AnnData: :func:`activity`."""
 
 from __future__ import annotations
 
@@ -14,28 +14,28 @@ if TYPE_CHECKING:
 
 
 def activity(adata: AnnData, key: str = "viper") -> AnnData:
-    """Activities as an AnnData of their own, cells x regulators.
+    """Extract activities as a separate AnnData, cells x regulators.
 
-    Scanpy's tools and plots work on it: ``sc.pp.neighbors(act, use_rep="X")``, ``sc.tl.leiden``,
-    ``sc.pl.umap(act, color="MYC")``.
+    The result can be passed to Scanpy's tools and plots: ``sc.pp.neighbors(act, use_rep="X")``,
+    ``sc.tl.leiden``, ``sc.pl.umap(act, color="MYC")``.
 
     Parameters
     ----------
     adata
-        What :func:`run_viper` ran on.
+        Data with activities from :func:`run_viper`.
     key
-        Its ``key_added``.
+        Key of the activities (``key_added`` of :func:`run_viper`).
 
     Returns
     -------
     AnnData
-        ``X``: NES. ``layers``: ``"pvalues"``, ``"qvalues"``, ``"pes"``, ``"sd"`` where computed.
-        ``var``: facts about the regulators. ``obs`` and other ``obsm`` are copied.
+        ``X``: NES. ``layers``: ``"pvalues"``, ``"qvalues"``, ``"pes"``, ``"sd"``, if computed.
+        ``var``: numbers of targets of the regulators. ``obs`` and other ``obsm`` are copied.
 
     Raises
     ------
     MissingKeyError
-        If there is no activity under the key.
+        If there are no activities under the key.
 
     Examples
     --------

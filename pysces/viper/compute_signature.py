@@ -1,4 +1,4 @@
-"""Signatures written to a layer: :func:`compute_signature`."""
+"""Compute signatures of cells and write them to a layer: :func:`compute_signature`."""
 
 from __future__ import annotations
 
@@ -43,18 +43,18 @@ def compute_signature(
     adata
         Cells x genes.
     method, reference, groupby, counts, size_factors, batch_key
-        As ``signature=``, ``reference=``, ... of :func:`run_viper`.
+        As in :func:`run_viper`; ``method`` is its parameter ``signature``.
     layer
         Layer to use instead of ``adata.X``.
     draw
-        For counts: which draw of randomised quantile residuals (0, 1, ...) to write; ``None``
-        writes the scores given depth.
+        Only used with counts. Index of the draw (0, 1, ...) of randomised quantile residuals to
+        write. ``None`` writes the scores given depth.
     seed
-        Fixes the draws.
+        Seed of the draws.
     engine
-        ``"mlx"``, ``"numba"`` or ``"python"``; ``None`` for the best one here.
+        ``"mlx"``, ``"numba"`` or ``"python"``; ``None`` for the fastest available one.
     key_added
-        Name of the layer (float64, dense) that is written; parameters go to ``uns`` under it.
+        Name of the layer (float64, dense) that is written, and key of the parameters in ``uns``.
     copy
         Return a copy of ``adata`` with the result instead of changing it.
 
@@ -65,7 +65,7 @@ def compute_signature(
     Raises
     ------
     InputError
-        Bad data or arguments; nothing is written then.
+        If data or arguments are invalid; ``adata`` is then unchanged.
 
     References
     ----------

@@ -1,4 +1,4 @@
-"""Enrichment of regulons in given signatures."""
+"""Score the enrichment of regulons in given signatures: :func:`enrich`."""
 
 from __future__ import annotations
 
@@ -57,41 +57,43 @@ def enrich(
     compat: Compat | None = None,
     engine: str | None = None,
 ) -> pd.DataFrame:
-    """Enrichment of each regulon in each sample's signature.
+    """Score the enrichment of each regulon in the signature of each sample.
 
     Parameters
     ----------
     signature
-        Samples x genes, a DataFrame (or an AnnData, its ``X``). NaN is missing, infinite values
-        rank at the ends.
+        Samples x genes: a DataFrame, or an AnnData (its ``X``). NaN is a missing value; infinite
+        values have the most extreme ranks.
     network
         `Network`, DataFrame of edges (source, target, and mor, weight, likelihood), or path.
     enrichment
         ``"area"``: analytic rank-based enrichment analysis (Alvarez et al. 2016).
         ``"narnea"``: nonparametric analytical rank-based enrichment analysis (Griffin et al.
         2023). ``"gsea"``: weighted running sum with permutation NES (Subramanian et al. 2005);
-        modes and likelihoods don't count. ``"mean"``: mean weighted by mode x likelihood.
+        modes and likelihoods are not used. ``"mean"``: mean weighted by mode x likelihood.
         ``"score"``: with w = mode x likelihood, ``sum w z / sqrt(sum w^2)`` of a signature of
         standard normal scores z (Stouffer et al. 1949).
     value
         What to return: ``"nes"``; ``"es"`` (area, gsea); ``"pes"`` (narnea); ``"pvalue"``.
     min_targets
-        Fewest measured targets of a regulon.
+        Minimum number of measured targets of a regulon; smaller regulons are left out.
     filter_genes
-        Rank only genes that the network names.
+        Rank only genes that occur in the network.
     adaptive_size
-        Compare ``min_targets`` with the sum of (likelihood / largest)^2.
+        Compare ``min_targets`` with the sum of (likelihood / largest)^2 instead of the number of
+        targets.
     gene_weights
-        aREA: weight of each gene (a Series) or of each gene in each sample (samples x genes);
-        0 for genes not named.
+        Only used with ``enrichment="area"``. Weight of each gene (a Series), or of each gene in
+        each sample (samples x genes); 0 for genes that are not named.
     n_permutations
-        Of the genes, for ``"gsea"``; 0 returns the plain running sum.
+        Number of permutations of the genes. Only used with ``enrichment="gsea"``; 0 returns the
+        unnormalised running sum.
     seed
-        For ``"gsea"``, and for zeros in ``"narnea"``.
+        Seed of the permutations of ``"gsea"`` and of the order of zeros in ``"narnea"``.
     compat
-        For ``"area"``. ``"r-matrix"``: take the largest one-tail rank over all samples of the call,
-        as the matrix form of R's aREA does, instead of each sample's own. A score then depends on
-        the other samples (only where the extreme genes of a sample are tied).
+        Only used with ``enrichment="area"``. ``"r-matrix"``: use the largest one-tail rank over all
+        samples of the call, as the matrix form of R's aREA does, instead of that of each sample. A
+        score then depends on the other samples if the extreme genes of a sample are tied.
     engine
         ``"mlx"``, ``"numba"`` or ``"python"`` for this call.
 
@@ -102,7 +104,7 @@ def enrich(
     Raises
     ------
     InputError
-        If names repeat, no regulon is left, or an argument isn't known.
+        If names are not unique, no regulon is left, or an argument is invalid.
 
     References
     ----------
@@ -122,11 +124,9 @@ def enrich(
     check_compat(compat, enrichment)
     options = EnrichmentOptions(enrichment, n_permutations, seed)
     if gene_weights is not None and enrichment != "area":
-        raise InputError(
-            f"gene_weights are used by enrichment='area' alone. Got enrichment={enrichment!r}."
-        )
+        raise InputError(f"gene_weights requires enrichment='area'. Got enrichment={enrichment!r}.")
     if enrichment == "gsea" and value == "pvalue" and n_permutations == 0:
-        raise InputError("value='pvalue' of enrichment='gsea' needs n_permutations > 0.")
+        raise InputError("value='pvalue' with enrichment='gsea' requires n_permutations > 0.")
     if value not in VALUES[enrichment]:
         raise InputError(
             f"value must be one of {VALUES[enrichment]} for enrichment={enrichment!r}. "
@@ -166,7 +166,7 @@ def score_table(
     weights: NDArray[np.float64] | None = None,
     max_rank_deviation: int = -1,
 ) -> NDArray[np.float64]:
-    """One kind of score of all cells of a signature, by blocks."""
+    """One kind of score for all cells of a signature, computed in blocks."""
     result = np.empty((cells.n_samples, len(regulons.names)))
     step = cells_of_block(cells.n_samples, cells.n_genes, regulons)
     for part in progress(list(blocks(cells.n_samples, step)), "enrichment", unit="block"):
@@ -196,7 +196,7 @@ def _weights(gene_weights: Any, names: pd.Index, regulons: Regulons) -> NDArray[
     if isinstance(gene_weights, pd.DataFrame):
         given = frame(gene_weights)
         if not (names.is_unique and given.index.is_unique):
-            raise InputError("gene_weights by sample need samples with different names.")
+            raise InputError("gene_weights by sample require unique sample names. Rename samples.")
         given = given.reindex(index=names, columns=regulons.genes)
     else:
         given = frame(pd.DataFrame(pd.Series(gene_weights)).T)
@@ -205,5 +205,7 @@ def _weights(gene_weights: Any, names: pd.Index, regulons: Regulons) -> NDArray[
     if not np.isfinite(weights).all() or (weights < 0).any():
         raise InputError("gene_weights must be finite numbers of at least 0.")
     if not weights.any():
-        raise InputError("gene_weights are 0 for all genes that the network names.")
+        raise InputError(
+            "gene_weights are 0 for all genes of the network. Pass weights of its genes."
+        )
     return weights if len(weights) == len(names) else np.tile(weights, (len(names), 1))

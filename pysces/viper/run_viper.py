@@ -1,4 +1,4 @@
-"""Protein activity of every cell: :func:`run_viper`."""
+"""Infer the protein activity of every cell: :func:`run_viper`."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("pysces")
 
-# What a cell's network says of a regulator that isn't in it; 0 in other tables
+# Value for a regulator that is not in the network of a cell; 0 in other tables.
 _NOT_IN = {"pvalue": 1.0, "qvalue": 1.0}
 
 
@@ -67,9 +67,9 @@ def run_viper(
 ) -> AnnData | None:
     """Infer the activity of regulators in every cell from the expression of their targets.
 
-    A cell's score depends on what the cells are compared with and on the cell alone: not on the
-    other cells of its block, nor on the order of cells or genes, nor on the engine (to 1e-5).
-    Permutations and bootstraps draw cells in the order of their names.
+    The score of a cell depends only on the cell and on the reference: not on other cells of its
+    block, nor on the order of cells or genes, nor on the engine (to 1e-5). Permutations and
+    bootstraps draw cells in the order of their names.
 
     Parameters
     ----------
@@ -77,69 +77,71 @@ def run_viper(
         Cells x genes: counts, or normalised and logarithmised; in memory, sparse or backed.
     network
         Key of a network in ``adata.uns``, a `Network`, a DataFrame of edges (source, target, and
-        mor, weight, likelihood) or a path. A list or dict of these joins their activities
-        (metaVIPER); a dict whose keys are groups of ``groupby`` gives each cell its group's.
+        mor, weight, likelihood) or a path. The activities of a list or dict of these are combined
+        (metaVIPER). With a dict whose keys are groups of ``groupby``, each cell is scored by the
+        network of its group.
     layer
         Layer to use instead of ``adata.X``.
     signature
-        ``"counts"``: counts judged given the depth of their cell, so that cells which differ in
-        depth alone do not differ in activity. ``"zscore"``, ``"mad"``, ``"rank"``, ``"ttest"`` or
-        ``"mean"`` against the reference; ``"none"`` if the data are signatures already. See
-        :func:`pysces.signature`. ``"auto"``: ``"counts"`` where there are counts or they can be
-        recovered, else ``"zscore"``; ``"zscore"``, too, with ``compat``, ``n_bootstraps``, or
-        ``n_permutations`` unless ``enrichment="gsea"``.
+        ``"counts"``: scores of counts given the depth of their cell, so that cells which differ
+        only in depth do not differ in activity. ``"zscore"``, ``"mad"``, ``"rank"``, ``"ttest"``
+        or ``"mean"`` against the reference; ``"none"`` if the data are signatures already. See
+        :func:`pysces.signature`. ``"auto"``: ``"counts"`` if there are counts or they can be
+        recovered, otherwise ``"zscore"``; also ``"zscore"`` with ``compat``, with
+        ``n_bootstraps``, and with ``n_permutations`` unless ``enrichment="gsea"``.
     reference
         Cells to compare with: a mask, positions, names, or a group of ``groupby``. All cells by
-        default. For ``"counts"`` the cells whose genes' shares the others are compared with.
+        default. For ``"counts"``, the cells from which expected shares of genes are estimated.
     groupby
         Column of ``adata.obs`` that ``reference`` and the keys of ``network`` refer to.
     enrichment
         ``"score"``, ``"area"``, ``"narnea"``, ``"gsea"`` or ``"mean"``. See
         :func:`pysces.enrich`. With ``signature="counts"``, ``"score"`` is the weighted sum of the
-        targets' scores, less what all genes of the cell share, over its standard deviation given
-        the depth (``filter_genes`` has no effect), and the others are means over
-        draws of randomised quantile residuals. ``"auto"``: ``"score"`` with
-        ``signature="counts"`` (``"area"`` with ``pleiotropy``), else ``"area"``.
+        targets' scores, minus the shift that all genes of the cell share, divided by its standard
+        deviation given the depth (``filter_genes`` has no effect); the other methods are averaged
+        over draws of randomised quantile residuals. ``"auto"``: ``"score"`` with
+        ``signature="counts"`` (``"area"`` with ``pleiotropy``), otherwise ``"area"``.
     counts
-        ``"auto"``: whole numbers are counts, and counts are recovered from values as
-        ``sc.pp.normalize_total`` and ``sc.pp.log1p`` leave them. True: the same, or an error.
-        False: never.
+        ``"auto"``: integers are treated as counts, and counts are recovered from values that
+        ``sc.pp.normalize_total`` and ``sc.pp.log1p`` have transformed, if possible. True: as
+        ``"auto"``, but raise an error if there are no counts. False: do not use counts.
     size_factors
-        Depth of each cell: a column of ``adata.obs`` or numbers. By default
-        ``obs["total_counts"]``, else what the recovered counts tell, else the sum of all genes
-        (of ``adata.raw``, where it has more). Data of fewer than 1,000 genes whose depth is not
-        known so are not judged given depth, unless ``counts=True``.
+        Depth of each cell: a column of ``adata.obs``, or numbers. By default
+        ``obs["total_counts"]``, else the depth found with recovered counts, else the sum over all
+        genes (of ``adata.raw``, if that has more). If depth is known only as the sum of fewer than
+        1,000 genes, scores given depth require ``counts=True``.
     batch_key
-        Column of ``adata.obs``: genes have their own level in each of its groups.
+        Column of ``adata.obs``; each gene has a separate expected share in each of its groups.
     min_targets
-        Fewest measured targets of a regulon.
+        Minimum number of measured targets of a regulon; smaller regulons are left out.
     filter_genes
-        Rank only genes that the network names.
+        Rank only genes that occur in the network.
     weighting
-        Of several networks: a power of ``|NES|``, two numbers of a sigmoid (middle, slope), or
-        ``"best"`` for each cell's best network.
+        Weights of several networks: a power of ``|NES|``, the two numbers (middle, slope) of a
+        sigmoid, or ``"best"`` to use the best network of each cell.
     pleiotropy
-        Correct regulators that seem active by targets shared with another: True, or a dict with
-        ``regulators``, ``shadow``, ``targets``, ``penalty``, ``method``.
+        Correct the scores of regulators that seem active because of targets shared with another
+        regulator: True, or a dict with ``regulators``, ``shadow``, ``targets``, ``penalty``,
+        ``method``.
     n_permutations
-        Null samples: bootstraps of the reference (``"area"``, ``"mean"``), or permutations of the
-        genes (``"gsea"``, 0 for 1,000). 0 uses the analytic null.
+        Number of null samples: bootstraps of the reference (``"area"``, ``"mean"``), or
+        permutations of the genes (``"gsea"``, where 0 means 1,000). 0 uses the analytic null.
     n_bootstraps
-        Bootstraps of the cells compared with; the result is the mean NES over them.
+        Number of bootstraps of the reference; the result is the mean NES over them.
     n_draws
-        Draws of quantile residuals, for ``signature="counts"`` with another enrichment than
-        ``"score"``; the result is the mean NES over them.
+        Number of draws of quantile residuals; the result is the mean NES over them. Only used with
+        ``signature="counts"`` and an enrichment other than ``"score"``.
     seed
-        Fixes nulls, bootstraps, draws and zeros.
+        Seed of null samples, bootstraps, draws and the order of zeros.
     compat
-        For ``"area"``, not of counts. ``"r-matrix"``: take the largest one-tail rank over all
-        cells, as the matrix form of R's aREA does (and over all null samples, for their scores),
-        instead of each cell's own. A score then depends on the other cells, where the extreme genes
-        of a cell are tied.
+        Only used with ``enrichment="area"``, not for counts. ``"r-matrix"``: use the largest
+        one-tail rank over all cells (and over all null samples, for their scores), as the matrix
+        form of R's aREA does, instead of that of each cell. A score then depends on the other cells
+        if the extreme genes of a cell are tied.
     engine
-        ``"mlx"``, ``"numba"`` or ``"python"``; ``None`` for the best one here.
+        ``"mlx"``, ``"numba"`` or ``"python"``; ``None`` for the fastest available one.
     key_added
-        Where the result goes.
+        Key of the result in ``obsm`` and ``uns``.
     copy
         Return a copy of ``adata`` with the result instead of changing it.
 
@@ -150,26 +152,26 @@ def run_viper(
     ``adata.obsm[key_added]``
         Normalised enrichment scores, a DataFrame cells x regulators.
     ``adata.obsm[key_added + "_pvalues"]``, ``adata.obsm[key_added + "_qvalues"]``
-        With nulls (``n_permutations``, ``"gsea"``, ``"narnea"``): p-values, and false discovery
-        rates within each cell. Not where several networks are joined into one score (metaVIPER):
-        how it varies on noise depends on how alike the networks are, which isn't known. Where each
-        cell has the network of its group, its p-values are that network's; a regulator that isn't
-        in it has the score 0 and the p-value 1.
+        With a null distribution (``n_permutations``, ``"gsea"``, ``"narnea"``): p-values, and false
+        discovery rates within each cell. Not available if several networks are combined into one
+        score (metaVIPER), since the null distribution depends on the unknown correlation between
+        the networks. If each cell is scored by the network of its group, the p-values are those of
+        that network; a regulator that is not in it has the score 0 and the p-value 1.
     ``adata.obsm[key_added + "_pes"]``, ``adata.obsm[key_added + "_sd"]``
-        Proportional scores of ``"narnea"``; standard deviations over bootstraps or draws (not of
-        joined networks).
+        Proportional scores of ``"narnea"``; standard deviations over bootstraps or draws (not for
+        combined networks).
     ``adata.uns[key_added]``
-        ``["params"]``: arguments. ``["facts"]``: the ``signature`` and ``enrichment`` used, and of
-        counts how they were counted. ``["engine"]``, ``["version"]``: what computed.
-        ``["regulators"]``: targets of each regulator. ``["network"]``: the edges, where
+        ``["params"]``: arguments. ``["facts"]``: the ``signature`` and ``enrichment`` used, and
+        properties of the counts. ``["engine"]``, ``["version"]``: engine and version used.
+        ``["regulators"]``: numbers of targets of each regulator. ``["network"]``: the edges, if
         ``network`` is not a key.
 
     Raises
     ------
     InputError
-        Bad data or arguments; nothing is written then.
+        If data or arguments are invalid; ``adata`` is then unchanged.
     EngineUnavailable
-        An engine asked for by name can't run here.
+        If the requested engine is not available.
 
     References
     ----------
@@ -243,7 +245,7 @@ def run_viper(
 
 
 def _check_names(networks: Mapping[str, Network], source: Expression, min_targets: int) -> None:
-    """Refuse regulators that couldn't be stored as columns, before they are scored."""
+    """Raise an InputError, before scoring, if names of regulators cannot be stored as columns."""
     for network in networks.values():
         for name in network.filter(min_targets, targets=source.genes).regulators:
             _results.check_key(name, f"The name of a regulator ({name!r})")
@@ -255,7 +257,7 @@ def _joined(
     networks: Mapping[str, Network],
     options: ViperOptions,
 ) -> dict[str, pd.DataFrame]:
-    """Tables of one network as they are; each cell's of several; or those of several joined."""
+    """Tables of one network; of the network of each cell; or of several networks combined."""
     cells = adata.obs_names
     tables = {name: [one.frame(name, cells) for one in found] for name in found[0].tables}
     if len(found) == 1:
@@ -267,8 +269,8 @@ def _joined(
         return {name: t.fillna(_NOT_IN.get(name, 0.0)) for name, t in _with_qvalues(own).items()}
     if "pvalue" in tables:
         log.warning(
-            "No p-values: scores of %d networks joined into one have no known null. Pass one "
-            "network, or groupby= and the network of each group.",
+            "p-values are not available: the null distribution of combined scores of %d networks "
+            "is unknown. Pass one network, or groupby= and the network of each group.",
             len(found),
         )
     if options.enrichment == "narnea" and options.weighting == 1.0:
@@ -278,7 +280,7 @@ def _joined(
 
 
 def _with_qvalues(tables: dict[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
-    """Tables with false discovery rates within each cell, where there are p-values."""
+    """Tables with false discovery rates within each cell added, if there are p-values."""
     if (pvalues := tables.get("pvalue")) is None:
         return tables
     qvalues = benjamini_hochberg(pvalues.to_numpy())
@@ -288,7 +290,7 @@ def _with_qvalues(tables: dict[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
 def _assignment(
     adata: AnnData, networks: Mapping[str, Network], groupby: str | None
 ) -> NDArray[np.intp] | None:
-    """Each cell's network, where networks are named after its groups."""
+    """Index of the network of each cell, if networks are named after groups of cells."""
     if groupby is None:
         return None
     labels = pd.Series(labels_of(adata, groupby), dtype=object)
@@ -296,19 +298,19 @@ def _assignment(
         return None
     if missing := int(labels.isna().sum()):
         raise InputError(
-            f"{missing} cells have no label in .obs[{groupby!r}], so no network of their own. "
-            "Leave them out, or leave groupby out to join the networks."
+            f"{missing} cells have no label in .obs[{groupby!r}] and therefore no network. "
+            "Leave them out, or leave groupby out to combine the networks."
         )
     if left := sorted(set(labels) - set(networks)):
         raise InputError(
             f"Groups of .obs[{groupby!r}] without a network: {listed(left)}. "
-            "Give each group one, or leave groupby out to join the networks."
+            "Pass a network for each group, or leave groupby out to combine the networks."
         )
     return pd.Index(list(networks)).get_indexer(pd.Index(labels))
 
 
 def _regulator_facts(found: Sequence[Activities]) -> pd.DataFrame:
-    """Targets of each regulator, measured and missing (of the network that has most)."""
+    """Measured and missing targets of each regulator (in the network with most of them)."""
     tables = []
     for one in found:
         regulons = one.regulons

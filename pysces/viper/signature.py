@@ -1,4 +1,4 @@
-"""Signatures of a table of expression."""
+"""Compute signatures of a table of expression: :func:`signature`."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 def signature(
     expression: Any, *, method: Choice = "zscore", reference: ArrayLike | None = None
 ) -> pd.DataFrame:
-    """How each sample's genes differ from the other samples, or from a reference.
+    """Compute how the genes of each sample differ from the other samples, or from a reference.
 
     Parameters
     ----------
@@ -26,27 +26,27 @@ def signature(
         Samples x genes: a DataFrame, or an AnnData (its ``X``), in memory or backed.
     method
         ``"zscore"``: (x - mean) / sd. ``"mad"``: (x - median) / (1.4826 median |x - median|).
-        ``"rank"``: average rank among the samples. ``"ttest"``: t of the differences from the
-        other samples; against a reference, the normal score with the t's p-value. ``"mean"``:
-        x - mean. ``"none"``: the values as they are. ``"counts"``: scores of counts (given, or
-        recovered from normalised values) given the depth of their sample, whose mean is 0
-        whatever the depth. ``"auto"``: ``"counts"`` for counts of at least 1,000 genes, else
+        ``"rank"``: average rank among the samples. ``"ttest"``: t statistic of the differences from
+        the other samples; against a reference, the normal score with the same p-value as t.
+        ``"mean"``: x - mean. ``"none"``: the values unchanged. ``"counts"``: scores of counts
+        (given, or recovered from normalised values) given the depth of their sample, whose mean is
+        0 for any depth. ``"auto"``: ``"counts"`` for counts of at least 1,000 genes, otherwise
         ``"zscore"``.
     reference
-        Samples to compare with: a boolean mask, positions or names. All by default.
+        Samples to compare with: a boolean mask, positions or names. All samples by default.
 
     Returns
     -------
-    Samples x genes. A gene that doesn't vary is missing (NaN); one that doesn't vary in the
-    reference but differs from it is infinite, and so ranks at the end. Values have 36 significant
-    bits, as in :func:`run_viper`: genes with proportional profiles (two that are detected in the
-    same single cell) have equal scores but for rounding, and become ties. ``enrich`` of the result
-    therefore equals :func:`run_viper`.
+    Samples x genes. A gene that does not vary is missing (NaN). A gene that does not vary in the
+    reference is infinite in samples that differ from it, and so has an extreme rank. Values have 36
+    significant bits, as in :func:`run_viper`, so that genes with proportional profiles (e.g. two
+    genes that are detected in the same single cell), whose scores differ only by rounding errors,
+    are tied. ``enrich`` of the result therefore equals :func:`run_viper`.
 
     Raises
     ------
     InputError
-        If names repeat, the reference is empty or unknown, or the method isn't known.
+        If names are not unique, or the reference or the method is invalid.
 
     References
     ----------
@@ -60,7 +60,7 @@ def signature(
     """
     cells, names = cells_of(expression, allow_infinite=method in ("none", "rank"))
     if cells.n_genes == 0:
-        raise InputError("The table has no genes.")
+        raise InputError("The table has no genes. Pass a table of samples x genes.")
     rows = reference_rows(reference, names)
     known: Any = {"index": names, "columns": cells.genes}
     if method in ("auto", "counts"):

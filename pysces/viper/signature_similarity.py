@@ -1,4 +1,4 @@
-"""Similarity of samples by their most extreme genes."""
+"""Compute the similarity of samples by their most extreme genes."""
 
 from __future__ import annotations
 
@@ -27,23 +27,25 @@ def signature_similarity(
     standardise: bool = True,
     scale: bool = False,
 ) -> pd.DataFrame:
-    """How alike samples are by their most extreme genes, as a similarity.
+    """Compute the similarity of samples by their most extreme genes.
 
     Parameters
     ----------
     first, second
-        Expression, samples x genes: DataFrames with the same genes. With one, its samples are
-        compared with each other.
+        Expression, samples x genes: DataFrames with the same genes. If ``second`` is not given, the
+        samples of ``first`` are compared with each other.
     n_top
-        Genes that count in each sample; all of them, or a tenth for ``weighting=0``.
+        Number of genes to use in each sample; by default all of them, or a tenth for
+        ``weighting=0``.
     weighting
-        Genes weigh ``sign(z) |z|^w``; for 0 their signs, and z is the normal score of the rank.
+        Exponent w: a gene has the weight ``sign(z) |z|^w``, with the normal score z of its rank;
+        for 0, the weight is the sign.
     tails
-        Take half of the genes from either end, or the largest ``|z|`` without their signs.
+        Use half of the genes from each end, or the largest ``|z|`` without their signs.
     standardise
-        Turn each gene into z-scores over the samples first.
+        Convert each gene to z-scores over the samples first.
     scale
-        Divide by the mean of both samples' similarities to themselves.
+        Divide by the mean self-similarity of both samples.
 
     Returns
     -------
@@ -52,12 +54,12 @@ def signature_similarity(
     Raises
     ------
     InputError
-        If the tables have different genes, names repeat, or values aren't numbers.
+        If the tables have different genes, names are not unique, or values are not numbers.
 
     References
     ----------
-    Alvarez et al. 2016, Nature Genetics 48:838: the measure is that of the R package that comes
-    with it.
+    Alvarez et al. 2016, Nature Genetics 48:838. The measure is defined by the accompanying R
+    package.
 
     Examples
     --------
@@ -70,7 +72,7 @@ def signature_similarity(
     check_top(n_top, 1)
     tables = [frame(table) for table in (first, second) if table is not None]
     if second is not None and not tables[0].columns.equals(tables[1].columns):
-        raise InputError("Both tables need the same genes in the same order.")
+        raise InputError("Both tables must have the same genes in the same order. Reindex one.")
     scores = [_gene_scores(t.to_numpy(), weighting, standardise) for t in tables]
     with np.errstate(over="ignore", invalid="ignore"):
         profiles = [_profiles(z, n_top, weighting, tails) for z in scores]

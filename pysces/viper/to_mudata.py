@@ -1,4 +1,4 @@
-"""Expression and activity side by side: a MuData of two modalities."""
+"""Convert expression and activity to a MuData of two modalities."""
 
 from __future__ import annotations
 
@@ -15,27 +15,27 @@ if TYPE_CHECKING:
 
 
 def to_mudata(adata: AnnData, key: str = "viper") -> MuData:
-    """Expression and activity as two modalities of one MuData, for muon and its relatives.
+    """Convert expression and activity to two modalities of one MuData, e.g. for muon.
 
     Parameters
     ----------
     adata
-        Cells x genes, on which :func:`run_viper` ran.
+        Cells x genes, with activities from :func:`run_viper`.
     key
-        Its ``key_added``.
+        Key of the activities (``key_added`` of :func:`run_viper`).
 
     Returns
     -------
     mudata.MuData
-        Modality ``"rna"`` is ``adata`` itself (no copy), the other, named after the key, is
-        :func:`activity` (cells x regulators, NES).
+        Modality ``"rna"`` is ``adata`` itself (no copy). The other modality, named after the key,
+        is the result of :func:`activity` (cells x regulators, NES).
 
     Raises
     ------
     MissingKeyError
-        If there is no activity under the key.
+        If there are no activities under the key.
     PyscesError
-        If mudata isn't installed.
+        If mudata is not installed.
 
     References
     ----------
@@ -60,5 +60,5 @@ def to_mudata(adata: AnnData, key: str = "viper") -> MuData:
             f"to_mudata needs the package mudata ({error}). Install it with: pip install mudata"
         ) from error
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", FutureWarning)  # of MuData's coming defaults
+        warnings.simplefilter("ignore", FutureWarning)  # about future defaults of MuData
         return mudata.MuData({"rna": adata, "rna activity" if key == "rna" else key: second})

@@ -1,4 +1,4 @@
-"""Similarity of samples by their activities."""
+"""Compute the similarity of samples by their activities."""
 
 from __future__ import annotations
 
@@ -28,24 +28,24 @@ def viper_similarity(
     tails: Tails = "two-sided",
     scale: bool = False,
 ) -> pd.DataFrame:
-    """How alike samples are: enrichment of each one's most active regulators in the others.
+    """Compute the similarity of samples: enrichment of regulators of one sample in the other.
 
     Parameters
     ----------
     activity
         NES, samples x regulators: a DataFrame, or an AnnData from :func:`pysces.activity`.
-        If no value is negative, values are turned into normal scores of their ranks first.
+        If no value is negative, values are converted to normal scores of their ranks first.
     n_top
-        Use the signs of this many most extreme regulators of each sample, half of them from
-        either end; with ``tails="greater"`` or ``"less"`` at most this many, as only regulators
-        of that sign count. By default all regulators count, by ``weighting``.
+        Use the signs of this number of most extreme regulators of each sample, half of them from
+        each end; with ``tails="greater"`` or ``"less"`` at most this number, since only regulators
+        of that sign are used. By default all regulators are used, weighted by ``weighting``.
     weighting
-        Two numbers (b, a): a regulator weighs ``sign(z) / (1 + exp(-k (|z| - b)))``, with k such
-        that it weighs 0.1 at a. One number w: ``sign(z) (|z| / max |z|)^w``.
+        Two numbers (b, a): a regulator has the weight ``sign(z) / (1 + exp(-k (|z| - b)))``, with k
+        such that the weight is 0.1 at a. One number w: ``sign(z) (|z| / max |z|)^w``.
     tails
         Use both ends, or only active (``"greater"``) or only inactive (``"less"``) regulators.
     scale
-        Divide by the mean of both samples' similarities to themselves; 1 - result is a distance.
+        Divide by the mean self-similarity of both samples; 1 - result is then a distance.
 
     Returns
     -------
@@ -54,12 +54,12 @@ def viper_similarity(
     Raises
     ------
     InputError
-        If names repeat, values aren't numbers, or ``tails`` isn't known.
+        If names are not unique, values are not numbers, or ``tails`` is invalid.
 
     References
     ----------
-    Alvarez et al. 2016, Nature Genetics 48:838: the measure is that of the R package that comes
-    with it.
+    Alvarez et al. 2016, Nature Genetics 48:838. The measure is defined by the accompanying R
+    package.
 
     Examples
     --------
@@ -86,7 +86,7 @@ def viper_similarity(
 
 
 def _normal(z: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Normal scores of the ranks of each row; missing stays missing."""
+    """Normal scores of the ranks of each row; missing values stay missing."""
     doubled = np.nan_to_num(2 * stats.rankdata(z, axis=1, nan_policy="omit")).astype(np.int64)
     count = np.sum(~np.isnan(z), axis=1)
     scores = np.array(
@@ -105,7 +105,7 @@ def _weights(
         raise InputError(f"tails must be 'two-sided', 'greater' or 'less'. Got {tails!r}.")
     if n_top is not None:
         return _top(z, n_top, tails)
-    # R divides by the largest value where only active regulators count, else by the largest size.
+    # R divides by the largest value if only active regulators are used, else by the largest |z|.
     largest = (z if tails == "greater" else np.abs(z)).max(axis=1, keepdims=True, initial=0.0)
     if tails != "two-sided":
         z = np.where(z > 0 if tails == "greater" else z < 0, z, 0.0)
@@ -130,11 +130,10 @@ def _two_numbers(weighting: tuple[float, float] | list[float]) -> tuple[float, f
 
 
 def _top(z: NDArray[np.float64], n_top: int, tails: Tails) -> NDArray[np.float64]:
-    """Signs of the most extreme regulators of each row, 0 for the others; ties go by their place.
+    """Signs of the most extreme regulators of each row, 0 for the others; ties by position.
 
-    The sign is the regulator's own: where a row has fewer regulators of one sign than its tail
-    takes, the rest of the tail keeps the other sign, or counts for nothing where only one sign
-    counts.
+    If a row has fewer regulators of one sign than the tail of that sign takes, the rest of the tail
+    keeps the other sign, or is 0 if only one sign is used.
     """
     order = np.argsort(z, axis=1, kind="stable")
     chosen = np.zeros(z.shape, dtype=bool)
@@ -150,9 +149,9 @@ def _top(z: NDArray[np.float64], n_top: int, tails: Tails) -> NDArray[np.float64
 
 
 def _symmetric(found: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Both directions joined, each weighing by its square."""
+    """Combine both directions, each weighted by its square."""
     other = found.T
-    # In units of the larger one, so that small similarities don't vanish as squares.
+    # Divide by the larger one first, so that squares of small similarities do not underflow.
     unit = np.maximum(np.abs(found), np.abs(other))
     a, b = (np.divide(x, unit, out=np.zeros(x.shape), where=unit > 0) for x in (found, other))
     squares = a**2 + b**2

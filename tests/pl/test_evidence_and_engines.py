@@ -74,7 +74,7 @@ def test_mi_null_takes_the_null_of_the_run(adata) -> None:
     ax = pysces.pl.mi_null(adata)
     assert len(ax.collections) == 1
     bare = pysces.Network(network(adata).to_dataframe())
-    with pytest.raises(InputError, match="Pass null="):
+    with pytest.raises(InputError, match="as null="):
         pysces.pl.mi_null(bare)
 
 
@@ -195,7 +195,7 @@ def test_edge_copula_draws_the_better_way_round() -> None:
 
 def test_edge_copula_refuses_what_it_cannot_draw() -> None:
     data = of_copula(counts=True)
-    with pytest.raises(InputError, match="Not among the genes: 'X'"):
+    with pytest.raises(InputError, match="Did not find the genes 'X'"):
         pysces.pl.edge_copula(data, "R", "X")
     with pytest.raises(InputError, match="Constant over the samples: 'whole'"):
         pysces.pl.edge_copula(data, "R", "whole")

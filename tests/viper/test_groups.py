@@ -391,13 +391,13 @@ def test_joined_networks_have_no_pvalues_and_it_is_said(
         pysces.run_viper(adata, networks["two"], **options)
     assert "Activity of 4 regulators in 60 cells" in caplog.text
     assert "viper_pvalues" in adata.obsm
-    assert "No p-values" not in caplog.text
+    assert "p-values are not available" not in caplog.text
     pysces.run_viper(adata, networks, weighting=weighting, **options)
     assert "viper_pvalues" not in adata.obsm
-    assert caplog.text.count("No p-values: scores of 2 networks") == 1
+    assert caplog.text.count("combined scores of 2 networks is unknown") == 1
     caplog.clear()
     pysces.run_viper(adata, networks)  # none asked for
-    assert "No p-values" not in caplog.text
+    assert "p-values are not available" not in caplog.text
 
 
 def test_the_record_tells_what_ran(adata: ad.AnnData, tmp_path: Any) -> None:

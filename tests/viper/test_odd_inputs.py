@@ -229,7 +229,7 @@ def test_repeated_names_of_cells_are_no_obstacle_but_to_names(adata: ad.AnnData)
     found = viper(adata, groupby="kind", reference="a", n_permutations=10).to_numpy()
     assert np.isfinite(found).all()
     assert found.shape == right.shape
-    with pytest.raises(pysces.InputError, match="more than once"):
+    with pytest.raises(pysces.InputError, match="not unique"):
         viper(adata, reference=["x"])
 
 

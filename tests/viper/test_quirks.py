@@ -282,7 +282,7 @@ def test_constant_genes_are_missing_and_counted(caplog: pytest.LogCaptureFixture
         found = pysces.signature(adata)
     assert found.iloc[:, 3].isna().all()
     assert found.notna().to_numpy().sum() == 40 * 89
-    assert "1 of 90 genes don't vary" in caplog.text
+    assert "1 of 90 genes do not vary" in caplog.text
 
 
 def test_a_gene_constant_in_the_reference_alone_ranks_at_the_end() -> None:
@@ -327,11 +327,11 @@ def test_permuted_groups_have_two_different_samples_each() -> None:
         ({"reference": "c", "groupby": "kind"}, "is not in"),
         ({"reference": "a"}, "column of adata.obs"),
         ({"pleiotropy": {"nonsense": 1}}, "nonsense"),
-        ({"pleiotropy": True, "enrichment": "mean"}, "aREA only"),
+        ({"pleiotropy": True, "enrichment": "mean"}, "requires enrichment="),
         ({"n_permutations": 10, "enrichment": "narnea"}, "analytic null"),
         ({"n_permutations": 10, "signature": "mad"}, "n_permutations needs"),
         ({"n_permutations": -1}, "n_permutations"),
-        ({"n_bootstraps": 3, "signature": "none"}, "n_bootstraps needs"),
+        ({"n_bootstraps": 3, "signature": "none"}, "n_bootstraps requires"),
         ({"key_added": "a/b"}, "'/'"),
     ],
 )

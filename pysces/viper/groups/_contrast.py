@@ -36,18 +36,18 @@ DrawnScore = Callable[["NDArray[np.float64]", "NDArray[np.float64]", range], "ND
 
 @dataclass(frozen=True)
 class Contrast:
-    """A group of cells and what it is compared with.
+    """A group of cells and the reference that it is compared with.
 
     Attributes
     ----------
     expression
-        The cells of the group, then those of the reference, each in the order of their names. So
-        permutations and bootstraps, which draw cells by place, don't depend on the order given.
+        The cells of the group, then those of the reference, both sorted by name. Permutations and
+        bootstraps, which draw cells by position, therefore do not depend on the order of the input.
     n_group, n_unlabelled
-        Cells of the group; cells without a label, which are in neither.
+        Number of cells of the group; number of cells without a label, which are in neither.
     counts
-        The same cells as counts, where their scores given depth are compared (by Welch's t, since
-        the spread of a score changes with depth).
+        The same cells as counts, if their scores given depth are compared (by Welch's t, since the
+        spread of a score changes with depth).
     """
 
     expression: Expression
@@ -57,7 +57,7 @@ class Contrast:
 
     @property
     def n_reference(self) -> int:
-        """Cells of the reference."""
+        """Number of cells of the reference."""
         return self.expression.n_samples - self.n_group
 
     @property
@@ -85,7 +85,7 @@ class Contrast:
         )
 
     def bootstrapped(self, number: int, seed: int) -> NDArray[np.float64]:
-        """Signatures of groups resampled each on its own [bootstraps genes]."""
+        """Signatures of groups that are resampled separately [bootstraps genes]."""
         return self._drawn(
             number,
             lambda x, y, draws: bootstrapped_group_z(
@@ -94,7 +94,7 @@ class Contrast:
         )
 
     def _by_genes(self, score: Score) -> NDArray[np.float64]:
-        """Scores [draws genes] of both groups' values, some genes at a time."""
+        """Scores [draws genes] of the values of both groups, in blocks of genes."""
         n_cells, n_genes = self.expression.shape
         found = []
         for part in blocks(n_genes, block_length(64.0 * n_cells, n_genes)):
@@ -103,7 +103,7 @@ class Contrast:
         return np.concatenate(found, axis=1)
 
     def _drawn(self, number: int, score: DrawnScore) -> NDArray[np.float64]:
-        """Scores of so many draws, as many at a time as the memory allows."""
+        """Scores of `number` draws, in blocks that fit in memory."""
         step = block_length(48.0 * self.expression.n_samples, number)
         draws = [range(part.start, part.stop) for part in blocks(number, step)]
         return self._by_genes(lambda x, y: np.concatenate([score(x, y, part) for part in draws]))
@@ -117,9 +117,9 @@ def contrast(
     layer: str | None,
     counts: CountData | None = None,
 ) -> Contrast:
-    """A group of cells against another, or against all others that have a label (``"rest"``).
+    """A group of cells against another, or against all other cells with a label (``"rest"``).
 
-    counts: of all cells, where they are compared given depth.
+    counts: counts of all cells, if they are compared given depth.
     """
     if str(group) == str(reference):
         raise InputError(f"group and reference are both {group!r}. Choose another reference.")
@@ -137,7 +137,7 @@ def contrast(
     unlabelled = int(np.count_nonzero(~labelled))
     if rest and unlabelled:
         log.warning(
-            "%d of %d cells have no label in .obs[%r]; they are left out of the rest.",
+            "%d of %d cells have no label in .obs[%r]; leaving them out of the rest.",
             unlabelled,
             len(labelled),
             groupby,
@@ -152,6 +152,6 @@ def contrast(
     if not set(chosen.batch[:n_group]) & set(chosen.batch[n_group:]):
         raise InputError(
             "No batch of batch_key= has cells of both groups, so batches and groups cannot be "
-            "told apart. Leave batch_key out, or choose another reference."
+            "distinguished. Leave batch_key out, or choose another reference."
         )
     return Contrast(chosen.expression, n_group, unlabelled, chosen)

@@ -31,7 +31,7 @@ class Masters:
     es, nes
         [regulons], and ``bootstraps`` [bootstraps regulons] if the signature was bootstrapped.
     effect
-        ES of the strongest targets of each regulator, as many of all [regulons].
+        ES of the strongest targets of each regulator, with the same number for all [regulons].
     """
 
     regulons: Regulons
@@ -49,8 +49,8 @@ class Masters:
     def to_dataframe(self, alpha: float = 0.05) -> pd.DataFrame:
         """Tidy table: regulator, n_targets, effect, es, nes, pvalue, qvalue, significant.
 
-        Regulators with a q-value of at most alpha come first, by the size of their effect, then the
-        others by p-value.
+        Regulators with a q-value of at most alpha come first, by decreasing absolute effect,
+        followed by the others by increasing p-value.
         """
         table = pd.DataFrame(
             {
@@ -84,8 +84,9 @@ def master_regulators(
 ) -> Masters:
     """Score regulons in a signature [genes], or in bootstraps of one [bootstraps genes].
 
-    null: null signatures [nulls genes]; with them the NES is a normal score against the null
-    scores, otherwise aREA's own. n_strongest: targets behind the effect.
+    null: null signatures [nulls genes]; if given, the NES is a normal score against the null
+    scores, otherwise that of aREA. n_strongest: number of targets from which the effect is
+    computed.
     """
     signatures = np.atleast_2d(signatures)
     es, nes = area_scores(signatures, regulons)
@@ -101,11 +102,11 @@ def master_regulators(
 
 
 def strongest_targets(regulons: Regulons, number: int) -> Regulons:
-    """The regulons of the targets of largest likelihood, so many of each.
+    """Regulons reduced to the `number` targets of largest likelihood.
 
-    A network holds the strongest targets of every regulator, so the more targets, the weaker the
-    average one is. Scores over as many targets of each can be compared. Targets tied at the end
-    share the places that are left, so no order of genes matters.
+    A network contains the strongest targets of every regulator, so the average target is weaker in
+    a larger regulon. Scores over the same number of targets are comparable. Targets that are tied
+    at the end share the remaining weight, so the result does not depend on the order of genes.
     """
     owner, likelihood, sizes = regulons.owner, regulons.likelihood, regulons.sizes
     ordered = likelihood[np.lexsort((-likelihood, owner))]
@@ -119,18 +120,18 @@ def strongest_targets(regulons: Regulons, number: int) -> Regulons:
 
 
 def combine_bootstraps(nes: NDArray[np.float64], how: Combine) -> NDArray[np.float64]:
-    """One NES from those of bootstraps [bootstraps regulons]: mean, median or mode."""
+    """Combine the NES of bootstraps [bootstraps regulons] by mean, median or mode."""
     if how == "mean":
         return nes.mean(axis=0)
     if how == "median":
         return np.median(nes, axis=0)
     if how == "mode":
         return np.array([_mode(column) for column in nes.T])
-    raise InputError(f"bootstraps are combined by 'mean', 'median' or 'mode'. Got {how!r}.")
+    raise InputError(f"combine must be 'mean', 'median' or 'mode'. Got {how!r}.")
 
 
 def _mode(values: NDArray[np.float64]) -> float:
-    """Where a Gaussian kernel density is largest, on 512 points (Silverman's bandwidth)."""
+    """Maximum of a Gaussian kernel density on 512 points (Silverman's bandwidth)."""
     spread = min(values.std(ddof=1), stats.iqr(values) / 1.34) or values.std(ddof=1)
     if spread == 0:
         return float(values[0])
@@ -142,7 +143,7 @@ def _mode(values: NDArray[np.float64]) -> float:
 
 @dataclass(frozen=True)
 class LeadingEdge:
-    """Targets that carry a regulator's enrichment, and the ends of its running sum."""
+    """Targets that account for a regulator's enrichment, and the range of its running sum."""
 
     targets: NDArray[np.intp]
     highest: float
@@ -152,11 +153,12 @@ class LeadingEdge:
 def leading_edge(
     signature: NDArray[np.float64], targets: NDArray[np.int32], mode: NDArray[np.float64]
 ) -> LeadingEdge:
-    """Targets up to the peak of the running sum of a regulon, or from it on if that is negative.
+    """Targets before the peak of the running sum of a regulon, or after it if it is negative.
 
-    signature: [genes]. targets: its genes. A target of positive mode is placed by the decreasing
-    signature, one of negative mode by the increasing one, and other genes by their average rank;
-    so an active regulator has its targets in front. ``targets`` of the result are genes.
+    signature: [genes]. targets: indices of genes. Targets of positive mode are ordered by
+    decreasing signature, targets of negative mode by increasing signature, and other genes by their
+    average rank. The targets of an active regulator therefore come first. ``targets`` of the result
+    are indices of genes.
     """
     order = _placed(signature, targets, mode)
     hit = np.zeros(len(signature), dtype=bool)

@@ -27,7 +27,7 @@ _FEWEST_SHARED = 2
 
 
 def chosen(masters: Masters, regulators: float) -> NDArray[np.bool_]:
-    """Regulators with p below a limit, or (from 1 on) so many of the most significant."""
+    """Mask of regulators with p < `regulators`, or of that many most significant ones if >= 1."""
     p = masters.pvalues
     if regulators < 1:
         return p < regulators
@@ -49,11 +49,11 @@ def shadow_pairs(
     n_permutations: int = 1000,
     seed: int = 0,
 ) -> pd.DataFrame:
-    """Pairs of which one regulator is significant only by the targets it shares with the other.
+    """Find regulators that are significant only through targets shared with another regulator.
 
-    Without the shared targets, B's score is compared with scores without as many targets drawn at
-    random; p is the share of those that are no larger. B is in the shadow of A if p(A, B) is below
-    ``shadow`` and p(B, A) isn't.
+    The score of B without the shared targets is compared with scores without the same number of
+    randomly drawn targets; p(A, B) is the share of these scores that are not larger. B is in the
+    shadow of A if p(A, B) is below ``shadow`` and p(B, A) is not.
 
     Returns
     -------
@@ -77,7 +77,7 @@ def shadow_pairs(
                 n_permutations,
                 _seeds.generator(seed, "shadow", *names),
             )
-    # Pair (B, A) holds B's score without what it shares with A.
+    # Pair (B, A) holds the score of B without the targets that it shares with A.
     hit = (p < shadow) & ~(p[pairs.reverse] < shadow)
     return pd.DataFrame(
         {
@@ -89,7 +89,7 @@ def shadow_pairs(
 
 
 def without_shadows(regulons: Regulons, pairs: pd.DataFrame) -> Regulons:
-    """The regulons, each without the targets it shares with those that shadow it."""
+    """Regulons without the targets that they share with regulators that shadow them."""
     kept = np.ones(len(regulons.targets), dtype=bool)
     at = {name: regulons.edges(number) for number, name in enumerate(regulons.names)}
     for over, under in zip(pairs["regulator"], pairs["shadowed"], strict=True):
@@ -99,14 +99,14 @@ def without_shadows(regulons: Regulons, pairs: pd.DataFrame) -> Regulons:
 
 
 def _measured(regulons: Regulons, signature: NDArray[np.float64]) -> Regulons:
-    """The regulons without targets that have no value: genes constant in both groups, say."""
+    """Regulons without targets that have no value, e.g. genes that are constant in both groups."""
     return regulons.take(~np.isnan(signature[regulons.targets]), regulons.likelihood)
 
 
 def _uniform_scores(
     signature: NDArray[np.float64],
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Ranks of magnitude in (0, 1) and of value in (-1, 1), among the genes that have a value."""
+    """Ranks of magnitudes, scaled to (0, 1), and of values, scaled to (-1, 1), ignoring NaN."""
     n = np.count_nonzero(~np.isnan(signature))
     size = stats.rankdata(np.abs(signature), nan_policy="omit") / (n + 1)
     return size, 2 * (stats.rankdata(signature, nan_policy="omit") / (n + 1) - 0.5)
@@ -120,7 +120,7 @@ def _without(
     number: int,
     stream: np.random.Generator,
 ) -> float:
-    """Share of random removals that leave at most the score left without the shared targets."""
+    """Share of random removals with a score at most that without the shared targets."""
     n = len(likelihood)
     left = np.ones((number + 1, n), dtype=bool)
     left[0, shared] = False
@@ -158,10 +158,10 @@ def combinations(
     min_targets: int = 10,
     keep_all: bool = False,
 ) -> Together:
-    """Score the targets shared by pairs (triples ... of `level`) of the regulators chosen.
+    """Score the targets shared by combinations of `level` (2: pairs) of the chosen regulators.
 
-    Modes are the mean over the members, each turned by the sign of its NES; likelihoods are the
-    product. Kept if more significant than every member.
+    Modes are means over the members, each multiplied by the sign of its NES; likelihoods are
+    products. A combination is kept if it is more significant than each of its members.
     """
     among = np.flatnonzero(chosen(masters, regulators))
     members, parts = [], []
@@ -229,10 +229,10 @@ def synergy_pvalues(
     n_permutations: int = 1000,
     seed: int = 0,
 ) -> NDArray[np.float64]:
-    """Synergy p-value of each combination: whether its shared targets carry its score.
+    """Synergy p-value of each combination: whether the score depends on the shared targets.
 
-    The score of the members' united regulon without the shared targets is compared with scores
-    without as many others drawn at random.
+    The score of the union of the members' regulons without the shared targets is compared with
+    scores without the same number of randomly drawn other targets.
     """
     masters = replace(masters, regulons=_measured(masters.regulons, signature))
     known = ~np.isnan(signature)
@@ -240,7 +240,7 @@ def synergy_pvalues(
     n = len(doubled)
     signed, unsigned = np.zeros((2, len(signature)))
     signed[known] = normal_table(n)[doubled]
-    # The smallest magnitude maps to 1 / (2 n) and the largest to 1 - 1 / (2 n).
+    # The smallest magnitude is mapped to 1 / (2 n) and the largest to 1 - 1 / (2 n).
     share = 2 * np.abs(doubled / (2 * (n + 1)) - 0.5)
     unsigned[known] = stats.norm.ppf(share + (1 - share.max(initial=0.0)) / 2)
     p = np.ones(len(together.members))
@@ -263,7 +263,7 @@ def synergy_pvalues(
 def _united(
     masters: Masters, group: Sequence[int]
 ) -> tuple[NDArray[np.int32], NDArray[np.float64], NDArray[np.float64]]:
-    """All targets of the members, with likelihood-weighted modes and the largest likelihoods."""
+    """Union of the members' targets, with likelihood-weighted modes and largest likelihoods."""
     regulons = masters.regulons
     edges = [regulons.edges(member) for member in group]
     genes = np.unique(np.concatenate([regulons.targets[e] for e in edges]))

@@ -1,4 +1,4 @@
-"""Regulators of every group, ranked by the difference of their activity."""
+"""Rank the regulators of each group by the difference of their activity."""
 
 from __future__ import annotations
 
@@ -31,50 +31,51 @@ def rank_regulators(
     Parameters
     ----------
     adata
-        Cells x genes, what :func:`run_viper` ran on.
+        Cells x genes, with activities from :func:`run_viper`.
     groupby
         Column of ``adata.obs``.
     key
-        Where the activities are.
+        Key of the activities.
     group
-        One group only.
+        Rank the regulators of this group only.
     n_top
-        This many regulators of each group, the first; ``None`` for all. The q-values are those of
-        the whole table.
+        Number of regulators to return for each group; ``None`` for all. The q-values are those of
+        the complete table.
     alpha
-        Largest q-value of a regulator that counts as significant; it orders the table.
+        Largest q-value of a significant regulator; significant regulators are ranked first.
 
     Returns
     -------
     Tidy table, one row per group and regulator: group (categorical), regulator, score (t,
     two-sample with pooled variance), mean (activity in the group), difference (from the rest),
     fraction_active (cells of the group whose activity is above 0), pvalue, qvalue (within the
-    group), significant (qvalue <= alpha). Group by group, in the order of the categories of the
-    column (numbers by size, other labels by name); within each from the most increased regulator
-    to the most decreased one: significant ones by their difference, and between those above 0 and
-    those below it the others by score.
+    group), significant (qvalue <= alpha). Groups are in the order of the categories of the column
+    (numbers by size, other labels by name). Within a group, regulators are ordered from the most
+    increased to the most decreased one: significantly increased ones by difference, then those that
+    are not significant by score, then significantly decreased ones by difference.
 
     Notes
     -----
-    With many cells nearly all regulators are significant, and t then says how alike the cells of a
-    group are rather than how much their activity differs: by t, regulators of the same activity
-    everywhere in a group lead. The difference is in units of the spread that activities have on
-    noise (1, for an NES). It is larger for regulators of more targets where all of these change.
+    With many cells nearly all regulators are significant. The t statistic then reflects how uniform
+    an activity is within the group more than how much it differs from the rest; ordered by t,
+    regulators with uniform activity would rank first. The difference is in units of the standard
+    deviation of activities under the null hypothesis (1 for an NES). It is larger for regulators
+    with more targets if all of these change.
 
-    The ranking is relative: a regulator that leads a group is more active there than in the rest,
-    but may be inactive in both. Keep rows with ``mean > 0`` for regulators that are active in the
-    group.
+    The ranking is relative: the first regulator of a group is more active there than in the rest,
+    but may be inactive in both. Select rows with ``mean > 0`` to obtain regulators that are active
+    in the group.
 
-    The p-values take cells for independent samples. Cells of one donor aren't, and clusters made
-    from the same data differ by construction: take them as a ranking, or use
-    :func:`pysces.pseudobulk` first.
+    The p-values assume that cells are independent samples. Cells of one donor are not independent,
+    and clusters computed from the same data differ by construction. Use the p-values for ranking
+    only, or call :func:`pysces.pseudobulk` first.
 
     Raises
     ------
     InputError
-        If the column isn't there, or a group or its rest has fewer than 2 cells.
+        If the column does not exist, or a group or its rest has fewer than 2 cells.
     MissingKeyError
-        If there is no activity under the key.
+        If there are no activities under the key.
 
     References
     ----------
@@ -99,7 +100,7 @@ def rank_regulators(
     check_number("alpha", alpha, 0, 1)
     if n_top is not None:
         check_integer("n_top", n_top, 1)
-    # Cells without a label are in no group and in nobody's rest.
+    # Cells without a label belong to no group and to no rest.
     labels = labels_of(adata, groupby)
     labelled = labels.codes >= 0
     names = [str(group)] if group is not None else list(labels.categories)

@@ -1,4 +1,4 @@
-"""Master regulators of a difference between groups of cells."""
+"""Find the master regulators of a difference between groups of cells (msVIPER)."""
 
 from __future__ import annotations
 
@@ -67,47 +67,51 @@ def run_msviper(
     adata
         Cells (or pseudobulk samples) x genes: counts, or normalised and logarithmised.
     groupby, group
-        Column of ``adata.obs``, and the group whose regulators are asked for.
+        Column of ``adata.obs``, and the group whose master regulators are searched.
     reference
         Another group, or ``"rest"`` for all other cells that have a label.
     network
         Key of a network in ``adata.uns``, a `Network`, a DataFrame of edges or a path.
     network_group
-        Whose network, where there is one of each group.
+        Group whose network is used, if there is one network per group.
     layer
         Layer to use instead of ``adata.X``.
     counts, size_factors, batch_key
-        As in :func:`run_viper`: counts, given or recovered, are compared by their scores given
-        depth and Welch's t, so that depth alone makes no master regulators.
+        As in :func:`run_viper`. Counts, given or recovered, are compared by their scores given
+        depth and Welch's t, so that a difference of depth does not result in master regulators.
     min_targets
-        Fewest measured targets of a regulon.
+        Minimum number of measured targets of a regulon; smaller regulons are left out.
     filter_genes
-        Rank only genes that the network names.
+        Rank only genes that occur in the network.
     adaptive_size
-        Compare ``min_targets`` with the sum of likelihood / largest likelihood.
+        Compare ``min_targets`` with the sum of likelihood / largest likelihood instead of the
+        number of targets.
     n_permutations
-        Permutations of the cells' groups behind the NES; 0 for the analytic NES.
+        Number of permutations of the cells' groups, from which the null distribution of the NES is
+        estimated; 0 for the analytic NES.
     n_bootstraps
-        Bootstraps of the signature; the NES are joined over them.
+        Number of bootstraps of the signature; the NES are combined over them.
     combine
-        How: ``"mean"``, ``"median"`` or ``"mode"``.
+        How the NES of bootstraps are combined: ``"mean"``, ``"median"`` or ``"mode"``.
     pleiotropy
         Correct the NES for targets shared with other regulators: True, or a dict as in
         :func:`run_viper`.
     shadow
-        Regulators (a p-value, or a number of the most significant) among which shadows are looked
-        for: regulators significant only by another's targets. Those lose the shared targets.
+        Regulators to test for shadows, i.e. for significance only through targets shared with
+        another regulator: a largest p-value, or the number of most significant regulators.
+        Shadowed regulators lose the shared targets.
     synergy
-        Regulators (as for ``shadow``) whose pairs are tried: shared targets more enriched than
-        those of either.
+        Regulators (as for ``shadow``) whose pairs are tested for synergy, i.e. for shared targets
+        that are more enriched than the targets of either regulator.
     alpha
-        Largest q-value of a regulator that counts as significant; it orders the results.
+        Largest q-value of a significant regulator; significant regulators come first in the
+        results.
     seed
-        Fixes permutations and bootstraps.
+        Seed of permutations and bootstraps.
     engine
-        ``"mlx"``, ``"numba"`` or ``"python"``; ``None`` for the best one here.
+        ``"mlx"``, ``"numba"`` or ``"python"``; ``None`` for the fastest available one.
     key_added
-        Where the result goes in ``adata.uns``.
+        Key of the result in ``adata.uns``.
     copy
         Return a copy of ``adata`` with the result instead of changing it.
 
@@ -116,29 +120,32 @@ def run_msviper(
     ``None``, or the copy. Sets ``adata.uns[key_added]``:
 
     ``["results"]``
-        regulator, n_targets, n_leading_edge (targets that carry the score), effect, es, nes,
-        pvalue, qvalue, significant (qvalue <= alpha), one row per regulator. Significant ones come
-        first, by decreasing ``|effect|``; then the others by p-value. ``es`` is the weighted mean
-        normal score of the targets, in the direction of their modes; ``effect`` is the same of the
-        ``min_targets`` targets of largest likelihood (ties share the last places), so it compares
-        as many targets of every regulator. By ``es`` small regulons would lead, as networks hold
-        the strongest targets of each regulator and the average one is weaker the more there are;
-        by ``nes``, which grows with their number, broad ones with a slight shift of everything.
+        One row per regulator: regulator, n_targets, n_leading_edge (number of targets in the
+        leading edge), effect, es, nes, pvalue, qvalue, significant (qvalue <= alpha). Significant
+        regulators come first, by decreasing ``|effect|``, followed by the others by p-value.
+        ``es`` is the weighted mean normal score of the targets, in the direction of their modes.
+        ``effect`` is the same for the ``min_targets`` targets of largest likelihood (ties share
+        the remaining weight), so it uses the same number of targets for every regulator. Ordered
+        by ``es``, small regulons would come first, since networks contain the strongest targets of
+        each regulator and the average target of a large regulon is weaker. Ordered by ``nes``,
+        which grows with the number of targets, large regulons with a slight shift of all targets
+        would come first.
     ``["leading_edge"]``
-        Which targets these are: regulator, target, in the order of the results and of names.
+        The targets of the leading edges: regulator, target, in the order of the results and of
+        names.
     ``["signature"]``
         Normal score of each gene between the groups.
     ``["shadow"]``, ``["synergy"]``
-        Pairs, where asked for.
+        Pairs of regulators, if requested.
     ``["params"]``, ``["facts"]``, ``["engine"]``, ``["version"]``
-        Arguments; what was found about the data; what computed.
+        Arguments; properties of the data; engine and version used.
     ``["network"]``
-        The edges, where ``network`` is not a key.
+        The edges, if ``network`` is not a key.
 
     Raises
     ------
     InputError
-        Bad data or arguments; nothing is written then.
+        If data or arguments are invalid; ``adata`` is then unchanged.
 
     References
     ----------
@@ -262,7 +269,7 @@ def _synergy(
 def _with_leading_edges(
     masters: Masters, signature: NDArray[np.float64], alpha: float
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """The table of results with the size of each leading edge, and the leading edges apart."""
+    """The table of results with the size of each leading edge, and a table of leading edges."""
     regulons = masters.regulons
     known = np.where(np.isnan(signature), 0.0, signature)
     leading = {}
