@@ -48,10 +48,18 @@ def _stamped(function: _Function) -> _Function:
 
 def jit(function: _Function) -> _Function:
     """Compile a helper: lazily, cached on disk, without the GIL; division follows NumPy."""
-    compiled: _Function = numba.njit(cache=True, nogil=True, error_model="numpy")(
-        _stamped(function)
-    )
-    return compiled
+    compiled = numba.njit(cache=True, nogil=True, error_model="numpy")(_stamped(function))
+    template = compiled.get_call_template
+
+    def without_literals(args: Any, kws: Any) -> Any:
+        """Compile for int64 alone, not for the literal 0 with which a counter begins as well."""
+        return template(
+            [nb_types.unliteral(a) for a in args],
+            {name: nb_types.unliteral(a) for name, a in dict(kws).items()},
+        )
+
+    compiled.get_call_template = without_literals
+    return compiled  # type: ignore[return-value]
 
 
 def parallel(function: _Function, fewest: int = 0) -> _Function:

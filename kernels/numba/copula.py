@@ -256,18 +256,24 @@ def _products(x, y, samples, term, degree, step, zero):
         part = samples[start : start + step]
         a = _gathered(x, part, term, degree)
         b = _gathered(y, part, term, degree)
-        found = np.dot(a.reshape(degree * rows, len(part)), b[0].T).reshape(degree, rows, genes)
-        if start == 0:
-            total[:degree] = found
-        else:
-            total[:degree] += found
+        _add(np.dot(a.reshape(degree * rows, len(part)), b[0].T), start == 0, total, 0)
         if degree == 2:
-            other = np.dot(a[0], b[1].T)
-            if start == 0:
-                total[2] = other
-            else:
-                total[2] += other
+            _add(np.dot(a[0], b[1].T), start == 0, total, 2)
     return total
+
+
+@jit
+def _add(product, first, total, term):
+    """Add rows of a product to the terms of the total that begin with `term`, or set them."""
+    rows = total.shape[1]
+    for i in range(len(product)):
+        out, row = total[term + i // rows, i % rows], product[i]
+        if first:
+            for g in range(len(out)):
+                out[g] = row[g]
+        else:
+            for g in range(len(out)):
+                out[g] += row[g]
 
 
 @jit
@@ -324,9 +330,10 @@ def _tile(
             sums = _wider(sums, used, room)
             squares = _wider(squares, used, room)
         if squared and found:
-            squares[:, used : used + found] = _pair_products(
-                x, y, row, gene, samples, degree, degree
-            )
+            more = _pair_products(x, y, row, gene, samples, degree, degree)
+            for term in range(many):
+                for k in range(found):
+                    squares[term, used + k] = more[term, k]
         for k in range(found):
             resamples[used] = r
             rows[used] = row[k]
@@ -343,14 +350,17 @@ def _tile(
 @jit
 def _longer(values, used, room):
     out = np.empty(room, dtype=values.dtype)
-    out[:used] = values[:used]
+    for k in range(used):  # assigning slices takes Numba a second to compile
+        out[k] = values[k]
     return out
 
 
 @jit
 def _wider(values, used, room):
     out = np.empty((values.shape[0], room), dtype=values.dtype)
-    out[:, :used] = values[:, :used]
+    for term in range(len(values)):
+        for k in range(used):
+            out[term, k] = values[term, k]
     return out
 
 
@@ -395,12 +405,8 @@ def _screen(products, own, x_terms, y_terms, n, limit, degree):
             continue
         if found + many > room:
             room = 2 * (found + many)
-            longer = np.empty(room, dtype=np.int64)
-            longer[:found] = row[:found]
-            row = longer
-            longer = np.empty(room, dtype=np.int64)
-            longer[:found] = gene[:found]
-            gene = longer
+            row = _longer(row, found, room)
+            gene = _longer(gene, found, room)
         for g in range(genes):
             if share[g] >= limit and g != own[i]:
                 row[found] = i

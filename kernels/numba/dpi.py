@@ -9,6 +9,7 @@ from numba import prange
 
 from .._constants import DISCOUNT_BITS
 from ._jit import jit, parallel
+from ._sorting import MISSING, ZERO, scratch, sort_places
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -153,6 +154,25 @@ def _grouped(labels, groups):
     return order, start
 
 
+@jit
+def _sort_by_strength(regulators, strength):
+    """Sort the regulators of a gene, the strongest first."""
+    n = len(strength)
+    space = scratch(n)
+    keys, words, _, _, mask = space
+    smallest, largest = MISSING, np.uint64(0)
+    for i in range(n):
+        key = np.uint64(-strength[i]) ^ ZERO
+        keys[i], words[i] = key, np.uint64(i)
+        smallest, largest = min(smallest, key), max(largest, key)
+    sort_places(space, n, smallest, largest)
+    before = regulators.copy()
+    for i in range(n):
+        place = np.int64(words[i] & mask)
+        regulators[i] = before[place]
+        strength[i] = -np.int64(keys[place] ^ ZERO)
+
+
 @parallel
 def _prune_edges(
     row, gene, mi, partner, wanted, row_order, row_start, gene_order, gene_start, n_regulators,
@@ -172,9 +192,7 @@ def _prune_edges(
                 strength[end] = mi[edge]
                 end += 1
         last[g] = end
-        order = np.argsort(-strength[begin:end])
-        regulator[begin:end] = regulator[begin:end][order]
-        strength[begin:end] = strength[begin:end][order]
+        _sort_by_strength(regulator[begin:end], strength[begin:end])
     kept = np.zeros(len(row), dtype=np.bool_)
     for i in prange(len(row_start) - 1):
         if row_start[i] == row_start[i + 1]:
