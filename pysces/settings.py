@@ -68,7 +68,8 @@ class Settings:
         stderr). Messages go through the logger ``"pysces"``: where you have set up logging, your
         handlers get them instead.
     cache_dir
-        Folder of simulated null distributions; ``None`` keeps them in memory only.
+        Folder of simulated null distributions, and of compiled kernels where Numba can write to no
+        other; ``None`` keeps them in memory only.
     max_line
         Bytes that one line of a text file may have (default 32 MB); a longer one is refused before
         it fills the memory.

@@ -170,7 +170,7 @@ def _all_moments(
     sums = np.empty((len(weights), 2 * degree, len(scores)), dtype=np.int64)
 
     def part(_: slice, genes: slice) -> None:
-        _sums(scores[genes], weights, degree, sums[:, :, genes])
+        sums[:, :, genes] = _sums(scores[genes], weights, degree)
 
     _on_threads(part, list(_tiles(1, len(scores))))
     size = weights.sum(axis=1, dtype=np.int64)
@@ -182,8 +182,9 @@ def _all_moments(
 
 
 @jit
-def _sums(scores, weights, degree, sums):
+def _sums(scores, weights, degree):
     """Sums of the scores, and of their squares, over the samples of each resample."""
+    sums = np.empty((len(weights), 2 * degree, len(scores)), dtype=np.int64)
     for r in range(weights.shape[0]):
         for g in range(scores.shape[0]):
             for t in range(degree):
@@ -196,6 +197,7 @@ def _sums(scores, weights, degree, sums):
                     square += weighted * value
                 sums[r, 2 * t, g] = total
                 sums[r, 2 * t + 1, g] = square
+    return sums
 
 
 def _tiles(n_rows: int, n_genes: int) -> Iterator[tuple[slice, slice]]:
@@ -230,16 +232,9 @@ def _exact_blocks(
     return _SAFE_SAMPLES, np.zeros(1, dtype=np.float64)
 
 
-@jit
-def _largest_square_sum(scores):
-    largest = np.int64(0)
-    for g in range(scores.shape[0]):
-        for t in range(scores.shape[1]):
-            total = np.int64(0)
-            for i in range(scores.shape[2]):
-                total += np.int64(scores[g, t, i]) * np.int64(scores[g, t, i])
-            largest = max(largest, total)
-    return largest
+def _largest_square_sum(scores: NDArray[np.int8]) -> int:
+    everything = np.ones((1, scores.shape[2]), dtype=np.uint8)
+    return int(_sums(scores, everything, scores.shape[1])[:, 1::2].max(initial=0))
 
 
 @jit
