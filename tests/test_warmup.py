@@ -73,7 +73,8 @@ from pysces.dispatch import operations
 import numpy as np
 for _ in range(2):
     with pysces.use_engine("numba"):
-        operations.rank_products(np.ones((2, 3), np.int32), np.ones((2, 3), np.int32))
+        pair = np.zeros(1, np.int64)
+        operations.rank_products(np.ones((2, 3), np.int32), pair, pair)
 """
     lines = session(call, NUMBA_CACHE_DIR=str(tmp_path))
     assert lines[0] == "engine numba: compiling (once), about 40 s"

@@ -80,6 +80,7 @@ def copula_pairs(
     everything = np.ones((1, n), dtype=np.uint8)
     x, y = _all_moments(rows, everything, degree)[0], _all_moments(genes, everything, degree)[0]
     samples = np.arange(n)
+    row, gene = row.astype(np.int64), gene.astype(np.int64)  # as in `_tile`: compiled once
     sums = _pair_products(rows, genes, row, gene, samples, 0, degree)
     squares = np.empty((0, len(row)), dtype=np.int64)
     if rows.shape[1] == 2 * degree:
