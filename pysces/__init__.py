@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from pysces.dispatch.engines import use_engine as use_engine
     from pysces.dispatch.status import status as status
     from pysces.dispatch.validation import validate as validate
+    from pysces.dispatch.warmup import warmup as warmup
     from pysces.embedding.embed_network import embed_network as embed_network
     from pysces.embedding.embed_regulators import embed_regulators as embed_regulators
     from pysces.embedding.regulator_neighbours import regulator_neighbours as regulator_neighbours
@@ -92,6 +93,7 @@ _PUBLIC = {
     "use_engine": "pysces.dispatch.engines",
     "validate": "pysces.dispatch.validation",
     "viper_similarity": "pysces.viper.viper_similarity",
+    "warmup": "pysces.dispatch.warmup",
 }
 
 # Former names, which warn.

@@ -336,6 +336,14 @@ def _status(options: argparse.Namespace) -> int:
     return 0
 
 
+def _warmup(options: argparse.Namespace) -> int:
+    import pysces
+
+    compiled = pysces.warmup()
+    print(f"{compiled} kernels compiled" if compiled else "all kernels were compiled already")
+    return 0
+
+
 def _validate_arguments(parser: Parser) -> None:
     _loudness(parser)
     parser.add_argument(
@@ -437,6 +445,7 @@ COMMANDS = {
         "Find the master regulators between groups of cells.", _msviper_arguments, _msviper
     ),
     "status": Command("List the engines, and why some are not available.", _json_argument, _status),
+    "warmup": Command("Compile the kernels, which else happens at first use.", _loudness, _warmup),
     "validate": Command("Check that all available engines agree.", _validate_arguments, _validate),
     "benchmark": Command(
         "Time every engine on every kernel and workflow (in a clone or sdist).",

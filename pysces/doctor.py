@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pysces
 from pysces import _seeds
+from pysces.dispatch import engines
 from pysces.errors import PyscesError
 from pysces.settings import settings
 
@@ -129,16 +130,17 @@ def _caches() -> Iterator[Check]:
     if asked:
         yield _writable("compile cache", Path(asked), "NUMBA_CACHE_DIR")
         return
-    try:
-        kernels = importlib.import_module("pysces.kernels.numba.ranks")
-    except RuntimeError as error:  # Numba found no folder and cannot compile
-        remedy = "Set NUMBA_CACHE_DIR to a writable folder."
-        yield Check("compile cache", "fault", str(error), remedy)
-    except ImportError:
-        return  # without Numba there is no compile cache; a fault of its engine is reported below
+    if isinstance(engines.probe("numba"), str):
+        return  # without Numba there is nothing to keep; its engine is a fault below
+    kernels = importlib.import_module("pysces.kernels.numba.ranks")
+    compiled = next(value for value in vars(kernels).values() if hasattr(value, "stats"))
+    kept = compiled.stats.cache_path
+    if kept is None:
+        found = "no folder can be written: kernels are compiled in every session"
+        remedy = "Set NUMBA_CACHE_DIR to a folder that you may write to."
+        yield Check("compile cache", "fault", found, remedy)
     else:
-        compiled = next(value for value in vars(kernels).values() if hasattr(value, "stats"))
-        yield _writable("compile cache", Path(compiled.stats.cache_path), "NUMBA_CACHE_DIR")
+        yield _writable("compile cache", Path(kept), "NUMBA_CACHE_DIR")
 
 
 def _writable(name: str, folder: Path, variable: str) -> Check:

@@ -68,7 +68,8 @@ class Settings:
         stderr). Messages are sent to the logger ``"pysces"``; if you have set up logging, your
         handlers get them instead.
     cache_dir
-        Folder of simulated null distributions; ``None`` keeps them in memory only.
+        Folder of simulated null distributions, and of compiled kernels where Numba can write to no
+        other; ``None`` keeps them in memory only.
     max_line
         Largest size of a line of a text file, in bytes (default 32 MB); longer lines raise an
         error before they exhaust the memory.

@@ -34,6 +34,7 @@ PLAIN = {
     "report",
     "status",
     "use_engine",
+    "warmup",
     "validate",
 }
 # Functions whose examples need a run of theirs first and aren't executed; the tour executes them.

@@ -246,7 +246,7 @@ def test_a_cache_that_is_switched_off_is_no_fault(monkeypatch) -> None:
 
 
 def test_no_folder_for_compiled_kernels_is_a_fault(tmp_path) -> None:
-    """Neither beside the package nor in the home: Numba then compiles nothing."""
+    """Neither beside the package, nor in the home, nor in the cache of PySCES."""
     kernels = Path(importlib.import_module("pysces.kernels").__file__).parent
     left_out = shutil.ignore_patterns("__pycache__", "kernels")
     shutil.copytree(Path(pysces.__file__).parent, tmp_path / "pysces", ignore=left_out)
@@ -255,7 +255,7 @@ def test_no_folder_for_compiled_kernels_is_a_fault(tmp_path) -> None:
     code = "from pysces import doctor\nfor c in doctor._caches(): print(c.state, c)"
     environment = {n: v for n, v in os.environ.items() if n not in ("NUMBA_CACHE_DIR", "HOME")}
     environment |= {
-        "HOME": os.devnull, "XDG_CACHE_HOME": f"{os.devnull}/cache",
+        "HOME": os.devnull, "XDG_CACHE_HOME": f"{os.devnull}/cache", "PYSCES_CACHE_DIR": "",
         "PYTHONPATH": str(tmp_path), "PYTHONDONTWRITEBYTECODE": "1",
     }  # fmt: skip
     done = subprocess.run(

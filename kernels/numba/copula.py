@@ -81,6 +81,7 @@ def copula_pairs(
     everything = np.ones((1, n), dtype=np.uint8)
     x, y = _all_moments(rows, everything, degree)[0], _all_moments(genes, everything, degree)[0]
     samples = np.arange(n)
+    row, gene = row.astype(np.int64), gene.astype(np.int64)  # as in `_tile`: compiled once
     sums = _pair_products(rows, genes, row, gene, samples, 0, degree)
     squares = np.empty((0, len(row)), dtype=np.int64)
     if rows.shape[1] == 2 * degree:
@@ -171,7 +172,7 @@ def _all_moments(
     sums = np.empty((len(weights), 2 * degree, len(scores)), dtype=np.int64)
 
     def part(_: slice, genes: slice) -> None:
-        _sums(scores[genes], weights, degree, sums[:, :, genes])
+        sums[:, :, genes] = _sums(scores[genes], weights, degree)
 
     _on_threads(part, list(_tiles(1, len(scores))))
     size = weights.sum(axis=1, dtype=np.int64)
@@ -183,8 +184,9 @@ def _all_moments(
 
 
 @jit
-def _sums(scores, weights, degree, sums):
+def _sums(scores, weights, degree):
     """Sums of the scores, and of their squares, over the samples of each resample."""
+    sums = np.empty((len(weights), 2 * degree, len(scores)), dtype=np.int64)
     for r in range(weights.shape[0]):
         for g in range(scores.shape[0]):
             for t in range(degree):
@@ -197,6 +199,7 @@ def _sums(scores, weights, degree, sums):
                     square += weighted * value
                 sums[r, 2 * t, g] = total
                 sums[r, 2 * t + 1, g] = square
+    return sums
 
 
 def _tiles(n_rows: int, n_genes: int) -> Iterator[tuple[slice, slice]]:
@@ -231,16 +234,9 @@ def _exact_blocks(
     return _SAFE_SAMPLES, np.zeros(1, dtype=np.float64)
 
 
-@jit
-def _largest_square_sum(scores):
-    largest = np.int64(0)
-    for g in range(scores.shape[0]):
-        for t in range(scores.shape[1]):
-            total = np.int64(0)
-            for i in range(scores.shape[2]):
-                total += np.int64(scores[g, t, i]) * np.int64(scores[g, t, i])
-            largest = max(largest, total)
-    return largest
+def _largest_square_sum(scores: NDArray[np.int8]) -> int:
+    everything = np.ones((1, scores.shape[2]), dtype=np.uint8)
+    return int(_sums(scores, everything, scores.shape[1])[:, 1::2].max(initial=0))
 
 
 @jit
@@ -257,18 +253,24 @@ def _products(x, y, samples, term, degree, step, zero):
         part = samples[start : start + step]
         a = _gathered(x, part, term, degree)
         b = _gathered(y, part, term, degree)
-        found = np.dot(a.reshape(degree * rows, len(part)), b[0].T).reshape(degree, rows, genes)
-        if start == 0:
-            total[:degree] = found
-        else:
-            total[:degree] += found
+        _add(np.dot(a.reshape(degree * rows, len(part)), b[0].T), start == 0, total, 0)
         if degree == 2:
-            other = np.dot(a[0], b[1].T)
-            if start == 0:
-                total[2] = other
-            else:
-                total[2] += other
+            _add(np.dot(a[0], b[1].T), start == 0, total, 2)
     return total
+
+
+@jit
+def _add(product, first, total, term):
+    """Add rows of a product to the terms of the total that begin with `term`, or set them."""
+    rows = total.shape[1]
+    for i in range(len(product)):
+        out, row = total[term + i // rows, i % rows], product[i]
+        if first:
+            for g in range(len(out)):
+                out[g] = row[g]
+        else:
+            for g in range(len(out)):
+                out[g] += row[g]
 
 
 @jit
@@ -325,9 +327,10 @@ def _tile(
             sums = _wider(sums, used, room)
             squares = _wider(squares, used, room)
         if squared and found:
-            squares[:, used : used + found] = _pair_products(
-                x, y, row, gene, samples, degree, degree
-            )
+            more = _pair_products(x, y, row, gene, samples, degree, degree)
+            for term in range(many):
+                for k in range(found):
+                    squares[term, used + k] = more[term, k]
         for k in range(found):
             resamples[used] = r
             rows[used] = row[k]
@@ -344,14 +347,17 @@ def _tile(
 @jit
 def _longer(values, used, room):
     out = np.empty(room, dtype=values.dtype)
-    out[:used] = values[:used]
+    for k in range(used):  # assigning slices takes Numba a second to compile
+        out[k] = values[k]
     return out
 
 
 @jit
 def _wider(values, used, room):
     out = np.empty((values.shape[0], room), dtype=values.dtype)
-    out[:, :used] = values[:, :used]
+    for term in range(len(values)):
+        for k in range(used):
+            out[term, k] = values[term, k]
     return out
 
 
@@ -396,12 +402,8 @@ def _screen(products, own, x_terms, y_terms, n, limit, degree):
             continue
         if found + many > room:
             room = 2 * (found + many)
-            longer = np.empty(room, dtype=np.int64)
-            longer[:found] = row[:found]
-            row = longer
-            longer = np.empty(room, dtype=np.int64)
-            longer[:found] = gene[:found]
-            gene = longer
+            row = _longer(row, found, room)
+            gene = _longer(gene, found, room)
         for g in range(genes):
             if share[g] >= limit and g != own[i]:
                 row[found] = i

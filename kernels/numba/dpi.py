@@ -8,7 +8,8 @@ import numpy as np
 from numba import prange
 
 from .._constants import DISCOUNT_BITS
-from ._jit import jit, parallel
+from ._jit import jit, on_threads, parallel, read_only
+from ._sorting import MISSING, ZERO, scratch, sort_places
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -130,10 +131,22 @@ def prune_edges(
     wanted[asked] = True
     by_row = _grouped(row, int(row.max()) + 1)
     by_gene = _grouped(gene, len(partner))
-    kept = _prune_edges(
-        row, gene, mi, partner, wanted, *by_row, *by_gene, int(n_regulators),
-        np.int64(kept_fraction),
-    )  # fmt: skip
+    regulator, strength = np.empty(len(row), np.int32), np.empty(len(row), np.int64)
+    last = np.empty(len(partner), np.int64)
+    kept = np.zeros(len(row), dtype=np.bool_)
+
+    def sort(begin: int, end: int) -> None:
+        _sort_genes(row, mi, *by_gene, int(n_regulators), begin, end, regulator, strength, last)
+
+    def prune(begin: int, end: int) -> None:
+        _prune_rows(
+            gene, mi, partner, wanted, *by_row, by_gene[1], last, regulator, strength,
+            int(n_regulators), int(kept_fraction), begin, end, kept,
+        )  # fmt: skip
+
+    row, gene, mi, partner = map(read_only, (row, gene, mi, partner))
+    on_threads(sort, len(partner), 256)
+    on_threads(prune, len(by_row[1]) - 1, 8)
     return kept[asked]
 
 
@@ -153,16 +166,31 @@ def _grouped(labels, groups):
     return order, start
 
 
-@parallel
-def _prune_edges(
-    row, gene, mi, partner, wanted, row_order, row_start, gene_order, gene_start, n_regulators,
-    kept_fraction,
+@jit
+def _sort_by_strength(regulators, strength):
+    """Sort the regulators of a gene, the strongest first."""
+    n = len(strength)
+    space = scratch(n)
+    keys, words, _, _, mask = space
+    smallest, largest = MISSING, np.uint64(0)
+    for i in range(n):
+        key = np.uint64(-strength[i]) ^ ZERO
+        keys[i], words[i] = key, np.uint64(i)
+        smallest, largest = min(smallest, key), max(largest, key)
+    sort_places(space, n, smallest, largest)
+    before = regulators.copy()
+    for i in range(n):
+        place = np.int64(words[i] & mask)
+        regulators[i] = before[place]
+        strength[i] = -np.int64(keys[place] ^ ZERO)
+
+
+@jit
+def _sort_genes(
+    row, mi, gene_order, gene_start, n_regulators, first, stop, regulator, strength, last
 ):  # fmt: skip
-    genes = len(gene_start) - 1
-    regulator = np.empty(len(row), dtype=np.int32)
-    strength = np.empty(len(row), dtype=np.int64)
-    last = np.empty(genes, dtype=np.int64)
-    for g in prange(genes):
+    """Regulators of some genes, the strongest first, and where those of each gene end."""
+    for g in range(first, stop):
         begin = gene_start[g]
         end = begin
         for k in range(begin, gene_start[g + 1]):
@@ -172,14 +200,20 @@ def _prune_edges(
                 strength[end] = mi[edge]
                 end += 1
         last[g] = end
-        order = np.argsort(-strength[begin:end])
-        regulator[begin:end] = regulator[begin:end][order]
-        strength[begin:end] = strength[begin:end][order]
-    kept = np.zeros(len(row), dtype=np.bool_)
-    for i in prange(len(row_start) - 1):
+        _sort_by_strength(regulator[begin:end], strength[begin:end])
+
+
+@jit
+def _prune_rows(
+    gene, mi, partner, wanted, row_order, row_start, gene_start, last, regulator, strength,
+    n_regulators, kept_fraction, first, stop, kept,
+):  # fmt: skip
+    """Whether the edges of some rows stay."""
+    between = np.empty(n_regulators, dtype=np.int64)
+    for i in range(first, stop):
         if row_start[i] == row_start[i + 1]:
             continue
-        between = np.zeros(n_regulators, dtype=np.int64)
+        between[:] = 0
         for k in range(row_start[i], row_start[i + 1]):
             edge = row_order[k]
             if partner[gene[edge]] >= 0:
@@ -193,4 +227,3 @@ def _prune_edges(
                     mi[edge], between, regulator[begin:last[g]], strength[begin:last[g]],
                     last[g] - begin, kept_fraction,
                 )  # fmt: skip
-    return kept

@@ -5,9 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numba import prange
 
-from ._jit import jit, parallel
+from ._jit import jit, on_threads, read_only
 from ._random import hash64
 from ._sorting import MISSING, order_key, rank_row, scratch, sort_places, tie_end
 
@@ -15,38 +14,49 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
-@parallel
 def ordinal_ranks(
     values: NDArray[np.float64], keys: NDArray[np.uint64], descending: bool
 ) -> NDArray[np.int32]:
-    """See the reference. Only equal values are hashed and sorted again by their hashes."""
-    genes, samples = values.shape
-    ranks = np.empty((genes, samples), dtype=np.int32)
-    together = _rows_together(samples)
-    for block in prange((genes + together - 1) // together):
-        space = scratch(samples)
-        for gene in range(block * together, min(block * together + together, genes)):
-            _ordinal_row(values[gene], space, keys[gene], descending, ranks[gene])
+    """See the reference. Only equal values are hashed, and sorted again by their hashes."""
+    ranks = np.empty(values.shape, dtype=np.int32)
+    values, keys = read_only(values), read_only(keys)
+
+    def rank(begin: int, end: int) -> None:
+        _ordinal_rows(values, keys, descending, begin, end, ranks)
+
+    on_threads(rank, len(values), _rows_of_part(values))
     return ranks
 
 
-@parallel
 def average_ranks(values: NDArray[np.float64]) -> NDArray[np.int32]:
     """See the reference."""
-    rows, columns = values.shape
-    ranks = np.empty((rows, columns), dtype=np.int32)
-    together = _rows_together(columns)
-    for block in prange((rows + together - 1) // together):
-        space = scratch(columns)
-        for row in range(block * together, min(block * together + together, rows)):
-            rank_row(values[row], space, ranks[row])
+    ranks = np.empty(values.shape, dtype=np.int32)
+    values = read_only(values)
+
+    def rank(begin: int, end: int) -> None:
+        _average_rows(values, begin, end, ranks)
+
+    on_threads(rank, len(values), _rows_of_part(values))
     return ranks
+
+
+def _rows_of_part(values: NDArray[np.float64]) -> int:
+    """Rows that are ranked in a tenth of a millisecond or so; they share the working space."""
+    return max(1, 8192 // max(values.shape[1], 1))
 
 
 @jit
-def _rows_together(columns):
-    """Number of rows of one task, which share the working space."""
-    return max(1, min(64, 16384 // max(columns, 1)))
+def _ordinal_rows(values, keys, descending, begin, end, ranks):
+    space = scratch(values.shape[1])
+    for gene in range(begin, end):
+        _ordinal_row(values[gene], space, keys[gene], descending, ranks[gene])
+
+
+@jit
+def _average_rows(values, begin, end, ranks):
+    space = scratch(values.shape[1])
+    for row in range(begin, end):
+        rank_row(values[row], space, ranks[row])
 
 
 @jit

@@ -16,7 +16,7 @@ from pysces.aracne._options import (
 )
 from pysces.aracne._quality import judge
 from pysces.aracne._runner import Runner
-from pysces.dispatch.engines import choose
+from pysces.dispatch.engines import Work, use_engine
 from pysces.dispatch.engines import record as engine_record
 from pysces.network import Network
 
@@ -84,7 +84,9 @@ def network_of(
     """
     candidates = prepared.candidates
     n_samples = candidates.expression.n_samples
-    network, found = infer(candidates, options, runner)
+    size = candidates.n_regulators * candidates.n_genes * n_samples
+    with use_engine(None, work=Work(options.estimator, size)) as engine:
+        network, found = infer(candidates, options, runner)
     if len(network) == 0:
         warn_empty(candidates, options, found, group)
     log.info(
@@ -106,7 +108,7 @@ def network_of(
     }
     facts = judge(network, candidates, options, facts, group)
     arguments = {"regulators": regulators, **options.record()}
-    record = RunRecord(method, arguments, facts, engine_record(choose()))
+    record = RunRecord(method, arguments, facts, engine_record(engine))
     return Network(network.to_dataframe(), record)
 
 

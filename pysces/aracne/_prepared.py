@@ -20,6 +20,8 @@ from pysces.data._depth import Known, counts_of
 from pysces.data._expression import Expression, constant_genes, nonzero_samples
 from pysces.data._inputs import name_order
 from pysces.data.regulators import resolve_regulators
+from pysces.dispatch.engines import Work
+from pysces.dispatch.warmup import prepare
 from pysces.errors import InputError
 
 if TYPE_CHECKING:
@@ -82,6 +84,8 @@ class PreparedData:
             raise InputError(
                 "Only one gene varies over the samples, so there is no pair of genes. Pass others."
             )
+        size = expression.n_genes * expression.n_samples
+        prepare(options.estimator, values=size, work=Work(options.estimator, len(names) * size))
         if options.estimator != "copula":
             places = np.sort(expression.genes.get_indexer(names))
             ranked = RankCandidates(

@@ -130,8 +130,8 @@ def infer_network(
     runner = Runner(checkpoint, client)
     table = Expression.from_matrix(expression, genes=genes)
     known = known_of_arrays(table.n_samples, size_factors, batch_key, table.samples)
-    prepared = PreparedData.of(table, regulators, None, options, known)
     with use_engine(engine):
+        prepared = PreparedData.of(table, regulators, None, options, known)
         return network_of(
             prepared, options, runner, method="infer_network", regulators=origin(regulators, None)
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import math
 import platform
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -47,6 +48,11 @@ class Status:
         One row per engine, the fastest first.
     chosen_by
         What made the choice: argument, context, settings, environment or nobody (automatic).
+    why
+        Why the choice is what it is.
+    pays
+        Where the choice is automatic and there is a GPU: the size of each workflow from which it
+        is used.
     fallbacks
         Kernels that another engine computes, each with the reason.
     custom_kernels
@@ -55,6 +61,8 @@ class Status:
 
     engines: tuple[EngineStatus, ...]
     chosen_by: str
+    why: str
+    pays: tuple[str, ...]
     fallbacks: tuple[str, ...]
     custom_kernels: str
 
@@ -69,6 +77,8 @@ class Status:
             "python": platform.python_version(),
             "chosen": self.chosen,
             "chosen_by": self.chosen_by,
+            "why": self.why,
+            "pays": list(self.pays),
             "engines": [asdict(row) for row in self.engines],
             "fallbacks": list(self.fallbacks),
             "custom_kernels": self.custom_kernels,
@@ -84,7 +94,9 @@ class Status:
                 else f"not available: {row.reason}"
             )
             lines.append(f"{mark} {row.engine:<7} {text}")
-        lines.append(f"   engine chosen by {self.chosen_by}")
+        automatic = self.why.startswith(self.chosen_by)
+        lines.append(f"   engine chosen by {self.why if automatic else self.chosen_by}")
+        lines += [f"   {line}" for line in self.pays]
         lines += [f"   {line}" for line in self.fallbacks]
         if self.custom_kernels:
             lines.append(f"   hand-written GPU kernels: {self.custom_kernels}")
@@ -108,10 +120,12 @@ def status() -> Status:
     ['mlx', 'numba', 'python']
     """
     asked = engines.asked_for(None)
-    chosen = asked[0] if asked else engines.automatic()
+    chosen = asked[0] if asked else engines.automatic(gpu=engines.pays(None))
     return Status(
         engines=tuple(_row(name, name == chosen) for name in ENGINES),
         chosen_by=asked[1] if asked else "automatic choice",
+        why=engines.why(),
+        pays=() if asked else _pays(),
         fallbacks=_fallbacks(),
         custom_kernels=_custom_kernels(),
     )
@@ -125,6 +139,16 @@ def _row(name: str, chosen: bool) -> EngineStatus:
     reason = "" if found.gpu or name != "mlx" else "never chosen automatically without a GPU"
     device = f"{engines.device_of(found)} ({reason})" if reason else engines.device_of(found)
     return EngineStatus(name, True, chosen, device, found.precision, found.version, reason)
+
+
+def _pays() -> tuple[str, ...]:
+    mlx = engines.probe("mlx")
+    if isinstance(mlx, str) or not mlx.gpu:
+        return ()
+    return tuple(
+        f"{name}: numba" if least == math.inf else f"{name}: mlx from a size of {least:.2g}"
+        for name, least in engines.PAYS.items()
+    )
 
 
 def _fallbacks() -> tuple[str, ...]:

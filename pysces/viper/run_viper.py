@@ -19,6 +19,7 @@ from pysces.data._count_data import Counts
 from pysces.data._expression import Expression
 from pysces.data._labels import labels_of
 from pysces.dispatch import engines
+from pysces.dispatch.warmup import prepare
 from pysces.errors import InputError
 from pysces.network import Network
 from pysces.viper._activities import Activities, activities
@@ -211,7 +212,11 @@ def run_viper(
     source = source_of(adata, layer) if counted is None else counted.expression
     _check_names(networks, source, min_targets)
     given = {"counts": counted, "reference": reference_of(adata, reference, groupby)}
-    with engines.use_engine(engine) as chosen:
+    values = adata.n_obs * adata.n_vars
+    by_counts = counted is not None and enrichment == "score"
+    needed = ("counts score",) if by_counts else (used.signature, enrichment)
+    with engines.use_engine(engine, work=engines.Work("viper", values)) as chosen:
+        prepare(*needed, values=values)
         found = [
             activities(source, adata.obs_names, one, used, **given)  # type: ignore[arg-type]
             for one in networks.values()

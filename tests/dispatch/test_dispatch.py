@@ -6,18 +6,22 @@ import importlib
 import logging
 import subprocess
 import sys
-from typing import Annotated
+from dataclasses import replace
+from typing import Annotated, get_args
 
 import numpy as np
+import pandas as pd
 import pytest
 
 import pysces
 from pysces import _seeds
+from pysces.aracne._options import EstimatorName
 from pysces.dispatch import engines
 from pysces.dispatch import operations as ops
 from pysces.dispatch.blocks import block_length, blocks
 from pysces.dispatch.contracts import EXACT, Case, Spec
 from pysces.dispatch.registry import DECLARED, kernel
+from pysces.dispatch.warmup import WORKFLOWS
 from pysces.settings import Settings
 
 
@@ -32,7 +36,7 @@ def test_order_of_choice(monkeypatch) -> None:
     fake = {name: engines._python() for name in ("mlx", "numba", "python")}
     fake = {n: type(e)(n, *list(vars(e).values())[1:]) for n, e in fake.items()}
     monkeypatch.setattr(engines, "probe", fake.__getitem__)
-    monkeypatch.setattr(engines, "automatic", lambda: "numba")
+    monkeypatch.setattr(engines, "automatic", lambda *, gpu: "numba")
     assert engines.choose().name == "numba"
     monkeypatch.setenv("PYSCES_ENGINE", "python")
     assert engines.choose().name == "python"
@@ -61,15 +65,103 @@ def test_automatic_choice_passes_over_what_fails(monkeypatch, caplog) -> None:
     assert "mlx is not used: ImportError: libmlx.so" in caplog.text
 
 
-def test_mlx_without_a_gpu_is_never_chosen_by_itself(monkeypatch) -> None:
-    cpu = engines.Engine("mlx", "CPU", "", "", False, lambda *_: None, lambda *_: None)
-    gpu = engines.Engine("mlx", "GPU", "", "", True, lambda *_: None, lambda *_: None)
-    for mlx, wanted in ((cpu, "python"), (gpu, "mlx")):
-        found = {"mlx": mlx, "numba": "absent", "python": engines._python()}
-        monkeypatch.setattr(engines, "probe", found.__getitem__)
-        engines.automatic.cache_clear()
-        assert engines.choose().name == wanted
+def _machine(monkeypatch, *, gpu: bool | None, metal: bool = False) -> None:
+    """A machine with Numba, and with MLX on a GPU, on a CPU or not at all."""
+    monkeypatch.setattr(engines, "_METAL", metal)
+    reference = engines._python()
+    found = {
+        "mlx": "ImportError: planted" if gpu is None else replace(reference, name="mlx", gpu=gpu),
+        "numba": replace(reference, name="numba"),
+        "python": reference,
+    }
+    monkeypatch.setattr(engines, "probe", found.__getitem__)
     engines.automatic.cache_clear()
+
+
+@pytest.fixture
+def _choice_afterwards():
+    yield
+    engines.automatic.cache_clear()
+
+
+# What was measured: seconds of Numba on 16 cores and of MLX on an H100 or H200.
+MEASURED = [
+    ("copula", 1800 * 20_000 * 200, 5.4, 4.0),
+    ("copula", 1800 * 20_000 * 1000, 12.5, 7.7),
+    ("adaptive", 1800 * 20_000 * 200, 46.0, 95.0),
+    ("binned", 500 * 5000 * 50_000, 11.5, 14.0),
+    ("viper", 10_000 * 20_000, 10_000 / 1770, 10_000 / 477),
+]
+
+
+@pytest.mark.usefixtures("_choice_afterwards")
+@pytest.mark.parametrize(("name", "size", "numba", "mlx"), MEASURED)
+def test_the_automatic_choice_is_the_faster_engine(monkeypatch, name, size, numba, mlx) -> None:
+    _machine(monkeypatch, gpu=True)
+    chosen = engines.choose(work=engines.Work(name, size))
+    assert chosen.name == ("mlx" if mlx < numba else "numba")
+
+
+@pytest.mark.usefixtures("_choice_afterwards")
+def test_a_gpu_is_chosen_from_the_declared_size_on(monkeypatch) -> None:
+    monkeypatch.setattr(engines, "PAYS", {"copula": 100.0, "viper": float("inf")})
+    for gpu, name, size, wanted, why in (
+        (True, "copula", 100, "mlx", "at least the 1e+02 from which a GPU is faster"),
+        (True, "copula", 99, "numba", "less than the 1e+02 from which a GPU is faster"),
+        (True, "viper", 1e30, "numba", "a GPU is not faster for viper"),
+        (True, "copula", 1e30, "mlx", "at least"),
+        (False, "copula", 1e30, "numba", "mlx has no GPU here"),
+        (None, "copula", 1e30, "numba", "mlx cannot run here"),
+    ):
+        _machine(monkeypatch, gpu=gpu)
+        with pysces.use_engine(None), pysces.use_engine(None, work=engines.Work(name, size)) as e:
+            assert (e.name, engines.choose().name) == (wanted, wanted)
+            assert why in e.why
+            assert engines.record(engines.choose())["why"] == e.why == pysces.status().why
+    _machine(monkeypatch, gpu=True)
+    assert engines.choose().name == "numba"  # of work of unknown size
+    _machine(monkeypatch, gpu=True, metal=True)  # where no size was measured
+    assert engines.choose().name == engines.choose(work=engines.Work("viper", 1)).name == "mlx"
+    assert engines.choose().why == "automatic choice: mlx has a GPU"
+
+
+def test_every_estimator_has_a_size_and_kernels() -> None:
+    estimators = set(get_args(EstimatorName))
+    assert estimators | {"viper"} == set(engines.PAYS)
+    assert estimators <= set(WORKFLOWS)
+
+
+@pytest.mark.usefixtures("_choice_afterwards")
+@pytest.mark.parametrize("asked", ["mlx", "numba"])
+def test_the_size_of_the_work_does_not_matter_for_a_name(monkeypatch, asked) -> None:
+    _machine(monkeypatch, gpu=True)
+    for size in (1, 1e30):
+        work = engines.Work("copula", size)
+        assert engines.choose(asked, work).name == asked
+        assert engines.choose(asked, work).why == "asked for by engine="
+        with pysces.use_engine(asked), pysces.use_engine(None, work=work) as engine:
+            assert (engine.name, engine.why) == (asked, "asked for by engine=")
+
+
+@pytest.mark.usefixtures("_choice_afterwards")
+def test_status_says_from_which_size_a_gpu_is_used(monkeypatch) -> None:
+    _machine(monkeypatch, gpu=True)
+    monkeypatch.setattr("pysces.dispatch.status._custom_kernels", lambda: "")
+    assert "copula: mlx from a size of 2e+09" in str(pysces.status())
+    assert "viper: numba" in str(pysces.status())
+    pysces.settings.engine = "numba"
+    assert "copula" not in str(pysces.status())
+
+
+def test_the_run_record_says_why() -> None:
+    rng = np.random.default_rng(0)
+    data = pd.DataFrame(rng.normal(size=(60, 4)), columns=list("ABCD"))
+    data["B"] += 3 * data["A"]
+    given = {"n_resamples": 10, "n_null": 100_000}
+    record = pysces.infer_network(data, ["A"], **given).record
+    assert record.engine["why"].startswith("automatic choice: ")
+    record = pysces.infer_network(data, ["A"], engine="numba", **given).record
+    assert record.engine["why"] == "asked for by engine="
 
 
 def test_an_engine_asked_for_by_name_never_falls_back(monkeypatch) -> None:

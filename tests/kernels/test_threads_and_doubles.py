@@ -38,6 +38,40 @@ def test_a_product_along_a_graph_is_the_same_in_threads():
     np.testing.assert_array_equal(step.threaded(*arguments), step.serial(*arguments))
 
 
+@pytest.mark.parametrize(
+    ("threads", "total", "smallest"), [(1, 9, 2), (3, 100, 2), (4, 7, 9), (2, 0, 1)]
+)
+def test_parts_on_threads_cover_everything_once(monkeypatch, threads, total, smallest):
+    jit = importlib.import_module("pysces.kernels.numba._jit")
+    monkeypatch.setattr(jit.numba, "get_num_threads", lambda: threads)
+    done = np.zeros(total, int)
+
+    def work(begin, end):
+        done[begin:end] += 1
+        if end == 100:
+            raise ArithmeticError("planted")
+
+    if total == 100:
+        with pytest.raises(ArithmeticError, match="planted"):
+            jit.on_threads(work, total, smallest)
+    else:
+        jit.on_threads(work, total, smallest)
+    assert (done == 1).all()
+
+
+def test_ranks_do_not_depend_on_the_parts(monkeypatch):
+    jit = importlib.import_module("pysces.kernels.numba._jit")
+    ranks = importlib.import_module("pysces.kernels.numba.ranks")
+    rng = np.random.default_rng(8)
+    values = rng.poisson(1.0, (700, 90)) + 0.0
+    keys = rng.integers(0, 2**63, 700).astype(np.uint64)
+    found = []
+    for threads in (1, 3):
+        monkeypatch.setattr(jit.numba, "get_num_threads", lambda threads=threads: threads)
+        found.append((ranks.ordinal_ranks(values, keys, False), ranks.average_ranks(values)))
+    np.testing.assert_array_equal(found[0], found[1])
+
+
 def test_threads_are_started_only_where_that_is_safe(monkeypatch):
     jit = importlib.import_module("pysces.kernels.numba._jit")
     monkeypatch.setattr(jit.numba, "get_num_threads", lambda: 2)
