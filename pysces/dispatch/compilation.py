@@ -26,7 +26,6 @@ SECONDS: Mapping[str, float] = {
     "prune_edges": 1.3,
     "adaptive_mi": 5.6,
     "binned_mi": 5.4,
-    "gene_exponents": 0.8,
     "gene_sums": 0.7,
     "standardise": 0.8,
     "area": 3.6,
