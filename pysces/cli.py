@@ -144,7 +144,9 @@ def _check_output(options: argparse.Namespace, *endings: str) -> None:
         # Results are added to the cells of an .h5ad file; any other input would be lost.
         adds = name == "expression" and path.endswith(".h5ad") and options.run is not _report
         if same and not adds:
-            raise PyscesError(f"{path} is an input and would be lost. Pass a different --output.")
+            raise PyscesError(
+                f"{path} is an input and would be overwritten. Pass a different --output."
+            )
     if endings and not str(path).endswith(endings):
         raise PyscesError(
             f"The format of {path} is unknown. Use a name that ends in {' or '.join(endings)}."

@@ -137,7 +137,7 @@ def _caches() -> Iterator[Check]:
     kept = compiled.stats.cache_path
     if kept is None:
         found = "no folder can be written: kernels are compiled in every session"
-        remedy = "Set NUMBA_CACHE_DIR to a folder that you may write to."
+        remedy = "Set NUMBA_CACHE_DIR to a writable folder."
         yield Check("compile cache", "fault", found, remedy)
     else:
         yield _writable("compile cache", Path(kept), "NUMBA_CACHE_DIR")

@@ -53,7 +53,10 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_an_input_is_never_written_over(folder: Path, capsys, arguments: str) -> None:
     before = {path.name: path.read_bytes() for path in folder.iterdir()}
     assert main(arguments.split()) == 1
-    assert "is an input and would be lost. Pass a different --output." in capsys.readouterr().err
+    assert (
+        "is an input and would be overwritten. Pass a different --output."
+        in capsys.readouterr().err
+    )
     assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
 
 

@@ -142,7 +142,7 @@ def test_command_line_writes_one_table_of_all_groups(adata, tmp_path, capsys) ->
     given = ["aracne", str(tmp_path / "a.h5ad"), "-r", str(tmp_path / "regulators.txt"), "-q"]
     given += ["--groupby", "kind", "--n-resamples", "8", "--n-null", "20000"]
     assert main([*given, "-o", str(tmp_path / "out.parquet")]) == 1
-    assert "End it in .tsv or .csv or .h5ad" in capsys.readouterr().err
+    assert "Use a name that ends in .tsv or .csv or .h5ad" in capsys.readouterr().err
     assert main([*given, "-o", str(tmp_path / "out.tsv")]) == 0
     table = pd.read_csv(tmp_path / "out.tsv", sep="\t")
     assert table["group"].unique().tolist() == ["CD8+/B", "T"]

@@ -126,7 +126,7 @@ def test_number_types_give_the_same(adata: ad.AnnData, dtype: Any) -> None:
 
 def test_complex_numbers_are_refused() -> None:
     table = pd.DataFrame(np.ones((3, 2), dtype=complex))
-    with pytest.raises(pysces.InputError, match="aren't numbers"):
+    with pytest.raises(pysces.InputError, match="are not numbers"):
         pysces.signature(table)
 
 
