@@ -134,6 +134,8 @@ def holds(kind: type[Result], adata: AnnData, key: str) -> bool:
     stored = adata.uns.get(key)
     if not isinstance(stored, Mapping) or kind.marks not in stored:
         return False
+    if kind is SignatureResult:  # every result has what marks it
+        return str(stored.get("method", kind.method)) == kind.method and key in adata.layers
     if kind is not NetworkResult:
         return True
     # Runs of VIPER also store the network that they used

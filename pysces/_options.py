@@ -12,6 +12,7 @@ from typing import Any, Literal, Self
 import numpy as np
 
 from pysces._checks import check_flag, check_integer, check_number, check_one_of
+from pysces.errors import InputError
 
 
 @dataclass(frozen=True)
@@ -137,3 +138,6 @@ def check_option(name: str, value: Any, hint: Any, within: Range | None) -> None
             check_integer(name, value, int(limits.low), high, or_else=or_else)
     elif all(typing.get_origin(p) is Literal or p in (bool, type(None)) for p in parts):
         check_one_of(name, value, allowed)
+    elif str in parts and Any not in parts and not isinstance(value, str):
+        or_else = "".join(f" or {one!r}" for one in allowed)
+        raise InputError(f"The '{name}' parameter must be a str{or_else}. Got {value!r} instead.")

@@ -14,7 +14,7 @@ from pysces._reading import reading
 from pysces.data._tables import read_matrix
 from pysces.errors import InputError
 from pysces.network import Network
-from pysces.network.formats import PACKED, read_edges
+from pysces.network.formats import PACKED, groups_in_file, read_edges
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -80,6 +80,12 @@ def read_network(
         network = Network(edges)
     logger.info("%s: read as %r, %r.", path.name, chosen, network)
     return network
+
+
+def groups_of_file(path: str | os.PathLike[str]) -> list[str]:
+    """Groups of which a file holds networks; none if it holds a single one."""
+    with reading(Path(path), "read as a network", _REMEDY):
+        return groups_in_file(Path(path))
 
 
 def read_expression(path: str | os.PathLike[str], *, transpose: bool = False) -> AnnData:

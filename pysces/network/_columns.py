@@ -87,10 +87,7 @@ def rows_of_group(edges: pd.DataFrame, group: str | None, where: str) -> pd.Data
                 "`pysces.run_aracne(adata, groupby=...)`."
             )
         return edges
-    labels = edges[column].astype(str)
-    groups = labels[edges[column].notna()].unique().tolist()
-    if hasattr(edges[column], "cat"):  # including groups without edges
-        groups = edges[column].cat.categories.astype(str).tolist()
+    labels, groups = edges[column].astype(str), groups_of(edges)
     if group is None and len(groups) > 1:
         raise InputError(
             f"{where} holds the networks of {len(groups)} groups: {listed(groups)}. Choose one "
@@ -102,6 +99,16 @@ def rows_of_group(edges: pd.DataFrame, group: str | None, where: str) -> pd.Data
         )
     own = edges if group is None else edges[labels == group]
     return own.drop(columns=column)
+
+
+def groups_of(edges: pd.DataFrame) -> list[str]:
+    """Groups of a table of several networks, named by its column ``group``; none without it."""
+    column = next((c for c in edges.columns if str(c).strip().lower() == GROUP), None)
+    if column is None:
+        return []
+    if hasattr(edges[column], "cat"):  # including groups without edges
+        return edges[column].cat.categories.astype(str).tolist()
+    return edges[column].dropna().astype(str).unique().tolist()
 
 
 def end_names(present: set[str]) -> dict[str, tuple[str, ...]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal, Self
 
 import numpy as np
@@ -149,7 +150,10 @@ class Network:
         stored = read(NetworkResult, adata, key)
         own = rows_of_group(stored.network, group, f".uns[{key!r}]")
         own = own.astype({"source": object, "target": object}).reset_index(drop=True)
-        record = stored.record if group is None else stored.record.of_group(group)
+        record = stored.record
+        if group is not None:  # of several networks that were passed there are no facts
+            known = group in record.groups
+            record = record.of_group(group) if known else replace(record, group=group)
         return cls(known_columns(own)[0], record)
 
     @classmethod

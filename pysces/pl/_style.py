@@ -117,6 +117,8 @@ def network_of_run(
     if network is None and result.network is not None:
         return network_of(result.network, "", group)
     used = result.record.options.get("network", "aracne") if network is None else network
+    if not isinstance(used, str | Network | pd.DataFrame):  # version 0.1.0 recorded names alone
+        raise InputError("The network of this run was not stored. Pass it as network=.")
     own = group if group is not None else result.record.options.get("network_group")
     return network_of(adata if isinstance(used, str) else used, str(used), own)
 

@@ -125,7 +125,7 @@ class ViperOptions(Options):
 class MsviperOptions(Options):
     """How master regulators are found; the parameters of :func:`pysces.run_msviper`."""
 
-    reference: str = option("rest", "group to compare with; rest: all other cells", metavar="GROUP")
+    reference: Any = option("rest", "group to compare with; rest: all other cells", metavar="GROUP")
     network_group: str | None = option(
         None, "group whose network is used, if there is one per group", metavar="GROUP"
     )

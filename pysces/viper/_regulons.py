@@ -20,7 +20,7 @@ from pysces._checks import check_unique_genes
 from pysces._messages import listed
 from pysces.data._results import grouped_edges
 from pysces.errors import InputError
-from pysces.network import Network, groups_in
+from pysces.network import Network, groups_in, groups_of
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -130,13 +130,26 @@ def networks_of(network: Any, adata: AnnData) -> dict[str, Network]:
         raise InputError("There is no network. Give at least one.")
     found: dict[str, Network] = {}
     for name, one in named.items():
-        groups = groups_in(adata, one) if isinstance(one, str) else []
-        for group in groups:
+        groups = _groups(one, adata)
+        for group in groups if len(groups) > 1 else ():
             label = group if len(named) == 1 else f"{name}: {group}"
-            found[label] = Network.from_anndata(adata, one, group=group)
-        if not groups:
-            found[str(name)] = as_network(one, adata)
+            found[label] = as_network(one, adata, group=group)
+        if len(groups) < 2:
+            found[str(name)] = as_network(one, adata, group=next(iter(groups), None))
     return found
+
+
+def _groups(network: Any, adata: AnnData) -> list[str]:
+    """Groups of which a key, a table or a file holds networks; none if it holds a single one."""
+    if isinstance(network, pd.DataFrame):
+        return groups_of(network)
+    if isinstance(network, str) and not _is_file(network):
+        return groups_in(adata, network)
+    if isinstance(network, str | os.PathLike) and Path(network).is_file():
+        from pysces.data.read import groups_of_file
+
+        return groups_of_file(network)
+    return []
 
 
 def named_network(network: Any) -> str:

@@ -81,6 +81,16 @@ def test_viper_takes_the_networks_of_all_groups(grouped) -> None:
     assert set(grouped.obsm["viper"].columns) >= {"gene0", "gene1"}
 
 
+def test_viper_takes_a_table_and_a_file_of_all_groups(grouped, tmp_path) -> None:
+    options = {"min_targets": 1, "filter_genes": False}
+    pysces.run_viper(grouped, **options)
+    edges = grouped.uns["aracne"]["network"]
+    edges.to_csv(tmp_path / "all.tsv", sep="\t", index=False)
+    for key, network in (("table", edges), ("file", tmp_path / "all.tsv")):
+        pysces.run_viper(grouped, network, key_added=key, **options)
+        pd.testing.assert_frame_equal(grouped.obsm["viper"], grouped.obsm[key])
+
+
 def test_a_group_is_asked_for_by_name(grouped) -> None:
     with pytest.raises(pysces.InputError, match=r"networks of 2 groups: .*CD8\+/B.*T.*group="):
         pysces.Network.from_anndata(grouped)

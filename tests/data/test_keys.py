@@ -69,3 +69,24 @@ def test_parameters_of_viper_are_checked(adata) -> None:
             pysces.run_viper(adata, **{"min_targets": 3, **wrong})
     with pytest.raises(pysces.InputError, match="DataFrame"):
         pysces.prune_dpi(np.ones((2, 2)))
+
+
+def test_a_signature_takes_the_place_of_no_other_result(adata) -> None:
+    pysces.run_viper(adata, min_targets=3)
+    for key in ("aracne", "viper"):
+        with pytest.raises(pysces.InputError, match="would be overwritten"):
+            pysces.compute_signature(adata, key_added=key)
+    pysces.compute_signature(adata)
+    pysces.compute_signature(adata)  # its own may be replaced
+    assert len(pysces.Network.from_anndata(adata)) > 0
+
+
+def test_names_that_are_no_text_are_refused(adata) -> None:
+    with pytest.raises(pysces.InputError, match="'layer' parameter must be a str or None"):
+        pysces.run_aracne(adata, ["g0"], layer=["x"])
+
+
+def test_networks_that_were_passed_are_read_by_name(adata) -> None:
+    network = pysces.Network.from_anndata(adata)
+    pysces.run_viper(adata, {"x": network, "y": network}, min_targets=3)
+    assert pysces.Network.from_anndata(adata, "viper", group="x").equals(network)

@@ -14,7 +14,7 @@ from pysces._atomic import atomic_write
 from pysces._messages import listed
 from pysces._reading import first_lines, is_number, separator_of, split_fields
 from pysces.errors import InputError
-from pysces.network._columns import rows_of_group
+from pysces.network._columns import groups_of, rows_of_group
 from pysces.network.formats import (
     adj,
     aracne3,
@@ -86,6 +86,13 @@ def read_edges(
     assert row.read is not None
     table = rows_of_group(row.read(path), group, path.name)
     return usable(table, path.name, exact_names=row.exact_names), chosen
+
+
+def groups_in_file(path: Path) -> list[str]:
+    """Groups of which a file holds networks; none if it holds a single one."""
+    row = READERS[_guess(path)]
+    assert row.read is not None
+    return groups_of(row.read(path))
 
 
 def _suffix(path: Path) -> str:
