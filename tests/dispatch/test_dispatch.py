@@ -68,6 +68,7 @@ def test_automatic_choice_passes_over_what_fails(monkeypatch, caplog) -> None:
 def _machine(monkeypatch, *, gpu: bool | None, metal: bool = False) -> None:
     """A machine with Numba, and with MLX on a GPU, on a CPU or not at all."""
     monkeypatch.setattr(engines, "_METAL", metal)
+    monkeypatch.setattr("pysces.dispatch.status._custom_kernels", lambda: "")  # needs MLX itself
     reference = engines._python()
     found = {
         "mlx": "ImportError: planted" if gpu is None else replace(reference, name="mlx", gpu=gpu),
