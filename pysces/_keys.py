@@ -134,12 +134,11 @@ def holds(kind: type[Result], adata: AnnData, key: str) -> bool:
     stored = adata.uns.get(key)
     if not isinstance(stored, Mapping) or kind.marks not in stored:
         return False
-    if kind is SignatureResult:  # every result has what marks it
-        return str(stored.get("method", kind.method)) == kind.method and key in adata.layers
-    if kind is not NetworkResult:
-        return True
-    # Runs of VIPER also store the network that they used
-    return not {ActivityResult.marks, MastersResult.marks} & set(stored)
+    method = str(stored.get("method") or "")
+    if method in {one.method for one in Result.__subclasses__()}:
+        return method == kind.method
+    # Version 0.1.0 recorded no method, and every result has what marks a signature
+    return kind is not SignatureResult or key in adata.layers
 
 
 def read(kind: type[R], adata: Any, key: str | None = None) -> R:

@@ -33,7 +33,7 @@ ACTIONS = {
 
 
 def load(path: Path) -> Any:
-    yaml = pytest.importorskip("yaml", reason="PyYAML isn't installed")
+    yaml = pytest.importorskip("yaml", reason="PyYAML is not installed")
 
     class Strict(yaml.SafeLoader):
         """Refuses keys that repeat, which YAML forbids and PyYAML lets pass."""
@@ -116,7 +116,7 @@ def test_citation_is_valid_and_names_nobody_who_is_not() -> None:
 
 @pytest.mark.filterwarnings("ignore")
 def test_citation_as_cffconvert_sees_it() -> None:
-    cffconvert = pytest.importorskip("cffconvert", reason="cffconvert isn't installed")
+    cffconvert = pytest.importorskip("cffconvert", reason="cffconvert is not installed")
     cffconvert.Citation((ROOT / "CITATION.cff").read_text()).validate()
 
 

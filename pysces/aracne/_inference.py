@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
+import math
+import warnings
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -10,25 +13,7 @@ import numpy as np
 import pandas as pd
 
 from pysces._record import RunRecord
-from pysces.aracne._candidates import Candidates, ScoredCandidates
-from pysces.aracne._options import (
-    AracneOptions,
-)
-from pysces.aracne._quality import judge
-from pysces.aracne._runner import Runner
-from pysces.dispatch.engines import Work, use_engine
-from pysces.dispatch.engines import record as engine_record
-from pysces.network import Network
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-import contextlib
-import math
-import warnings
-from typing import TYPE_CHECKING
-
-from pysces.aracne._candidates import Edges
+from pysces.aracne._candidates import Candidates, Edges, ScoredCandidates
 from pysces.aracne._consensus import (
     SupportCounts,
     SupportedEdges,
@@ -39,15 +24,20 @@ from pysces.aracne._consensus import (
 )
 from pysces.aracne._dpi import dpi_mask
 from pysces.aracne._null import UNREACHABLE, Null, null_of
+from pysces.aracne._options import AracneOptions
 from pysces.aracne._prepared import PreparedData
+from pysces.aracne._quality import judge
 from pysces.aracne._resampling import Resampling, resampler_of
+from pysces.aracne._runner import Runner
+from pysces.dispatch.engines import Work, use_engine
+from pysces.dispatch.engines import record as engine_record
 from pysces.errors import PyscesWarning
+from pysces.network import Network
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from pysces.aracne._estimators import Estimator
-
 
 log = logging.getLogger("pysces")
 

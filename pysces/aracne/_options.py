@@ -10,9 +10,9 @@ from pysces._record import RunRecord
 from pysces.aracne._copula import Copula
 from pysces.aracne._estimators import Estimator, RankEstimator, rank_estimator
 from pysces.aracne._null import N_NULL
+from pysces.data._count_data import Counts
 from pysces.errors import InputError
 
-Counts = Literal["auto"] | bool
 EstimatorName = Literal["copula", "adaptive", "adaptive-dyadic", "binned"]
 Degree = Literal["auto", 1, 2]
 Ties = Literal["random", "together"]

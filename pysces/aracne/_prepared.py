@@ -11,11 +11,9 @@ import numpy as np
 import pandas as pd
 
 from pysces._messages import listed
-from pysces.aracne._candidates import Candidates, ScoredCandidates
+from pysces.aracne._candidates import Candidates, RankCandidates, ScoredCandidates
 from pysces.aracne._copula import Scores, facts_of, strata
-from pysces.aracne._options import (
-    AracneOptions,
-)
+from pysces.aracne._options import AracneOptions
 from pysces.data._depth import Known, counts_of
 from pysces.data._expression import Expression, constant_genes, nonzero_samples
 from pysces.data._inputs import name_order
@@ -26,8 +24,6 @@ from pysces.errors import InputError
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
-
-from pysces.aracne._candidates import RankCandidates
 
 log = logging.getLogger("pysces")
 

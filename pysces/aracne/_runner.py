@@ -78,13 +78,14 @@ def _fingerprint(resampler: Resampler, options: AracneOptions) -> dict[str, Any]
     """Everything that the mutual information of a resample depends on."""
     candidates = resampler.candidates
     names = candidates.expression.genes[candidates.regulators]
+    estimator = candidates.estimator.with_samples(resampler.resampling.size())
     return {
         "data": candidates.digest,
         "strata": candidates.strata_digest,
         "regulators": hashlib.blake2b("\0".join(names).encode(), digest_size=16).hexdigest(),
         "n_regulators": candidates.n_regulators,
-        "measure": candidates.estimator.with_samples(resampler.resampling.size()).name,
-        "ties": candidates.estimator.with_samples(resampler.resampling.size()).ties,
+        "measure": estimator.name,
+        "ties": estimator.ties,
         "resampling": options.resampling,
         "resample_pvalue": options.pvalue_of_resample(candidates.n_pairs),
         "thresholds": {str(n): value for n, value in sorted(resampler.thresholds.items())},

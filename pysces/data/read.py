@@ -13,8 +13,8 @@ import pandas as pd
 from pysces._reading import reading
 from pysces.data._tables import read_matrix
 from pysces.errors import InputError
-from pysces.network import Network
-from pysces.network.formats import PACKED, groups_in_file, read_edges
+from pysces.network import Network, groups_of
+from pysces.network.formats import PACKED, edges_of, read_table
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -72,20 +72,32 @@ def read_network(
     >>> pysces.read_network("regulons.gmt").regulons()
     {'MYC': ['MAX', 'NCL']}
     """
-    path = Path(path)
-    if not path.is_file():
-        raise FileNotFoundError(f"There is no file {str(path)!r}.")
+    path = _existing(path)
     with reading(path, "read as a network", _REMEDY):
-        edges, chosen = read_edges(path, format, group)
-        network = Network(edges)
+        table, chosen = read_table(path, format)
+        network = Network(edges_of(table, path.name, chosen, group))
     logger.info("%s: read as %r, %r.", path.name, chosen, network)
     return network
 
 
-def groups_of_file(path: str | os.PathLike[str]) -> list[str]:
-    """Groups of which a file holds networks; none if it holds a single one."""
-    with reading(Path(path), "read as a network", _REMEDY):
-        return groups_in_file(Path(path))
+def networks_of_file(path: str | os.PathLike[str]) -> dict[str | None, Network]:
+    """The networks of all groups of a file, which is read once; of None if there are no groups."""
+    path = _existing(path)
+    found: dict[str | None, Network] = {}
+    with reading(path, "read as a network", _REMEDY):
+        table, chosen = read_table(path)
+        for group in [*groups_of(table)] or (None,):
+            found[group] = Network(edges_of(table, path.name, chosen, group))
+    for network in found.values():
+        logger.info("%s: read as %r, %r.", path.name, chosen, network)
+    return found
+
+
+def _existing(path: str | os.PathLike[str]) -> Path:
+    """The path of a file, or a FileNotFoundError."""
+    if not Path(path).is_file():
+        raise FileNotFoundError(f"There is no file {str(path)!r}.")
+    return Path(path)
 
 
 def read_expression(path: str | os.PathLike[str], *, transpose: bool = False) -> AnnData:

@@ -308,6 +308,11 @@ def choose(engine: str | None = None, work: Work | None = None) -> Engine:
     EngineUnavailable
         If an engine is given by name and cannot run on this machine; there is no fallback then.
     """
+    return replace(_found(engine, work), why=why(engine, work))
+
+
+def _found(engine: str | None = None, work: Work | None = None) -> Engine:
+    """The engine that `choose` chooses, without the words why: for every call of a kernel."""
     asked = asked_for(engine)
     found = probe(automatic(gpu=pays(work)) if asked is None else asked[0])
     if isinstance(found, str):
@@ -316,7 +321,7 @@ def choose(engine: str | None = None, work: Work | None = None) -> Engine:
             f"engine {asked[0]!r} (chosen by {asked[1]}) cannot run here: {found}. "
             f"Install it with: {install_hint(asked[0])}."
         )
-    return replace(found, why=why(engine, work))
+    return found
 
 
 @contextlib.contextmanager
@@ -378,7 +383,7 @@ def _say_fallback(kernel: str, engine: str, other: str, reason: str) -> None:
 
 def run(contract: Kernel, arguments: Mapping[str, Any]) -> Any:
     """Compute a kernel on the current engine, with arguments that the contract has checked."""
-    engine = choose()
+    engine = _found()
     found = fallback(contract, engine)
     if found is not None:
         other, reason = found

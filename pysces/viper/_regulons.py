@@ -130,26 +130,30 @@ def networks_of(network: Any, adata: AnnData) -> dict[str, Network]:
         raise InputError("There is no network. Give at least one.")
     found: dict[str, Network] = {}
     for name, one in named.items():
-        groups = _groups(one, adata)
-        for group in groups if len(groups) > 1 else ():
-            label = group if len(named) == 1 else f"{name}: {group}"
-            found[label] = as_network(one, adata, group=group)
-        if len(groups) < 2:
-            found[str(name)] = as_network(one, adata, group=next(iter(groups), None))
+        parts = _by_group(one, adata)
+        for group, part in parts.items():
+            if len(parts) < 2:
+                label = str(name)
+            else:
+                label = str(group) if len(named) == 1 else f"{name}: {group}"
+            found[label] = part
     return found
 
 
-def _groups(network: Any, adata: AnnData) -> list[str]:
-    """Groups of which a key, a table or a file holds networks; none if it holds a single one."""
-    if isinstance(network, pd.DataFrame):
-        return groups_of(network)
-    if isinstance(network, str) and not _is_file(network):
-        return groups_in(adata, network)
-    if isinstance(network, str | os.PathLike) and Path(network).is_file():
-        from pysces.data.read import groups_of_file
+def _by_group(network: Any, adata: AnnData) -> dict[str | None, Network]:
+    """The networks of a key, a table or a file by group; of None if there are no groups."""
+    if isinstance(network, str | os.PathLike) and (
+        not isinstance(network, str) or _is_file(network)
+    ):
+        from pysces.data.read import networks_of_file
 
-        return groups_of_file(network)
-    return []
+        return networks_of_file(network)
+    groups: list[str] = []
+    if isinstance(network, pd.DataFrame):
+        groups = groups_of(network)
+    elif isinstance(network, str):
+        groups = groups_in(adata, network)
+    return {group: as_network(network, adata, group=group) for group in groups or (None,)}
 
 
 def named_network(network: Any) -> str:

@@ -299,7 +299,7 @@ def test_atomic_write_leaves_the_old_file_when_it_fails(tmp_path) -> None:
 
 @pytest.fixture(scope="module")
 def cluster():
-    distributed = pytest.importorskip("distributed", reason="dask.distributed isn't installed")
+    distributed = pytest.importorskip("distributed", reason="dask.distributed is not installed")
     with (
         distributed.LocalCluster(
             n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None
@@ -407,12 +407,12 @@ def test_halves_stay_together_and_every_resample_is_in_one_batch(data) -> None:
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")  # distributed's own, when workers come and go
 def test_local_workers_change_nothing(data, unbroken) -> None:
-    pytest.importorskip("distributed", reason="dask.distributed isn't installed")
+    pytest.importorskip("distributed", reason="dask.distributed is not installed")
     network = pysces.infer_network(data, REGULATORS, client="local", **OPTIONS)
     same(network.to_dataframe(), unbroken)
 
 
 def test_client_must_be_one(data) -> None:
-    pytest.importorskip("distributed", reason="dask.distributed isn't installed")
+    pytest.importorskip("distributed", reason="dask.distributed is not installed")
     with pytest.raises(pysces.InputError, match="client="):
         pysces.infer_network(data, REGULATORS, client="far away", **OPTIONS)

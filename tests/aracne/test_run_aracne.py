@@ -236,7 +236,7 @@ def test_result_survives_the_disk(data, tmp_path, suffix) -> None:
         adata.write_h5ad(path)
         back = anndata.read_h5ad(path)
     else:
-        pytest.importorskip("zarr", reason="zarr isn't installed")
+        pytest.importorskip("zarr", reason="zarr is not installed")
         adata.write_zarr(path)
         back = anndata.read_zarr(path)
     pd.testing.assert_frame_equal(back.uns["aracne"]["network"], adata.uns["aracne"]["network"])
@@ -443,7 +443,7 @@ def test_mutual_information_frame(data) -> None:
 
 
 def test_binned_mi_is_that_of_a_contingency_table(data) -> None:
-    metrics = pytest.importorskip("sklearn.metrics", reason="scikit-learn isn't installed")
+    metrics = pytest.importorskip("sklearn.metrics", reason="scikit-learn is not installed")
     mi = pysces.mutual_information(data, ["R0"], estimator="binned", n_bins=10)
     bins = (data.rank() - 1) // 12
     wanted = metrics.mutual_info_score(bins["R0"], bins["g12"])

@@ -37,7 +37,7 @@ def backed(matrix: Any, folder: Path) -> ad.AnnData:
 
 
 def on_zarr(matrix: Any, folder: Path) -> ad.AnnData:
-    zarr = pytest.importorskip("zarr", reason="zarr isn't installed")
+    zarr = pytest.importorskip("zarr", reason="zarr is not installed")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # anndata announces a change of the default zarr format
         adata_of(matrix).write_zarr(folder / "backed.zarr")
@@ -46,7 +46,7 @@ def on_zarr(matrix: Any, folder: Path) -> ad.AnnData:
 
 
 def dask_of(matrix: Any, folder: Path) -> ad.AnnData:
-    da = pytest.importorskip("dask.array", reason="dask isn't installed")
+    da = pytest.importorskip("dask.array", reason="dask is not installed")
     chunks = da.from_array(VALUES, chunks=(5, 4))
     if sp.issparse(matrix):
         chunks = da.from_array(VALUES, chunks=(5, N_GENES)).map_blocks(sp.csr_matrix)
@@ -182,7 +182,7 @@ def test_dense_matrix_is_not_copied() -> None:
 
 
 def test_dask_computes_only_the_block() -> None:
-    da = pytest.importorskip("dask.array", reason="dask isn't installed")
+    da = pytest.importorskip("dask.array", reason="dask is not installed")
     seen: list[int] = []
 
     def note(block: np.ndarray) -> np.ndarray:

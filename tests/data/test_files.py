@@ -65,7 +65,7 @@ def written(folder: Path, name: str, text: str) -> Path:
 @pytest.mark.parametrize("name", ["n.tsv", "n.csv", "n.tsv.gz", "n.csv.gz", "n.parquet"])
 def test_tables_round_trip_to_the_bit(name: str, tmp_path: Path) -> None:
     if name.endswith("parquet"):
-        pytest.importorskip("pyarrow", reason="pyarrow isn't installed")
+        pytest.importorskip("pyarrow", reason="pyarrow is not installed")
     FULL.write(tmp_path / name)
     read = read_network(tmp_path / name)
     pd.testing.assert_frame_equal(read.to_dataframe(), FULL.to_dataframe(), check_exact=True)
@@ -227,7 +227,7 @@ def r_file(path: Path, content: bytes) -> Path:
 
 
 def test_regulon_of_r(tmp_path: Path) -> None:
-    pytest.importorskip("rdata", reason="rdata isn't installed")
+    pytest.importorskip("rdata", reason="rdata is not installed")
     regulons = [
         r_object(
             [r_object(np.array(mode), targets), r_object(np.array(likelihood))],

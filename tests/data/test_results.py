@@ -98,7 +98,7 @@ def put_activity(adata: ad.AnnData, key: str, options: Any, **tables: Any) -> No
 
 def round_trip(adata: ad.AnnData, folder: Path, kind: str) -> ad.AnnData:
     if kind == "zarr":
-        pytest.importorskip("zarr", reason="zarr isn't installed")
+        pytest.importorskip("zarr", reason="zarr is not installed")
     path = folder / f"stored.{kind}"
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # anndata announces a change of the default zarr format

@@ -218,7 +218,7 @@ def test_order_keys_keep_the_order() -> None:
 
 
 def test_float64_crosses_as_two_float32() -> None:
-    pytest.importorskip("mlx.core", reason="mlx isn't installed")
+    pytest.importorskip("mlx.core", reason="mlx is not installed")
     values = _seeds.generator(0).normal(size=1000) * np.logspace(-20, 20, 1000)
     spec = Spec("float64", "values")
     pair = engines._to_mlx(values, spec)
@@ -367,7 +367,7 @@ def test_combined_keys_spread() -> None:
 
 
 def test_threads_hold_for_the_calls_of_the_package_alone(monkeypatch) -> None:
-    numba = pytest.importorskip("numba", reason="numba isn't installed")
+    numba = pytest.importorskip("numba", reason="numba is not installed")
     before = numba.get_num_threads()
     if before == 1:
         pytest.skip("one thread on this machine: nothing to change")

@@ -98,7 +98,7 @@ def test_the_order_of_genes_and_of_edges_changes_no_bit(adata) -> None:
 @pytest.mark.parametrize("kind", ["h5ad", "zarr"])
 def test_the_result_survives_a_file(adata, kind, tmp_path) -> None:
     if kind == "zarr":
-        pytest.importorskip("zarr", reason="zarr isn't installed")
+        pytest.importorskip("zarr", reason="zarr is not installed")
     pysces.embed_regulators(adata, n_components=3)
     near = pysces.regulator_neighbours(adata, "R2")
     with warnings.catch_warnings():

@@ -53,7 +53,7 @@ def part(network: Network, *columns: str) -> Network:
 
 
 def test_networkx_and_back() -> None:
-    networkx = pytest.importorskip("networkx", reason="networkx isn't installed")
+    networkx = pytest.importorskip("networkx", reason="networkx is not installed")
     graph = FULL.to_networkx()
     assert graph.in_degree("MYC") == 1
     assert graph.out_degree("MYC") == 2
@@ -67,7 +67,7 @@ def test_networkx_and_back() -> None:
 
 
 def test_igraph_and_back() -> None:
-    igraph = pytest.importorskip("igraph", reason="igraph isn't installed")
+    igraph = pytest.importorskip("igraph", reason="igraph is not installed")
     graph = FULL.to_igraph()
     assert graph.is_directed()
     assert graph.vs.find(name="MYC").outdegree() == 2
@@ -93,7 +93,7 @@ def test_missing_packages_are_named(name: str, monkeypatch: pytest.MonkeyPatch) 
 
 @pytest.mark.parametrize("name", ["n.graphml", "n.graphml.gz"])
 def test_graphml_round_trips_to_the_bit(name: str, tmp_path: Path) -> None:
-    pytest.importorskip("networkx", reason="networkx isn't installed")
+    pytest.importorskip("networkx", reason="networkx is not installed")
     FULL.write(tmp_path / name)
     read = read_network(tmp_path / name)
     assert read.equals(FULL)
@@ -101,8 +101,8 @@ def test_graphml_round_trips_to_the_bit(name: str, tmp_path: Path) -> None:
 
 
 def test_graphml_of_igraph(tmp_path: Path) -> None:
-    pytest.importorskip("networkx", reason="networkx isn't installed")
-    igraph = pytest.importorskip("igraph", reason="igraph isn't installed")
+    pytest.importorskip("networkx", reason="networkx is not installed")
+    igraph = pytest.importorskip("igraph", reason="igraph is not installed")
     FULL.to_igraph().write_graphml(str(tmp_path / "theirs.graphml"))
     assert read_network(tmp_path / "theirs.graphml").equals(FULL, rtol=1e-14)
     FULL.write(tmp_path / "ours.graphml")
@@ -128,7 +128,7 @@ CYTOSCAPE = """<?xml version="1.0" encoding="UTF-8" standalone="no"?>
 
 
 def test_graphml_of_cytoscape(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    pytest.importorskip("networkx", reason="networkx isn't installed")
+    pytest.importorskip("networkx", reason="networkx is not installed")
     path = tmp_path / "c.graphml"
     path.write_text(CYTOSCAPE)
     with caplog.at_level(logging.INFO, "pysces"):
@@ -212,7 +212,7 @@ NAMES = st.text(min_size=1, max_size=6).filter(str.strip) | st.text(
     alphabet=" \t\n\r>#'\",;()+-_AB1", min_size=1, max_size=5
 ).filter(str.strip)
 WITH_NETWORKX = pytest.mark.skipif(
-    importlib.util.find_spec("networkx") is None, reason="networkx isn't installed"
+    importlib.util.find_spec("networkx") is None, reason="networkx is not installed"
 )
 SUFFIXES = {name: row.suffixes[0] for name, row in WRITERS.items() if row.suffixes}
 
@@ -312,7 +312,7 @@ def test_table_of_pyviper(tmp_path: Path) -> None:
 
 @pytest.mark.filterwarnings("ignore")  # of the other package, on import
 def test_pyviper_takes_our_table_and_gives_it_back(tmp_path: Path) -> None:
-    pyviper = pytest.importorskip("pyviper", reason="pyviper isn't installed")
+    pyviper = pytest.importorskip("pyviper", reason="pyviper is not installed")
     FULL.write(tmp_path / "net.tsv", "pyviper")
     interactome = pyviper.Interactome("ours", net_table=str(tmp_path / "net.tsv"))
     assert interactome.size() == 3
@@ -351,7 +351,7 @@ def random_net() -> pd.DataFrame:
 
 
 def test_decoupler_takes_our_network_and_activity() -> None:
-    dc = pytest.importorskip("decoupler", reason="decoupler isn't installed")
+    dc = pytest.importorskip("decoupler", reason="decoupler is not installed")
     adata, net = planted(), random_net()
     network = Network.from_dataframe(net)
     ours = network.to_decoupler()
@@ -371,7 +371,7 @@ def test_decoupler_takes_our_network_and_activity() -> None:
 
 @pytest.mark.filterwarnings("ignore:From 0.4:FutureWarning")  # of mudata, on reading and writing
 def test_modalities_of_mudata(tmp_path: Path) -> None:
-    mudata = pytest.importorskip("mudata", reason="mudata isn't installed")
+    mudata = pytest.importorskip("mudata", reason="mudata is not installed")
     adata, net = planted(), random_net()
     adata.obs["group"] = pd.Categorical(["a", "b"] * 10)
     pysces.run_viper(adata, net, min_targets=5)
@@ -415,7 +415,7 @@ cat(nrow(table), length(unique(table$source)), sprintf("%.17g", sum(table$mi)), 
 def test_base_r_reads_our_files(tmp_path: Path) -> None:
     program = shutil.which("Rscript")
     if program is None:
-        pytest.skip("Rscript isn't installed")
+        pytest.skip("Rscript is not installed")
     plain = Network(EDGES.assign(target=["MAX", "A/B", "MYC", "NA", "ORF5'"]))
     plain.write(tmp_path / "n.tsv")
     plain.write(tmp_path / "n.adj")

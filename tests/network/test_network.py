@@ -307,7 +307,7 @@ def test_weights_say_nothing_where_modes_are_given() -> None:
 
 
 def test_networkx() -> None:
-    pytest.importorskip("networkx", reason="networkx isn't installed")
+    pytest.importorskip("networkx", reason="networkx is not installed")
     graph = Network(EDGES).to_networkx()
     assert graph.is_directed()
     assert graph.number_of_edges() == 5

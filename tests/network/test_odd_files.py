@@ -453,7 +453,7 @@ def test_any_damage_is_an_error_of_ours_or_harmless(
     name: str, seed: int, pieces: list[bytes], tmp_path: Path
 ) -> None:
     if name.endswith("graphml"):
-        pytest.importorskip("networkx", reason="networkx isn't installed")
+        pytest.importorskip("networkx", reason="networkx is not installed")
     rng = random.Random(seed)
     content = bytearray(GOOD[name])
     for piece in pieces:

@@ -10,7 +10,7 @@ import pysces
 from pysces import _seeds
 from pysces.errors import InputError, MissingKeyError
 
-matplotlib = pytest.importorskip("matplotlib", reason="the extra `plot` isn't installed")
+matplotlib = pytest.importorskip("matplotlib", reason="the extra `plot` is not installed")
 matplotlib.use("Agg")
 from matplotlib.colors import LogNorm, to_hex  # noqa: E402
 

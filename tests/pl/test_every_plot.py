@@ -12,8 +12,8 @@ import pytest
 import pysces
 from pysces import _seeds
 
-matplotlib = pytest.importorskip("matplotlib", reason="the extra `plot` isn't installed")
-pytest.importorskip("networkx", reason="the extra `plot` isn't installed")
+matplotlib = pytest.importorskip("matplotlib", reason="the extra `plot` is not installed")
+pytest.importorskip("networkx", reason="the extra `plot` is not installed")
 matplotlib.use("Agg")
 from matplotlib import pyplot  # noqa: E402
 from matplotlib.text import Text  # noqa: E402

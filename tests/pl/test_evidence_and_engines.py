@@ -10,8 +10,8 @@ import pysces
 from pysces import _seeds
 from pysces.errors import InputError
 
-matplotlib = pytest.importorskip("matplotlib", reason="the extra `plot` isn't installed")
-pytest.importorskip("networkx", reason="the extra `plot` isn't installed")
+matplotlib = pytest.importorskip("matplotlib", reason="the extra `plot` is not installed")
+pytest.importorskip("networkx", reason="the extra `plot` is not installed")
 matplotlib.use("Agg")
 
 from pysces.pl._style import VERMILION  # noqa: E402

@@ -15,9 +15,9 @@ from pysces.aracne._null import null_of
 from pysces.aracne._options import estimator_of
 from pysces.errors import InputError, MissingKeyError, PyscesError
 
-matplotlib = pytest.importorskip("matplotlib", reason="the extra `plot` isn't installed")
-pytest.importorskip("networkx", reason="the extra `plot` isn't installed")
-pytest.importorskip("jinja2", reason="the extra `report` isn't installed")
+matplotlib = pytest.importorskip("matplotlib", reason="the extra `plot` is not installed")
+pytest.importorskip("networkx", reason="the extra `plot` is not installed")
+pytest.importorskip("jinja2", reason="the extra `report` is not installed")
 matplotlib.use("Agg")
 
 OF_NETWORKS = ("network_graph", "mi_null", "support_histogram")

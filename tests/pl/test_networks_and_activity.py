@@ -17,8 +17,8 @@ import pysces
 from pysces import _seeds
 from pysces.errors import InputError, MissingKeyError
 
-matplotlib = pytest.importorskip("matplotlib", reason="the extra `plot` isn't installed")
-pytest.importorskip("networkx", reason="the extra `plot` isn't installed")
+matplotlib = pytest.importorskip("matplotlib", reason="the extra `plot` is not installed")
+pytest.importorskip("networkx", reason="the extra `plot` is not installed")
 matplotlib.use("Agg")
 from matplotlib.collections import LineCollection, PathCollection  # noqa: E402
 

@@ -26,9 +26,9 @@ from pysces.errors import MissingKeyError, PyscesError
 from pysces.reports._checks import data_checks
 from pysces.reports.report import _template
 
-pytest.importorskip("matplotlib", reason="the extra `plot` isn't installed")
-pytest.importorskip("networkx", reason="the extra `plot` isn't installed")
-pytest.importorskip("jinja2", reason="the extra `report` isn't installed")
+pytest.importorskip("matplotlib", reason="the extra `plot` is not installed")
+pytest.importorskip("networkx", reason="the extra `plot` is not installed")
+pytest.importorskip("jinja2", reason="the extra `report` is not installed")
 
 # Three regulators (their names may hold no slash, which files couldn't store), and a target.
 HOSTILE = [

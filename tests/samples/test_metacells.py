@@ -26,7 +26,7 @@ from pysces.samples._neighbours import (
     principal_components,
 )
 
-pytest.importorskip("sklearn", reason="the extra `samples` isn't installed")
+pytest.importorskip("sklearn", reason="the extra `samples` is not installed")
 
 
 def _counts(n_cells: int = 240, n_genes: int = 60, seed: int = 0) -> AnnData:
@@ -54,7 +54,7 @@ def _dense(adata: AnnData) -> np.ndarray:
 
 
 def _same(first: AnnData, second: AnnData) -> None:
-    """The same to the bit."""
+    """Bit-identical."""
     pd.testing.assert_frame_equal(first.obs, second.obs)
     np.testing.assert_array_equal(first.X, second.X)
     assert set(first.layers) == set(second.layers)

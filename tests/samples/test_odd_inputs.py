@@ -15,7 +15,7 @@ from pysces.errors import InputError, PyscesWarning
 from pysces.samples import _neighbours
 from pysces.samples._neighbours import neighbours_in_space, principal_components
 
-pytest.importorskip("sklearn", reason="the extra `samples` isn't installed")
+pytest.importorskip("sklearn", reason="the extra `samples` is not installed")
 
 
 def _cells(n_cells: int = 300, seed: int = 0) -> AnnData:

@@ -33,7 +33,7 @@ def _needs(engine: str) -> None:
 
 
 def _same(first: anndata.AnnData, second: anndata.AnnData) -> None:
-    """The same to the bit."""
+    """Bit-identical."""
     pd.testing.assert_frame_equal(first.obs, second.obs)
     np.testing.assert_array_equal(first.X, second.X)
     np.testing.assert_array_equal(first.layers["counts"], second.layers["counts"])

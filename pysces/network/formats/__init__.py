@@ -14,7 +14,7 @@ from pysces._atomic import atomic_write
 from pysces._messages import listed
 from pysces._reading import first_lines, is_number, separator_of, split_fields
 from pysces.errors import InputError
-from pysces.network._columns import groups_of, rows_of_group
+from pysces.network._columns import rows_of_group
 from pysces.network.formats import (
     adj,
     aracne3,
@@ -73,10 +73,8 @@ _READ_BY_SUFFIX = {s: n for s, n in _WRITTEN_BY_SUFFIX.items() if n not in ("tsv
 _READ_BY_SUFFIX[".rds"] = "rds"
 
 
-def read_edges(
-    path: Path, format: str | None = None, group: str | None = None
-) -> tuple[pd.DataFrame, str]:
-    """Read the valid edges of a file, and its format; see `pysces.read_network`."""
+def read_table(path: Path, format: str | None = None) -> tuple[pd.DataFrame, str]:
+    """Read the table of a file as it is, and its format."""
     chosen = _guess(path) if format is None else format
     if chosen not in READERS:
         raise InputError(
@@ -84,15 +82,13 @@ def read_edges(
         )
     row = READERS[chosen]
     assert row.read is not None
-    table = rows_of_group(row.read(path), group, path.name)
-    return usable(table, path.name, exact_names=row.exact_names), chosen
+    return row.read(path), chosen
 
 
-def groups_in_file(path: Path) -> list[str]:
-    """Groups of which a file holds networks; none if it holds a single one."""
-    row = READERS[_guess(path)]
-    assert row.read is not None
-    return groups_of(row.read(path))
+def edges_of(table: pd.DataFrame, file: str, format: str, group: str | None) -> pd.DataFrame:
+    """The valid edges of a table that was read; see `pysces.read_network`."""
+    own = rows_of_group(table, group, file)
+    return usable(own, file, exact_names=READERS[format].exact_names)
 
 
 def _suffix(path: Path) -> str:
