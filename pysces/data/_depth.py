@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from anndata import AnnData
     from numpy.typing import ArrayLike, NDArray
 
-    from pysces.data._sources import Positions
+    from pysces.data._sources import Positions, Rows
 
 log = logging.getLogger("pysces")
 
@@ -373,6 +373,13 @@ class _Divided:
     def read(self, samples: Positions, genes: Positions, order: Any) -> NDArray[np.float64]:
         block = self._expression._read(samples, genes, order)
         return np.array(block / self._by[samples][:, None], order=order)
+
+    def read_rows(self, samples: Positions) -> Rows | None:
+        rows = self._expression.sparse_block(samples)
+        if rows is None:
+            return None
+        by = np.repeat(self._by[samples], np.diff(rows.indptr))
+        return rows._replace(values=rows.values / by)
 
     def is_ordinary(self) -> bool:
         return True

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from anndata import AnnData
     from numpy.typing import ArrayLike, NDArray
 
-    from pysces.data._sources import Positions, Source
+    from pysces.data._sources import Positions, Rows, Source
 
 
 class Expression:
@@ -252,6 +253,32 @@ class Expression:
         chosen = as_positions(samples, self.n_samples, "Samples")
         block = self._read(chosen, ALL, "C")
         return self._owned(block) if copy else block
+
+    def sparse_block(self, samples: slice | ArrayLike = ALL) -> Rows | None:
+        """Stored values of some samples of a sparse matrix; None for any other matrix.
+
+        Cheap for a slice of a CSR matrix in memory: its arrays are shared, not to be written to.
+        """
+        chosen = as_positions(samples, self.n_samples, "Samples")
+        n_samples = self._source.shape[0]
+        rows = self._source.read_rows(compose(self._samples_at, chosen, n_samples))
+        if rows is None:
+            return None
+        if self._gene_place is not None:
+            rows = rows._replace(genes=self._gene_place[rows.genes])
+        if not self._values_checked:
+            self._refuse_unusable(rows.values[rows.genes >= 0])
+        return rows
+
+    @cached_property
+    def _gene_place(self) -> NDArray[np.int32] | None:
+        """Position here of each gene of the source, -1 for others; None if they are the same."""
+        n_genes = self._source.shape[1]
+        if isinstance(self._genes_at, slice) and self._genes_at == ALL:
+            return None
+        place = np.full(n_genes, -1, dtype=np.int32)
+        place[self._genes_at] = np.arange(self.n_genes)
+        return place
 
     def _owned(self, block: NDArray[np.float64]) -> NDArray[np.float64]:
         """The block, copied if it is a part of the data."""

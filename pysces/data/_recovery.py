@@ -14,7 +14,7 @@ from pysces.data._sources import rows_per_pass
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
-    from pysces.data._sources import Order, Positions
+    from pysces.data._sources import Order, Positions, Rows
 
     Floats = NDArray[np.float64]
 
@@ -210,6 +210,13 @@ class _CountSource:
         block = self._expression._read(samples, genes, order)
         unit = self._unit[samples]
         return np.array(np.rint(_linear(block, self._base) / unit[:, None]), order=order)
+
+    def read_rows(self, samples: Positions) -> Rows | None:
+        rows = self._expression.sparse_block(samples)
+        if rows is None:
+            return None
+        unit = np.repeat(self._unit[samples], np.diff(rows.indptr))
+        return rows._replace(values=np.rint(_linear(rows.values, self._base) / unit))
 
     def is_ordinary(self) -> bool:
         return True

@@ -6,7 +6,7 @@ sparse matrix in memory may be converted once, to the orientation in which block
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol
 
 import numpy as np
 import scipy.sparse as sp
@@ -29,6 +29,39 @@ ALL = slice(None)
 _CHECKED = 1 << 16  # values checked at a time: they stay in the cache
 
 
+class Rows(NamedTuple):
+    """Samples of a sparse matrix in compressed form; other values are 0.
+
+    Attributes
+    ----------
+    indptr
+        Start of each sample in the other two, int64 [samples + 1].
+    genes
+        Position of the gene of each stored value, int32. Ascending within a sample, not repeated;
+        -1 for genes that are not chosen.
+    values
+        Stored values (0 is possible), float64.
+    """
+
+    indptr: NDArray[np.int64]
+    genes: NDArray[np.int32]
+    values: NDArray[np.float64]
+
+    @classmethod
+    def of(cls, matrix: Any, samples: Positions = ALL) -> Rows:
+        """Rows of a canonical CSR matrix; a slice is not copied unless its type differs."""
+        if not isinstance(samples, slice):
+            matrix, samples = matrix[samples], ALL
+        first, stop, _ = samples.indices(matrix.shape[0])
+        bounds = matrix.indptr[first : stop + 1].astype(np.int64)
+        stored = slice(int(bounds[0]), int(bounds[-1]))
+        return cls(
+            bounds - bounds[0],
+            matrix.indices[stored].astype(np.int32, copy=False),
+            matrix.data[stored].astype(np.float64, copy=False),
+        )
+
+
 class Source(Protocol):
     """Interface between an Expression and its storage."""
 
@@ -41,6 +74,13 @@ class Source(Protocol):
         """Block [samples genes] in C or Fortran order, not to be written to.
 
         It owns its memory, unless it is a part of an array in memory as it is.
+        """
+        ...
+
+    def read_rows(self, samples: Positions) -> Rows | None:
+        """Stored values of some samples, over all genes; None unless samples are stored sparse.
+
+        Cheap for a slice. Not to be written to.
         """
         ...
 
@@ -101,6 +141,9 @@ class DenseSource:
         chosen = _pick(self.array, samples, genes)
         return np.asarray(chosen, dtype=np.float64, order=order)
 
+    def read_rows(self, samples: Positions) -> None:
+        return None
+
     def is_ordinary(self) -> bool:
         step = max(1, _CHECKED // max(1, self.shape[1]))
         return all(
@@ -136,6 +179,16 @@ class SparseSource:
             chosen = chosen if whole_genes else chosen[:, genes]
         return np.asarray(chosen.astype(np.float64).toarray(order=order))
 
+    def read_rows(self, samples: Positions) -> Rows | None:
+        if not self.by_samples:
+            return None
+        whole = self._by["csr"]
+        if not whole.has_canonical_format:
+            whole = whole.copy()
+            whole.sum_duplicates()
+            self._by["csr"] = whole
+        return Rows.of(whole, samples)
+
     def is_ordinary(self) -> bool:
         values = next(iter(self._by.values())).data
         return all(
@@ -165,6 +218,9 @@ class DaskSource:
         block = block.toarray() if hasattr(block, "toarray") else block
         return np.array(block, dtype=np.float64, order=order)
 
+    def read_rows(self, samples: Positions) -> None:
+        return None
+
     def is_ordinary(self) -> None:
         return None
 
@@ -191,6 +247,9 @@ class DiskDenseSource:
             block[where] = rectangle[np.ix_(rows[where] - top, columns - left)]
         return block
 
+    def read_rows(self, samples: Positions) -> None:
+        return None
+
     def is_ordinary(self) -> None:
         return None
 
@@ -215,6 +274,24 @@ class DiskSparseSource:
             part = part.tocsr()[major[where] - first]
             filled[where] = part[:, minor].astype(np.float64).toarray()
         return block
+
+    def read_rows(self, samples: Positions) -> Rows | None:
+        if not self.by_samples:
+            return None
+        if isinstance(samples, slice):
+            part = self._dataset[samples]
+        else:
+            runs = _runs(samples, self._run_length())
+            rows = np.empty(samples.size, dtype=np.intp)
+            rows[np.concatenate(runs or [rows])] = np.arange(samples.size)
+            first = [int(samples[where].min()) for where in runs]
+            read = [
+                self._dataset[start : int(samples[where].max()) + 1].tocsr()[samples[where] - start]
+                for start, where in zip(first, runs, strict=True)
+            ]
+            part = sp.vstack(read, format="csr")[rows] if read else sp.csr_array((0, self.shape[1]))
+        part.sum_duplicates()
+        return Rows.of(part)
 
     def _run_length(self) -> int:
         """Number of compressed rows that take about PASS_BYTES on average."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import anndata as ad
 import numpy as np
 import pytest
+import scipy.sparse as sp
 from scipy import integrate, stats
 from scipy.special import ndtri
 
@@ -326,6 +327,17 @@ def test_depth_is_recovered_whatever_genes_are_left() -> None:
     np.testing.assert_array_equal(recovered.counts.gene_block([3, 50]), COUNTS[:, [43, 90]].T)
     ratio = recovered.depth / COUNTS.sum(axis=1)
     np.testing.assert_allclose(ratio, ratio[0], rtol=1e-4)
+
+
+def test_sparse_values_are_recovered_as_sparse_counts() -> None:
+    values = sp.csr_array(normalised(COUNTS).X)
+    recovered = recover_counts(expression_of(values))
+    assert recovered is not None
+    some = np.array([41, 3, 7])
+    rows = recovered.counts.take_genes(slice(2, 60)).sparse_block(some)
+    assert rows is not None
+    dense = sp.csr_array((rows.values, rows.genes + 1, rows.indptr), shape=(3, 59)).toarray()
+    np.testing.assert_array_equal(dense[:, 1:], COUNTS[some, 2:60])
 
 
 def test_cells_without_ones_are_recovered() -> None:

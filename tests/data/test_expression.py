@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import warnings
 from typing import TYPE_CHECKING, Any
 
@@ -107,6 +108,49 @@ def test_blocks_equal_the_matrix(stored: ad.AnnData, index: Any, small_passes: N
         assert samples.dtype == np.float64
         assert samples.flags.c_contiguous
         np.testing.assert_array_equal(samples, VALUES[chosen])
+
+
+def dense_of(rows: Any, n_genes: int) -> np.ndarray:
+    """Rows as a dense block; positions of genes ascend within a row and do not repeat."""
+    dense = np.zeros((len(rows.indptr) - 1, n_genes))
+    for row, (start, stop) in enumerate(itertools.pairwise(rows.indptr)):
+        genes, values = rows.genes[start:stop], rows.values[start:stop]
+        chosen = genes >= 0
+        assert len(set(genes[chosen])) == chosen.sum()
+        dense[row, genes[chosen]] = values[chosen]
+    return dense
+
+
+@pytest.mark.parametrize("index", INDICES.values(), ids=INDICES)
+def test_sparse_blocks_equal_the_matrix(
+    stored: ad.AnnData, index: Any, small_passes: None, request: pytest.FixtureRequest
+) -> None:
+    index = np.arange(len(SAMPLES)) % 3 == 0 if isinstance(index, np.ndarray) else index
+    chosen = np.asarray(index, dtype=np.intp) if isinstance(index, list) else index
+    columns = np.array([7, 0, 4])
+    for expression, truth in (
+        (Expression.from_anndata(stored), VALUES),
+        (Expression.from_anndata(stored).take_genes(columns), VALUES[:, columns]),
+    ):
+        rows = expression.sparse_block(index)
+        csr = "csr" in request.node.name and "dask" not in request.node.name
+        assert (rows is not None) == csr
+        if rows is not None:
+            assert [part.dtype.name for part in rows] == ["int64", "int32", "float64"]
+            np.testing.assert_array_equal(dense_of(rows, expression.n_genes), truth[chosen])
+
+
+def test_sparse_blocks_add_up_repeated_entries_and_share_memory_otherwise() -> None:
+    repeated = sp.csr_array(([1.0, 2.0, 4.0], [1, 0, 1], [0, 3, 3]), shape=(2, 2))
+    rows = Expression.from_matrix(repeated, ["a", "b"]).sparse_block()
+    assert rows is not None
+    assert rows.genes.tolist() == [0, 1]
+    assert rows.values.tolist() == [2.0, 5.0]
+    assert repeated.nnz == 3
+    plain = sp.csr_array(VALUES.astype(np.float64))
+    rows = Expression.from_matrix(plain, GENES).sparse_block(slice(3, 9))
+    assert rows is not None
+    assert np.shares_memory(rows.values, plain.data)
 
 
 def test_views_are_read_through_their_parent(stored: ad.AnnData, small_passes: None) -> None:
