@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import mlx.core as mx
@@ -13,8 +13,11 @@ from ._planes import popcount, valid, words
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    Screened = Callable[[], tuple[NDArray[Any], NDArray[Any], list[NDArray[np.int64]]]]
+
 _BLOCK_WORDS = 1 << 20  # words of masks of the cells that are divided together
 _BLOCK_TRIANGLES = 1 << 22
+_BLOCK_PRODUCTS = 1 << 22
 _ROUNDING = 2.0**-21  # relative error of a product of means in float32
 
 
@@ -43,8 +46,12 @@ def copula_screen(
     own: NDArray[np.int64],
     n: int,
     limit: float,
-) -> tuple[NDArray[Any], NDArray[Any], list[NDArray[np.int64]]]:
-    """Pairs that may reach the limit and their sums; products are genes x rows."""
+    room: int = 0,
+) -> Screened:
+    """Function that reads the pairs that may reach the limit, and their sums.
+
+    Products are genes x rows.
+    """
 
     def squared(product: mx.array, of_x: int, of_y: int) -> mx.array:
         mean = mx.array(x_terms[of_x] * n)[None, :] * mx.array(y_terms[of_y])[:, None]
@@ -52,14 +59,38 @@ def copula_screen(
         scaled = size * mx.array(x_terms[of_x + 1])[None, :] * mx.array(y_terms[of_y + 1])[:, None]
         return scaled * scaled
 
-    share = squared(products[0], 0, 0)
-    if len(products) == 3:
-        share = share + mx.maximum(squared(products[1], 2, 0), squared(products[2], 0, 2))
-    gene, row = np.nonzero(np.array(share >= limit))
-    other = gene != own[row]
-    gene, row = gene[other], row[other]
-    sums = [np.array(product)[gene, row].astype(np.int64) for product in products]
-    return row, gene, sums
+    def read() -> tuple[NDArray[Any], NDArray[Any], list[NDArray[np.int64]]]:
+        share = squared(products[0], 0, 0)
+        if len(products) == 3:
+            share = share + mx.maximum(squared(products[1], 2, 0), squared(products[2], 0, 2))
+        row, gene = np.nonzero(np.array(share >= limit).T)
+        other = gene != own[row]
+        row, gene = row[other], gene[other]
+        return row, gene, [np.array(one)[gene, row].astype(np.int64) for one in products]
+
+    return read
+
+
+def pair_sums(
+    x: mx.array,
+    y: mx.array,
+    row: NDArray[np.integer],
+    gene: NDArray[np.integer],
+    first: int,
+    degree: int,
+) -> list[NDArray[np.int64]]:
+    """Sums over samples of the products of scores, pair by pair, from the term `first` on."""
+    found: list[NDArray[np.int64]] = []
+    step = max(1, _BLOCK_PRODUCTS // max(1, x.shape[2]))
+    for i, j in [(0, 0), (1, 0), (0, 1)][: 1 if degree == 1 else 3]:
+        sums = np.empty(len(row), dtype=np.int64)
+        for start in range(0, len(row), step):
+            some = slice(start, start + step)
+            one = x[mx.array(row[some].astype(np.int32)), first + i].astype(mx.int64)
+            two = y[mx.array(gene[some].astype(np.int32)), first + j].astype(mx.int64)
+            sums[some] = np.array(mx.sum(one * two, axis=1))
+        found.append(sums)
+    return found
 
 
 def adaptive_mi(

@@ -15,6 +15,7 @@ from ._planes import pack, path_of_ranks
 
 _ROWS = 256  # regulators per launch: the watchdog of a display ends launches that run for seconds
 _GROUP = (128, 1, 1)
+_PAIRS_TOGETHER = 1 << 18
 
 
 def on_gpu() -> bool:
@@ -70,19 +71,30 @@ def _self_check() -> str | bool:
 
 
 def _check_copula(rng: np.random.Generator) -> str:
-    """The reason why the screen is not correct on this device, or None."""
+    """The reason why the screen is not correct on this device, or an empty text."""
     products = [mx.array(rng.integers(-900, 900, (130, 9)).astype(np.float32)) for _ in range(3)]
     x_terms = rng.normal(size=(4, 9)).astype(np.float32)
     y_terms = rng.normal(size=(4, 130)).astype(np.float32)
     own = np.arange(9)
     for many, degree in ((1, 1), (3, 2)):
-        some = products[:many], x_terms[: 2 * degree], y_terms[: 2 * degree]
-        ours = copula_screen(some[0], mx.array(some[1]), mx.array(some[2]), mx.array(own), 50, 1e4)
-        right = _arrays.copula_screen(*some, own, 50, 1e4)
-        place, expected = (part[1] * 9 + part[0] for part in (ours, right))
-        if set(place.tolist()) != set(expected.tolist()):
-            return "the kernel of copula_edges differs from the array operations on this device"
+        given = products[:many], x_terms[: 2 * degree], y_terms[: 2 * degree], own, 50, 1e4
+        right = _arrays.copula_screen(*given)()
+        for room in (1 << 12, 5):  # with room for all pairs, and without
+            if not _alike(copula_screen(*given, room)(), right):
+                return "the kernel of copula_edges differs from the array operations on this device"
+    scores = [rng.integers(-127, 128, (7, 4, 45)).astype(np.int8) for _ in range(2)]
+    row, gene = np.divmod(np.arange(49), 7)
+    arguments = mx.array(scores[0]), mx.array(scores[1]), row, gene, 2, 2
+    if not np.array_equal(pair_sums(*arguments), _arrays.pair_sums(*arguments)):
+        return "the kernel of copula_pairs differs from the array operations on this device"
     return ""
+
+
+def _alike(one: Any, two: Any) -> bool:
+    """Whether two lists of pairs and their sums are equal."""
+    return all(
+        np.array_equal(a, b) for a, b in zip((*one[:2], *one[2]), (*two[:2], *two[2]), strict=True)
+    )
 
 
 def _check_prune(rng: np.random.Generator) -> str:
@@ -143,6 +155,7 @@ def _kernel(name: str) -> Any:
         "pysces_adaptive_mi": (source.ADAPTIVE_INPUTS, source.ADAPTIVE_BODY),
         "pysces_max_min": (source.MAX_MIN_INPUTS, source.MAX_MIN_BODY),
         "pysces_copula_screen": (source.COPULA_INPUTS, source.COPULA_BODY),
+        "pysces_pair_sums": (source.PAIR_INPUTS, source.PAIR_BODY),
         "pysces_prune": (source.PRUNE_INPUTS, source.PRUNE_BODY),
     }[name]
     if mx.metal.is_available():
@@ -232,45 +245,84 @@ def max_min(between: mx.array, network: mx.array) -> mx.array:
 
 def copula_screen(
     products: list[mx.array],
-    x_terms: mx.array,
-    y_terms: mx.array,
-    own: mx.array,
+    x_terms: NDArray[np.float32],
+    y_terms: NDArray[np.float32],
+    own: NDArray[np.int64],
     n: int,
     limit: float,
-) -> tuple[NDArray[Any], NDArray[Any], list[NDArray[np.int64]]]:
-    """Pairs that may reach the limit and their sums; products are genes x rows.
+    room: int,
+) -> _arrays.Screened:
+    """Start the screen; return the function that reads its pairs and their sums.
 
-    Every thread first counts its pairs, then writes them at the offset given by the counts.
+    Products are genes x rows. Every thread counts its pairs, then writes them from the place that
+    the counts give, up to `room` pairs; reading writes again if there were more.
     """
     n_genes, n_rows = products[0].shape
     degree = 1 if len(products) == 1 else 2
+    width = 2 + len(products)
     flat = [_padded(product) for product in products]
     second, third = flat[1:] if degree == 2 else (flat[0], flat[0])
     blocks = -(-n_genes // source.COPULA_GENES)
     real = mx.array(np.array([n, limit, 2.0**-21, 0, 0, 0, 0, 0], dtype=np.float32))
+    terms = _padded(mx.array(x_terms)), _padded(mx.array(y_terms)), _padded(mx.array(own))
+    # A sum of n products of 7-bit scores.
+    kind = mx.int32 if n * 127**2 < 2**31 else mx.int64
 
-    def launch(starts: mx.array, write: int, size: int) -> mx.array:
+    def launch(starts: mx.array, room: int, size: int) -> mx.array:
         dims = np.zeros(source.COPULA_DIMS, dtype=np.int32)
-        dims[:4] = n_rows, n_genes, degree, write
+        dims[:4] = n_rows, n_genes, degree, room
         (out,) = _kernel("pysces_copula_screen")(
-            inputs=[flat[0], second, third, _padded(x_terms), _padded(y_terms), _padded(own),
-                    _padded(starts), mx.array(dims), real],
+            inputs=[flat[0], second, third, *terms, _padded(starts), mx.array(dims), real],
             output_shapes=[(max(8, size),)],
-            output_dtypes=[mx.int64],
+            output_dtypes=[kind],
             grid=(n_rows, blocks, 1),
             threadgroup=_GROUP,
-        )  # fmt: skip
+        )
         return out
 
-    counts = launch(mx.zeros((8,), dtype=mx.int64), 0, n_rows * blocks)[: n_rows * blocks]
+    counts = launch(mx.zeros((8,), dtype=kind), 0, n_rows * blocks)[: n_rows * blocks]
     ends = mx.cumsum(counts)
-    total = int(ends[-1].item())
-    if total == 0:
-        none = np.empty(0, dtype=np.int64)
-        return none, none, [none] * len(products)
-    found = np.array(launch(ends - counts, 1, 4 * total))[: 4 * total].reshape(total, 4)
-    row, gene = np.divmod(found[:, 0], n_genes)
-    return row, gene, [found[:, 1 + k] for k in range(len(products))]
+    number = ends[-1]
+    starts = ends - counts
+    found = launch(starts, room, width * room)
+    mx.async_eval(number, starts, found)
+
+    def read() -> tuple[NDArray[Any], NDArray[Any], list[NDArray[np.int64]]]:
+        total = int(number.item())
+        written = found if total <= room else launch(starts, total, width * total)
+        table = np.array(written[: width * total]).astype(np.int64).reshape(total, width)
+        return table[:, 0], table[:, 1], [table[:, 2 + k] for k in range(len(products))]
+
+    return read
+
+
+def pair_sums(
+    x: mx.array,
+    y: mx.array,
+    row: NDArray[np.integer],
+    gene: NDArray[np.integer],
+    first: int,
+    degree: int,
+) -> list[NDArray[np.int64]]:
+    """Sums over samples of the products of scores, pair by pair, from the term `first` on."""
+    _, terms, samples = x.shape
+    many = 1 if degree == 1 else 3
+    lanes = source.PAIR_LANES
+    found = np.empty((many, len(row)), dtype=np.int64)
+    for start in range(0, len(row), _PAIRS_TOGETHER):
+        some = slice(start, start + _PAIRS_TOGETHER)
+        pairs = len(row[some])
+        dims = np.array([pairs, terms, samples, first, many, 0, 0, 0], dtype=np.int32)
+        places = (mx.array(part[some].astype(np.int32)) for part in (row, gene))
+        (out,) = _kernel("pysces_pair_sums")(
+            inputs=[_padded(x), _padded(y), *map(_padded, places), mx.array(dims)],
+            output_shapes=[(many, pairs, lanes)],
+            output_dtypes=[mx.int64],
+            grid=(pairs * lanes, 1, 1),
+            threadgroup=_GROUP,
+        )
+        found[:, some] = np.array(mx.sum(out, axis=2))
+    return list(found)
 
 
 def prune(lists: list[NDArray[Any]], kept_fraction: int) -> NDArray[np.bool_]:

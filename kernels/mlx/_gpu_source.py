@@ -166,10 +166,12 @@ COPULA_DIMS = 8
 COPULA_GENES = 64
 
 # One thread is one row and 64 genes; products are genes x rows, so that neighbouring threads read
-# neighbouring numbers. With `starts` empty (dims[3] = 0) it counts the pairs that may reach the
-# limit; else it writes them from its start. Terms: mean and sqrt(n / spread) of each score.
+# neighbouring numbers. Without room (dims[3] = 0) it counts the pairs that may reach the limit;
+# else it writes them from its start, as far as there is room. Terms: mean and sqrt(n / spread) of
+# each score.
 COPULA_BODY = """
-    const int R = dims[0], G = dims[1], degree = dims[2], write = dims[3];
+    const int R = dims[0], G = dims[1], degree = dims[2];
+    const LONG room = dims[3];
     const int r = (int)(GX), block = (int)(GY);
     const int from = block * 64;
     if (r >= R || from >= G) { return; }
@@ -180,7 +182,8 @@ COPULA_BODY = """
     const float scale2 = degree == 2 ? x_terms[3 * R + r] : 0.0f;
     const int self = (int)own[r];
     const int blocks = (G + 63) / 64;
-    LONG place = write ? starts[(LONG)r * blocks + block] : 0;
+    const int width = degree == 2 ? 5 : 3;
+    LONG place = room > 0 ? starts[(LONG)r * blocks + block] : 0;
     int count = 0;
     for (int g = from; g < until; ++g) {
         const LONG at = (LONG)g * R + r;
@@ -198,17 +201,46 @@ COPULA_BODY = """
             share += b * b > c * c ? b * b : c * c;
         }
         if (share >= limit && g != self) {
-            if (write) {
-                out[4 * place] = (LONG)r * G + g;
-                out[4 * place + 1] = (LONG)first[at];
-                out[4 * place + 2] = degree == 2 ? (LONG)second[at] : 0;
-                out[4 * place + 3] = degree == 2 ? (LONG)third[at] : 0;
+            if (place < room) {
+                out[width * place] = r;
+                out[width * place + 1] = g;
+                out[width * place + 2] = (LONG)first[at];
+                if (degree == 2) {
+                    out[width * place + 3] = (LONG)second[at];
+                    out[width * place + 4] = (LONG)third[at];
+                }
                 place += 1;
             }
             count += 1;
         }
     }
-    if (!write) { out[(LONG)r * blocks + block] = count; }
+    if (room == 0) { out[(LONG)r * blocks + block] = count; }
+"""
+
+PAIR_INPUTS = ["x", "y", "row", "gene", "dims"]
+PAIR_LANES = 32
+
+# 32 neighbouring threads are one pair and read neighbouring samples; their sums are added later.
+PAIR_BODY = """
+    const int pairs = dims[0], terms = dims[1], samples = dims[2], term = dims[3], many = dims[4];
+    const int pair = (int)(GX / 32), lane = (int)(GX % 32);
+    if (pair >= pairs || (int)(GY) > 0) { return; }
+    const LONG i = ((LONG)row[pair] * terms + term) * samples;
+    const LONG g = ((LONG)gene[pair] * terms + term) * samples;
+    LONG plain = 0, of_x = 0, of_y = 0;
+    for (int k = lane; k < samples; k += 32) {
+        const int a = x[i + k], b = y[g + k];
+        plain += a * b;
+        if (many > 1) {
+            of_x += (int)x[i + samples + k] * b;
+            of_y += (int)y[g + samples + k] * a;
+        }
+    }
+    out[(LONG)pair * 32 + lane] = plain;
+    if (many > 1) {
+        out[((LONG)pairs + pair) * 32 + lane] = of_x;
+        out[((LONG)2 * pairs + pair) * 32 + lane] = of_y;
+    }
 """
 
 PRUNE_INPUTS = ["row", "gene", "mi", "asked", "row_regulator", "row_mi", "row_start",

@@ -6,12 +6,17 @@ sums; the function that all engines share computes their mutual information on t
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import functools
+import itertools
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import mlx.core as mx
 import numpy as np
 
-from .._copula import Moments, information, moments, screen_terms, share_of
+from .._copula import Moments, information, screen_terms, share_of
 from . import _arrays, _gpu
 
 if TYPE_CHECKING:
@@ -21,6 +26,8 @@ _EXACT = 1 << 24  # integers below this are exact in float32
 _SAFE_SAMPLES = _EXACT // 127**2  # samples whose 8-bit products cannot reach it
 _PAIRS = 1 << 26  # pairs of a block: three products of 256 MB on a GPU
 _PAIRS_ON_CPU = 1 << 20
+_AHEAD = 3  # resamples that a GPU computes while the host finishes others
+_ROOM = 1 << 17  # pairs of a block that a GPU writes without knowing their number
 # The screen works in float32 and must not miss pairs: see the Numba engine.
 _SLACK = 1e-4
 
@@ -32,45 +39,44 @@ def copula_mi(regulators: mx.array, genes: mx.array, degree: int) -> NDArray[np.
     if mi.size == 0 or n == 0:
         return mi
     x_of, y_of = _moments_of_all(regulators, degree), _moments_of_all(genes, degree)
-    short = _is_short(regulators, genes, 1)
+    wide = Moments(*(None if part is None else part[None, :] for part in x_of))
+    exact = _exact_ranges(regulators, genes, 1)
     squared = regulators.shape[1] == 2 * degree
     step = max(1, _PAIRS_ON_CPU // regulators.shape[0])
     for start in range(0, genes.shape[0], step):
-        columns = slice(start, start + step)
-        block = genes[columns]
-        products = _products(regulators, block, degree, short)
+        block = slice(start, start + step)
+        high = y_of.at(block)
+        tall = Moments(*(None if part is None else part[:, None] for part in high))
+        sums = _products(genes[block], regulators, degree, exact)
         squares = (
-            _products(regulators[:, degree:], block[:, degree:], degree, short) if squared else []
+            _products(genes[block, degree:], regulators[:, degree:], degree, exact)
+            if squared
+            else []
         )
-        wide = Moments(*(None if part is None else part[:, None] for part in x_of))
-        mi[:, columns] = information(
-            [_host(part) for part in products],
-            wide,
-            y_of.at(columns),
-            n,
-            [_host(part) for part in squares],
+        found = information(
+            [_host(part) for part in sums], wide, tall, n, [_host(part) for part in squares]
         )
+        mi[:, block] = found.T
     return mi
 
 
 def copula_pairs(
     rows: mx.array, genes: mx.array, row: mx.array, gene: mx.array, degree: int
 ) -> NDArray[np.int64]:
-    """See the reference. Sums of single pairs, one block at a time."""
+    """See the reference."""
     n = rows.shape[2]
     mi = np.zeros(row.shape[0], dtype=np.int64)
     if n == 0 or len(mi) == 0:
         return mi
     x_of, y_of = _moments_of_all(rows, degree), _moments_of_all(genes, degree)
     i, g = np.array(row), np.array(gene)
-    step = max(1, (1 << 24) // n)
-    for start in range(0, len(mi), step):
-        some = slice(start, start + step)
-        x, y = rows[mx.array(i[some])], genes[mx.array(g[some])]
-        sums = _sums_of_pairs(x, y, 0, degree)
-        squares = _sums_of_pairs(x, y, degree, degree) if rows.shape[1] == 2 * degree else []
-        mi[some] = information(sums, x_of.at(i[some]), y_of.at(g[some]), n, squares)
-    return mi
+    sums = _sums_of_pairs(rows, genes, i, g, 0, degree)
+    squares = _sums_of_pairs(rows, genes, i, g, degree, degree) if rows.shape[1] > degree else []
+    return information(sums, x_of.at(i), y_of.at(g), n, squares)
+
+
+def _moments_of_all(scores: mx.array, degree: int) -> Moments:
+    return _moments(scores, np.ones((1, scores.shape[2]), np.uint8), degree)[0]
 
 
 def copula_edges(
@@ -83,156 +89,226 @@ def copula_edges(
     thresholds: mx.array,
     degree: int,
 ) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any], NDArray[Any]]:
-    """See the reference."""
-    times = np.array(weights)
-    good_rows, good_genes = np.array(usable_rows), np.array(usable_genes)
-    limits = np.array(thresholds)
+    """See the reference. A GPU screens the next resamples while the host finishes the last ones."""
+    times, limits = np.array(weights), np.array(thresholds)
     counts = np.zeros(len(times), dtype=np.int64)
-    edges: list[tuple[NDArray[Any], ...]] = [
-        (np.empty(0, np.int32), np.empty(0, np.int32), np.empty(0, np.int64))
-    ]
-    if rows.shape[0] == 0 or genes.shape[0] == 0:
-        return counts, *edges[0]
-    short = _is_short(rows, genes, int(times.max(initial=1)))
-    for r, weight in enumerate(times):
-        samples = np.repeat(np.arange(len(weight)), weight)
-        n = len(samples)
-        if n == 0:
-            continue
-        chosen = mx.array(samples.astype(np.int32))
-        x, y = mx.take(rows, chosen, axis=2), mx.take(genes, chosen, axis=2)
-        x_of, y_of = _moments_of_all(x, degree), _moments_of_all(y, degree)
-        limit = share_of(int(limits[r])) * (1 - _SLACK)
-        x_terms = screen_terms(x_of, good_rows[r], n, degree)
-        y_terms = screen_terms(y_of, good_genes[r], n, degree)
-        row, gene, sums, squares = _candidates(x, y, own, x_terms, y_terms, n, limit, degree, short)
-        keys = row.astype(np.int64) * genes.shape[0] + gene
-        if not (keys[1:] > keys[:-1]).all():
-            order = np.argsort(keys)
-            row, gene = row[order], gene[order]
-            sums, squares = [s[order] for s in sums], [s[order] for s in squares]
-        mi = information(sums, x_of.at(row), y_of.at(gene), n, squares)
-        kept = mi >= limits[r]
-        counts[r] = np.count_nonzero(kept)
-        edges.append((row[kept].astype(np.int32), gene[kept].astype(np.int32), mi[kept]))
+    if rows.shape[0] == 0 or genes.shape[0] == 0 or len(times) == 0:
+        return counts, np.empty(0, np.int32), np.empty(0, np.int32), np.empty(0, np.int64)
+    x = _Side.of(rows, times, np.array(usable_rows), degree)
+    y = _Side.of(genes, times, np.array(usable_genes), degree)
+    with ThreadPoolExecutor() as pool:
+        finishing = [
+            pool.submit(_edges, pairs, x.moments[r], y.moments[r], n, int(limits[r]))
+            for r, n, pairs in _screened(x, y, np.array(own), times, limits, degree)
+        ]
+        edges = [part.result() for part in finishing]
+    counts[:] = [len(part[0]) for part in edges]
     row, gene, mi = (np.concatenate(part) for part in zip(*edges, strict=True))
     return counts, row, gene, mi
 
 
-def _candidates(
+class _Side(NamedTuple):
+    """Scores of regulators or genes, and what the screen of each resample needs of them."""
+
+    scores: mx.array
+    moments: list[Moments]
+    terms: list[NDArray[np.float32]]
+
+    @classmethod
+    def of(
+        cls, scores: mx.array, times: NDArray[np.uint8], usable: NDArray[np.bool_], degree: int
+    ) -> _Side:
+        found = _moments(scores, times, degree)
+        sizes = times.sum(axis=1, dtype=np.int64).tolist()
+        given = zip(found, usable, sizes, strict=True)
+        return cls(scores, found, [screen_terms(*one, degree) for one in given])
+
+
+class _Pairs(NamedTuple):
+    """Pairs that may reach the limit, ordered by row and gene, with their exact sums."""
+
+    row: NDArray[np.int64]
+    gene: NDArray[np.int64]
+    sums: list[NDArray[np.int64]]
+    squares: list[NDArray[np.int64]]
+
+
+def _edges(
+    parts: list[_Pairs], x: Moments, y: Moments, n: int, threshold: int
+) -> tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.int64]]:
+    """Pairs of all blocks of genes whose mutual information reaches the threshold, ordered."""
+    row, gene = (np.concatenate([part[k] for part in parts]) for k in (0, 1))  # type: ignore[arg-type]
+    sums, squares = (
+        [np.concatenate(term) for term in zip(*[part[k] for part in parts], strict=True)]
+        for k in (2, 3)
+    )
+    mi = information(sums, x.at(row), y.at(gene), n, squares)
+    kept = mi >= threshold
+    row, gene, mi = row[kept], gene[kept], mi[kept]
+    if len(parts) > 1:
+        order = np.lexsort((gene, row))
+        row, gene, mi = row[order], gene[order], mi[order]
+    return row.astype(np.int32), gene.astype(np.int32), mi
+
+
+def _screened(
+    x: _Side,
+    y: _Side,
+    own: NDArray[np.int64],
+    times: NDArray[np.uint8],
+    limits: NDArray[np.int64],
+    degree: int,
+) -> Iterator[tuple[int, int, list[_Pairs]]]:
+    """Yield the number of each resample, its size, and the pairs of each block of genes."""
+    on_gpu = _gpu.custom_kernels() is True
+    n_rows, n_genes = x.scores.shape[0], y.scores.shape[0]
+    step = max(1, (_PAIRS if on_gpu else _PAIRS_ON_CPU) // n_rows)
+    blocks = [slice(start, min(start + step, n_genes)) for start in range(0, n_genes, step)]
+    exact = _exact_ranges(x.scores, y.scores, int(times.max(initial=1)))
+    whole: dict[int, list[mx.array]] = {}
+    last: dict[int, list[mx.array]] = {}
+    ahead: deque[tuple[int, int, list[Callable[[], _Pairs]]]] = deque()
+    room = _ROOM
+
+    def finished() -> tuple[int, int, list[_Pairs]]:
+        nonlocal room
+        r, n, blocks_of_one = ahead.popleft()
+        pairs = [finish() for finish in blocks_of_one]
+        room = max(room, *(2 * len(part.row) for part in pairs))
+        return r, n, pairs
+
+    for r, weight in enumerate(times):
+        samples = np.repeat(np.arange(len(weight), dtype=np.int32), weight)
+        chosen = mx.array(samples)
+        x_of_one = mx.take(x.scores, chosen, axis=2)
+        ranges = np.searchsorted(samples, exact).tolist()
+        # Over many samples a product takes longer than a subtraction.
+        complement = len(exact) > 2 and r > 0 and bool(np.all(times[r - 1] + weight == 1))
+        blocks_of_one: list[Callable[[], _Pairs]] = []
+        for block in blocks:
+            y_of_one = mx.take(y.scores[block], chosen, axis=2)
+            if complement:
+                if block.start not in whole:
+                    whole[block.start] = _products(y.scores[block], x.scores, degree, exact)
+                both = zip(whole[block.start], last[block.start], strict=True)
+                products = [total - other for total, other in both]
+            else:
+                products = _products(y_of_one, x_of_one, degree, ranges)
+            if len(exact) > 2:
+                last[block.start] = products
+            screen = _gpu.copula_screen if on_gpu else _arrays.copula_screen
+            read = screen(
+                products,
+                x.terms[r],
+                np.ascontiguousarray(y.terms[r][:, block]),
+                own - block.start,
+                len(samples),
+                share_of(int(limits[r])) * (1 - _SLACK),
+                room,
+            )
+            blocks_of_one.append(
+                functools.partial(_pairs, read, x_of_one, y_of_one, block.start, degree)
+            )
+        ahead.append((r, len(samples), blocks_of_one))
+        if len(ahead) > (_AHEAD if on_gpu else 0):
+            yield finished()
+    while ahead:
+        yield finished()
+
+
+def _pairs(
+    read: Callable[[], tuple[NDArray[Any], NDArray[Any], list[NDArray[np.int64]]]],
     x: mx.array,
     y: mx.array,
-    own: mx.array,
-    x_terms: NDArray[np.float32],
-    y_terms: NDArray[np.float32],
-    n: int,
-    limit: float,
+    first: int,
     degree: int,
-    short: bool,
-) -> tuple[NDArray[Any], NDArray[Any], list[NDArray[np.int64]], list[NDArray[np.int64]]]:
-    """Pairs that may reach the limit, with their sums; by blocks of genes."""
-    on_gpu = _gpu.custom_kernels() is True
-    step = max(1, (_PAIRS if on_gpu else _PAIRS_ON_CPU) // x.shape[0])
-    found: list[tuple[NDArray[Any], ...]] = []
-    squared = x.shape[1] == 2 * degree
-    own_on_host = np.array(own)
-    for start in range(0, y.shape[0], step):
-        columns = slice(start, start + step)
-        block = y[columns]
-        # Genes x rows: neighbouring threads of a GPU are rows and read neighbouring numbers.
-        products = _products(block, x, degree, short, swapped=True)
-        terms = np.ascontiguousarray(y_terms[:, columns])
-        if on_gpu:
-            row, gene, sums = _gpu.copula_screen(
-                products,
-                mx.array(x_terms),
-                mx.array(terms),
-                mx.array(own_on_host - start),
-                n,
-                limit,
-            )
-        else:
-            row, gene, sums = _arrays.copula_screen(
-                products, x_terms, terms, own_on_host - start, n, limit
-            )
-        squares = []
-        if squared and len(row):
-            blocks = _products(block[:, degree:], x[:, degree:], degree, short, swapped=True)
-            place = mx.array(gene.astype(np.int64) * x.shape[0] + row)
-            squares = [_host(part.reshape(-1)[place]) for part in blocks]
-        elif squared:
-            squares = [np.empty(0, np.int64)] * len(products)
-        found.append((row, gene + start, *sums, *squares))
-    parts = [np.concatenate(part) for part in zip(*found, strict=True)]
-    many = 1 if degree == 1 else 3
-    return parts[0], parts[1], parts[2 : 2 + many], parts[2 + many :]
+) -> _Pairs:
+    """The pairs of a screen, with the sums of their squared scores, if there are any."""
+    row, gene, sums = read()
+    squares = []
+    if x.shape[1] == 2 * degree:
+        squares = _sums_of_pairs(x, y, row, gene, degree, degree)
+    return _Pairs(row, gene + first, sums, squares)
 
 
-def _moments_of_all(scores: mx.array, degree: int) -> Moments:
-    """Moments over all given samples, as integer sums on the device."""
-    n = scores.shape[2]
-    if scores.shape[0] == 0:
-        return moments(np.array(scores), np.ones(n, np.uint8), degree)
-    found: list[NDArray[np.int64] | None] = []
-    for term in range(degree):
-        values = scores[:, term].astype(mx.int32)
-        total = _host(mx.sum(values, axis=1))
-        square = np.zeros_like(total)
-        for start in range(0, n, 1 << 16):  # sums of 65,536 squares of 7 bits fit 31
-            part = values[:, start : start + (1 << 16)]
-            square += _host(mx.sum(part * part, axis=1))
-        found += [total, n * square - total * total]
-    found += [None, None] * (2 - degree)
-    return Moments(*found)
+def _moments(scores: mx.array, times: NDArray[np.uint8], degree: int) -> list[Moments]:
+    """Moments of each resample, from exact products of scores and weights on the device."""
+    n_genes, _, n = scores.shape
+    sums = np.zeros((2 * degree, n_genes, len(times)), dtype=np.int64)
+    step = _SAFE_SAMPLES // max(1, int(times.max(initial=1)))
+    weights = mx.array(times.astype(np.float32)).T
+    for start in range(0, n, step):
+        part = slice(start, start + step)
+        values = scores[:, :degree, part].astype(mx.float32)
+        for term in range(degree):
+            one = values[:, term]
+            sums[2 * term] += _host(one @ weights[part])
+            sums[2 * term + 1] += _host((one * one) @ weights[part])
+    found = []
+    for r, size in enumerate(times.sum(axis=1, dtype=np.int64)):
+        total, square, *second = sums[:, :, r]
+        two = (second[0], size * second[1] - second[0] ** 2) if second else (None, None)
+        found.append(Moments(total, size * square - total * total, *two))
+    return found
 
 
-def _is_short(x: mx.array, y: mx.array, times: int) -> bool:
-    """Whether sums over samples with these weights stay below 2^24, by Cauchy-Schwarz."""
-    if times * x.shape[2] <= _SAFE_SAMPLES:
-        return True
-    if x.shape[2] > 1 << 16:
-        return False
-    largest = 0
-    for scores in (x, y):
-        if scores.size:
-            values = scores.astype(mx.int32)
+def _exact_ranges(x: mx.array, y: mx.array, times: int) -> NDArray[np.int64]:
+    """Bounds of ranges of samples over which products are exact in float32.
+
+    By Cauchy-Schwarz: the sum of squares of every gene over a range, times the largest multiplicity
+    of a sample, is below 2^24.
+    """
+    n = x.shape[2]
+    step = _SAFE_SAMPLES // times
+    if n <= step:
+        return np.array([0, n])
+    bounds, used = [0], 0
+    for start in range(0, n, step):
+        largest = 0
+        for scores in (x, y):
+            values = scores[:, :, start : start + step].astype(mx.int32)
             largest = max(largest, int(mx.max(mx.sum(values * values, axis=2)).item()))
-    return times * largest < _EXACT
+        if used + times * largest >= _EXACT:
+            bounds.append(start)
+            used = 0
+        used += times * largest
+    return np.array([*bounds, n])
 
 
 def _products(
-    x: mx.array, y: mx.array, degree: int, short: bool, *, swapped: bool = False
+    x: mx.array, y: mx.array, degree: int, bounds: Sequence[int] | NDArray[np.int64]
 ) -> list[mx.array]:
-    """Sums over samples of (h1, h1) and, for degree 2, of (h2, h1) and (h1, h2); exact.
+    """Sums over samples of (h1, h1) and, for degree 2, of h1 with h2 of y, and of h2 with h1.
 
-    x x y; the second score is that of x in the second product, or that of y if `swapped`.
+    x x y, exact: float32 over each range of samples, int64 over several ranges.
     """
-    n = x.shape[2]
-    step = max(1, n) if short else _SAFE_SAMPLES
-    terms = [(0, 0), (1, 0), (0, 1)][: 1 if degree == 1 else 3]
-    if swapped:
-        terms = [(j, i) for i, j in terms]
+    terms = [(0, 0), (0, 1), (1, 0)][: 1 if degree == 1 else 3]
     total: list[mx.array] = []
-    for start in range(0, max(1, n), step):
-        part = slice(start, start + step)
-        a = [x[:, i, part].astype(mx.float32) for i in range(degree)]
-        b = [y[:, i, part].astype(mx.float32) for i in range(degree)]
+    for start, stop in itertools.pairwise(map(int, bounds)):
+        a = [x[:, i, start:stop].astype(mx.float32) for i in range(degree)]
+        b = [y[:, i, start:stop].astype(mx.float32) for i in range(degree)]
         found = [a[i] @ b[j].T for i, j in terms]
-        if not short:
+        if len(bounds) > 2:
             found = [product.astype(mx.int64) for product in found]
-        total = found if not total else [t + p for t, p in zip(total, found, strict=True)]
-        mx.eval(total)
+            total = found if not total else [t + p for t, p in zip(total, found, strict=True)]
+            mx.eval(total)
+        else:
+            total = found
     return total
 
 
-def _sums_of_pairs(x: mx.array, y: mx.array, first: int, degree: int) -> list[NDArray[np.int64]]:
+def _sums_of_pairs(
+    x: mx.array,
+    y: mx.array,
+    row: NDArray[np.integer],
+    gene: NDArray[np.integer],
+    first: int,
+    degree: int,
+) -> list[NDArray[np.int64]]:
     """Sums over samples of the products of scores, pair by pair, from the term `first` on."""
-    terms = [(0, 0), (1, 0), (0, 1)][: 1 if degree == 1 else 3]
-    found = []
-    for i, j in terms:
-        product = x[:, first + i].astype(mx.int64) * y[:, first + j].astype(mx.int64)
-        found.append(np.array(mx.sum(product, axis=1)).astype(np.int64))
-    return found
+    if _gpu.custom_kernels() is True:
+        return _gpu.pair_sums(x, y, row, gene, first, degree)
+    return _arrays.pair_sums(x, y, row, gene, first, degree)
 
 
 def _host(values: mx.array) -> NDArray[np.int64]:

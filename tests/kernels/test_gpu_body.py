@@ -53,6 +53,17 @@ COPULA_MAIN = (
 }
 """
 )
+PAIR_ARGUMENTS = """const signed char* x, const signed char* y, const int* row, const int* gene,
+    const int* dims, long long* out"""
+PAIR_MAIN = (
+    "static void thread(" + PAIR_ARGUMENTS + ", unsigned gx, unsigned gy) {%s}\n"
+    'extern "C" void run(' + PAIR_ARGUMENTS + ") {"
+    """
+    for (int y_ = 0; y_ < 2; ++y_) for (int x_ = 0; x_ < 32 * dims[0] + 70; ++x_)
+        thread(x, y, row, gene, dims, out, x_, y_);
+}
+"""
+)
 PRUNE_ARGUMENTS = """const int* row, const int* gene, const long long* mi, const int* asked,
     const int* row_regulator, const long long* row_mi, const int* row_start,
     const int* gene_regulator, const long long* gene_mi, const int* gene_start, const int* dims,
@@ -160,8 +171,8 @@ def test_max_min_body_equals_the_reference(max_min):
     )
 
 
-def _screened_by_body(copula, products, x_terms, y_terms, own, n, limit):
-    """Both launches as `_gpu.copula_screen` makes them: count, then write."""
+def _screened_by_body(copula, products, x_terms, y_terms, own, n, limit, lack=0):
+    """Both launches of `_gpu.copula_screen`: count, then write as far as there is room."""
     genes, rows = products[0].shape
     degree = 1 if len(products) == 1 else 2
     first, second, third = products if degree == 2 else [products[0]] * 3
@@ -173,13 +184,13 @@ def _screened_by_body(copula, products, x_terms, y_terms, own, n, limit):
     _call(copula, *given, np.zeros(8, dtype=np.int64), dims, real, counts)
     assert counts[-1] == -7  # nothing is written past the end
     counts = counts[:-1]
-    total = int(counts.sum())
-    dims[3] = 1
-    found = np.full((total + 1, 4), -7, dtype=np.int64)
+    room = max(1, int(counts.sum()) - lack)
+    dims[3] = room
+    found = np.full((room + 1, 2 + len(products)), -7, dtype=np.int64)
     _call(copula, *given, np.cumsum(counts) - counts, dims, real, found)
     assert (found[-1] == -7).all()
-    row, gene = np.divmod(found[:-1, 0], genes)
-    return row, gene, [found[:-1, 1 + k] for k in range(len(products))]
+    found = found[: min(room, int(counts.sum()))]
+    return found[:, 0], found[:, 1], list(found[:, 2:].T)
 
 
 @pytest.mark.parametrize("degree", [1, 2])
@@ -196,12 +207,16 @@ def test_copula_body_equals_the_array_operations(copula, degree, rows, genes):
     own = rng.integers(-1, genes, rows)
     n, limit = 50, 1e4
     row, gene, sums = _screened_by_body(copula, products, x_terms, y_terms, own, n, limit)
-    right = _arrays.copula_screen([mx.array(p) for p in products], x_terms, y_terms, own, n, limit)
-    order, other = np.lexsort((gene, row)), np.lexsort((right[1], right[0]))
-    np.testing.assert_array_equal(row[order], right[0][other])
-    np.testing.assert_array_equal(gene[order], right[1][other])
+    given = [mx.array(p) for p in products], x_terms, y_terms, own, n, limit
+    right = _arrays.copula_screen(*given)()
+    np.testing.assert_array_equal(row, right[0])
+    np.testing.assert_array_equal(gene, right[1])
     for one, two in zip(sums, right[2], strict=True):
-        np.testing.assert_array_equal(one[order], two[other])
+        np.testing.assert_array_equal(one, two)
+    if len(row) > 3:
+        given = products, x_terms, y_terms, own, n, limit
+        fewer = _screened_by_body(copula, *given, lack=3)
+        np.testing.assert_array_equal(fewer[0], row[:-3])
     assert not (own[row] == gene).any()
     if rows > 3:
         assert 0 < len(row) < rows * genes
@@ -237,6 +252,25 @@ def test_the_screen_misses_no_edge_of_the_reference(copula, degree):
     wanted = set(zip(*(part.tolist() for part in np.nonzero(mi >= threshold)), strict=True))
     assert wanted <= passed
     assert len(passed) < len(wanted) + 10
+
+
+@pytest.mark.parametrize("degree", [1, 2])
+@pytest.mark.parametrize("samples", [1, 31, 32, 33, 200])
+def test_pair_body_equals_the_sums(tmp_path, degree, samples):
+    from pysces.kernels.mlx import _gpu_source
+
+    run = _compiled(tmp_path, "pairs", PAIR_MAIN, _gpu_source.PAIR_BODY)
+    rng = np.random.default_rng(samples)
+    x, y = (rng.integers(-127, 128, (k, 2 * degree, samples)).astype(np.int8) for k in (4, 7))
+    row, gene = (part.astype(np.int32) for part in np.divmod(np.arange(28), 7))
+    terms = [(0, 0), (1, 0), (0, 1)][: 1 if degree == 1 else 3]
+    for first in (0, degree):
+        out = np.full((len(terms), 28, 32), -7, dtype=np.int64)
+        dims = np.array([28, 2 * degree, samples, first, len(terms), 0, 0, 0], dtype=np.int32)
+        _call(run, x, y, row, gene, dims, out)
+        for sums, (i, j) in zip(out.sum(axis=2), terms, strict=True):
+            products = x[row, first + i].astype(np.int64) * y[gene, first + j]
+            np.testing.assert_array_equal(sums, products.sum(axis=1))
 
 
 @pytest.mark.parametrize("kept", [1.0, 0.85, 0.0])
