@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Callable
 from typing import Any
 
 import mlx.core as mx
@@ -11,9 +12,10 @@ from numpy.typing import NDArray
 
 from . import _arrays
 from . import _gpu_source as source
-from ._planes import pack, path_of_ranks
+from ._planes import pack as pack_in_arrays
+from ._planes import path_of_ranks, words
 
-_ROWS = 256  # regulators per launch: the watchdog of a display ends launches that run for seconds
+ROWS = 256  # regulators per launch: the watchdog of a display ends launches that run for seconds
 _GROUP = (128, 1, 1)
 _PAIRS_TOGETHER = 1 << 18
 
@@ -57,11 +59,18 @@ def _self_check() -> str | bool:
     log_width = mx.array(rng.integers(0, 2**40, 2 ** (levels + 1)))
     n_log_n = mx.array(rng.integers(0, 2**45, samples + 1))
     paths = path_of_ranks(split, samples)
-    x, y = pack(ranks[:5], mx.array(paths), levels), pack(ranks, mx.array(paths), levels)
+    x, y = (pack_in_arrays(some, mx.array(paths), levels) for some in (ranks[:5], ranks))
+    if not np.array_equal(np.array(pack(ranks, mx.array(paths), levels)), np.array(y)):
+        return "the kernel that packs ranks differs from the array operations on this device"
     ours = adaptive_mi(x, y, paths, log_width, n_log_n, 3)
     expected = _arrays.adaptive_mi(x, y, samples, log_width, n_log_n, 3)
     if not np.array_equal(np.array(ours), np.array(expected)):
         return "the kernel of adaptive_mi differs from the array operations on this device"
+    limit = int(np.median(np.array(expected)))
+    right = np.flatnonzero(np.array(expected) >= limit)
+    for room in (1 << 10, 3):  # with room for all pairs, and without
+        if not np.array_equal(at_least(expected, limit, room)()[:, 0], right):
+            return "the kernel of adaptive_edges differs from the array operations on this device"
     between = mx.array(rng.integers(0, 2**50, (11, 9)))
     network = mx.array(rng.integers(0, 2**50, (9, 150)))
     ours, expected = max_min(between, network), _arrays.max_min(between, network)
@@ -153,8 +162,10 @@ def _kernel(name: str) -> Any:
     """The compiled kernel `name`; one object per process."""
     inputs, body = {
         "pysces_adaptive_mi": (source.ADAPTIVE_INPUTS, source.ADAPTIVE_BODY),
+        "pysces_pack": (source.PACK_INPUTS, source.PACK_BODY),
         "pysces_max_min": (source.MAX_MIN_INPUTS, source.MAX_MIN_BODY),
         "pysces_copula_screen": (source.COPULA_INPUTS, source.COPULA_BODY),
+        "pysces_at_least": (source.LIMIT_INPUTS, source.LIMIT_BODY),
         "pysces_pair_sums": (source.PAIR_INPUTS, source.PAIR_BODY),
         "pysces_prune": (source.PRUNE_INPUTS, source.PRUNE_BODY),
     }[name]
@@ -175,6 +186,23 @@ def _kernel(name: str) -> Any:
     )
 
 
+def pack(ranks: mx.array, paths: mx.array, levels: int) -> mx.array:
+    """Bit planes of ranks, levels x words x rows, as `_planes.pack`."""
+    rows, samples = ranks.shape
+    width = words(samples)
+    if rows * levels * width == 0:
+        return mx.zeros((levels, width, rows), dtype=mx.uint32)
+    dims = np.array([rows, samples, levels, width, 0, 0, 0, 0], dtype=np.int32)
+    (out,) = _kernel("pysces_pack")(
+        inputs=[_padded(ranks), _padded(paths), mx.array(dims)],
+        output_shapes=[(max(8, levels * width * rows),)],
+        output_dtypes=[mx.uint32],
+        grid=(rows, levels * width, 1),
+        threadgroup=_GROUP,
+    )
+    return out[: levels * width * rows].reshape(levels, width, rows)
+
+
 def adaptive_mi(
     x: mx.array,
     y: mx.array,
@@ -187,8 +215,8 @@ def adaptive_mi(
     _, _width, n_regulators = x.shape
     n_genes = y.shape[2]
     done = []
-    for first in range(0, n_regulators, _ROWS):
-        many = min(_ROWS, n_regulators - first)
+    for first in range(0, n_regulators, ROWS):
+        many = min(ROWS, n_regulators - first)
         dims = adaptive_dims(x.shape, n_genes, paths, min_count, first, many)
         done += _kernel("pysces_adaptive_mi")(
             inputs=[_padded(x), _padded(y), _padded(log_width), _padded(n_log_n), mx.array(dims)],
@@ -228,15 +256,15 @@ def max_min(between: mx.array, network: mx.array) -> mx.array:
     rows, regulators = between.shape
     genes = network.shape[1]
     done = []
-    for first in range(0, rows, _ROWS):
-        many = min(_ROWS, rows - first)
+    for first in range(0, rows, ROWS):
+        many = min(ROWS, rows - first)
         dims = np.zeros(source.MAX_MIN_DIMS, dtype=np.int32)
         dims[:5] = rows, regulators, genes, first, many
         done += _kernel("pysces_max_min")(
             inputs=[_padded(between), _padded(network), mx.array(dims)],
             output_shapes=[(many, genes)],
             output_dtypes=[mx.int64],
-            grid=(genes, -(-many // source.MAX_MIN_ROWS), 1),
+            grid=(genes, -(-many // source.MAX_MINROWS), 1),
             threadgroup=_GROUP,
         )
         mx.eval(done[-1])
@@ -280,18 +308,61 @@ def copula_screen(
         )
         return out
 
-    counts = launch(mx.zeros((8,), dtype=kind), 0, n_rows * blocks)[: n_rows * blocks]
+    table = _compacted(launch, n_rows * blocks, width, room, kind)
+
+    def read() -> tuple[NDArray[Any], NDArray[Any], list[NDArray[np.int64]]]:
+        row, gene, *sums = table().T
+        return row, gene, sums
+
+    return read
+
+
+def at_least(mi: mx.array, limit: int, room: int) -> Callable[[], NDArray[np.int64]]:
+    """Start the search for pairs that reach the limit; return the function that reads them.
+
+    Read: the position of each pair in the matrix, ascending, and its mutual information [pairs 2].
+    """
+    n_rows, n_genes = mi.shape
+    blocks = -(-n_genes // source.LIMIT_GENES)
+    flat, limits = _padded(mi), mx.array(np.full(8, limit, dtype=np.int64))
+
+    def launch(starts: mx.array, room: int, size: int) -> mx.array:
+        dims = np.array([n_rows, n_genes, room, 0, 0, 0, 0, 0], dtype=np.int32)
+        (out,) = _kernel("pysces_at_least")(
+            inputs=[flat, _padded(starts), mx.array(dims), limits],
+            output_shapes=[(max(8, size),)],
+            output_dtypes=[mx.int64],
+            grid=(blocks, n_rows, 1),
+            threadgroup=_GROUP,
+        )
+        return out
+
+    return _compacted(launch, n_rows * blocks, 2, room, mx.int64)
+
+
+def _compacted(
+    launch: Callable[[mx.array, int, int], mx.array],
+    counters: int,
+    width: int,
+    room: int,
+    kind: mx.Dtype,
+) -> Callable[[], NDArray[np.int64]]:
+    """Rows that threads of a kernel write one after the other, int64 [found width].
+
+    ``launch(starts, room, size)`` starts the kernel: without room it writes the number of rows of
+    each thread, else the rows of each thread from its start, as far as there is room. Nothing waits
+    for the number of rows until they are read.
+    """
+    counts = launch(mx.zeros((8,), dtype=kind), 0, counters)[:counters]
     ends = mx.cumsum(counts)
-    number = ends[-1]
-    starts = ends - counts
+    number, starts = ends[-1], ends - counts
     found = launch(starts, room, width * room)
     mx.async_eval(number, starts, found)
 
-    def read() -> tuple[NDArray[Any], NDArray[Any], list[NDArray[np.int64]]]:
+    def read() -> NDArray[np.int64]:
         total = int(number.item())
         written = found if total <= room else launch(starts, total, width * total)
-        table = np.array(written[: width * total]).astype(np.int64).reshape(total, width)
-        return table[:, 0], table[:, 1], [table[:, 2 + k] for k in range(len(products))]
+        return np.array(written[: width * total]).astype(np.int64).reshape(total, width)
 
     return read
 

@@ -137,6 +137,23 @@ ADAPTIVE_BODY = """
     out[(LONG)(GY) * G + g] = total;
 """
 
+PACK_INPUTS = ["ranks", "paths", "dims"]
+
+# One thread is one row and one word of a plane: a bit of the path of the ranks of 32 samples.
+PACK_BODY = """
+    const int rows = dims[0], samples = dims[1], levels = dims[2], W = dims[3];
+    const int row = (int)(GX);
+    if (row >= rows || (int)(GY) >= levels * W) { return; }
+    const int depth = (int)(GY) / W, word = (int)(GY) % W;
+    const int until = 32 * word + 32 < samples ? 32 * word + 32 : samples;
+    unsigned int bits = 0u;
+    for (int k = 32 * word; k < until; ++k) {
+        const unsigned int path = paths[ranks[(LONG)row * samples + k]];
+        bits |= ((path >> depth) & 1u) << (k - 32 * word);
+    }
+    out[(LONG)(GY) * rows + row] = bits;
+"""
+
 MAX_MIN_INPUTS = ["between", "network", "dims"]
 MAX_MIN_DIMS = 8
 MAX_MIN_ROWS = 8
@@ -215,6 +232,35 @@ COPULA_BODY = """
         }
     }
     if (room == 0) { out[(LONG)r * blocks + block] = count; }
+"""
+
+LIMIT_INPUTS = ["mi", "starts", "dims", "limit"]
+LIMIT_GENES = 64
+
+# One thread is one row and 64 genes. Without room (dims[2] = 0) it counts the pairs that reach the
+# limit; else it writes their positions and values from its start, as far as there is room.
+LIMIT_BODY = """
+    const int R = dims[0], G = dims[1];
+    const LONG room = dims[2], least = limit[0];
+    const int r = (int)(GY), block = (int)(GX);
+    const int from = block * 64;
+    if (r >= R || from >= G) { return; }
+    const int until = from + 64 < G ? from + 64 : G;
+    const LONG thread = (LONG)r * ((G + 63) / 64) + block;
+    LONG place = room > 0 ? starts[thread] : 0;
+    LONG count = 0;
+    for (int g = from; g < until; ++g) {
+        const LONG value = mi[(LONG)r * G + g];
+        if (value >= least) {
+            if (place < room) {
+                out[2 * place] = (LONG)r * G + g;
+                out[2 * place + 1] = value;
+                place += 1;
+            }
+            count += 1;
+        }
+    }
+    if (room == 0) { out[thread] = count; }
 """
 
 PAIR_INPUTS = ["x", "y", "row", "gene", "dims"]

@@ -33,6 +33,8 @@ def pack(ranks: mx.array, paths: mx.array, levels: int) -> mx.array:
     """Bit planes, levels x words x rows (rows innermost, for coalesced reads)."""
     rows, samples = ranks.shape
     width = words(samples)
+    if levels == 0:
+        return mx.zeros((0, width, rows), dtype=mx.uint32)
     step = max(1, _BLOCK // (WORD * width))
     done = []
     for begin in range(0, rows, step):

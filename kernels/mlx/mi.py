@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any, NamedTuple
+
 import mlx.core as mx
 import numpy as np
 
 from . import _arrays, _gpu
 from ._planes import pack, path_of_ranks
+from .ranks import ordinal_ranks
 
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+_BLOCK_PAIRS = 1 << 22  # pairs whose mutual information is held at a time
+_ROOM = 1 << 16  # pairs of a block that a GPU writes without knowing their number
 _BLOCK_COUNTS = 1 << 23  # joint counts of fixed bins held at a time
 _BLOCK_ONES = 1 << 25  # indicators of fixed bins held at a time
 
@@ -25,16 +33,92 @@ def adaptive_mi(
     n_genes = genes.shape[0]
     if n_regulators == 0 or n_genes == 0 or samples == 0:
         return mx.zeros((n_regulators, n_genes), dtype=mx.int64)
-    levels = int(split.shape[0]).bit_length() - 1
-    if levels == 0:
-        root = 2 * n_log_n[samples] - 2 * samples * log_width[1]
-        return mx.broadcast_to(root, (n_regulators, n_genes))
-    paths = path_of_ranks(np.array(split), samples)
-    x = pack(regulators, mx.array(paths), levels)
-    y = pack(genes, mx.array(paths), levels)
+    planes = _Planes.of(regulators, genes, split)
+    return planes.mi(slice(None), log_width, n_log_n, min_count)
+
+
+def adaptive_edges(
+    rows: mx.array,
+    genes: mx.array,
+    own: mx.array,
+    chosen: mx.array,
+    row_keys: mx.array,
+    gene_keys: mx.array,
+    thresholds: mx.array,
+    n_regulators: int,
+    descending: bool,
+    split: mx.array,
+    log_width: mx.array,
+    n_log_n: mx.array,
+    min_count: int,
+) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any], NDArray[Any], mx.array]:
+    """See the reference. Ranks, planes and matrices stay on the device, by blocks of rows."""
+    limits, self_gene = np.array(thresholds), np.array(own)
+    many, n_genes = chosen.shape[0], genes.shape[0]
+    counts = np.zeros(many, dtype=np.int64)
+    largest = [mx.zeros((n_genes,), dtype=mx.int64) for _ in range(many)]
+    edges = [(np.empty(0, np.int32), np.empty(0, np.int32), np.empty(0, np.int64))]
+    if rows.shape[0] == 0 or n_genes == 0 or chosen.shape[1] == 0:
+        return counts, *edges[0], mx.zeros((many, n_genes), dtype=mx.int64)
+    for r in range(many):
+        x, y = (
+            ordinal_ranks(mx.take(side, chosen[r], axis=1).astype(mx.int64), keys[r], descending)
+            for side, keys in ((rows, row_keys), (genes, gene_keys))
+        )
+        planes = _Planes.of(x, y, split)
+        step = _gpu.ROWS if _gpu.custom_kernels() is True else max(1, _BLOCK_PAIRS // n_genes)
+        for first in range(0, rows.shape[0], step):
+            mi = planes.mi(slice(first, first + step), log_width, n_log_n, min_count)
+            inside = np.flatnonzero(self_gene[first : first + step] >= 0)
+            if len(inside):
+                places = mx.array(inside), mx.array(self_gene[first : first + step][inside])
+                mi[places] = mx.array(0, dtype=mx.int64)
+            if first < n_regulators:
+                largest[r] = mx.maximum(largest[r], mx.max(mi[: n_regulators - first], axis=0))
+            place, strength = _at_least(mi, int(limits[r]))
+            row, gene = np.divmod(place, n_genes)
+            counts[r] += len(row)
+            edges.append(((row + first).astype(np.int32), gene.astype(np.int32), strength))
+    row, gene, strength = (np.concatenate(part) for part in zip(*edges, strict=True))
+    return counts, row, gene, strength, mx.stack(largest)
+
+
+def _at_least(mi: mx.array, limit: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Positions of the pairs that reach the limit, ascending, and their values."""
     if _gpu.custom_kernels() is True:
-        return _gpu.adaptive_mi(x, y, paths, log_width, n_log_n, min_count)
-    return _arrays.adaptive_mi(x, y, samples, log_width, n_log_n, min_count)
+        position, value = _gpu.at_least(mi, limit, _ROOM)().T
+        return position, value
+    values = np.array(mi).ravel()
+    position = np.flatnonzero(values >= limit)
+    return position, values[position]
+
+
+class _Planes(NamedTuple):
+    """Bit planes of both sides (levels x words x rows), and the paths of ranks in the tree."""
+
+    x: mx.array
+    y: mx.array
+    samples: int
+    paths: NDArray[np.uint32]
+
+    @classmethod
+    def of(cls, x: mx.array, y: mx.array, split: mx.array) -> _Planes:
+        levels = int(split.shape[0]).bit_length() - 1
+        paths = path_of_ranks(np.array(split), x.shape[1])
+        form = _gpu.pack if _gpu.custom_kernels() is True else pack
+        packed = (form(ranks, mx.array(paths), levels) for ranks in (x, y))
+        return cls(*packed, x.shape[1], paths)
+
+    def mi(self, rows: slice, log_width: mx.array, n_log_n: mx.array, min_count: int) -> mx.array:
+        """Mutual information of some rows with all genes."""
+        x = self.x[:, :, rows]
+        if self.x.shape[0] == 0:
+            root = 2 * n_log_n[self.samples] - 2 * self.samples * log_width[1]
+            return mx.broadcast_to(root, (x.shape[2], self.y.shape[2]))
+        if _gpu.custom_kernels() is True:
+            x = mx.contiguous(x)
+            return _gpu.adaptive_mi(x, self.y, self.paths, log_width, n_log_n, min_count)
+        return _arrays.adaptive_mi(x, self.y, self.samples, log_width, n_log_n, min_count)
 
 
 def binned_mi(

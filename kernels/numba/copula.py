@@ -21,7 +21,7 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from .._copula import Moments, information, moments, screen_terms, share_of
-from ._jit import jit
+from ._jit import jit, longer
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -321,9 +321,9 @@ def _tile(
         found = len(row)
         if used + found > len(rows):
             room = 2 * (used + found)
-            resamples = _longer(resamples, used, room)
-            rows = _longer(rows, used, room)
-            genes = _longer(genes, used, room)
+            resamples = longer(resamples, used, room)
+            rows = longer(rows, used, room)
+            genes = longer(genes, used, room)
             sums = _wider(sums, used, room)
             squares = _wider(squares, used, room)
         if squared and found:
@@ -342,14 +342,6 @@ def _tile(
         resamples[:used].copy(), rows[:used].copy(), genes[:used].copy(), sums[:, :used].copy(),
         squares[:, :used].copy(),
     )  # fmt: skip
-
-
-@jit
-def _longer(values, used, room):
-    out = np.empty(room, dtype=values.dtype)
-    for k in range(used):  # assigning slices takes Numba a second to compile
-        out[k] = values[k]
-    return out
 
 
 @jit
@@ -402,8 +394,8 @@ def _screen(products, own, x_terms, y_terms, n, limit, degree):
             continue
         if found + many > room:
             room = 2 * (found + many)
-            row = _longer(row, found, room)
-            gene = _longer(gene, found, room)
+            row = longer(row, found, room)
+            gene = longer(gene, found, room)
         for g in range(genes):
             if share[g] >= limit and g != own[i]:
                 row[found] = i

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numba import prange
@@ -15,16 +15,17 @@ from ._binned import (
     tile_by_histogram,
     tile_by_planes,
 )
-from ._jit import jit, parallel, popcount
+from ._jit import jit, longer, on_threads, parallel, popcount, read_only
 from ._planes import WORD, pack_paths, path_of_ranks, quarter_masks, words
+from .ranks import ordinal_ranks
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _BLOCK_BYTES = 24 * 1024  # size of the masks of a block of genes that are reused
+_MOST_LANES = 64
 
 
-@parallel
 def adaptive_mi(
     regulators: NDArray[np.int32],
     genes: NDArray[np.int32],
@@ -39,54 +40,178 @@ def adaptive_mi(
     give the sixteen counts of depth 2, because the marginal counts are known. Cells that must be
     divided further (in one of five pairs, if independent) are visited with an explicit stack.
     """
-    n_regulators, samples = regulators.shape
-    n_genes = genes.shape[0]
-    mi = np.zeros((n_regulators, n_genes), dtype=np.int64)
+    mi = np.zeros((len(regulators), len(genes)), dtype=np.int64)
+    if mi.size == 0 or regulators.shape[1] == 0:
+        return mi
+    x_planes, paths = _packed(read_only(regulators), read_only(split))
+    genes, tables = read_only(genes), (read_only(log_width), read_only(n_log_n), min_count)
+
+    def work(begin: int, end: int) -> None:
+        _mi_of_genes(x_planes, genes, begin, end, paths, *tables, mi)
+
+    on_threads(work, len(genes), _MOST_LANES)
+    return mi
+
+
+def adaptive_edges(
+    rows: NDArray[np.int32],
+    genes: NDArray[np.int32],
+    own: NDArray[np.int64],
+    chosen: NDArray[np.int32],
+    row_keys: NDArray[np.uint64],
+    gene_keys: NDArray[np.uint64],
+    thresholds: NDArray[np.int64],
+    n_regulators: int,
+    descending: bool,
+    split: NDArray[np.int32],
+    log_width: NDArray[np.int64],
+    n_log_n: NDArray[np.int64],
+    min_count: int,
+) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any], NDArray[Any], NDArray[Any]]:
+    """See the reference. Edges are appended by thread; a tile of genes stays in the cache."""
+    counts = np.zeros(len(chosen), dtype=np.int64)
+    largest = np.zeros((len(chosen), len(genes)), dtype=np.int64)
+    edges: list[tuple[NDArray[Any], ...]] = [
+        (np.empty(0, np.int32), np.empty(0, np.int32), np.empty(0, np.int64))
+    ]
+    own, split = read_only(own), read_only(split)
+    tables = read_only(log_width), read_only(n_log_n), min_count
+    for r, samples in enumerate(chosen):
+        if len(rows) == 0 or len(genes) == 0 or len(samples) == 0:
+            continue
+        x, y = (
+            ordinal_ranks(values[:, samples].astype(np.float64), keys[r], descending)
+            for values, keys in ((rows, row_keys), (genes, gene_keys))
+        )
+        packed = _packed(read_only(x), split)
+        given = own, int(thresholds[r]), n_regulators, largest[r]
+        edges.append(_edges_of_ranks(*packed, read_only(y), *tables, *given))
+        counts[r] = len(edges[-1][0])
+    row, gene, mi = (np.concatenate(part) for part in zip(*edges, strict=True))
+    return counts, row, gene, mi, largest
+
+
+def _edges_of_ranks(
+    x_planes: NDArray[np.uint64], paths: NDArray[np.uint32], genes: NDArray[np.int32], *given: Any
+) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
+    """Edges of all rows and genes, ordered by row and gene."""
+    found: list[tuple[NDArray[Any], ...]] = []
+
+    def work(begin: int, end: int) -> None:
+        found.append(_edges_of_genes(x_planes, genes, begin, end, paths, *given))
+
+    on_threads(work, len(genes), _MOST_LANES)
+    row, gene, mi = (np.concatenate(part) for part in zip(*found, strict=True))
+    order = np.argsort(row * np.int64(len(genes)) + gene)
+    return row[order].astype(np.int32), gene[order].astype(np.int32), mi[order]
+
+
+@jit
+def _packed(ranks, split):
+    """Bit planes (rows x words x levels) of ranks, and the paths of all ranks in the tree."""
     levels = 0
     while (1 << (levels + 1)) <= split.shape[0]:
         levels += 1
-    if samples == 0 or n_regulators == 0 or n_genes == 0:
-        return mi
-    if levels == 0:
-        mi[:, :] = n_log_n[samples] + _leaf(samples, 1, 1, log_width, n_log_n)
-        return mi
-    width = words(samples)
+    samples = ranks.shape[1]
     paths = path_of_ranks(split, samples)
-    marginal = _quarter_sizes(paths)
-    x_planes = np.empty((n_regulators, width, levels), dtype=np.uint64)
-    for r in prange(n_regulators):
-        pack_paths(regulators[r], paths, levels, x_planes[r])
+    planes = np.empty((len(ranks), words(samples), levels), dtype=np.uint64)
+    for r in range(len(ranks)):
+        pack_paths(ranks[r], paths, levels, planes[r])
+    return planes, paths
 
-    lanes = _lanes(width, n_genes)
-    for b in prange((n_genes + lanes - 1) // lanes):
-        begin = b * lanes
-        end = min(begin + lanes, n_genes)
-        y_planes = np.empty((end - begin, width, levels), dtype=np.uint64)
-        y_quarters = np.zeros((width, 3, lanes), dtype=np.uint64)
-        for g in range(end - begin):
-            pack_paths(genes[begin + g], paths, levels, y_planes[g])
-            for w in range(width):
-                high_high, high_low, low_high = quarter_masks(y_planes[g], w)
-                y_quarters[w, 0, g] = high_high
-                y_quarters[w, 1, g] = high_low
-                y_quarters[w, 2, g] = low_high
-        counts = np.empty((9, lanes), dtype=np.int64)
-        stack = np.empty((3 * levels + 8, 9), dtype=np.int64)
-        position = np.empty(4 * width * (levels + 1), dtype=np.int64)
-        points = np.empty(4 * width * (levels + 1), dtype=np.uint64)
-        for r in range(n_regulators):
-            _count_quarters(x_planes[r], y_quarters, counts)
-            _row(
-                x_planes[r], y_planes, counts, samples, marginal,
-                log_width, n_log_n, min_count, stack, position, points, mi[r, begin:end],
-            )  # fmt: skip
-    return mi
+
+@jit
+def _mi_of_genes(x_planes, genes, begin, end, paths, log_width, n_log_n, min_count, mi):
+    """Mutual information of all regulators with some genes."""
+    lanes = _lanes(x_planes.shape[1], end - begin)
+    tile = np.empty((len(x_planes), lanes), dtype=np.int64)
+    for first in range(begin, end, lanes):
+        many = min(lanes, end - first)
+        _tile(x_planes, genes, first, many, paths, log_width, n_log_n, min_count, tile)
+        for r in range(len(x_planes)):
+            for g in range(many):
+                mi[r, first + g] = tile[r, g]
+
+
+@jit
+def _edges_of_genes(
+    x_planes, genes, begin, end, paths, log_width, n_log_n, min_count,
+    own, threshold, n_regulators, largest,
+):  # fmt: skip
+    """Pairs of all rows with some genes that reach the threshold; the largest of each gene."""
+    lanes = _lanes(x_planes.shape[1], end - begin)
+    tile = np.empty((len(x_planes), lanes), dtype=np.int64)
+    room, found = 1024, 0
+    row = np.empty(room, dtype=np.int64)
+    gene = np.empty(room, dtype=np.int64)
+    strength = np.empty(room, dtype=np.int64)
+    for first in range(begin, end, lanes):
+        many = min(lanes, end - first)
+        _tile(x_planes, genes, first, many, paths, log_width, n_log_n, min_count, tile)
+        for r in range(len(tile)):
+            self = own[r] - first
+            if 0 <= self < many:
+                tile[r, self] = 0
+            if r < n_regulators:
+                for g in range(many):
+                    largest[first + g] = max(largest[first + g], tile[r, g])
+            reach = 0
+            for g in range(many):
+                reach += tile[r, g] >= threshold
+            if reach == 0:
+                continue
+            if found + reach > room:
+                room = 2 * (found + reach)
+                row = longer(row, found, room)
+                gene = longer(gene, found, room)
+                strength = longer(strength, found, room)
+            for g in range(many):
+                if tile[r, g] >= threshold:
+                    row[found] = r
+                    gene[found] = first + g
+                    strength[found] = tile[r, g]
+                    found += 1
+    return row[:found].copy(), gene[:found].copy(), strength[:found].copy()
+
+
+@jit
+def _tile(x_planes, genes, first, many, paths, log_width, n_log_n, min_count, out):
+    """Mutual information of all regulators with `many` genes from `first` on."""
+    width, levels = x_planes.shape[1], x_planes.shape[2]
+    samples = genes.shape[1]
+    if levels == 0:
+        for r in range(len(x_planes)):
+            for g in range(many):
+                out[r, g] = n_log_n[samples] + _leaf(samples, 1, 1, log_width, n_log_n)
+        return
+    lanes = out.shape[1]
+    marginal = _quarter_sizes(paths)
+    y_planes = np.empty((many, width, levels), dtype=np.uint64)
+    y_quarters = np.zeros((width, 3, lanes), dtype=np.uint64)
+    for g in range(many):
+        pack_paths(genes[first + g], paths, levels, y_planes[g])
+        for w in range(width):
+            high_high, high_low, low_high = quarter_masks(y_planes[g], w)
+            y_quarters[w, 0, g] = high_high
+            y_quarters[w, 1, g] = high_low
+            y_quarters[w, 2, g] = low_high
+    counts = np.empty((9, lanes), dtype=np.int64)
+    stack = np.empty((3 * levels + 8, 9), dtype=np.int64)
+    position = np.empty(4 * width * (levels + 1), dtype=np.int64)
+    points = np.empty(4 * width * (levels + 1), dtype=np.uint64)
+    for r in range(len(x_planes)):
+        _count_quarters(x_planes[r], y_quarters, counts)
+        _row(
+            x_planes[r], y_planes, counts, samples, marginal,
+            log_width, n_log_n, min_count, stack, position, points, out[r, :many],
+        )  # fmt: skip
 
 
 @jit
 def _lanes(width, n_genes):
     """Number of genes counted together: a multiple of 8 whose masks fit into the L1 cache."""
-    return min(max(_BLOCK_BYTES // (24 * width) // 8 * 8, 8), 64, (n_genes + 7) // 8 * 8)
+    most = min(max(_BLOCK_BYTES // (24 * width) // 8 * 8, 8), _MOST_LANES)
+    return min(most, (n_genes + 7) // 8 * 8)
 
 
 @jit

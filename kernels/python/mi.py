@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+
+from .ranks import ordinal_ranks
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -66,6 +68,86 @@ def adaptive_mi(
                 for x_node, y_node, count in _leaves(x, y, split, min_count)
             )
     return mi
+
+
+def adaptive_edges(
+    rows: NDArray[np.int32],
+    genes: NDArray[np.int32],
+    own: NDArray[np.int64],
+    chosen: NDArray[np.int32],
+    row_keys: NDArray[np.uint64],
+    gene_keys: NDArray[np.uint64],
+    thresholds: NDArray[np.int64],
+    n_regulators: int,
+    descending: bool,
+    split: NDArray[np.int32],
+    log_width: NDArray[np.int64],
+    n_log_n: NDArray[np.int64],
+    min_count: int,
+) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any], NDArray[Any], NDArray[Any]]:
+    """Pairs of a batch of resamples whose mutual information reaches the threshold.
+
+    The samples of a resample are ranked again, as by `ordinal_ranks`, and their mutual information
+    is that of `adaptive_mi`.
+
+    Parameters
+    ----------
+    rows : (rows, samples) int32
+        Regulators, then decoys: integers in the order of the values, equal for equal values.
+    genes : (genes, samples) int32
+        The same of the genes.
+    own : (rows,) int64
+        The gene of each row that is never its target (itself), or -1.
+    chosen : (resamples, chosen) int32
+        Positions of the samples of each resample.
+    row_keys : (resamples, rows) uint64
+        Keys of the hash that orders equal values.
+    gene_keys : (resamples, genes) uint64
+    thresholds : (resamples,) int64
+        In the fixed point of the tables, at least 1.
+    n_regulators : int
+        Number of rows that are regulators.
+    descending : bool
+        Whether rank 1 is the largest value.
+    split : (nodes,) int32
+        As for `adaptive_mi`.
+    log_width : (cells,) int64
+        As for `adaptive_mi`.
+    n_log_n : (counts,) int64
+        As for `adaptive_mi`.
+    min_count : int
+        As for `adaptive_mi`.
+
+    Returns
+    -------
+    (resamples,) int64
+        Number of edges of each resample.
+    (found,) int32
+        Row of each edge. Edges are ordered by resample, row and gene.
+    (found,) int32
+        Gene of each edge.
+    (found,) int64
+        n MI of each edge.
+    (resamples, genes) int64
+        The largest n MI of each gene with a regulator.
+    """
+    counts = np.zeros(len(chosen), dtype=np.int64)
+    largest = np.zeros((len(chosen), len(genes)), dtype=np.int64)
+    found: list[tuple[NDArray[np.integer], ...]] = [(np.empty(0), np.empty(0), np.empty(0))]
+    for r, samples in enumerate(chosen):
+        x = ordinal_ranks(rows[:, samples].astype(np.float64), row_keys[r], descending)
+        y = ordinal_ranks(genes[:, samples].astype(np.float64), gene_keys[r], descending)
+        mi = adaptive_mi(x, y, split, log_width, n_log_n, min_count)
+        inside = np.flatnonzero(own >= 0)
+        mi[inside, own[inside]] = 0
+        largest[r] = mi[:n_regulators].max(axis=0, initial=0)
+        row, gene = np.nonzero(mi >= thresholds[r])
+        counts[r] = len(row)
+        found.append((row, gene, mi[row, gene]))
+    row, gene, strength = (np.concatenate(part) for part in zip(*found, strict=True))
+    return (
+        counts, row.astype(np.int32), gene.astype(np.int32), strength.astype(np.int64), largest,
+    )  # fmt: skip
 
 
 def adaptive_leaves(

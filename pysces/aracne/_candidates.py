@@ -13,6 +13,7 @@ import numpy as np
 
 from pysces import _seeds
 from pysces.aracne._correlation import spearman
+from pysces.aracne._estimators import Adaptive
 from pysces.dispatch import operations as ops
 from pysces.dispatch.blocks import block_length, blocks
 from pysces.settings import settings
@@ -187,10 +188,34 @@ class RankCandidates(Candidates):
         return self.rank_estimator
 
     @cached_property
-    def _held(self) -> NDArray[np.float64] | None:
-        """All values if they fit into a quarter of the memory; else None, and blocks are read."""
-        size = self.expression.n_genes * self.expression.n_samples * 8
-        return self.expression.gene_block() if size <= settings.memory // 4 else None
+    def _held(self) -> NDArray[np.int32] | None:
+        """Ranks of all values if they take a quarter of the memory or less; else None."""
+        own = self.expression
+        if own.n_genes * own.n_samples * 4 > settings.memory // 4:
+            return None
+        ranks = np.empty(own.shape[::-1], dtype=np.int32)
+        for genes in blocks(own.n_genes, block_length(32 * own.n_samples, own.n_genes)):
+            ranks[genes] = ops.average_ranks(own.gene_block(genes))
+        return ranks
+
+    @cached_property
+    def row_ranks(self) -> NDArray[np.int32]:
+        """Integers in the order of the values of regulators and decoys, int32 [rows samples]."""
+        ranks = self.gene_ranks(self.regulators)[self.decoy_source]
+        for row in range(self.n_regulators, self.n_rows):
+            ranks[row] = ranks[row, self._permutation(row)]
+        return ranks
+
+    def gene_ranks(self, genes: slice | NDArray[np.int64]) -> NDArray[np.int32]:
+        """Integers in the order of the values of some genes, int32 [genes samples]."""
+        if self._held is not None:
+            return self._held[genes]
+        return ops.average_ranks(self.expression.gene_block(genes))
+
+    def keys(self, genes: slice, tie_key: int) -> tuple[NDArray[np.uint64], NDArray[np.uint64]]:
+        """Keys of the hashes that order equal values, of all rows and of some genes."""
+        row_keys = _seeds.combine(self._row_keys, tie_key)
+        return row_keys, _seeds.combine(self._gene_keys[genes], tie_key)
 
     @property
     def digest(self) -> str:
@@ -229,7 +254,10 @@ class RankCandidates(Candidates):
         return replace(self, expression=loaded)
 
     def _values(self, genes: NDArray[np.int64]) -> NDArray[np.float64]:
-        return self.expression.gene_block(genes) if self._held is None else self._held[genes]
+        """Numbers in the order of the values of some genes."""
+        if self._held is None:
+            return self.expression.gene_block(genes)
+        return self._held[genes].astype(np.float64)
 
     def gene_marginals(
         self, estimator: RankEstimator, genes: slice, samples: NDArray[np.int64], tie_key: int
@@ -416,18 +444,65 @@ def edges_above(
 
     `wanted` selects genes; None for all.
     """
-    parts, largest = [], 0
+    wanted = wanted or slice(0, candidates.n_genes)
     threshold = max(threshold, 1)  # 0 means no edge
+    given = samples, tie_key, threshold, wanted
+    found = (
+        _adaptive_edges(candidates, estimator, *given)
+        if isinstance(estimator, Adaptive)
+        else _binned_edges(candidates, estimator, *given)
+    )
+    parts, largest = [], 0
+    for edges, highest in found:
+        parts.append(edges)
+        largest = max(largest, highest)
+    return Edges.joined(parts), largest
+
+
+def _adaptive_edges(
+    candidates: RankCandidates,
+    estimator: Adaptive,
+    samples: NDArray[np.int64],
+    tie_key: int,
+    threshold: int,
+    wanted: slice,
+) -> Iterator[tuple[Edges, int]]:
+    """One kernel per block of genes ranks, computes and selects; there is no matrix of pairs."""
+    own = candidates.regulators[candidates.decoy_source]
+    length = block_length(20 * candidates.expression.n_samples, candidates.n_genes)
+    for place in blocks(wanted.stop - wanted.start, length):
+        genes = slice(wanted.start + place.start, wanted.start + place.stop)
+        row_keys, gene_keys = candidates.keys(genes, tie_key)
+        inside = (own >= genes.start) & (own < genes.stop)
+        _, row, gene, mi, largest = ops.adaptive_edges(
+            candidates.row_ranks,
+            candidates.gene_ranks(genes),
+            np.where(inside, own - genes.start, -1),
+            samples.astype(np.int32)[None, :],
+            row_keys[None, :],
+            gene_keys[None, :],
+            np.array([threshold], dtype=np.int64),
+            candidates.n_regulators,
+            **estimator.tables_of_edges(),
+        )
+        yield Edges(row, gene + np.int32(genes.start), mi), int(largest.max(initial=0))
+
+
+def _binned_edges(
+    candidates: RankCandidates,
+    estimator: RankEstimator,
+    samples: NDArray[np.int64],
+    tie_key: int,
+    threshold: int,
+    wanted: slice,
+) -> Iterator[tuple[Edges, int]]:
     for rows, genes, mi in mi_blocks(candidates, estimator, samples, tie_key, wanted):
         real = mi[: max(0, candidates.n_regulators - rows.start)]
-        largest = max(largest, int(real.max(initial=0)))
         found = np.flatnonzero(mi >= threshold)  # much faster than nonzero on a matrix
         row, gene = np.divmod(found, mi.shape[1])
-        parts.append(
-            Edges(
-                (row + rows.start).astype(np.int32),
-                (gene + genes.start).astype(np.int32),
-                mi.ravel()[found],
-            )
+        edges = Edges(
+            (row + rows.start).astype(np.int32),
+            (gene + genes.start).astype(np.int32),
+            mi.ravel()[found],
         )
-    return Edges.joined(parts), largest
+        yield edges, int(real.max(initial=0))

@@ -176,6 +176,10 @@ class Adaptive(RankEstimator):
         """Ranks (int32) of values, genes x samples; ties are broken by the keys."""
         return ops.ordinal_ranks(values, keys, self.kind == "adaptive")
 
+    def tables_of_edges(self) -> dict[str, Any]:
+        """Arguments of `adaptive_edges` that are the same for all resamples."""
+        return {"descending": self.kind == "adaptive", **self._tables}
+
     def mi(self, regulators: NDArray[Any], genes: NDArray[Any]) -> NDArray[np.int64]:
         """N times the mutual information of ranks, fixed point, regulators x genes."""
         return ops.adaptive_mi(regulators=regulators, genes=genes, **self._tables)

@@ -16,8 +16,8 @@ _NETWORK = ("average_ranks", "ordinal_ranks")
 # Kernels of each workflow, in the order in which it uses them.
 WORKFLOWS: Mapping[str, tuple[str, ...]] = {
     "copula": (*_NETWORK, "copula_mi", "copula_edges", "copula_pairs", "prune_edges"),
-    "adaptive": (*_NETWORK, "adaptive_mi", "prune_edges"),
-    "adaptive-dyadic": (*_NETWORK, "adaptive_mi", "prune_edges"),
+    "adaptive": (*_NETWORK, "adaptive_mi", "adaptive_edges", "prune_edges"),
+    "adaptive-dyadic": (*_NETWORK, "adaptive_mi", "adaptive_edges", "prune_edges"),
     "binned": (*_NETWORK, "binned_mi", "prune_edges"),
     "zscore": ("gene_sums", "standardise"),
     "area": ("area",),

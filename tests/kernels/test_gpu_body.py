@@ -53,6 +53,27 @@ COPULA_MAIN = (
 }
 """
 )
+PACK_ARGUMENTS = "const int* ranks, const unsigned* paths, const int* dims, unsigned* out"
+PACK_MAIN = (
+    "static void thread(" + PACK_ARGUMENTS + ", unsigned gx, unsigned gy) {%s}\n"
+    'extern "C" void run(' + PACK_ARGUMENTS + ") {"
+    """
+    for (int y = 0; y < dims[2] * dims[3] + 3; ++y) for (int x = 0; x < dims[0] + 5; ++x)
+        thread(ranks, paths, dims, out, x, y);
+}
+"""
+)
+LIMIT_ARGUMENTS = """const long long* mi, const long long* starts, const int* dims,
+    const long long* limit, long long* out"""
+LIMIT_MAIN = (
+    "static void thread(" + LIMIT_ARGUMENTS + ", unsigned gx, unsigned gy) {%s}\n"
+    'extern "C" void run(' + LIMIT_ARGUMENTS + ") {"
+    """
+    for (int y = 0; y < dims[0] + 3; ++y) for (int x = 0; x < dims[1] / 64 + 5; ++x)
+        thread(mi, starts, dims, limit, out, x, y);
+}
+"""
+)
 PAIR_ARGUMENTS = """const signed char* x, const signed char* y, const int* row, const int* gene,
     const int* dims, long long* out"""
 PAIR_MAIN = (
@@ -252,6 +273,45 @@ def test_the_screen_misses_no_edge_of_the_reference(copula, degree):
     wanted = set(zip(*(part.tolist() for part in np.nonzero(mi >= threshold)), strict=True))
     assert wanted <= passed
     assert len(passed) < len(wanted) + 10
+
+
+@pytest.mark.parametrize("n", [4, 31, 32, 33, 200])
+def test_pack_body_equals_the_array_operations(tmp_path, n):
+    from pysces.kernels.mlx import _gpu_source
+    from pysces.kernels.mlx._planes import pack, path_of_ranks, words
+
+    run = _compiled(tmp_path, "pack", PACK_MAIN, _gpu_source.PACK_BODY)
+    ranks = _ranks(np.random.default_rng(n), 7, n)
+    split = partition("adaptive", n).tables["split"]
+    levels, paths = split.shape[0].bit_length() - 1, path_of_ranks(split, n)
+    out = np.full((levels, words(n), 7), 7, dtype=np.uint32)
+    dims = np.array([7, n, levels, words(n), 0, 0, 0, 0], dtype=np.int32)
+    _call(run, ranks, paths, dims, out)
+    np.testing.assert_array_equal(out, pack(mx.array(ranks), mx.array(paths), levels))
+
+
+@pytest.mark.parametrize(("rows", "genes"), [(1, 1), (3, 64), (9, 65), (4, 300)])
+def test_limit_body_finds_the_pairs_in_order(tmp_path, rows, genes):
+    from pysces.kernels.mlx import _gpu_source
+
+    run = _compiled(tmp_path, "limit", LIMIT_MAIN, _gpu_source.LIMIT_BODY)
+    mi = np.random.default_rng(genes).integers(0, 2**40, (rows, genes))
+    limit = np.full(8, int(np.median(mi)), dtype=np.int64)
+    blocks = -(-genes // 64)
+    counts = np.full(rows * blocks + 1, -7, dtype=np.int64)
+    dims = np.array([rows, genes, 0, 0, 0, 0, 0, 0], dtype=np.int32)
+    _call(run, mi, np.zeros(8, dtype=np.int64), dims, limit, counts)
+    assert counts[-1] == -7
+    place = np.flatnonzero(mi.ravel() >= limit[0])
+    assert counts[:-1].sum() == len(place)
+    starts = np.cumsum(counts[:-1]) - counts[:-1]
+    for room in {len(place), max(1, len(place) - 2)}:
+        dims[2] = room
+        found = np.full((room + 1, 2), -7, dtype=np.int64)
+        _call(run, mi, starts, dims, limit, found)
+        assert (found[-1] == -7).all()
+        np.testing.assert_array_equal(found[:-1, 0], place[:room])
+        np.testing.assert_array_equal(found[:-1, 1], mi.ravel()[place[:room]])
 
 
 @pytest.mark.parametrize("degree", [1, 2])

@@ -2,6 +2,7 @@
 
 from pysces.dispatch.contracts import Kernel
 from pysces.dispatch.operations.aracne import (
+    adaptive_edges,
     adaptive_leaves,
     adaptive_mi,
     average_ranks,
@@ -42,6 +43,7 @@ def declared() -> dict[str, Kernel]:
 
 
 __all__ = [
+    "adaptive_edges",
     "adaptive_leaves",
     "adaptive_mi",
     "area",

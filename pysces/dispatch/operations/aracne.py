@@ -67,6 +67,42 @@ def adaptive_mi(
 _ONE_PAIR = "it is used for single pairs in plots and takes milliseconds"
 
 
+@kernel(file="mi", block_axis="resamples", agreement=EXACT, cases=cases.adaptive_edges)
+def adaptive_edges(
+    rows: Annotated[NDArray[np.int32], Spec("int32", "rows samples")],
+    genes: Annotated[NDArray[np.int32], Spec("int32", "genes samples")],
+    own: Annotated[NDArray[np.int64], Spec("int64", "rows")],
+    chosen: Annotated[NDArray[np.int32], Spec("int32", "resamples chosen")],
+    row_keys: Annotated[NDArray[np.uint64], Spec("uint64", "resamples rows")],
+    gene_keys: Annotated[NDArray[np.uint64], Spec("uint64", "resamples genes")],
+    thresholds: Annotated[NDArray[np.int64], Spec("int64", "resamples")],
+    n_regulators: int,
+    descending: bool,
+    split: Annotated[NDArray[np.int32], Spec("int32", "nodes", table=True)],
+    log_width: Annotated[NDArray[np.int64], Spec("int64", "cells", table=True)],
+    n_log_n: Annotated[NDArray[np.int64], Spec("int64", "counts", table=True)],
+    min_count: int,
+) -> tuple[
+    Annotated[NDArray[np.int64], Spec("int64", "resamples")],
+    Annotated[NDArray[np.int32], Spec("int32", "found")],
+    Annotated[NDArray[np.int32], Spec("int32", "found")],
+    Annotated[NDArray[np.int64], Spec("int64", "found")],
+    Annotated[NDArray[np.int64], Spec("int64", "resamples genes")],
+]:
+    """Pairs of a batch of resamples whose mutual information reaches the resample's threshold.
+
+    ``rows`` and ``genes`` are integers in the order of the values, over all samples. The samples
+    ``chosen`` by a resample are ranked as by `ordinal_ranks`, with the keys of the resample; the
+    mutual information of the ranks is that of `adaptive_mi`. The pair of a row with its gene
+    ``own`` (-1: none) is excluded. The first ``n_regulators`` rows are regulators.
+
+    Returns the number of edges of each resample; for all edges by resample, row and gene, the row,
+    the gene and the mutual information; and the largest mutual information of each gene with a
+    regulator.
+    """
+    raise NotImplementedError
+
+
 @kernel(
     file="mi",
     block_axis="pairs",
