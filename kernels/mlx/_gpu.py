@@ -157,18 +157,22 @@ def _starts(labels: NDArray[Any], groups: int) -> NDArray[np.int32]:
     return np.concatenate([[0], ends]).astype(np.int32)
 
 
+KERNELS = {
+    "pysces_adaptive_mi": (source.ADAPTIVE_INPUTS, source.ADAPTIVE_BODY),
+    "pysces_pack": (source.PACK_INPUTS, source.PACK_BODY),
+    "pysces_max_min": (source.MAX_MIN_INPUTS, source.MAX_MIN_BODY),
+    "pysces_copula_screen": (source.COPULA_INPUTS, source.COPULA_BODY),
+    "pysces_at_least": (source.LIMIT_INPUTS, source.LIMIT_BODY),
+    "pysces_pair_sums": (source.PAIR_INPUTS, source.PAIR_BODY),
+    "pysces_prune": (source.PRUNE_INPUTS, source.PRUNE_BODY),
+}
+"""Names of the inputs and the body of each kernel."""
+
+
 @functools.cache
 def _kernel(name: str) -> Any:
     """The compiled kernel `name`; one object per process."""
-    inputs, body = {
-        "pysces_adaptive_mi": (source.ADAPTIVE_INPUTS, source.ADAPTIVE_BODY),
-        "pysces_pack": (source.PACK_INPUTS, source.PACK_BODY),
-        "pysces_max_min": (source.MAX_MIN_INPUTS, source.MAX_MIN_BODY),
-        "pysces_copula_screen": (source.COPULA_INPUTS, source.COPULA_BODY),
-        "pysces_at_least": (source.LIMIT_INPUTS, source.LIMIT_BODY),
-        "pysces_pair_sums": (source.PAIR_INPUTS, source.PAIR_BODY),
-        "pysces_prune": (source.PRUNE_INPUTS, source.PRUNE_BODY),
-    }[name]
+    inputs, body = KERNELS[name]
     if mx.metal.is_available():
         return mx.fast.metal_kernel(
             name=name,
@@ -264,7 +268,7 @@ def max_min(between: mx.array, network: mx.array) -> mx.array:
             inputs=[_padded(between), _padded(network), mx.array(dims)],
             output_shapes=[(many, genes)],
             output_dtypes=[mx.int64],
-            grid=(genes, -(-many // source.MAX_MINROWS), 1),
+            grid=(genes, -(-many // source.MAX_MIN_ROWS), 1),
             threadgroup=_GROUP,
         )
         mx.eval(done[-1])

@@ -58,7 +58,7 @@ def adaptive_edges(
     counts = np.zeros(many, dtype=np.int64)
     largest = [mx.zeros((n_genes,), dtype=mx.int64) for _ in range(many)]
     edges = [(np.empty(0, np.int32), np.empty(0, np.int32), np.empty(0, np.int64))]
-    if rows.shape[0] == 0 or n_genes == 0 or chosen.shape[1] == 0:
+    if rows.shape[0] == 0 or n_genes == 0 or 0 in chosen.shape:
         return counts, *edges[0], mx.zeros((many, n_genes), dtype=mx.int64)
     for r in range(many):
         x, y = (

@@ -9,20 +9,16 @@ import threading
 import numpy as np
 import pytest
 
-from pysces.aracne._partition import partition
-
 
 def test_serial_twin_and_threads_agree(dependent):
-    module = importlib.import_module("pysces.kernels.numba.mi")
-    ranks = dependent(np.random.default_rng(6), 40, 100)
-    arguments = (ranks, ranks, *partition("adaptive", 100).tables.values())
-    threaded, serial = (
-        module.adaptive_mi.threaded(*arguments),
-        module.adaptive_mi.serial(*arguments),
-    )
+    module = importlib.import_module("pysces.kernels.numba.dpi")
+    ranks = dependent(np.random.default_rng(6), 40, 100).astype(np.int64)
+    arguments = (ranks, ranks[:, :40], ranks[:40], 1 << 30)
+    threaded, serial = module.dpi.threaded(*arguments), module.dpi.serial(*arguments)
     np.testing.assert_array_equal(threaded, serial)
+    assert 0 < serial.sum() < serial.size
     found = []
-    worker = threading.Thread(target=lambda: found.append(module.adaptive_mi(*arguments)))
+    worker = threading.Thread(target=lambda: found.append(module.dpi(*arguments)))
     worker.start()
     worker.join()
     np.testing.assert_array_equal(found[0], serial)

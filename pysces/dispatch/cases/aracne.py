@@ -163,16 +163,16 @@ def adaptive_edges() -> list[Case]:
     def case(name: str, x: NDArray[np.int32], y: NDArray[np.int32], n: int, **changed: Any) -> Case:
         many = changed.pop("resamples", 2)
         total = x.shape[1]
-        draws = [np.sort(rng.choice(total, n, replace=total < n)) for _ in range(many)]
+        draws = [np.sort(rng.choice(total, n, replace=total == n > 1)) for _ in range(many)]
         chosen = np.array(draws, dtype=np.int32).reshape(many, n)
         given = {
             "rows": x,
             "genes": y,
-            "own": rng.integers(-1, max(1, len(y)), len(x)),
+            "own": rng.integers(-1, len(y), len(x)),
             "chosen": chosen,
             "row_keys": rng.integers(0, 2**63, (many, len(x)), dtype=np.uint64),
             "gene_keys": rng.integers(0, 2**63, (many, len(y)), dtype=np.uint64),
-            "thresholds": np.full(many, int(0.3 * n * FIXED), dtype=np.int64),
+            "thresholds": np.full(many, max(1, int(0.3 * n * FIXED)), dtype=np.int64),
             "n_regulators": len(x) // 2,
             "descending": False,
             **tables(n),
@@ -181,22 +181,30 @@ def adaptive_edges() -> list[Case]:
 
     x, y = _dependent(rng, 6, 130), _dependent(rng, 90, 130)
     tied = (y // 20).astype(np.int32)
+    constant, unlike = y.copy(), y.copy()
+    constant[3], unlike[3] = 7, np.arange(130)
     every = np.ones(2, dtype=np.int64)
+    one = {"n_regulators": 1, "own": np.array([-1])}
     return [
+        case("no samples", x[:, :0], y[:, :0], 0),
+        case("one sample", x[:, :1], y[:, :1], 1),
         case("no samples chosen", x, y, 0),
         case("one sample chosen", x, y, 1),
         case("no rows", x[:0], y, 60),
-        case("no genes", x, y[:0], 60),
+        case("no genes", x, y[:, :0].reshape(0, 130), 60),
         case("no resamples", x, y, 60, resamples=0),
-        case("half of the samples", x, y, 65),
+        case("one resample, half of the samples", x, y, 65, resamples=1),
         case("bootstrap", x, y, 130),
         case("descending", x, y, 63, descending=True),
         case("ties", tied[:5], tied, 64),
+        case("constant row", constant[:5], constant, 64, thresholds=every),
+        case("row unlike the rest", unlike[:5], unlike, 64),
+        case("not contiguous", _strided(x), _strided(y), 65),
         case("every pair", x, y, 33, thresholds=every),
         case("no pair", x, y, 65, thresholds=every * 2**60),
         case("all regulators", x, y, 65, n_regulators=6, own=np.full(6, -1)),
-        case("one row, one gene", x[:1], y[:1], 40, n_regulators=1, own=np.array([-1])),
-        case("many genes", x[:2], _dependent(rng, 700, 40), 20),
+        case("one row, one gene", x[:1], y[:1], 40, **one),
+        case("many genes", x[:1, :9], _permutations(rng, LONG, 9), 9, resamples=1, **one),
     ]
 
 
