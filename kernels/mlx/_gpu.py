@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import mlx.core as mx
@@ -25,29 +25,45 @@ def on_gpu() -> bool:
     return bool(mx.default_device() == mx.Device(mx.gpu))
 
 
-def custom_kernels() -> str | bool:
-    """True if the hand-written kernels are in use, else the reason why not.
+def usable(operation: str) -> bool:
+    """Whether the hand-written kernels of an operation are used; array operations do it otherwise.
 
     At the first call on a device they are compiled (seconds) and compared with the array operations
     on a small input.
     """
-    return _tried(str(mx.default_device()))
+    return on_gpu() and not _failure(operation, str(mx.default_device()))
 
 
-@functools.lru_cache(maxsize=4)
-def _tried(device: str) -> str | bool:
+def custom_kernels() -> str | bool:
+    """True if hand-written kernels are in use, as far as they were tried; else the reason why not.
+
+    Kernels are tried when they are first needed: compiling all of them takes a minute.
+    """
+    device = str(mx.default_device())
     if not on_gpu():
         return f"the MLX device is not a GPU but {device}"
-    try:
-        return _self_check()
-    except Exception as error:  # from a compiler or driver; the array operations still work
-        return f"a hand-written kernel failed its trial run: {error}"
+    failed = [reason for (_, where), reason in _tried.items() if reason and where == device]
+    return "; ".join(failed) or True
 
 
-def _self_check() -> str | bool:
-    """Compare with the array operations: an odd number of samples, dependent and independent."""
+_tried: dict[tuple[str, str], str] = {}
+
+
+def _failure(operation: str, device: str) -> str:
+    """The reason why the kernels of an operation are not used; empty if they are."""
+    key = operation, device
+    if key not in _tried:
+        try:
+            correct = _TRIALS[operation](np.random.default_rng(0))
+            _tried[key] = "" if correct else f"{operation}: a wrong result in its trial run"
+        except Exception as error:  # from a compiler or driver; the array operations still work
+            _tried[key] = f"{operation}: its trial run failed: {error}"
+    return _tried[key]
+
+
+def _try_adaptive(rng: np.random.Generator) -> bool:
+    """An odd number of samples, dependent and independent."""
     samples, levels = 77, 4
-    rng = np.random.default_rng(0)
     values = rng.normal(size=(40, samples))
     values[20:] = values[3] + 0.1 * values[20:]
     ranks = mx.array((values.argsort(1).argsort(1) + 1).astype(np.int32))
@@ -60,54 +76,49 @@ def _self_check() -> str | bool:
     n_log_n = mx.array(rng.integers(0, 2**45, samples + 1))
     paths = path_of_ranks(split, samples)
     x, y = (pack_in_arrays(some, mx.array(paths), levels) for some in (ranks[:5], ranks))
-    if not np.array_equal(np.array(pack(ranks, mx.array(paths), levels)), np.array(y)):
-        return "the kernel that packs ranks differs from the array operations on this device"
     ours = adaptive_mi(x, y, paths, log_width, n_log_n, 3)
-    expected = _arrays.adaptive_mi(x, y, samples, log_width, n_log_n, 3)
-    if not np.array_equal(np.array(ours), np.array(expected)):
-        return "the kernel of adaptive_mi differs from the array operations on this device"
-    limit = int(np.median(np.array(expected)))
-    right = np.flatnonzero(np.array(expected) >= limit)
-    for room in (1 << 10, 3):  # with room for all pairs, and without
-        if not np.array_equal(at_least(expected, limit, room)()[:, 0], right):
-            return "the kernel of adaptive_edges differs from the array operations on this device"
+    right = _arrays.adaptive_mi(x, y, samples, log_width, n_log_n, 3)
+    packed = pack(ranks, mx.array(paths), levels)
+    return _alike([ours, packed], [right, y])
+
+
+def _try_limit(rng: np.random.Generator) -> bool:
+    """With room for all pairs, and without."""
+    mi = rng.integers(0, 2**50, (5, 150))
+    place = np.flatnonzero(mi >= 2**49)
+    right = np.stack([place, mi.ravel()[place]], axis=1)
+    return all(_alike([at_least(mx.array(mi), 2**49, n)()], [right]) for n in (1 << 10, 3))
+
+
+def _try_max_min(rng: np.random.Generator) -> bool:
     between = mx.array(rng.integers(0, 2**50, (11, 9)))
     network = mx.array(rng.integers(0, 2**50, (9, 150)))
-    ours, expected = max_min(between, network), _arrays.max_min(between, network)
-    if not np.array_equal(np.array(ours), np.array(expected)):
-        return "the kernel of dpi differs from the array operations on this device"
-    return _check_copula(rng) or _check_prune(rng) or True
+    return _alike([max_min(between, network)], [_arrays.max_min(between, network)])
 
 
-def _check_copula(rng: np.random.Generator) -> str:
-    """The reason why the screen is not correct on this device, or an empty text."""
+def _try_screen(rng: np.random.Generator) -> bool:
+    """Both degrees, with room for all pairs and without."""
     products = [mx.array(rng.integers(-900, 900, (130, 9)).astype(np.float32)) for _ in range(3)]
     x_terms = rng.normal(size=(4, 9)).astype(np.float32)
     y_terms = rng.normal(size=(4, 130)).astype(np.float32)
-    own = np.arange(9)
     for many, degree in ((1, 1), (3, 2)):
-        given = products[:many], x_terms[: 2 * degree], y_terms[: 2 * degree], own, 50, 1e4
-        right = _arrays.copula_screen(*given)()
-        for room in (1 << 12, 5):  # with room for all pairs, and without
-            if not _alike(copula_screen(*given, room)(), right):
-                return "the kernel of copula_edges differs from the array operations on this device"
-    scores = [rng.integers(-127, 128, (7, 4, 45)).astype(np.int8) for _ in range(2)]
+        given = products[:many], x_terms[: 2 * degree], y_terms[: 2 * degree], np.arange(9), 50, 1e4
+        row, gene, sums = _arrays.copula_screen(*given)()
+        for room in (1 << 12, 5):
+            ours = copula_screen(*given, room)()
+            if not _alike([*ours[:2], *ours[2]], [row, gene, *sums]):
+                return False
+    return True
+
+
+def _try_pairs(rng: np.random.Generator) -> bool:
+    x, y = (mx.array(rng.integers(-127, 128, (7, 4, 45)).astype(np.int8)) for _ in range(2))
     row, gene = np.divmod(np.arange(49), 7)
-    arguments = mx.array(scores[0]), mx.array(scores[1]), row, gene, 2, 2
-    if not np.array_equal(pair_sums(*arguments), _arrays.pair_sums(*arguments)):
-        return "the kernel of copula_pairs differs from the array operations on this device"
-    return ""
+    given = x, y, row, gene, 2, 2
+    return _alike(pair_sums(*given), _arrays.pair_sums(*given))
 
 
-def _alike(one: Any, two: Any) -> bool:
-    """Whether two lists of pairs and their sums are equal."""
-    return all(
-        np.array_equal(a, b) for a, b in zip((*one[:2], *one[2]), (*two[:2], *two[2]), strict=True)
-    )
-
-
-def _check_prune(rng: np.random.Generator) -> str:
-    """The reason why pruning is not correct on this device, or None."""
+def _try_prune(rng: np.random.Generator) -> bool:
     network = rng.integers(1, 2**50, (9, 40))
     network[np.arange(9), np.arange(9)] = 0
     row, gene = (part.astype(np.int32) for part in np.nonzero(network))
@@ -116,9 +127,23 @@ def _check_prune(rng: np.random.Generator) -> str:
     lists = edge_lists(row, gene, mi, partner, np.arange(len(row)), 9)
     between, targets = mx.array(network[:, :9]), mx.array(network)
     explained = np.array(_arrays.max_min(between, targets))[row, gene]
-    if not np.array_equal(prune(lists, 1 << 30), ~(mi < explained)):
-        return "the kernel of prune_edges differs from the array operations on this device"
-    return ""
+    return _alike([prune(lists, 1 << 30)], [~(mi < explained)])
+
+
+_TRIALS: dict[str, Callable[[np.random.Generator], bool]] = {
+    "adaptive_mi": _try_adaptive,
+    "adaptive_edges": _try_limit,
+    "dpi": _try_max_min,
+    "copula_edges": _try_screen,
+    "copula_pairs": _try_pairs,
+    "prune_edges": _try_prune,
+}
+
+
+def _alike(ours: Sequence[Any], right: Sequence[Any]) -> bool:
+    return all(
+        np.array_equal(np.array(one), np.array(two)) for one, two in zip(ours, right, strict=True)
+    )
 
 
 def edge_lists(

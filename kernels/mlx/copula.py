@@ -160,7 +160,7 @@ def _screened(
     degree: int,
 ) -> Iterator[tuple[int, int, list[_Pairs]]]:
     """Yield the number of each resample, its size, and the pairs of each block of genes."""
-    on_gpu = _gpu.custom_kernels() is True
+    on_gpu = _gpu.usable("copula_edges")
     n_rows, n_genes = x.scores.shape[0], y.scores.shape[0]
     step = max(1, (_PAIRS if on_gpu else _PAIRS_ON_CPU) // n_rows)
     blocks = [slice(start, min(start + step, n_genes)) for start in range(0, n_genes, step)]
@@ -306,7 +306,7 @@ def _sums_of_pairs(
     degree: int,
 ) -> list[NDArray[np.int64]]:
     """Sums over samples of the products of scores, pair by pair, from the term `first` on."""
-    if _gpu.custom_kernels() is True:
+    if _gpu.usable("copula_pairs"):
         return _gpu.pair_sums(x, y, row, gene, first, degree)
     return _arrays.pair_sums(x, y, row, gene, first, degree)
 

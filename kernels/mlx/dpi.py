@@ -24,7 +24,7 @@ def dpi(edges: mx.array, between: mx.array, network: mx.array, kept_fraction: in
         return mx.zeros((rows, genes), dtype=mx.bool_)
     if network.shape[0] == 0:
         return edges > 0
-    if _gpu.custom_kernels() is True:
+    if _gpu.usable("dpi"):
         indirect = _gpu.max_min(between, network)
     else:
         indirect = _arrays.max_min(between, network)
@@ -55,7 +55,7 @@ def prune_edges(
     of_gene, wanted = np.array(partner), np.array(asked)
     if len(wanted) == 0:
         return np.zeros(0, dtype=np.bool_)
-    if _gpu.custom_kernels() is True:
+    if _gpu.usable("prune_edges"):
         lists = _gpu.edge_lists(i, g, value, of_gene, wanted, n_regulators)
         return _gpu.prune(lists, kept_fraction)
     kept = np.zeros(len(i), dtype=np.bool_)

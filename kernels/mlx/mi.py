@@ -66,7 +66,7 @@ def adaptive_edges(
             for side, keys in ((rows, row_keys), (genes, gene_keys))
         )
         planes = _Planes.of(x, y, split)
-        step = _gpu.ROWS if _gpu.custom_kernels() is True else max(1, _BLOCK_PAIRS // n_genes)
+        step = _gpu.ROWS if _gpu.usable("adaptive_mi") else max(1, _BLOCK_PAIRS // n_genes)
         for first in range(0, rows.shape[0], step):
             mi = planes.mi(slice(first, first + step), log_width, n_log_n, min_count)
             inside = np.flatnonzero(self_gene[first : first + step] >= 0)
@@ -85,7 +85,7 @@ def adaptive_edges(
 
 def _at_least(mi: mx.array, limit: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Positions of the pairs that reach the limit, ascending, and their values."""
-    if _gpu.custom_kernels() is True:
+    if _gpu.usable("adaptive_edges"):
         position, value = _gpu.at_least(mi, limit, _ROOM)().T
         return position, value
     values = np.array(mi).ravel()
@@ -105,7 +105,7 @@ class _Planes(NamedTuple):
     def of(cls, x: mx.array, y: mx.array, split: mx.array) -> _Planes:
         levels = int(split.shape[0]).bit_length() - 1
         paths = path_of_ranks(np.array(split), x.shape[1])
-        form = _gpu.pack if _gpu.custom_kernels() is True else pack
+        form = _gpu.pack if _gpu.usable("adaptive_mi") else pack
         packed = (form(ranks, mx.array(paths), levels) for ranks in (x, y))
         return cls(*packed, x.shape[1], paths)
 
@@ -115,7 +115,7 @@ class _Planes(NamedTuple):
         if self.x.shape[0] == 0:
             root = 2 * n_log_n[self.samples] - 2 * self.samples * log_width[1]
             return mx.broadcast_to(root, (x.shape[2], self.y.shape[2]))
-        if _gpu.custom_kernels() is True:
+        if _gpu.usable("adaptive_mi"):
             x = mx.contiguous(x)
             return _gpu.adaptive_mi(x, self.y, self.paths, log_width, n_log_n, min_count)
         return _arrays.adaptive_mi(x, self.y, self.samples, log_width, n_log_n, min_count)

@@ -96,17 +96,29 @@ def gpu(tmp_path_factory: pytest.TempPathFactory) -> Any:
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(_gpu, "_kernel", emulated)
-        patch.setattr(_gpu, "custom_kernels", lambda: True)
+        patch.setattr(_gpu, "usable", lambda operation: True)
         yield _gpu
 
 
-def test_the_trial_run_is_passed(gpu: Any) -> None:
-    assert gpu._self_check() is True
+def test_the_trials_are_passed(gpu: Any) -> None:
+    for operation in gpu._TRIALS:
+        assert gpu._failure(operation, "emulated") == ""
 
 
-@pytest.mark.parametrize("wrong", ["pysces_copula_screen", "pysces_pack", "pysces_prune"])
-def test_the_trial_run_finds_a_wrong_kernel(
-    gpu: Any, wrong: str, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("operation", "wrong"),
+    [
+        ("adaptive_mi", "pysces_adaptive_mi"),
+        ("adaptive_mi", "pysces_pack"),
+        ("adaptive_edges", "pysces_at_least"),
+        ("dpi", "pysces_max_min"),
+        ("copula_edges", "pysces_copula_screen"),
+        ("copula_pairs", "pysces_pair_sums"),
+        ("prune_edges", "pysces_prune"),
+    ],
+)
+def test_a_trial_finds_a_wrong_kernel(
+    gpu: Any, operation: str, wrong: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     right = gpu._kernel
 
@@ -117,7 +129,8 @@ def test_the_trial_run_finds_a_wrong_kernel(
         return lambda **given: [out[::-1] for out in found(**given)]
 
     monkeypatch.setattr(gpu, "_kernel", kernel)
-    assert isinstance(gpu._self_check(), str)
+    monkeypatch.setattr(gpu, "_tried", {})
+    assert operation in gpu._failure(operation, "emulated")
 
 
 @pytest.mark.parametrize("name", KERNELS)
