@@ -137,41 +137,27 @@ def copula_edges(
             found.append((resample, row + r_slice.start, gene + g_slice.start, sums, squares))
 
     _on_threads(tile, list(_tiles(len(rows), len(genes), length)))
-    of_resample = _by_resample(found, len(weights))
+    resample, row, gene, sums, squares = (
+        np.concatenate(parts, axis=-1) for parts in zip(*found, strict=True)
+    )
+    small = resample.astype(np.min_scalar_type(len(weights)))  # sorted by counting
+    by_resample = np.argsort(small, kind="stable")
+    ends = np.cumsum(np.bincount(resample, minlength=len(weights)))
     edges: list[tuple[NDArray[Any], ...]] = [nothing] * len(weights)
 
     def exact(_: slice, which: slice) -> None:
         for r in range(which.start, which.stop):
-            row, gene, sums, squares = of_resample(r)
-            order = np.argsort(row * np.int64(len(genes)) + gene)
-            row, gene, sums, squares = row[order], gene[order], sums[:, order], squares[:, order]
-            n = int(sizes[r])
-            mi = information(list(sums), x_of[r].at(row), y_of[r].at(gene), n, list(squares))
+            own_pairs = by_resample[ends[r - 1] if r else 0 : ends[r]]
+            order = own_pairs[np.argsort(row[own_pairs] * len(genes) + gene[own_pairs])]
+            x, y = x_of[r].at(row[order]), y_of[r].at(gene[order])
+            mi = information(list(sums[:, order]), x, y, int(sizes[r]), list(squares[:, order]))
             kept = mi >= thresholds[r]
-            edges[r] = row[kept].astype(np.int32), gene[kept].astype(np.int32), mi[kept]
+            chosen = order[kept]
+            edges[r] = row[chosen].astype(np.int32), gene[chosen].astype(np.int32), mi[kept]
 
     _on_threads(exact, [(slice(0), slice(r, r + 1)) for r in range(len(weights))])
     counts[:] = [len(part[0]) for part in edges]
-    row, gene, mi = (np.concatenate(part) for part in zip(*edges, strict=True))
-    return counts, row, gene, mi
-
-
-def _by_resample(
-    parts: list[tuple[NDArray[Any], ...]], n_resamples: int
-) -> Callable[[int], tuple[NDArray[Any], ...]]:
-    """Combine the pairs of all tiles for a resample; tiles list resamples in order."""
-    starts = [np.searchsorted(part[0], np.arange(n_resamples + 1)) for part in parts]
-
-    def of(r: int) -> tuple[NDArray[Any], ...]:
-        some = [slice(start[r], start[r + 1]) for start in starts]
-        return tuple(
-            np.concatenate(
-                [part[k][..., one] for part, one in zip(parts, some, strict=True)], axis=-1
-            )
-            for k in (1, 2, 3, 4)
-        )
-
-    return of
+    return counts, *(np.concatenate(part) for part in zip(*edges, strict=True))
 
 
 def _all_moments(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Self
@@ -416,18 +417,31 @@ def edges_above(
 
     `wanted` selects genes; None for all.
     """
-    parts, largest = [], 0
     threshold = max(threshold, 1)  # 0 means no edge
-    for rows, genes, mi in mi_blocks(candidates, estimator, samples, tie_key, wanted):
-        real = mi[: max(0, candidates.n_regulators - rows.start)]
-        largest = max(largest, int(real.max(initial=0)))
-        found = np.flatnonzero(mi >= threshold)  # much faster than nonzero on a matrix
-        row, gene = np.divmod(found, mi.shape[1])
-        parts.append(
-            Edges(
-                (row + rows.start).astype(np.int32),
-                (gene + genes.start).astype(np.int32),
-                mi.ravel()[found],
-            )
-        )
-    return Edges.joined(parts), largest
+    found: list[tuple[Edges, int]] = []
+    # A block is searched while the next is computed.
+    with ThreadPoolExecutor(1) as pool:
+        searched = None
+        for rows, genes, mi in mi_blocks(candidates, estimator, samples, tie_key, wanted):
+            if searched is not None:
+                found.append(searched.result())
+            searched = pool.submit(_above, rows, genes, mi, candidates.n_regulators, threshold)
+        if searched is not None:
+            found.append(searched.result())
+    return Edges.joined([edges for edges, _ in found]), max((high for _, high in found), default=0)
+
+
+def _above(
+    rows: slice, genes: slice, mi: NDArray[np.int64], n_regulators: int, threshold: int
+) -> tuple[Edges, int]:
+    """Pairs of a block at or above a threshold, and the largest value of a regulator."""
+    found = np.flatnonzero(mi >= threshold)  # much faster than nonzero on a matrix
+    row, gene = np.divmod(found, mi.shape[1])
+    values = mi.ravel()[found]
+    real = values[row < n_regulators - rows.start]
+    if len(real) == 0:
+        real = mi[: max(0, n_regulators - rows.start)]
+    edges = Edges(
+        (row + rows.start).astype(np.int32), (gene + genes.start).astype(np.int32), values
+    )
+    return edges, int(real.max(initial=0))
