@@ -1,13 +1,14 @@
 """Copula mutual information: matrix products by tiles, thresholded while they are in the cache.
 
 The work is divided into tiles of rows x genes. One compiled call processes a tile for all
-resamples: it gathers the samples of a resample, multiplies (BLAS, one thread each), and selects the
-pairs whose share of variance may reach the threshold. It releases the GIL, so Python threads
-process tiles in parallel. Only selected pairs are computed exactly, by the function that all
-engines share.
+resamples: it gathers the samples of a resample, multiplies, and selects the pairs whose share of
+variance may reach the threshold. It releases the GIL, so Python threads process tiles in parallel.
+Only selected pairs are computed exactly, by the function that all engines share. The products of a
+complementary half are obtained by subtraction.
 
-Products of integer scores are exact in float32 if no partial sum can exceed 2^24. The products of
-a complementary half are obtained by subtraction.
+Processors with instructions for dot products of bytes (`_dots`) use these, unless sums may exceed
+32 bits; others multiply by BLAS, one thread each. Products of integer scores are exact in float32
+if no partial sum can exceed 2^24.
 """
 
 from __future__ import annotations
@@ -21,13 +22,18 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from .._copula import Moments, information, moments, screen_terms, share_of
+from . import _dots
+from ._dots import GENES, ROWS, add_products, by_samples, pack
 from ._jit import jit, longer
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _TILE = 512  # rows and genes: a product of 1 MB fits into the L2 cache
+_DOT_TILE = 256  # three sums of 32 bits, for all samples, take 0.8 MB
+_DEPTH = 1024  # samples whose words are packed together, 0.5 MB of either side
 _EXACT = 1 << 24  # integers below this are exact in float32
+_LARGEST_SUM = 1 << 31
 _SAFE_SAMPLES = _EXACT // 127**2  # samples whose 8-bit products cannot reach it
 # The screen works in float32 and must not miss pairs; those that pass are computed exactly. Its
 # relative error is below this, plus the cancellation of the product of large means.
@@ -115,54 +121,43 @@ def copula_edges(
     limits = np.array([share_of(int(t)) * (1 - _SLACK) for t in thresholds], dtype=np.float32)
     complements = np.zeros(len(weights), dtype=np.bool_)
     complements[1:] = np.all(weights[1:].astype(np.int64) + weights[:-1] == 1, axis=1)
-    step, zero = _exact_blocks(rows, genes, weights)
+    tile_of, length, more = _usual_tile, _DOT_TILE, ()
+    if tile_of is not _tile_by_dots or not _stay_below(_LARGEST_SUM, rows, genes, weights):
+        tile_of, length, more = _forms["blas"], _TILE, _exact_blocks(rows, genes, weights)
     found: list[tuple[NDArray[Any], ...]] = []
 
     def tile(r_slice: slice, g_slice: slice) -> None:
-        resample, row, gene, sums, squares = _tile(
+        parts = tile_of(
             rows[r_slice], genes[g_slice], own[r_slice] - g_slice.start, weights, complements,
             np.ascontiguousarray(of_rows[:, :, r_slice]),
             np.ascontiguousarray(of_genes[:, :, g_slice]),
-            sizes, limits, degree, step, zero,
+            sizes, limits, degree, *more,
         )  # fmt: skip
-        found.append((resample, row + r_slice.start, gene + g_slice.start, sums, squares))
+        for resample, row, gene, sums, squares in parts:
+            found.append((resample, row + r_slice.start, gene + g_slice.start, sums, squares))
 
-    _on_threads(tile, list(_tiles(len(rows), len(genes))))
-    of_resample = _by_resample(found, len(weights))
+    _on_threads(tile, list(_tiles(len(rows), len(genes), length)))
+    resample, row, gene, sums, squares = (
+        np.concatenate(parts, axis=-1) for parts in zip(*found, strict=True)
+    )
+    small = resample.astype(np.min_scalar_type(len(weights)))  # sorted by counting
+    by_resample = np.argsort(small, kind="stable")
+    ends = np.cumsum(np.bincount(resample, minlength=len(weights)))
     edges: list[tuple[NDArray[Any], ...]] = [nothing] * len(weights)
 
     def exact(_: slice, which: slice) -> None:
         for r in range(which.start, which.stop):
-            row, gene, sums, squares = of_resample(r)
-            order = np.argsort(row * np.int64(len(genes)) + gene)
-            row, gene, sums, squares = row[order], gene[order], sums[:, order], squares[:, order]
-            n = int(sizes[r])
-            mi = information(list(sums), x_of[r].at(row), y_of[r].at(gene), n, list(squares))
+            own_pairs = by_resample[ends[r - 1] if r else 0 : ends[r]]
+            order = own_pairs[np.argsort(row[own_pairs] * len(genes) + gene[own_pairs])]
+            x, y = x_of[r].at(row[order]), y_of[r].at(gene[order])
+            mi = information(list(sums[:, order]), x, y, int(sizes[r]), list(squares[:, order]))
             kept = mi >= thresholds[r]
-            edges[r] = row[kept].astype(np.int32), gene[kept].astype(np.int32), mi[kept]
+            chosen = order[kept]
+            edges[r] = row[chosen].astype(np.int32), gene[chosen].astype(np.int32), mi[kept]
 
     _on_threads(exact, [(slice(0), slice(r, r + 1)) for r in range(len(weights))])
     counts[:] = [len(part[0]) for part in edges]
-    row, gene, mi = (np.concatenate(part) for part in zip(*edges, strict=True))
-    return counts, row, gene, mi
-
-
-def _by_resample(
-    parts: list[tuple[NDArray[Any], ...]], n_resamples: int
-) -> Callable[[int], tuple[NDArray[Any], ...]]:
-    """Combine the pairs of all tiles for a resample; tiles list resamples in order."""
-    starts = [np.searchsorted(part[0], np.arange(n_resamples + 1)) for part in parts]
-
-    def of(r: int) -> tuple[NDArray[Any], ...]:
-        some = [slice(start[r], start[r + 1]) for start in starts]
-        return tuple(
-            np.concatenate(
-                [part[k][..., one] for part, one in zip(parts, some, strict=True)], axis=-1
-            )
-            for k in (1, 2, 3, 4)
-        )
-
-    return of
+    return counts, *(np.concatenate(part) for part in zip(*edges, strict=True))
 
 
 def _all_moments(
@@ -202,10 +197,10 @@ def _sums(scores, weights, degree):
     return sums
 
 
-def _tiles(n_rows: int, n_genes: int) -> Iterator[tuple[slice, slice]]:
-    for g in range(0, n_genes, _TILE):
-        for r in range(0, n_rows, _TILE):
-            yield slice(r, min(r + _TILE, n_rows)), slice(g, min(g + _TILE, n_genes))
+def _tiles(n_rows: int, n_genes: int, length: int = _TILE) -> Iterator[tuple[slice, slice]]:
+    for g in range(0, n_genes, length):
+        for r in range(0, n_rows, length):
+            yield slice(r, min(r + length, n_rows)), slice(g, min(g + length, n_genes))
 
 
 def _on_threads(work: Callable[..., None], tiles: Sequence[tuple[slice, slice]]) -> None:
@@ -225,13 +220,21 @@ def _exact_blocks(
 ) -> tuple[int, NDArray[Any]]:
     """Number of samples of a product that is exact in float32, and an array of the sums' type.
 
-    All samples if no sum over samples with these weights exceeds 2^24 (Cauchy-Schwarz).
+    All samples if no sum over samples with these weights can reach 2^24.
     """
-    times = int(weights.max(initial=1))
-    n = times * x.shape[2]
-    if n <= _SAFE_SAMPLES or times * max(_largest_square_sum(x), _largest_square_sum(y)) < _EXACT:
-        return max(1, n), np.zeros(1, dtype=np.float32)
+    if _stay_below(_EXACT, x, y, weights):
+        return max(1, int(weights.max(initial=1)) * x.shape[2]), np.zeros(1, dtype=np.float32)
     return _SAFE_SAMPLES, np.zeros(1, dtype=np.float64)
+
+
+def _stay_below(
+    limit: int, x: NDArray[np.int8], y: NDArray[np.int8], weights: NDArray[np.uint8]
+) -> bool:
+    """Whether no sum of products can reach a limit (Cauchy-Schwarz)."""
+    times = int(weights.max(initial=1))
+    if times * x.shape[2] * 127**2 < limit:
+        return True
+    return times * max(_largest_square_sum(x), _largest_square_sum(y)) < limit
 
 
 def _largest_square_sum(scores: NDArray[np.int8]) -> int:
@@ -284,64 +287,149 @@ def _gathered(scores, samples, term, degree):
 
 
 @jit
-def _tile(
+def _samples(weights, size):
+    """Positions of the samples of a resample, repeated by their weight."""
+    samples = np.empty(size, dtype=np.int64)
+    k = 0
+    for i in range(len(weights)):
+        for _ in range(weights[i]):
+            samples[k] = i
+            k += 1
+    return samples
+
+
+@jit
+def _tile_by_blas(
     x, y, own, weights, complements, x_terms, y_terms, sizes, limits, degree, step, zero
 ):  # fmt: skip
-    """Pairs of a tile that may reach the limit of each resample, with their sums."""
-    many = 1 if degree == 1 else 3
-    squared = x.shape[1] == 2 * degree
-    n = weights.shape[1]
-    resamples = np.empty(0, dtype=np.int64)
-    rows = np.empty(0, dtype=np.int64)
-    genes = np.empty(0, dtype=np.int64)
-    sums = np.empty((many, 0), dtype=np.int64)
-    squares = np.empty((many if squared else 0, 0), dtype=np.int64)
-    used = 0
-    products = np.empty((many, 0, 0), dtype=zero.dtype)
-    total = products
+    """Pairs of a tile that may reach the limit of each resample, with their sums.
+
+    Two parts, each in the order of the resamples: see `_tile_by_dots`.
+    """
+    found = _no_pairs(degree)
+    total = np.empty((1 if degree == 1 else 3, 0, 0), dtype=zero.dtype)
+    products = total
     for r in range(len(weights)):
-        samples = np.empty(sizes[r], dtype=np.int64)
-        k = 0
-        for i in range(n):
-            for _ in range(weights[r, i]):
-                samples[k] = i
-                k += 1
         if complements[r]:
             if total.shape[1] == 0:
-                total = _products(x, y, np.arange(n), 0, degree, step, zero)
-            for term in range(many):
+                total = _products(x, y, np.arange(weights.shape[1]), 0, degree, step, zero)
+            for term in range(len(total)):
                 for i in range(len(x)):
                     for g in range(len(y)):
                         products[term, i, g] = total[term, i, g] - products[term, i, g]
         else:
-            products = _products(x, y, samples, 0, degree, step, zero)
-        row, gene = _screen(
-            products, own, x_terms[r], y_terms[r], np.float32(sizes[r]), limits[r], degree
-        )
-        found = len(row)
-        if used + found > len(rows):
-            room = 2 * (used + found)
-            resamples = longer(resamples, used, room)
-            rows = longer(rows, used, room)
-            genes = longer(genes, used, room)
-            sums = _wider(sums, used, room)
-            squares = _wider(squares, used, room)
-        if squared and found:
-            more = _pair_products(x, y, row, gene, samples, degree, degree)
-            for term in range(many):
-                for k in range(found):
-                    squares[term, used + k] = more[term, k]
-        for k in range(found):
-            resamples[used] = r
-            rows[used] = row[k]
-            genes[used] = gene[k]
-            for term in range(many):
-                sums[term, used] = np.int64(products[term, row[k], gene[k]])
-            used += 1
+            products = _products(x, y, _samples(weights[r], sizes[r]), 0, degree, step, zero)
+        found = _screen(
+            products, 0, r, own, x_terms[r], y_terms[r], np.float32(sizes[r]), limits[r], degree,
+            found,
+        )  # fmt: skip
     return (
-        resamples[:used].copy(), rows[:used].copy(), genes[:used].copy(), sums[:, :used].copy(),
-        squares[:, :used].copy(),
+        _finished(found, x, y, weights, sizes, degree),
+        _finished(_no_pairs(degree), x, y, weights, sizes, degree),
+    )
+
+
+@jit
+def _tile_by_dots(
+    x, y, own, weights, complements, x_terms, y_terms, sizes, limits, degree
+):  # fmt: skip
+    """The same in 32-bit integers, by strips of a few rows that stay in the nearest cache.
+
+    A strip is screened for a resample and, as the difference from the products over all samples,
+    for the complement that follows it. The latter's pairs are the second part.
+    """
+    x_bytes = by_samples(x, degree, ROWS, 0)
+    y_bytes = by_samples(y, degree, GENES, 128)
+    many = 1 if degree == 1 else 3
+    strips, width = len(x_bytes), GENES * len(y_bytes)
+    found, others = _no_pairs(degree), _no_pairs(degree)
+    total = np.empty((0, many, ROWS, width), dtype=np.int32)
+    strip = np.empty((many, ROWS, width), dtype=np.int32)
+    for r in range(len(weights)):
+        if complements[r]:
+            continue
+        paired = r + 1 < len(weights) and complements[r + 1]
+        if paired and len(total) == 0:
+            total = np.empty((strips, many, ROWS, width), dtype=np.int32)
+            everything = np.arange(weights.shape[1])
+            for begin in range(0, len(everything), _DEPTH):
+                x_words, y_words = _packed(x_bytes, y_bytes, everything[begin : begin + _DEPTH])
+                for s in range(strips):
+                    add_products(x_words[s], y_words, degree, begin == 0, total[s])
+        samples = _samples(weights[r], sizes[r])
+        last = max(0, (len(samples) - 1) // _DEPTH * _DEPTH)
+        before = np.empty((strips if last else 0, many, ROWS, width), dtype=np.int32)
+        for begin in range(0, last, _DEPTH):
+            x_words, y_words = _packed(x_bytes, y_bytes, samples[begin : begin + _DEPTH])
+            for s in range(strips):
+                add_products(x_words[s], y_words, degree, begin == 0, before[s])
+        x_words, y_words = _packed(x_bytes, y_bytes, samples[last:])
+        for s in range(strips):
+            if last:
+                strip = before[s]
+            add_products(x_words[s], y_words, degree, last == 0, strip)
+            found = _screen(
+                strip, s * ROWS, r, own, x_terms[r], y_terms[r], np.float32(sizes[r]), limits[r],
+                degree, found,
+            )  # fmt: skip
+            if paired:
+                every = total[s]
+                for term in range(many):
+                    for i in range(ROWS):
+                        out, row = strip[term, i], every[term, i]
+                        for g in range(width):
+                            out[g] = row[g] - out[g]
+                others = _screen(
+                    strip, s * ROWS, r + 1, own, x_terms[r + 1], y_terms[r + 1],
+                    np.float32(sizes[r + 1]), limits[r + 1], degree, others,
+                )  # fmt: skip
+    return (
+        _finished(found, x, y, weights, sizes, degree),
+        _finished(others, x, y, weights, sizes, degree),
+    )
+
+
+@jit
+def _packed(x_bytes, y_bytes, samples):
+    """Words of both sides for some samples."""
+    groups = (len(samples) + 3) // 4
+    x_words = np.empty((len(x_bytes), groups, x_bytes.shape[2]), dtype=np.uint32)
+    y_words = np.empty((len(y_bytes), groups, y_bytes.shape[2]), dtype=np.uint32)
+    pack(x_bytes, samples, 0, x_words)
+    pack(y_bytes, samples, 128, y_words)
+    return x_words, y_words
+
+
+@jit
+def _no_pairs(degree):
+    """Number of pairs found, and arrays to which they are added: resample, row, gene, sums."""
+    room = 1024
+    return (
+        0, np.empty(room, dtype=np.int64), np.empty(room, dtype=np.int64),
+        np.empty(room, dtype=np.int64), np.empty((1 if degree == 1 else 3, room), dtype=np.int64),
     )  # fmt: skip
+
+
+@jit
+def _finished(found, x, y, weights, sizes, degree):
+    """Pairs found, in arrays of their number, with the sums of squared scores if there are any."""
+    used, resample, row, gene, sums = found
+    resample, row, gene = resample[:used].copy(), row[:used].copy(), gene[:used].copy()
+    sums = sums[:, :used].copy()
+    squares = np.empty((len(sums) if x.shape[1] == 2 * degree else 0, used), dtype=np.int64)
+    begin = 0
+    while len(squares) and begin < used:
+        r = resample[begin]
+        end = begin
+        while end < used and resample[end] == r:
+            end += 1
+        samples = _samples(weights[r], sizes[r])
+        more = _pair_products(x, y, row[begin:end], gene[begin:end], samples, degree, degree)
+        for term in range(len(more)):
+            for k in range(begin, end):
+                squares[term, k] = more[term, k - begin]
+        begin = end
+    return resample, row, gene, sums, squares
 
 
 @jit
@@ -354,29 +442,25 @@ def _wider(values, used, room):
 
 
 @jit
-def _screen(products, own, x_terms, y_terms, n, limit, degree):
-    """Pairs of a tile that may reach the limit."""
+def _screen(products, begin, resample, own, x_terms, y_terms, n, limit, degree, found):
+    """Add the pairs of some rows, from `begin` on, that may reach the limit."""
+    used, resamples, rows, genes, sums = found
     first, second, third = products[0], products[len(products) // 2], products[len(products) - 1]
-    rows, genes = first.shape
-    share = np.empty(genes, dtype=np.float32)
-    room = 1024
-    row = np.empty(room, dtype=np.int64)
-    gene = np.empty(room, dtype=np.int64)
-    found = 0
-    for i in range(rows):
-        one = x_terms[0, i] * n
-        one_scale = x_terms[1, i]
-        if one_scale == 0 and (degree == 1 or x_terms[3, i] == 0):
+    share = np.empty(y_terms.shape[1], dtype=np.float32)
+    for i in range(min(first.shape[0], x_terms.shape[1] - begin)):
+        one = x_terms[0, begin + i] * n
+        one_scale = x_terms[1, begin + i]
+        if one_scale == 0 and (degree == 1 or x_terms[3, begin + i] == 0):
             continue
         if degree == 1:
-            for g in range(genes):
+            for g in range(len(share)):
                 t = one * y_terms[0, g]
                 a = (abs(np.float32(first[i, g]) - t) + _ROUNDING * abs(t)) * y_terms[1, g]
                 share[g] = a * a * one_scale * one_scale
         else:
-            two = x_terms[2, i] * n
-            two_scale = x_terms[3, i]
-            for g in range(genes):
+            two = x_terms[2, begin + i] * n
+            two_scale = x_terms[3, begin + i]
+            for g in range(len(share)):
                 t = one * y_terms[0, g]
                 u = two * y_terms[0, g]
                 v = one * y_terms[2, g]
@@ -388,20 +472,25 @@ def _screen(products, own, x_terms, y_terms, n, limit, degree):
                 c *= one_scale
                 share[g] = a * a + max(b * b, c * c)
         many = 0
-        for g in range(genes):
+        for g in range(len(share)):
             many += share[g] >= limit
         if many == 0:
             continue
-        if found + many > room:
-            room = 2 * (found + many)
-            row = longer(row, found, room)
-            gene = longer(gene, found, room)
-        for g in range(genes):
-            if share[g] >= limit and g != own[i]:
-                row[found] = i
-                gene[found] = g
-                found += 1
-    return row[:found].copy(), gene[:found].copy()
+        if used + many > len(rows):
+            room = 2 * (used + many)
+            resamples = longer(resamples, used, room)
+            rows = longer(rows, used, room)
+            genes = longer(genes, used, room)
+            sums = _wider(sums, used, room)
+        for g in range(len(share)):
+            if share[g] >= limit and g != own[begin + i]:
+                resamples[used] = resample
+                rows[used] = begin + i
+                genes[used] = g
+                for term in range(len(sums)):
+                    sums[term, used] = np.int64(products[term, i, g])
+                used += 1
+    return used, resamples, rows, genes, sums
 
 
 @jit
@@ -418,3 +507,7 @@ def _pair_products(x, y, row, gene, samples, first, degree):
                 total += np.int32(s[i]) * np.int32(t[i])
             sums[term, k] = total
     return sums
+
+
+_forms = {"dots": _tile_by_dots, "blas": _tile_by_blas}
+_usual_tile = _forms["dots" if _dots.is_available() else "blas"]

@@ -14,6 +14,8 @@ from ._sorting import MISSING, ZERO, scratch, sort_places
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+_FEW = 32  # regulators of a gene
+_EDGES = 8192  # of a part of the work of a thread
 _GENES = 16  # columns copied together: two cache lines of a row
 
 
@@ -145,8 +147,9 @@ def prune_edges(
         )  # fmt: skip
 
     row, gene, mi, partner = map(read_only, (row, gene, mi, partner))
-    on_threads(sort, len(partner), 256)
-    on_threads(prune, len(by_row[1]) - 1, 8)
+    # Starting threads takes longer than a few thousand edges.
+    on_threads(sort, len(partner), max(256, _EDGES * len(partner) // len(row)))
+    on_threads(prune, len(by_row[1]) - 1, max(8, _EDGES * len(by_row[1]) // len(row)))
     return kept[asked]
 
 
@@ -168,8 +171,17 @@ def _grouped(labels, groups):
 
 @jit
 def _sort_by_strength(regulators, strength):
-    """Sort the regulators of a gene, the strongest first."""
+    """Sort the regulators of a gene, the strongest first; a few by insertion."""
     n = len(strength)
+    if n <= _FEW:
+        for i in range(1, n):
+            own, weight = regulators[i], strength[i]
+            k = i
+            while k > 0 and strength[k - 1] < weight:
+                regulators[k], strength[k] = regulators[k - 1], strength[k - 1]
+                k -= 1
+            regulators[k], strength[k] = own, weight
+        return
     space = scratch(n)
     keys, words, _, _, mask = space
     smallest, largest = MISSING, np.uint64(0)

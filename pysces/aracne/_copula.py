@@ -17,7 +17,7 @@ from pysces.dispatch import operations as ops
 from pysces.dispatch.blocks import block_length, blocks
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from numpy.typing import NDArray
 
@@ -30,6 +30,7 @@ DEGREES = ("auto", 1, 2)
 LARGEST = 127  # largest integer score
 SPARSE = 0.5  # share of zeros above which the parabola costs more power than it gains
 FEWEST_NONZERO = 3  # fewest nonzero counts of a gene in a resample
+_IN_CACHE = 1 << 14  # scores, of 8 bytes
 LEAST_VARIANCE = 0.01  # variance of h2 given h1: 0 for a gene with two values
 
 
@@ -157,10 +158,19 @@ def continuous_scores(values: Floats) -> tuple[Floats, Floats]:
     the share of samples up to it; h1 and h2 are the means of z and of z^2 - 1 over that interval.
     """
     n = values.shape[1]
-    doubled = ops.average_ranks(values).astype(np.int64)  # 2 less + equal + 1
-    equal = np.stack([np.bincount(row, minlength=2 * n + 1)[row] for row in doubled])
-    less = (doubled - equal - 1) // 2
-    return _rank_scores(less, less + equal, n)
+    ranks = ops.average_ranks(values)
+    first, second = np.empty(values.shape), np.empty(values.shape)
+    for genes in _cached(values.shape):
+        doubled = ranks[genes].astype(np.int64)  # 2 less + equal + 1
+        equal = np.stack([np.bincount(row, minlength=2 * n + 1)[row] for row in doubled])
+        less = (doubled - equal - 1) // 2
+        first[genes], second[genes] = _rank_scores(less, less + equal, n)
+    return first, second
+
+
+def _cached(shape: tuple[int, ...]) -> Iterator[slice]:
+    """Blocks of genes whose arrays of all samples stay in the cache of a core."""
+    return blocks(shape[0], max(1, _IN_CACHE // max(1, shape[1])))
 
 
 def whole_scores(first: Floats, second: Floats, degree: int, studentised: bool) -> NDArray[np.int8]:
@@ -245,7 +255,9 @@ class Scores:
                 first, second = counts.model.scores(block, genes)
                 assert nonzero is not None
                 nonzero[genes] = np.packbits(block > 0, axis=1)
-            values[genes] = whole_scores(first, second, chosen, sparse)
+            for some in _cached(first.shape):
+                whole = whole_scores(first[some], second[some], chosen, sparse)
+                values[genes][some] = whole
         return cls(values, chosen, sparse, nonzero)
 
     @property

@@ -5,9 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
+from pysces.kernels.numba import _dots
+from pysces.kernels.numba import copula as numba_copula
+from pysces.kernels.python import copula as reference
 
 import pysces
 from pysces.aracne._copula import continuous_scores, untied_scores, whole_scores
+from pysces.dispatch.cases import copula as cases
 
 UNIT = 2.0**40
 FORMS = [(1, False), (2, False), (1, True), (2, True)]
@@ -319,3 +323,40 @@ def test_engines_agree_through_the_public_functions(degree, sparse):
     for other_mi, other_network in found.values():
         pd.testing.assert_frame_equal(mi, other_mi, check_exact=True)
         pd.testing.assert_frame_equal(network, other_network, check_exact=True)
+
+
+@pytest.mark.parametrize("case", cases.copula_edges(), ids=lambda case: case.name)
+@pytest.mark.parametrize("form", ["dots", "blas", "sums beyond 32 bits"])
+def test_edges_are_the_same_by_either_product(monkeypatch, form, case):
+    if form != "blas" and not _dots.is_available():
+        pytest.skip("this processor has no dot products of bytes")
+    if form == "sums beyond 32 bits":
+        monkeypatch.setattr(numba_copula, "_LARGEST_SUM", 1)
+    else:
+        monkeypatch.setattr(numba_copula, "_usual_tile", numba_copula._forms[form])
+    found = numba_copula.copula_edges(**case.arguments)
+    expected = reference.copula_edges(**case.arguments)
+    for ours, theirs in zip(found, expected, strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+
+
+@pytest.mark.skipif(not _dots.is_available(), reason="no dot products of bytes")
+@pytest.mark.parametrize("degree", [1, 2])
+@pytest.mark.parametrize("n", [1, 6, 1030, 2500])
+def test_dot_products_of_the_largest_scores_are_exact(degree, n):
+    rng = np.random.default_rng(n)
+    x = rng.choice([-127, 127], size=(19, degree, n)).astype(np.int8)
+    y = np.concatenate([x, np.full((20, degree, n), -127, dtype=np.int8)])
+    samples = np.sort(rng.integers(0, n, size=n))  # some more than once
+    x_words, y_words = numba_copula._packed(
+        _dots.by_samples(x, degree, _dots.ROWS, 0),
+        _dots.by_samples(y, degree, _dots.GENES, 128),
+        samples,
+    )
+    sums = np.zeros((len(x_words), 2 * degree - 1, _dots.ROWS, 48), dtype=np.int32)
+    for panel, own in zip(x_words, sums, strict=True):
+        _dots.add_products(panel, y_words, degree, True, own)
+    found = sums.swapaxes(0, 1).reshape(2 * degree - 1, -1, 48)[:, :19, :39]
+    chosen_x, chosen_y = x[:, :, samples].astype(np.int64), y[:, :, samples].astype(np.int64)
+    for own, (i, j) in zip(found, [(0, 0), (1, 0), (0, 1)], strict=False):
+        np.testing.assert_array_equal(own, chosen_x[:, i] @ chosen_y[:, j].T)
