@@ -13,3 +13,5 @@ HALF_BITS = 22
 NO_SPREAD = 2.0**-26  # of a gene's sum of squares: below it the other cells are all alike
 
 NOISE = 2.0**-40  # scores this close to 0, or to each other, differ only by rounding
+
+NOWHERE = -(2**31)  # level of a gene that a batch does not have

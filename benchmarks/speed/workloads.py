@@ -268,20 +268,33 @@ def weighted_mean(rung: int) -> Workload:
     return Workload({"signature": values, **sets, "weights": weights}, len(values), "cells")
 
 
-def target_sums(rung: int) -> Workload:
+def depth_sums(rung: int) -> Workload:
     """50 regulons of 50 targets among 1,000 genes, a tenth of the values filled."""
-    rng, values, sets = _enrichment("target_sums", rung, first=16)
+    rng, values, sets = _enrichment("depth_sums", rung, first=16)
     cell, gene = np.nonzero(rng.random(values.shape) < 0.1)
+    cells, genes = values.shape
+    ends = np.searchsorted(cell, np.arange(cells + 1))
+    order = np.argsort(sets["targets"], kind="stable")
+    owner = np.repeat(np.arange(REGULONS), TARGETS)
+    weight = np.rint(sets["mode"] * sets["likelihood"] * 2.0**20)
     arguments = {
-        "cell": cell.astype(np.int32),
+        "start": ends[:-1],
+        "stop": ends[1:],
+        "depth": rng.integers(0, 2**21, cells).astype(np.int32),
+        "batch": np.zeros(cells, np.int32),
         "gene": gene.astype(np.int32),
-        "value": np.rint(values[cell, gene] * 2.0**20).astype(np.int64),
-        "n_cells": values.shape[0],
-        "n_genes": values.shape[1],
-        **_sets(sets),
-        "weight": np.rint(sets["mode"] * sets["likelihood"] * 2.0**20).astype(np.int64),
+        "count": rng.geometric(0.7, len(gene)).clip(1, 4).astype(np.int32),
+        "direct": np.zeros(0, np.int64),
+        "level": rng.integers(0, 60 * 2**20, (1, genes)).astype(np.int32),
+        "size": rng.integers(0, 25 * 2**20, genes).astype(np.int32),
+        "table": rng.integers(-(2**20), 2**20, (25, 62, 5, 16)).astype(np.int32) | 1,
+        "limit": 6 << 20,
+        "indptr": np.searchsorted(sets["targets"][order], np.arange(genes + 1)),
+        "regulon": owner[order].astype(np.int32),
+        "weight": weight[order].astype(np.int32),
+        "n_regulons": REGULONS,
     }
-    return Workload(arguments, len(values), "cells")
+    return Workload(arguments, cells, "cells")
 
 
 def narnea(rung: int) -> Workload:

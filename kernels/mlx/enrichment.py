@@ -11,6 +11,7 @@ from __future__ import annotations
 import mlx.core as mx
 import numpy as np
 
+from .._constants import NOWHERE
 from . import _double as dd
 from . import _fixed as fx
 from ._double import Double
@@ -143,32 +144,107 @@ def weighted_mean(
     return Double(mean.hi * large, mean.lo * large)
 
 
-def target_sums(
-    cell: mx.array,
+def depth_sums(
+    start: mx.array,
+    stop: mx.array,
+    depth: mx.array,
+    batch: mx.array,
     gene: mx.array,
-    value: mx.array,
-    n_cells: int,
-    n_genes: int,
+    count: mx.array,
+    direct: mx.array,
+    level: mx.array,
+    size: mx.array,
+    table: mx.array,
+    limit: int,
     indptr: mx.array,
-    targets: mx.array,
+    regulon: mx.array,
     weight: mx.array,
+    n_regulons: int,
+) -> tuple[mx.array, mx.array]:
+    """See the reference; blocks of cells are made dense, sums are int64 over sorted edges."""
+    first, last = np.array(start), np.array(stop)
+    cells, genes = len(first), level.shape[1]
+    owner = np.array(regulon)
+    order = np.argsort(owner, kind="stable")
+    ends = mx.array(np.searchsorted(owner[order], np.arange(n_regulons + 1)))
+    target = mx.array(fx.owners(np.array(indptr))[order])
+    weights = weight.astype(mx.int64)[mx.array(order)]
+    sums, total = [], []
+    step = max(1, min(fx.MOST_ROWS, _BLOCK // max(len(order), genes, 1)))
+    for begin in range(0, cells, step):
+        lengths = last[begin : begin + step] - first[begin : begin + step]
+        rows = np.repeat(np.arange(len(lengths)), lengths)
+        entry = np.arange(len(rows)) + np.repeat(
+            first[begin : begin + step] - np.cumsum(lengths) + lengths, lengths
+        )
+        dense = mx.zeros((len(lengths), genes), dtype=mx.int64)
+        if len(rows) and genes:
+            row, at = mx.array(rows), mx.array(entry)
+            own, y = gene[at], count[at]
+            used = (own >= 0) & (y != 0)
+            own = mx.maximum(own, 0)
+            base = level[batch[row + begin], own]
+            used = used & (base != NOWHERE)
+            place = base.astype(mx.int64) + depth[row + begin]
+            excess = _excess(y, place, depth[row + begin], size[own], table, direct, limit)
+            # Entries that are not used are added nowhere: each has a gene of its own
+            keep = mx.array(np.flatnonzero(np.array(used)))
+            dense[row[keep], own[keep]] = excess[keep]
+        total.append(mx.sum(dense, axis=1))
+        if len(order):
+            terms = mx.take(dense, target, axis=1) * weights[None]
+            sums.append(fx.segment_sums(terms, ends))
+        else:
+            sums.append(mx.zeros((len(lengths), n_regulons), dtype=mx.int64))
+        mx.eval(sums[-1], total[-1])
+    if not sums:
+        return mx.zeros((0, n_regulons), dtype=mx.int64), mx.zeros((0,), dtype=mx.int64)
+    return mx.concatenate(sums), mx.concatenate(total)
+
+
+def _excess(
+    y: mx.array,
+    place: mx.array,
+    depth: mx.array,
+    size: mx.array,
+    table: mx.array,
+    direct: mx.array,
+    limit: int,
 ) -> mx.array:
-    """See the reference; blocks of cells are dense, sums are int64."""
-    regulons = len(indptr) - 1
-    if n_cells * regulons * len(targets) == 0:
-        return mx.zeros((n_cells, regulons), dtype=mx.int64)
-    rows, columns, values = np.array(cell), np.array(gene), np.array(value)
-    step = max(1, min(fx.MOST_ROWS, _BLOCK // max(len(targets), n_genes)))
-    parts = []
-    for start in range(0, n_cells, step):
-        stop = min(n_cells, start + step)
-        inside = slice(*np.searchsorted(rows, [start, stop]))
-        dense = np.zeros((stop - start, n_genes), dtype=np.int64)
-        dense[rows[inside] - start, columns[inside]] = values[inside]
-        terms = mx.take(mx.array(dense), targets, axis=1) * weight[None]
-        parts.append(fx.segment_sums(terms, indptr))
-        mx.eval(parts[-1])
-    return mx.concatenate(parts)
+    """Score of each count minus that of a zero."""
+    pieces, counts = table.shape[1:3]
+    terms = table.reshape(-1, 16)
+    u = (size.astype(mx.int64) & 0xFFFFF) - 0x80000
+
+    def polynomial(place: mx.array, counted: mx.array | int) -> tuple[mx.array, mx.array]:
+        inside = mx.clip(place, 0, (pieces << 20) - 1)
+        piece = (size.astype(mx.int64) >> 20) * pieces + (inside >> 20)
+        c = terms[piece * counts + counted].astype(mx.int64)
+        t = (inside & 0xFFFFF) - 0x80000
+        value = mx.zeros(t.shape, dtype=mx.int64)
+        for i in (12, 8, 4, 0):
+            term = c[:, i + 3]
+            for j in (2, 1, 0):
+                term = ((term * u) >> 20) + c[:, i + j]
+            value = ((value * t) >> 20) + term
+        return (value + 2) >> 2, c[:, 15] & 1
+
+    def bend(zero: mx.array) -> mx.array:
+        x = mx.clip(mx.maximum(-limit - zero, 0) << 20, 0, limit << 20) // max(limit, 1)
+        square = x * x >> 20
+        return limit * (x - (x * square >> 20) + (square * square >> 21)) >> 20
+
+    part = depth.astype(mx.int64) & 0x7FFF
+    zero, _ = polynomial(place, 0)
+    left = bend(polynomial(place - part, 0)[0]) * (0x8000 - part)
+    right = bend(polynomial(place - part + 0x8000, 0)[0]) * part
+    clipped = mx.maximum(zero, -limit) - bend(zero) + ((left + right) >> 15)
+    zero = mx.where(zero < -limit + 0x80000, clipped, zero)
+    value, plain = polynomial(place, mx.maximum(y, 0).astype(mx.int64))
+    score = mx.clip(value, -limit, limit)
+    if len(direct):
+        score = mx.where(y < 0, direct[mx.maximum(-y - 1, 0)], score)
+    return mx.where((y > 0) & (plain == 1), value, score - zero)
 
 
 class _Edges:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numba import prange
 
-from .._constants import NOISE
+from .._constants import NOISE, NOWHERE
 from ._jit import jit, parallel
 from ._sorting import scratch, sort_row, tie_end
 
@@ -13,27 +13,112 @@ _LANES = 4  # cells that are summed together: the scores of a gene are one cache
 _TILE = 16  # cells that share working space
 
 
-def target_sums(cell, gene, value, n_cells, n_genes, indptr, targets, weight):
-    """Weighted sums of sparse integers: each entry is added to the regulons of its gene."""
-    order = np.argsort(targets, kind="stable")
-    owner = np.repeat(np.arange(len(indptr) - 1), np.diff(indptr))[order]
-    first = np.searchsorted(targets[order], np.arange(n_genes + 1))
-    start = np.searchsorted(cell, np.arange(n_cells + 1))
-    regulons = np.empty(len(indptr) - 1, np.int8)
-    return _target_sums(start, gene, value, regulons, first, owner, weight[order])
-
-
 @parallel
-def _target_sums(start, gene, value, regulons, first, owner, weight):
-    cells = len(start) - 1
-    result = np.zeros((cells, len(regulons)), np.int64)
+def depth_sums(
+    start,
+    stop,
+    depth,
+    batch,
+    gene,
+    count,
+    direct,
+    level,
+    size,
+    table,
+    limit,
+    indptr,
+    regulon,
+    weight,
+    n_regulons,
+):
+    """Sums over the counts of a cell: each is scored and added to the regulons of its gene."""
+    cells, genes = len(start), level.shape[1]
+    sums = np.zeros((cells, n_regulons), np.int64)
+    total = np.zeros(cells, np.int64)
+    # Without views of arrays, whose references would be counted for every entry
+    terms, levels = table.reshape(-1), level.reshape(-1)
+    width, last = table.shape[2] * 16, (table.shape[1] << 20) - 1
+    longest = 0
+    for cell in range(cells):
+        longest = max(longest, stop[cell] - start[cell])
     for cell in prange(cells):
-        row = result[cell]
-        for entry in range(start[cell], start[cell + 1]):
-            x = value[entry]
-            for edge in range(first[gene[entry]], first[gene[entry] + 1]):
-                row[owner[edge]] += weight[edge] * x
-    return result
+        excess = np.empty(longest, np.int64)
+        first, own, whole = start[cell], np.int64(batch[cell]) * genes, np.int64(0)
+        part = np.int64(depth[cell] & 0x7FFF)
+        for entry in range(first, stop[cell]):
+            g, y = gene[entry], np.int64(count[entry])
+            value = np.int64(0)
+            if g >= 0 and y != 0 and levels[np.uint64(own + g)] != NOWHERE:
+                place = np.int64(levels[np.uint64(own + g)]) + depth[cell]
+                inside = min(max(place, 0), last)
+                s = np.int64(size[np.uint64(g)])
+                u = (s & 0xFFFFF) - 0x80000
+                pieces = (s >> 20) * table.shape[1] * width
+                at = pieces + (inside >> 20) * width + 16 * max(y, 0)
+                if y > 0:
+                    value = _polynomial(terms, at, (inside & 0xFFFFF) - 0x80000, u)
+                if y < 0 or terms[np.uint64(at + 15)] & 1 == 0:
+                    value = min(max(value, -limit), limit) if y > 0 else direct[-y - 1]
+                    value -= _zero(terms, pieces, width, last, place, part, u, limit)
+            excess[entry - first] = value
+            whole += value
+        total[cell] = whole
+        for entry in range(first, stop[cell]):
+            value = excess[entry - first]
+            if value != 0:
+                g = np.uint64(gene[entry])
+                for edge in range(indptr[g], indptr[g + np.uint64(1)]):
+                    e = np.uint64(edge)
+                    sums[cell, np.uint64(regulon[e])] += weight[e] * value
+    return sums, total
+
+
+@jit
+def _polynomial(c, at, t, u):
+    """A product of cubics in integers: the rows are those of t, all at the same u."""
+    at = np.uint64(at)  # which is known not to count from the end
+    value = _cubic(c, at + np.uint64(12), u)
+    value = ((value * t) >> 20) + _cubic(c, at + np.uint64(8), u)
+    value = ((value * t) >> 20) + _cubic(c, at + np.uint64(4), u)
+    value = ((value * t) >> 20) + _cubic(c, at, u)
+    return (value + 2) >> 2
+
+
+@jit
+def _cubic(c, at, u):
+    value = ((c[at + np.uint64(3)] * u) >> 20) + c[at + np.uint64(2)]
+    value = ((value * u) >> 20) + c[at + np.uint64(1)]
+    return ((value * u) >> 20) + c[at]
+
+
+@jit
+def _zero(terms, pieces, width, last, place, part, u, limit):
+    """Score of the count 0, clipped with a linear interpolation in the depth."""
+    zero = _value(terms, pieces, width, last, place, u)
+    if zero >= -limit + 0x80000:
+        return zero
+    left = _bend(_value(terms, pieces, width, last, place - part, u), limit)
+    right = _bend(_value(terms, pieces, width, last, place - part + 0x8000, u), limit)
+    between = (left * (0x8000 - part) + right * part) >> 15
+    return max(zero, -limit) - _bend(zero, limit) + between
+
+
+@jit
+def _value(terms, pieces, width, last, place, u):
+    """The value of the count 0 at a place."""
+    inside = min(max(place, 0), last)
+    at = pieces + (inside >> 20) * width
+    return _polynomial(terms, at, (inside & 0xFFFFF) - 0x80000, u)
+
+
+@jit
+def _bend(zero, limit):
+    """How far a zero beyond the limit is below it after a smooth bend."""
+    if zero >= -limit:
+        return np.int64(0)
+    x = min(((-limit - zero) << 20) // limit, np.int64(1 << 20))
+    square = x * x >> 20
+    return limit * (x - (x * square >> 20) + (square * square >> 21)) >> 20
 
 
 @parallel

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
-from .._constants import NOISE
+from .._constants import NOISE, NOWHERE
 from .ranks import average_ranks
 
 Float = NDArray[np.float64]
@@ -266,40 +268,113 @@ def weighted_mean(
     return result
 
 
-def target_sums(
-    cell: NDArray[np.int32],
+def depth_sums(
+    start: NDArray[np.int64],
+    stop: NDArray[np.int64],
+    depth: NDArray[np.int32],
+    batch: NDArray[np.int32],
     gene: NDArray[np.int32],
-    value: NDArray[np.int64],
-    n_cells: int,
-    n_genes: int,
+    count: NDArray[np.int32],
+    direct: NDArray[np.int64],
+    level: NDArray[np.int32],
+    size: NDArray[np.int32],
+    table: NDArray[np.int32],
+    limit: int,
     indptr: NDArray[np.int64],
-    targets: NDArray[np.int32],
-    weight: NDArray[np.int64],
-) -> NDArray[np.int64]:
-    """Weighted sums over targets, ``sum weight value``, of a sparse matrix of integers.
+    regulon: NDArray[np.int32],
+    weight: NDArray[np.int32],
+    n_regulons: int,
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Weighted sums over targets of what counts add to the score of zeros, in fixed point.
 
-    The product of two sparse matrices, exact in any order: ``|weight| < 2^21`` and
-    ``|value| < 2^25`` allow 2^17 targets.
+    See the declaration for the formula.
+
+    Sums of integers are exact in any order: ``|weight| < 2^21`` and ``|excess| < 2^25`` allow 2^17
+    targets.
 
     Parameters
     ----------
-    cell, gene : (entries,) int32
-        Position of each nonzero value, ordered by cell.
-    value : (entries,) int64
-    n_cells, n_genes : int
-    indptr : (ends,) int64
-        Regulon i has the edges ``indptr[i] ... indptr[i + 1] - 1``.
-    targets : (edges,) int32
-        Gene indices.
-    weight : (edges,) int64
+    start, stop : (cells,) int64
+        First entry of each cell, and the one after its last.
+    depth, batch : (cells,) int32
+        Place of the depth, and number of the batch.
+    gene : (entries,) int32
+        -1: none.
+    count : (entries,) int32
+        0: none; -k: the score is ``direct[k - 1]``.
+    direct : (large,) int64
+        Scores of counts beyond the table.
+    level : (batches, genes) int32
+        Place of the mean at depth 1; -2^31: the excess is 0.
+    size : (genes,) int32
+        Place of the size.
+    table : (sizes, pieces, counts, terms) int32
+        The 16 coefficients c_ij at 4 i + j.
+    limit : int
+        Largest absolute score.
+    indptr : (gene_ends,) int64
+        Gene i has the edges ``indptr[i] ... indptr[i + 1] - 1``.
+    regulon : (edges,) int32
+    weight : (edges,) int32
+    n_regulons : int
 
     Returns
     -------
     (cells, regulons) int64
+        ``sum weight excess``.
+    (cells,) int64
+        ``sum excess``.
     """
-    values = sp.csr_array((value, (cell, gene)), shape=(n_cells, n_genes))
-    regulons = sp.csr_array((weight, targets, indptr), shape=(len(indptr) - 1, n_genes))
-    return np.ascontiguousarray((values @ regulons.T).toarray(), dtype=np.int64)
+    lengths = stop - start
+    cell = np.repeat(np.arange(len(start)), lengths)
+    entry = np.arange(len(cell)) + np.repeat(start - np.cumsum(lengths) + lengths, lengths)
+    known = (gene[entry] >= 0) & (count[entry] != 0)
+    cell, entry = cell[known], entry[known]
+    known = level[batch[cell], gene[entry]] != NOWHERE
+    cell, entry = cell[known], entry[known]
+    genes, y = gene[entry], count[entry].astype(np.int64)
+    place = level[batch[cell], genes].astype(np.int64) + depth[cell]
+    part = depth[cell].astype(np.int64) & 0x7FFF
+
+    def polynomial(place: NDArray[np.int64], counts: Any) -> NDArray[np.int64]:
+        place = np.clip(place, 0, (table.shape[1] << 20) - 1)
+        c = table[size[genes] >> 20, place >> 20, counts].astype(np.int64)
+        t = (place & 0xFFFFF) - 0x80000
+        u = (size[genes].astype(np.int64) & 0xFFFFF) - 0x80000
+        value = np.zeros_like(t)
+        for i in (12, 8, 4, 0):
+            term = c[:, i + 3]
+            for j in (2, 1, 0):
+                term = ((term * u) >> 20) + c[:, i + j]
+            value = ((value * t) >> 20) + term
+        return (value + 2) >> 2
+
+    zero = polynomial(place, 0)
+    left, right = (_bend(polynomial(at, 0), limit) for at in (place - part, place - part + 0x8000))
+    near = zero < -limit + 0x80000
+    between = (left * (0x8000 - part) + right * part) >> 15
+    zero = np.where(near, np.maximum(zero, -limit) - _bend(zero, limit) + between, zero)
+    large = y < 0
+    value = polynomial(place, np.maximum(y, 0))
+    score = np.clip(value, -limit, limit)
+    score[large] = direct[-y[large] - 1]
+    piece = np.clip(place, 0, (table.shape[1] << 20) - 1) >> 20
+    plain = ~large & (table[size[genes] >> 20, piece, np.maximum(y, 0), 15] & 1 > 0)
+    excess = np.where(plain, value, score - zero)
+    values = sp.csr_array((excess, (cell, genes)), shape=(len(start), level.shape[1]))
+    edges = sp.csr_array(
+        (weight.astype(np.int64), regulon, indptr), shape=(level.shape[1], n_regulons)
+    )
+    total = np.zeros(len(start), np.int64)
+    np.add.at(total, cell, excess)
+    return np.ascontiguousarray((values @ edges).toarray(), dtype=np.int64), total
+
+
+def _bend(zero: NDArray[np.int64], limit: int) -> NDArray[np.int64]:
+    """How far a zero beyond the limit is below it after a smooth bend."""
+    x = np.clip(((-limit - zero) << 20) // max(limit, 1), 0, 1 << 20)
+    square = x * x >> 20
+    return limit * (x - (x * square >> 20) + (square * square >> 21)) >> 20
 
 
 def _row_sums(terms: Float) -> Float:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
 from pysces.data._counts import CountModel
 from pysces.data._expression import Expression
+from pysces.data._margins import Columns
 from pysces.errors import InputError
 
 if TYPE_CHECKING:
@@ -77,7 +78,11 @@ class CountData:
                 "levels of their genes are unknown. Choose a reference with cells of every batch."
             )
         model = CountModel.fit(
-            source.gene_block, source.n_genes, self.depth[rows], self.batch[rows], calibrate=False
+            partial(_columns, source),
+            source.n_genes,
+            self.depth[rows],
+            self.batch[rows],
+            calibrate=False,
         )
         return model.at(self.depth, self.batch)
 
@@ -106,6 +111,19 @@ class CountData:
         )
 
 
+def _columns(source: Expression, genes: slice) -> Columns | Floats:
+    """Counts of some genes; only those above 0 of a sparse matrix."""
+    stored = source.sparse_genes(genes)
+    if stored is None:
+        return source.gene_block(genes)
+    ends, samples, values = stored
+    used = (samples >= 0) & (values != 0)
+    if not used.all():
+        ends = np.concatenate([[0], np.cumsum(used)])[ends]
+        samples, values = samples[used], values[used]
+    return Columns(ends, samples, values)
+
+
 class _ScoreSource:
     """First scores of counts, read by blocks (a `Source`)."""
 
@@ -122,6 +140,9 @@ class _ScoreSource:
 
     def read_rows(self, samples: Positions) -> None:
         return None  # the score of a zero is not 0
+
+    def read_columns(self, genes: Positions) -> None:
+        return None
 
     def is_ordinary(self) -> bool:
         return True

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import math
+import os
+from collections import deque
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +14,8 @@ from scipy.special import ndtri
 
 from pysces._seeds import combine
 from pysces.data._margins import (
+    N_KNOTS,
+    Columns,
     DepthBins,
     calibrated,
     calibration,
@@ -25,6 +30,7 @@ from pysces.data._margins import (
 )
 from pysces.data._recovery import Recovered, looks_like_counts, recover_counts
 from pysces.errors import InputError
+from pysces.settings import settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -89,7 +95,7 @@ class CountModel:
     @classmethod
     def fit(
         cls,
-        read: Callable[[slice], Floats],
+        read: Callable[[slice], Floats | Columns],
         n_genes: int,
         depth: ArrayLike,
         batch: ArrayLike | None = None,
@@ -104,7 +110,8 @@ class CountModel:
         Parameters
         ----------
         read
-            Returns the counts of a slice of the genes over all samples, float64 [genes samples].
+            Returns the counts of a slice of the genes over all samples, float64 [genes samples];
+            or those above 0 (without calibration).
         n_genes
             Number of genes.
         depth
@@ -131,22 +138,36 @@ class CountModel:
         n_batches = int(batches.max()) + 1
         share, size = np.zeros((n_batches, n_genes)), np.full(n_genes, np.inf)
         totals = np.array([math.fsum(depths[batches == b]) for b in range(n_batches)])
-        tables: list[Floats] = []
         step = max(1, _BLOCK_VALUES // max(1, len(depths)))
-        for start in range(0, n_genes, step):
-            genes = slice(start, min(start + step, n_genes))
-            counts = read(genes)
-            _check_counts(counts, depths)
-            counts = without_extremes(counts, depths)
+
+        tables = np.zeros((n_genes if calibrate else 0, N_KNOTS))
+
+        def fit(genes: slice, counts: Floats | Columns) -> None:
+            columns = counts if isinstance(counts, Columns) else Columns.of(counts)
+            _check_counts(columns, depths)
+            columns = without_extremes(columns, depths)
+            row, values = columns.gene, columns.values
+            in_bin = bins.sums(row, columns.samples, values, genes.stop - genes.start)
             for b in range(n_batches):
-                whole = counts[:, batches == b].sum(axis=1)
+                whole = in_bin[:, bins.batch == b].sum(axis=1)
                 share[b, genes] = whole / totals[b] if totals[b] > 0 else 0.0
-            size[genes] = fit_size(counts, share[:, genes], bins)
+            size[genes] = fit_size(columns, in_bin, share[:, genes], bins)
             if calibrate:
-                parts = (share[:, genes], size[genes], bins)
-                tables.append(calibration(read(genes), depths, *parts))
+                assert isinstance(counts, np.ndarray)
+                tables[genes] = calibration(counts, depths, share[:, genes], size[genes], bins)
+
+        threads = 1 if calibrate else min(8, settings.threads or os.cpu_count() or 1)
+        with ThreadPoolExecutor(threads) as pool:
+            open_parts: deque[Future[None]] = deque()
+            for start in range(0, n_genes, step):
+                genes = slice(start, min(start + step, n_genes))
+                open_parts.append(pool.submit(fit, genes, read(genes)))
+                if len(open_parts) > threads:
+                    open_parts.popleft().result()
+            for part in open_parts:
+                part.result()
         limit = float(-ndtri(0.5 / max(2, len(depths))))
-        table = np.concatenate(tables) if tables else None
+        table = tables if calibrate and n_genes else None
         return cls(share, size, depths, batches, limit, table)
 
     def at(
@@ -312,11 +333,11 @@ def interval_scores(lower: ArrayLike, upper: ArrayLike) -> tuple[Floats, Floats]
     return mean_scores((a, 1 - a), (b, 1 - b))
 
 
-def _check_counts(counts: Floats, depth: Floats) -> None:
-    if (counts < 0).any() or (counts != np.floor(counts)).any():
+def _check_counts(counts: Columns, depth: Floats) -> None:
+    if (counts.values < 0).any() or (counts.values != np.floor(counts.values)).any():
         raise InputError(
             "Counts must be non-negative integers. Pass the layer of raw counts, or "
             "counts=False for values that are not counts."
         )
-    if counts[:, depth <= 0].any():
+    if not (depth[counts.samples] > 0).all():
         raise InputError("A sample of depth 0 has counts. Check size_factors=.")

@@ -14,13 +14,14 @@ from pysces._checks import check_one_of
 from pysces.data._count_data import CountData, Counts
 from pysces.data._counts import Recovered, looks_like_counts, recover_counts
 from pysces.data._expression import Expression
+from pysces.data._sources import Rows
 from pysces.errors import InputError, PyscesWarning
 
 if TYPE_CHECKING:
     from anndata import AnnData
     from numpy.typing import ArrayLike, NDArray
 
-    from pysces.data._sources import Positions, Rows
+    from pysces.data._sources import Positions
 
 log = logging.getLogger("pysces")
 
@@ -356,8 +357,13 @@ def _is_own_sum(recovered: Recovered) -> bool:
 
 def _sums(expression: Expression) -> NDArray[np.float64]:
     total = np.zeros(expression.n_samples)
-    for samples, _, block in expression._cheap_blocks():
-        total[samples] += block.sum(axis=1)
+    for samples, block in expression._stored_blocks():
+        if isinstance(block, Rows):
+            filled = np.flatnonzero(np.diff(block.indptr))
+            sums = np.add.reduceat(block.values, block.indptr[filled]) if len(filled) else 0.0
+            total[samples][filled] = sums
+        else:
+            total[samples] += block.sum(axis=1)
     return total
 
 
@@ -380,6 +386,12 @@ class _Divided:
             return None
         by = np.repeat(self._by[samples], np.diff(rows.indptr))
         return rows._replace(values=rows.values / by)
+
+    def read_columns(self, genes: Positions) -> Rows | None:
+        columns = self._expression.sparse_genes(genes)
+        if columns is None:
+            return None
+        return columns._replace(values=columns.values / self._by[columns.genes])
 
     def is_ordinary(self) -> bool:
         return True

@@ -32,6 +32,9 @@ if TYPE_CHECKING:
     from pysces.data._sources import Positions, Rows, Source
 
 
+_SAMPLES = 1 << 12  # samples of a sparse matrix read at a time by passes over all values
+
+
 class Expression:
     """A checked view of an expression matrix, read by blocks of genes or of samples.
 
@@ -259,16 +262,33 @@ class Expression:
 
         Cheap for a slice of a CSR matrix in memory: its arrays are shared, not to be written to.
         """
-        chosen = as_positions(samples, self.n_samples, "Samples")
-        n_samples = self._source.shape[0]
-        rows = self._source.read_rows(compose(self._samples_at, chosen, n_samples))
-        if rows is None:
-            return None
-        if self._gene_place is not None:
-            rows = rows._replace(genes=self._gene_place[rows.genes])
-        if not self._values_checked:
+        rows = self._rows_unchecked(as_positions(samples, self.n_samples, "Samples"))
+        if rows is not None and not self._values_checked:
             self._refuse_unusable(rows.values[rows.genes >= 0])
         return rows
+
+    def _rows_unchecked(self, samples: Positions) -> Rows | None:
+        rows = self._source.read_rows(compose(self._samples_at, samples, self._source.shape[0]))
+        if rows is None or self._gene_place is None:
+            return rows
+        return rows._replace(genes=self._gene_place[rows.genes])
+
+    def sparse_genes(self, genes: slice | ArrayLike = ALL) -> Rows | None:
+        """Stored values of some genes, in the form of `Rows` with samples in the place of genes.
+
+        A sparse matrix in memory that is stored by samples is converted once; None for a dense one.
+        """
+        chosen = as_positions(genes, self.n_genes, "Genes")
+        columns = self._source.read_columns(compose(self._genes_at, chosen, self._source.shape[1]))
+        if columns is None:
+            return None
+        if not (isinstance(self._samples_at, slice) and self._samples_at == ALL):
+            place = np.full(self._source.shape[0], -1, dtype=np.int32)
+            place[self._samples_at] = np.arange(self.n_samples)
+            columns = columns._replace(genes=place[columns.genes])
+        if not self._values_checked:
+            self._refuse_unusable(columns.values[columns.genes >= 0])
+        return columns
 
     @cached_property
     def _gene_place(self) -> NDArray[np.int32] | None:
@@ -430,6 +450,18 @@ class Expression:
             part = slice(start, min(start + step, length))
             samples, genes = (part, ALL) if by_samples else (ALL, part)
             yield samples, genes, self._read_unchecked(samples, genes, "C" if by_samples else "F")
+
+    def _stored_blocks(self) -> Iterator[tuple[slice, Rows | NDArray[np.float64]]]:
+        """Yield all values unchecked, as (samples, stored values or block [samples genes])."""
+        for start in range(0, self.n_samples, _SAMPLES):
+            samples = slice(start, min(start + _SAMPLES, self.n_samples))
+            rows = self._rows_unchecked(samples)
+            if rows is None:
+                yield from ((samples, block) for samples, _, block in self._cheap_blocks())
+                return
+            if self._gene_place is not None:
+                rows = rows._replace(values=np.where(rows.genes >= 0, rows.values, 0.0))
+            yield samples, rows
 
 
 def nonzero_samples(expression: Expression) -> NDArray[np.int64]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from scipy.interpolate import RectBivariateSpline
@@ -191,6 +191,7 @@ def _ends(mean: float, size: float) -> Floats:
 # --- calibration ----------------------------------------------------------------------------------
 
 _KNOTS = ndtr(np.arange(-3, 3.01, 0.25))  # quantiles of the uniform; symmetric about 1/2
+N_KNOTS = len(_KNOTS)
 _MISFIT = 1.0  # threshold of sqrt(n) times the Kolmogorov-Smirnov distance (1 %)
 _SHARE = 2.0**30
 _FEWEST = 20  # smallest number of samples
@@ -224,10 +225,10 @@ def _distribution(
     """Mean over the samples of the share of a count's interval below each knot."""
     genes, n = len(counts), int(np.count_nonzero(depth))
     filled = bins.depth > 0
-    zeros = bins.number[filled] - (counts > 0).astype(np.float64) @ bins.member[:, filled]
+    row, column = np.nonzero(counts)
+    zeros = (bins.number - bins.sums(row, column, None, genes))[:, filled]
     mean = (share[bins.batch].T * bins.depth)[:, filled]
     none = np.maximum(zero_share(mean, size[:, None]), 1e-300)
-    row, column = np.nonzero(counts)
     mean = share[bins.batch_of[column], row] * depth[column]
     (below, _), (upto, _) = ends_of(counts[row, column], mean, size[row])
     width = np.maximum(upto - below, 1e-300)
@@ -269,20 +270,69 @@ def calibrated(
 # --- fit ------------------------------------------------------------------------------------------
 
 
-def without_extremes(counts: Floats, depth: Floats) -> Floats:
-    """Counts with those of a few extreme samples reduced; integers [genes samples].
+class Columns(NamedTuple):
+    """Counts of genes in compressed form; others are 0.
+
+    Attributes
+    ----------
+    indptr
+        Start of each gene in the other two, int64 [genes + 1].
+    samples
+        Position of the sample of each count.
+    values
+        Counts above 0, float64.
+    """
+
+    indptr: NDArray[Any]
+    samples: NDArray[Any]
+    values: Floats
+
+    @classmethod
+    def of(cls, counts: Floats) -> Columns:
+        """Columns of dense counts [genes samples]."""
+        gene, sample = np.nonzero(counts)
+        ends = np.searchsorted(gene, np.arange(len(counts) + 1))
+        return cls(ends, sample, counts[gene, sample])
+
+    @property
+    def gene(self) -> NDArray[np.intp]:
+        """Gene of each count."""
+        return np.repeat(np.arange(len(self.indptr) - 1), np.diff(self.indptr))
+
+    def take(self, genes: slice) -> Columns:
+        """The counts of consecutive genes."""
+        ends = self.indptr[genes.start : genes.stop + 1]
+        stored = slice(int(ends[0]), int(ends[-1]))
+        return Columns(ends - ends[0], self.samples[stored], self.values[stored])
+
+
+def without_extremes(counts: Columns, depth: Floats) -> Columns:
+    """Counts with those of a few extreme samples reduced.
 
     With k = n / 250 (between 1 and 10) of n samples, a count per depth is reduced to at most three
     times the k + 1st largest of its gene. A count of 1 is never reduced.
     """
-    n = counts.shape[1]
+    n = len(depth)
     k = min(max(n // 250, 1), 10)
-    if n <= k:
+    filled = np.flatnonzero(np.diff(counts.indptr))
+    if n <= k or not len(filled):
         return counts
+    starts = counts.indptr[filled]
     known = np.where(depth > 0, depth, 1.0)
-    usual = np.partition(counts / known, n - 1 - k, axis=1)[:, n - 1 - k]
-    bound = np.maximum(np.floor(_EXTREME * usual[:, None] * depth), 1.0)
-    return np.minimum(counts, bound)
+    ratio = counts.values / known[counts.samples]
+    # Without a second look at genes of which more than k samples are near the largest
+    bound = np.maximum.reduceat(ratio, starts) / (_EXTREME - 0.1)
+    near = ratio > np.repeat(bound, np.diff(counts.indptr)[filled])
+    several = np.maximum.reduceat(counts.values, starts) > 1
+    open_genes = filled[several & (np.add.reduceat(near, starts, dtype=np.int64) <= k)]
+    values = counts.values.copy() if len(open_genes) else counts.values
+    for gene in open_genes:
+        own = slice(counts.indptr[gene], counts.indptr[gene + 1])
+        at = own.stop - own.start - 1 - k
+        usual = np.partition(ratio[own], at)[at] if at >= 0 else 0.0
+        most = np.maximum(np.floor(_EXTREME * usual * depth[counts.samples[own]]), 1.0)
+        values[own] = np.minimum(values[own], most)
+    return counts._replace(values=values)
 
 
 class DepthBins:
@@ -290,8 +340,8 @@ class DepthBins:
 
     Attributes
     ----------
-    member
-        Float64 [samples bins], 1 where a sample is in a bin.
+    bin_of
+        Bin of each sample.
     batch_of
         Batch of each sample.
     batch, depth, number
@@ -302,37 +352,37 @@ class DepthBins:
         step = np.full(len(depth), np.iinfo(np.int64).min)
         step[depth > 0] = np.rint(np.log(depth[depth > 0]) / _DEPTH_STEP).astype(np.int64)
         keys, which = np.unique(np.stack([batch, step]), axis=1, return_inverse=True)
-        which = np.ravel(which)
+        self.bin_of = np.ravel(which)
         self.batch_of, self.batch = batch, keys[0]
-        self.number = np.bincount(which, minlength=keys.shape[1]).astype(float)
-        totals = [math.fsum(depth[which == bin_]) for bin_ in range(keys.shape[1])]
-        self.depth = np.array(totals) / self.number
-        self.member = np.zeros((len(depth), keys.shape[1]))
-        self.member[np.arange(len(depth)), which] = 1.0
+        self.number = np.bincount(self.bin_of, minlength=keys.shape[1]).astype(float)
+        by_bin = np.split(
+            depth[np.argsort(self.bin_of, kind="stable")], np.cumsum(self.number.astype(int))[:-1]
+        )
+        self.depth = np.array([math.fsum(part) for part in by_bin]) / self.number
+
+    def sums(self, gene: NDArray[Any], samples: NDArray[Any], values: Any, genes: int) -> Floats:
+        """Sums of entries by gene and bin, float64 [genes bins]; exact for integers."""
+        many = len(self.number)
+        found = np.bincount(gene * many + self.bin_of[samples], values, genes * many)
+        return found.reshape(genes, many).astype(np.float64, copy=False)
 
 
-def fit_size(counts: Floats, share: Floats, bins: DepthBins) -> Floats:
+def fit_size(counts: Columns, in_bin: Floats, share: Floats, bins: DepthBins) -> Floats:
     """Size of each gene by maximum likelihood given its shares; ``inf`` for Poisson.
 
     The profile likelihood is evaluated at fixed sizes, and a parabola is fitted to the best three.
     Only integer sums over samples are used, so their order does not change the result.
 
-    counts: integers as float64 [genes samples]. share: [batches genes].
+    in_bin: sums of the counts by bin. share: [batches genes].
     """
-    genes = len(counts)
-    in_bin = counts @ bins.member  # integers: exact in any order
+    genes = len(in_bin)
     mean = share[bins.batch].T * bins.depth
-    row, column = np.nonzero(counts)
-    values = counts[row, column]
-    order = np.lexsort((values, row))
-    row, values = row[order], values[order]
-    starts = np.flatnonzero(np.r_[True, (np.diff(row) != 0) | (np.diff(values) != 0)][: len(row)])
-    times = np.diff(np.r_[starts, len(row)])
-    row, values = row[starts], values[starts]
+    row, values, times = _repeated(counts)
+    kinds, kind = np.unique(values, return_inverse=True)
     total = in_bin.sum(axis=1)
     profile = np.empty((len(_SIZES), genes))
     for at, size in enumerate(_SIZES):
-        terms = times * (gammaln(values + size) - gammaln(size))
+        terms = times * (gammaln(kinds + size) - gammaln(size))[kind]
         profile[at] = np.bincount(row, weights=terms, minlength=genes) - total * math.log(size)
         losses = (in_bin + size * bins.number) * np.log1p(mean / size)
         profile[at] -= np.ascontiguousarray(losses).sum(axis=1)
@@ -346,3 +396,24 @@ def fit_size(counts: Floats, share: Floats, bins: DepthBins) -> Floats:
     size = _SIZES[inner] * np.exp(np.clip(shift, -1, 1) * step)
     size = np.where(best == 0, _SIZES[0], size)
     return np.where((best == len(_SIZES) - 1) | (total == 0), np.inf, size)
+
+
+_FREQUENT = 256  # counts below this one are counted without sorting
+
+
+def _repeated(counts: Columns) -> tuple[NDArray[np.intp], Floats, NDArray[np.intp]]:
+    """Gene, value and number of equal counts, in the order of genes and values."""
+    genes = len(counts.indptr) - 1
+    gene, small = counts.gene, counts.values < _FREQUENT
+    top = int(counts.values.max(initial=0)) + 1
+    every = small.all()
+    key = gene * top + counts.values.astype(np.int64)
+    usual = min(top, _FREQUENT)
+    some = gene[small] * usual + counts.values[small].astype(np.int64) if not every else key
+    often = np.bincount(some, minlength=genes * usual)
+    found = np.flatnonzero(often)
+    rare, number = np.unique(key[~small] if not every else key[:0], return_counts=True)
+    keys = np.concatenate([found // usual * top + found % usual, rare])
+    order = np.argsort(keys, kind="stable")
+    keys, times = keys[order], np.concatenate([often[found], number])[order]
+    return keys // top, (keys % top).astype(np.float64), times

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from pysces.data._expression import Expression
-from pysces.data._sources import rows_per_pass
+from pysces.data._sources import Rows, rows_per_pass
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from numpy.typing import ArrayLike, NDArray
 
-    from pysces.data._sources import Order, Positions, Rows
+    from pysces.data._sources import Order, Positions
 
     Floats = NDArray[np.float64]
 
@@ -61,10 +63,11 @@ def looks_like_counts(expression: Expression) -> bool:
     True
     """
     some = False
-    for _, _, block in expression._cheap_blocks():
-        if not (block >= 0).all() or not (block == np.floor(block)).all():
+    for _, block in expression._stored_blocks():
+        values = block.values if isinstance(block, Rows) else block
+        if not (values >= 0).all() or not (values == np.floor(values)).all():
             return False
-        some = some or bool(block.any())
+        some = some or bool(values.any())
     return some
 
 
@@ -124,41 +127,55 @@ def _linear(block: Floats, base: float | None) -> Floats:
     return np.expm1(block if base == math.e else block * math.log(base))
 
 
-def _row_blocks(expression: Expression) -> Any:
+def _row_blocks(expression: Expression) -> Iterator[tuple[slice, NDArray[np.intp], Floats]]:
+    """Blocks of samples: the row within the block and the value of everything that is not 0."""
     step = rows_per_pass(expression.n_genes)
     for start in range(0, expression.n_samples, step):
         rows = slice(start, min(start + step, expression.n_samples))
-        yield rows, expression.sample_block(rows)
+        stored = expression.sparse_block(rows)
+        if stored is None:
+            block = expression.sample_block(rows)
+            row, column = np.nonzero(block)
+            yield rows, row, block[row, column]
+            continue
+        used = (stored.genes >= 0) & (stored.values != 0)
+        row = np.repeat(np.arange(len(stored.indptr) - 1), np.diff(stored.indptr))
+        yield rows, row[used], stored.values[used]
 
 
 def _units(expression: Expression, base: float | None) -> tuple[Floats, Floats] | None:
     """Unit and sum of each sample before the logarithm; None if multiples are not integers."""
     unit, total = np.zeros(expression.n_samples), np.zeros(expression.n_samples)
     fitting, tested = 0, 0
-    for rows, block in _row_blocks(expression):
-        if not (block >= 0).all() or (base is not None and (block > _LARGEST_EXPONENT).any()):
+    for rows, row, values in _row_blocks(expression):
+        if not (values >= 0).all() or (base is not None and (values > _LARGEST_EXPONENT).any()):
             return None
-        linear = _linear(block, base)
-        unit[rows], fits, tests = _units_of_rows(linear)
-        total[rows] = [math.fsum(row) for row in linear]
+        linear = _linear(values, base)
+        n = rows.stop - rows.start
+        unit[rows], fits, tests = _units_of_rows(row, linear, n)
+        ends = np.searchsorted(row, np.arange(1, n))
+        total[rows] = [math.fsum(part) for part in np.split(linear, ends)]
         fitting, tested = fitting + fits, tested + tests
         if tested > 1000 and fitting < 0.5 * tested:
             return None
     return (unit, total) if tested >= 10 and fitting >= _NEEDED * tested else None
 
 
-def _units_of_rows(linear: Floats) -> tuple[Floats, int, int]:
-    """Unit of each row, and the number of integers among its multiples from 1.5 to 20."""
-    row, column = np.nonzero(linear)
-    values = linear[row, column]
-    least = np.full(len(linear), np.inf)
+def _units_of_rows(row: NDArray[np.intp], values: Floats, n_rows: int) -> tuple[Floats, int, int]:
+    """Unit of each row, and the number of integers among its multiples from 1.5 to 20.
+
+    row, values: row and value of what is not 0, by rows.
+    """
+    least = np.full(n_rows, np.inf)
     np.minimum.at(least, row, values)
-    parts = np.ones(len(linear))
+    parts = np.ones(n_rows)
     open_rows = np.isfinite(least)
     for m in range(1, _MOST_PARTS + 1):
+        if not open_rows.any():
+            break
         multiple = values / least[row] * m
         wrong = (multiple <= _LARGEST) & (np.abs(multiple - np.rint(multiple)) > _TOLERANCE)
-        fine = open_rows & (np.bincount(row, weights=wrong, minlength=len(linear)) == 0)
+        fine = open_rows & (np.bincount(row, weights=wrong, minlength=n_rows) == 0)
         parts[fine] = m
         open_rows &= ~fine
     unit = np.where(np.isfinite(least), least / parts, 0.0)
@@ -188,12 +205,14 @@ def _recovered(
         depth[some] = known[some]
     counts = Expression(_CountSource(expression, unit, base), expression.genes, expression.samples)
     counts._values_checked = True
-    exact = all(_whole(block, unit[rows], base) for rows, block in _row_blocks(expression))
+    exact = all(
+        _whole(_linear(values, base) / unit[rows][row])
+        for rows, row, values in _row_blocks(expression)
+    )
     return Recovered(counts, depth, unit, base, exact)
 
 
-def _whole(block: Floats, unit: Floats, base: float | None) -> bool:
-    multiple = _linear(block, base) / np.where(unit > 0, unit, 1.0)[:, None]
+def _whole(multiple: Floats) -> bool:
     return bool((np.abs(multiple - np.rint(multiple)) < _TOLERANCE).all())
 
 
@@ -217,6 +236,13 @@ class _CountSource:
             return None
         unit = np.repeat(self._unit[samples], np.diff(rows.indptr))
         return rows._replace(values=np.rint(_linear(rows.values, self._base) / unit))
+
+    def read_columns(self, genes: Positions) -> Rows | None:
+        columns = self._expression.sparse_genes(genes)
+        if columns is None:
+            return None
+        linear = _linear(columns.values, self._base)
+        return columns._replace(values=np.rint(linear / self._unit[columns.genes]))
 
     def is_ordinary(self) -> bool:
         return True

@@ -185,7 +185,8 @@ def _plain_frame(frame: pd.DataFrame) -> pd.DataFrame:
     names = [check_key(str(name), "The name of a column") for name in frame.columns]
     if len(set(names)) < len(names):
         raise InputError("A table with repeated column names cannot be stored. Rename them.")
-    stored = frame.set_axis(names, axis=1).copy()
+    stored = frame.copy()
+    stored.columns = names
     for name in names:
         if stored[name].dtype.kind not in "biuf":
             values = stored[name]
@@ -242,8 +243,9 @@ def _aligned(value: Any) -> Any:
     """Convert names in a matrix or table over the cells; the names of cells are unchanged."""
     if not isinstance(value, pd.DataFrame):
         return value
-    index = value.index
-    return _plain_frame(value).set_axis(index, axis=0)
+    stored = _plain_frame(value)
+    stored.index = value.index
+    return stored
 
 
 def _put(slot: Any, key: str, value: Any) -> None:

@@ -84,6 +84,13 @@ class Source(Protocol):
         """
         ...
 
+    def read_columns(self, genes: Positions) -> Rows | None:
+        """Stored values of some genes, over all samples (whose positions are called genes there).
+
+        None unless the matrix is sparse. Not to be written to.
+        """
+        ...
+
     def is_ordinary(self) -> bool | None:
         """Whether :func:`is_ordinary` holds for all values; None where only reading would tell."""
         ...
@@ -144,6 +151,9 @@ class DenseSource:
     def read_rows(self, samples: Positions) -> None:
         return None
 
+    def read_columns(self, genes: Positions) -> None:
+        return None
+
     def is_ordinary(self) -> bool:
         step = max(1, _CHECKED // max(1, self.shape[1]))
         return all(
@@ -179,15 +189,18 @@ class SparseSource:
             chosen = chosen if whole_genes else chosen[:, genes]
         return np.asarray(chosen.astype(np.float64).toarray(order=order))
 
-    def read_rows(self, samples: Positions) -> Rows | None:
-        if not self.by_samples:
-            return None
-        whole = self._by["csr"]
+    def _canonical(self, wanted: str) -> Any:
+        whole = self._oriented(wanted)
         if not whole.has_canonical_format:
-            whole = whole.copy()
+            whole = self._by[wanted] = whole.copy()
             whole.sum_duplicates()
-            self._by["csr"] = whole
-        return Rows.of(whole, samples)
+        return whole
+
+    def read_rows(self, samples: Positions) -> Rows | None:
+        return Rows.of(self._canonical("csr"), samples) if self.by_samples else None
+
+    def read_columns(self, genes: Positions) -> Rows:
+        return Rows.of(self._canonical("csc")[:, genes].T)
 
     def is_ordinary(self) -> bool:
         values = next(iter(self._by.values())).data
@@ -221,6 +234,9 @@ class DaskSource:
     def read_rows(self, samples: Positions) -> None:
         return None
 
+    def read_columns(self, genes: Positions) -> None:
+        return None
+
     def is_ordinary(self) -> None:
         return None
 
@@ -248,6 +264,9 @@ class DiskDenseSource:
         return block
 
     def read_rows(self, samples: Positions) -> None:
+        return None
+
+    def read_columns(self, genes: Positions) -> None:
         return None
 
     def is_ordinary(self) -> None:
@@ -290,6 +309,17 @@ class DiskSparseSource:
                 for start, where in zip(first, runs, strict=True)
             ]
             part = sp.vstack(read, format="csr")[rows] if read else sp.csr_array((0, self.shape[1]))
+        part.sum_duplicates()
+        return Rows.of(part)
+
+    def read_columns(self, genes: Positions) -> Rows:
+        if not self.by_samples:
+            part = self._dataset[:, genes].T.tocsr()
+        else:
+            step = self._run_length()
+            runs = range(0, self.shape[0], step)
+            read = [self._dataset[start : start + step].tocsr()[:, genes] for start in runs]
+            part = sp.vstack(read or [sp.csr_array((0, self.shape[1]))[:, genes]]).tocsc().T
         part.sum_duplicates()
         return Rows.of(part)
 

@@ -31,7 +31,7 @@ SECONDS: Mapping[str, float] = {
     "standardise": 0.8,
     "area": 3.6,
     "weighted_mean": 0.3,
-    "target_sums": 0.5,
+    "depth_sums": 0.8,
     "leave_one_out_t": 0.5,
     "permuted_running_sum": 3.6,
     "running_sum": 3.6,

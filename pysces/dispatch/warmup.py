@@ -22,7 +22,7 @@ WORKFLOWS: Mapping[str, tuple[str, ...]] = {
     "zscore": ("gene_sums", "standardise"),
     "area": ("area",),
     "score": ("weighted_mean",),
-    "counts score": ("target_sums",),
+    "counts score": ("depth_sums",),
     "msviper": ("leave_one_out_t", "permuted_running_sum", "shared_target_scores"),
 }
 _LARGE = 1 << 24  # values of the arrays of usual work

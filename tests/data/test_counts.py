@@ -10,6 +10,7 @@ from scipy import integrate, stats
 from scipy.special import ndtri
 
 from pysces import _seeds
+from pysces.data._count_data import CountData
 from pysces.data._counts import CountModel, interval_scores, looks_like_counts, recover_counts
 from pysces.data._expression import Expression
 from pysces.data._margins import is_calibrated, score_variance, tails, variance_by_sum
@@ -338,6 +339,26 @@ def test_sparse_values_are_recovered_as_sparse_counts() -> None:
     assert rows is not None
     dense = sp.csr_array((rows.values, rows.genes + 1, rows.indptr), shape=(3, 59)).toarray()
     np.testing.assert_array_equal(dense[:, 1:], COUNTS[some, 2:60])
+    columns = recovered.counts.take_samples(some).sparse_genes(slice(2, 60))
+    assert columns is not None
+    dense = sp.csr_array((columns.values, columns.genes + 1, columns.indptr)).toarray()
+    np.testing.assert_array_equal(dense[:, 1:], COUNTS[some, 2:60].T)
+
+
+def test_margins_of_sparse_and_dense_counts_are_the_same() -> None:
+    rng = np.random.default_rng(3)
+    counts = rng.negative_binomial(0.5, 0.2, (300, 40)) * (rng.random((300, 40)) < 0.5)
+    counts[5, :20] += 2000  # extreme; and values that are counted one by one
+    depth, batch = rng.uniform(100, 900, 300), np.arange(300) % 2
+    genes, some = rng.permutation(40)[:30], rng.permutation(300)[:250]
+    found = []
+    for storage in (np.asarray, sp.csr_matrix, sp.csc_matrix):
+        expression = Expression.from_matrix(storage(counts), [f"g{i}" for i in range(40)])
+        model = CountData(expression, depth, batch, False, "").fit(genes, some)
+        found.append((model.share, model.size))
+    for share, size in found[1:]:
+        np.testing.assert_array_equal(share, found[0][0])
+        np.testing.assert_array_equal(size, found[0][1])
 
 
 def test_cells_without_ones_are_recovered() -> None:

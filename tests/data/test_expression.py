@@ -140,12 +140,36 @@ def test_sparse_blocks_equal_the_matrix(
             np.testing.assert_array_equal(dense_of(rows, expression.n_genes), truth[chosen])
 
 
+@pytest.mark.parametrize("genes", [slice(None), slice(2, 7), [9, 0, 4]])
+def test_sparse_genes_equal_the_matrix(
+    stored: ad.AnnData,
+    genes: Any,
+    small_passes: None,
+    request: pytest.FixtureRequest,
+) -> None:
+    some = np.array([20, 3, 4, 11])
+    sparse = "cs" in request.node.name and "dask" not in request.node.name
+    for expression, truth in (
+        (Expression.from_anndata(stored), VALUES),
+        (Expression.from_anndata(stored).take_samples(some), VALUES[some]),
+    ):
+        columns = expression.sparse_genes(genes)
+        assert (columns is not None) == sparse
+        if columns is not None:
+            assert [part.dtype.name for part in columns] == ["int64", "int32", "float64"]
+            found = dense_of(columns, expression.n_samples)
+            np.testing.assert_array_equal(found, truth.T[genes])
+
+
 def test_sparse_blocks_add_up_repeated_entries_and_share_memory_otherwise() -> None:
     repeated = sp.csr_array(([1.0, 2.0, 4.0], [1, 0, 1], [0, 3, 3]), shape=(2, 2))
     rows = Expression.from_matrix(repeated, ["a", "b"]).sparse_block()
     assert rows is not None
     assert rows.genes.tolist() == [0, 1]
     assert rows.values.tolist() == [2.0, 5.0]
+    columns = Expression.from_matrix(repeated, ["a", "b"]).sparse_genes()
+    assert columns is not None
+    assert columns.values.tolist() == [2.0, 5.0]
     assert repeated.nnz == 3
     plain = sp.csr_array(VALUES.astype(np.float64))
     rows = Expression.from_matrix(plain, GENES).sparse_block(slice(3, 9))

@@ -10,13 +10,22 @@ import anndata as ad
 import numpy as np
 import pandas as pd
 import pytest
+import scipy.sparse as sp
 from scipy import stats
 
 import pysces
 from pysces.cli import main
 from pysces.data._depth import count_data
-from pysces.data._margins import variance_by_sum
+from pysces.data._margins import score_variance, variance_by_sum
 from pysces.errors import PyscesWarning
+from pysces.viper._score_table import (
+    MOST,
+    PLACE_BITS,
+    VALUE_BITS,
+    mean_places,
+    score_table,
+    size_places,
+)
 from pysces.viper._signatures import LIMIT
 from pysces.viper._statistics import group_z, permutation_orders, permuted_group_z
 
@@ -211,6 +220,73 @@ def test_the_score_is_the_sum_over_its_standard_deviation(deeper: int) -> None:
             assert found == pytest.approx(wanted, abs=0.005)
 
 
+@pytest.mark.parametrize("deeper", [0.2, 1, 50])
+@pytest.mark.parametrize("batch_key", [None, "half"])
+def test_interpolation_changes_the_score_by_less_than_1e_4(
+    deeper: float, batch_key: str | None
+) -> None:
+    adata = depth_alone(6, 1.0)
+    adata.X = np.random.default_rng(6).poisson(np.asarray(adata.X) * deeper).astype(np.float32)
+    network = random_network(6, 20)
+    pysces.run_viper(adata, network, batch_key=batch_key)
+    data = count_data(adata, batch_key=batch_key)
+    assert data is not None
+    model = data.fit().at(data.depth, data.batch, limit=LIMIT)
+    h1, _ = model.scores(np.asarray(adata.X, float).T)
+    v = score_variance(model.means(), model.size[:, None])
+    h = h1 - h1.sum(axis=0) / v.sum(axis=0) * v
+    for regulator, edges in network.groupby("source"):
+        w = np.zeros(N_GENES)
+        w[[GENES.index(g) for g in edges["target"]]] = edges["mor"] * edges["likelihood"]
+        wanted = w @ h / np.sqrt(w**2 @ v - (w @ v) ** 2 / v.sum(axis=0))
+        np.testing.assert_allclose(adata.obsm["viper"][regulator], wanted, rtol=0, atol=1e-4)
+
+
+def _value(table: np.ndarray, count: int, mean: np.ndarray, size: np.ndarray) -> np.ndarray:
+    place, s = mean_places(mean), size_places(size)
+    c = table[s >> PLACE_BITS, place >> PLACE_BITS, count].astype(float).reshape(-1, 4, 4)
+    t, u = ((x & (2**PLACE_BITS - 1)) / 2.0**PLACE_BITS - 0.5 for x in (place, s))
+    value = np.einsum("nij,ni,nj->n", c, t[:, None] ** np.arange(4), u[:, None] ** np.arange(4))
+    return value / 2.0**VALUE_BITS
+
+
+@pytest.mark.parametrize("count", [0, 1, 2, 5, 20, MOST])
+def test_the_table_holds_the_scores_of_counts(count: int) -> None:
+    rng = np.random.default_rng(count)
+    mean = np.exp(np.append(rng.uniform(-17.9, 8, 3000), rng.normal(np.log(count + 0.5), 1, 3000)))
+    size = np.exp(rng.uniform(np.log(0.01), np.log(1000), 6000))
+    size[::5] = np.inf
+    below, upto = (
+        np.where(np.isinf(size), stats.poisson.cdf(y, mean), stats.nbinom.cdf(y, n, p))
+        for n in [np.where(np.isinf(size), 1.0, size)]
+        for p in [n / (n + mean)]
+        for y in (count - 1, count)
+    )
+    z_below, z_upto = stats.norm.ppf(below), stats.norm.ppf(upto)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        h1 = (stats.norm.pdf(z_below) - stats.norm.pdf(z_upto)) / (upto - below)
+    certain = (np.abs(h1) < LIMIT) & (upto > 1e-9) & (below < 1 - 1e-4) & (upto - below > 1e-9)
+    assert certain.sum() > 500
+    table = score_table(count)
+    found = _value(table, count, mean, size)
+    plain = table[size_places(size) >> PLACE_BITS, mean_places(mean) >> PLACE_BITS, count, 15] & 1
+    assert plain.any() == (count > 0)
+    found += np.where(plain, _value(table, 0, mean, size), 0.0)
+    np.testing.assert_allclose(found[certain], h1[certain], rtol=0, atol=3e-5)
+
+
+def test_sparse_and_dense_counts_have_the_same_score() -> None:
+    adata, network = depth_alone(10), random_network(10)
+    for scale, name in ((1, "small"), (40, "large")):
+        adata.X = np.asarray(adata.X) * np.float32(scale)  # most counts of the latter: beyond MOST
+        pysces.run_viper(adata, network, key_added=name)
+        for storage in (sp.csr_matrix, sp.csc_matrix):
+            other = adata.copy()
+            other.X = storage(adata.X)
+            pysces.run_viper(other, network)
+            np.testing.assert_array_equal(other.obsm["viper"], adata.obsm[name])
+
+
 def test_a_depth_that_is_off_by_a_factor_changes_little() -> None:
     adata, network = depth_alone(6), random_network(6)
     adata.obs["right"] = np.asarray(adata.X).sum(axis=1)
@@ -234,7 +310,8 @@ def test_a_cell_depends_on_the_reference_and_itself_alone(monkeypatch: pytest.Mo
         few = few[::-1, np.random.default_rng(0).permutation(N_GENES)].copy()
         few.obs["total_counts"] = np.asarray(few.X).sum(axis=1)
         with monkeypatch.context() as patch:
-            patch.setattr("pysces.viper._depth_scores.cells_of_block", lambda *_: 7)
+            for name in ("cells_of_block", "cells_of_score"):
+                patch.setattr(f"pysces.viper._depth_scores.{name}", lambda *_: 7)
             pysces.run_viper(few, network, **deep, **options)
         whole = adata.obsm["viper"].loc[few.obs_names, few.obsm["viper"].columns]
         np.testing.assert_allclose(few.obsm["viper"], whole, rtol=0, atol=1e-9, err_msg=method)

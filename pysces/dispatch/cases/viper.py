@@ -256,8 +256,8 @@ def weighted_mean() -> list[Case]:
     return cases
 
 
-def target_sums() -> list[Case]:
-    """Entries of sparse cells, as integers up to the largest allowed."""
+def depth_sums() -> list[Case]:
+    """Counts of sparse cells with random tables; places beyond both ends; excess given directly."""
     rng = _rng(36)
     cases = []
     for name, values, regulons in _with_regulons(37):
@@ -267,17 +267,34 @@ def target_sums() -> list[Case]:
         cell, gene = np.nonzero(filled)
         if name == "one gene":
             cell, gene = cell[:1], gene[:1]
-        fixed = np.rint(np.clip(filled[cell, gene], -12, 12) * 2.0**20).astype(np.int64)
-        weight = np.rint(regulons["mode"] * regulons["likelihood"] * 2.0**20).astype(np.int64)
+        cells, genes = values.shape
+        batches = min(cells, 1 + genes % 3)
+        ends = np.searchsorted(cell, np.arange(cells + 1)).astype(np.int64)
+        count = rng.integers(0, 5, size=len(cell)).astype(np.int32)
+        direct = rng.integers(-(2**24), 2**24, size=0 if name == "one cell" else 1 + genes % 4)
+        large = rng.random(len(cell)) < (0.1 if len(direct) else 0.0)
+        count[large] = -1 - rng.integers(0, max(1, len(direct)), size=int(large.sum()))
+        place = rng.integers(-(2**20), 7 * 2**20, size=(batches, genes)).astype(np.int32)
+        place[rng.random(place.shape) < 0.1] = -(2**31)
+        by_gene = np.argsort(regulons["targets"], kind="stable")
+        owner = np.repeat(np.arange(len(regulons["indptr"]) - 1), np.diff(regulons["indptr"]))
+        weight = np.rint(regulons["mode"] * regulons["likelihood"] * 2.0**20).astype(np.int32)
         arguments = {
-            "cell": _strided(cell.astype(np.int32)),
-            "gene": gene.astype(np.int32),
-            "value": fixed,
-            "n_cells": values.shape[0],
-            "n_genes": values.shape[1],
-            "indptr": regulons["indptr"],
-            "targets": regulons["targets"],
-            "weight": weight,
+            "start": ends[:-1],
+            "stop": ends[1:],
+            "depth": rng.integers(-(2**20), 2**20, size=cells).astype(np.int32),
+            "batch": rng.integers(0, max(1, batches), size=cells).astype(np.int32),
+            "gene": np.where(rng.random(len(gene)) < 0.1, -1, gene).astype(np.int32),
+            "count": _strided(count),
+            "direct": direct,
+            "level": place,
+            "size": rng.integers(0, 3 * 2**20, size=genes).astype(np.int32),
+            "table": rng.integers(-(2**28), 2**28, size=(3, 6, 5, 16)).astype(np.int32),
+            "limit": 6 << 20,
+            "indptr": np.searchsorted(regulons["targets"][by_gene], np.arange(genes + 1)),
+            "regulon": owner[by_gene].astype(np.int32),
+            "weight": weight[by_gene],
+            "n_regulons": len(regulons["indptr"]) - 1,
         }
         cases.append(Case(name, arguments))
     return cases

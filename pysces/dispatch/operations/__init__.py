@@ -19,6 +19,7 @@ from pysces.dispatch.operations.aracne import (
 from pysces.dispatch.operations.graph import propagate
 from pysces.dispatch.operations.viper import (
     area,
+    depth_sums,
     gene_medians,
     gene_sums,
     leave_one_out_t,
@@ -30,7 +31,6 @@ from pysces.dispatch.operations.viper import (
     segment_means,
     shared_target_scores,
     standardise,
-    target_sums,
     weighted_area,
     weighted_mean,
 )
@@ -53,6 +53,7 @@ __all__ = [
     "copula_mi",
     "copula_pairs",
     "declared",
+    "depth_sums",
     "dpi",
     "gene_medians",
     "gene_sums",
@@ -69,7 +70,6 @@ __all__ = [
     "segment_means",
     "shared_target_scores",
     "standardise",
-    "target_sums",
     "weakest_pairs",
     "weighted_area",
     "weighted_mean",

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from pysces.dispatch.cases import viper as cases
 from pysces.dispatch.contracts import EXACT, Close, Spec
 from pysces.dispatch.registry import kernel
+from pysces.kernels._constants import NOWHERE as NOWHERE
 
 Order = Annotated[NDArray[np.float64], Spec("order", "cells genes")]
 Values = Annotated[NDArray[np.float64], Spec("float64", "cells genes")]
@@ -162,24 +163,47 @@ def weighted_mean(signature: Values, indptr: Ends, targets: Targets, weights: Pe
     raise NotImplementedError
 
 
-@kernel(
-    file="enrichment", block_axis="entries", reduce="sum", agreement=EXACT, cases=cases.target_sums
-)
-def target_sums(
-    cell: Annotated[NDArray[np.int32], Spec("int32", "entries")],
+@kernel(file="enrichment", block_axis="cells", agreement=EXACT, cases=cases.depth_sums)
+def depth_sums(
+    start: TableStarts,
+    stop: TableStarts,
+    depth: PerCell,
+    batch: PerCell,
     gene: Annotated[NDArray[np.int32], Spec("int32", "entries")],
-    value: Annotated[NDArray[np.int64], Spec("int64", "entries")],
-    n_cells: int,
-    n_genes: int,
-    indptr: Ends,
-    targets: Targets,
-    weight: Annotated[NDArray[np.int64], Spec("int64", "edges")],
-) -> CountedScores:
-    """``sum weight value`` over a regulon's targets, for a sparse matrix of integers.
+    count: Annotated[NDArray[np.int32], Spec("int32", "entries")],
+    direct: Annotated[NDArray[np.int64], Spec("int64", "large")],
+    level: Annotated[NDArray[np.int32], Spec("int32", "batches genes")],
+    size: Annotated[NDArray[np.int32], Spec("int32", "genes")],
+    table: Annotated[NDArray[np.int32], Spec("int32", "sizes pieces counts terms", table=True)],
+    limit: int,
+    indptr: Annotated[NDArray[np.int64], Spec("int64", "gene_ends", table=True)],
+    regulon: Annotated[NDArray[np.int32], Spec("int32", "edges")],
+    weight: Annotated[NDArray[np.int32], Spec("int32", "edges")],
+    n_regulons: int,
+) -> tuple[CountedScores, TableStarts]:
+    """``sum weight excess`` over a regulon's targets, and ``sum excess`` of each cell.
 
-    An entry is the value of one gene in one cell; entries are ordered by cell, and other values are
-    0. Integer sums are exact in any order: ``|weight| < 2^21`` and ``|value| < 2^25`` allow 2^17
-    targets.
+    The excess of a count is its score minus that of a zero. A cell has the entries ``start`` to
+    ``stop`` (gene -1, count 0: none). Values are polynomials of 16 terms, of the table's piece at
+    the place p = depth + level (limited to the table) and s = size: p >> 20 and s >> 20 number the
+    piece, ``t`` and ``u`` are the other 20 bits minus 2^19. With ``a >> b`` rounding down,
+
+        c_i = (((c_i3 u >> 20) + c_i2) u >> 20 ...) + c_i0
+        value(p) = ((((c_3 t >> 20) + c_2) t >> 20 ...) + c_0 + 2) >> 2
+        score = clip(value(p), -limit, limit), or direct[-count - 1] of a negative count
+
+    or, where c_33 is odd, the value is the excess itself.
+
+    The score of a zero is its value z(p), clipped with a linear interpolation in the depth, so that
+    the sum over all genes can be interpolated as well. With r the last 15 bits of the depth,
+
+        x = clip(((-limit - z) << 20) // limit, 0, 2^20),  bend(z) = limit (x - x^3 + x^4 / 2)
+        zero = max(z(p), -limit) - bend(z(p))
+               + (bend(z(p - r)) (2^15 - r) + bend(z(p - r + 2^15)) r >> 15)
+
+    or z(p) itself unless it is below 2^19 - limit. The excess is 0 where the level is -2^31. Gene
+    i has the edges ``indptr[i] ... indptr[i + 1] - 1``. Integer sums are exact in any order:
+    ``|weight| < 2^21`` and ``|excess| < 2^25`` allow 2^17 targets.
     """
     raise NotImplementedError
 
