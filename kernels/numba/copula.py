@@ -122,7 +122,7 @@ def copula_edges(
     complements = np.zeros(len(weights), dtype=np.bool_)
     complements[1:] = np.all(weights[1:].astype(np.int64) + weights[:-1] == 1, axis=1)
     tile_of, length, more = _usual_tile, _DOT_TILE, ()
-    if tile_of is not _tile_by_dots or not _stay_below(_LARGEST_SUM, rows, genes, weights):
+    if tile_of is not _forms["dots"] or not _stay_below(_LARGEST_SUM, rows, genes, weights):
         tile_of, length, more = _forms["blas"], _TILE, _exact_blocks(rows, genes, weights)
     found: list[tuple[NDArray[Any], ...]] = []
 
