@@ -243,6 +243,25 @@ def area(rung: int) -> Workload:
     return Workload({**_ranked(values), **sets}, len(values), "cells")
 
 
+def sparse_area(rung: int) -> Workload:
+    """50 regulons of 50 targets among 1,000 genes, a tenth of the values filled."""
+    rng, values, sets = _enrichment("sparse_area", rung, first=16)
+    cell, gene = np.nonzero(rng.random(values.shape) < 0.1)
+    ends = np.searchsorted(cell, np.arange(len(values) + 1)).astype(np.int64)
+    given = _ranked(values)
+    del given["signature"]
+    arguments = {
+        "zero": rng.normal(size=GENES),
+        "start": ends[:-1],
+        "stop": ends[1:],
+        "gene": gene.astype(np.int32),
+        "value": values[cell, gene],
+        **given,
+        **sets,
+    }
+    return Workload(arguments, len(values), "cells")
+
+
 def weighted_area(rung: int) -> Workload:
     """The same with a weight for every gene of every cell."""
     rng, values, sets = _enrichment("weighted_area", rung)

@@ -20,7 +20,7 @@ WORKFLOWS: Mapping[str, tuple[str, ...]] = {
     "adaptive-dyadic": (*_NETWORK, "adaptive_mi", "prune_edges"),
     "binned": (*_NETWORK, "binned_mi", "prune_edges"),
     "zscore": ("gene_sums", "standardise"),
-    "area": ("area",),
+    "area": ("area", "sparse_area"),
     "score": ("weighted_mean",),
     "counts score": ("target_sums",),
     "msviper": ("leave_one_out_t", "permuted_running_sum", "shared_target_scores"),

@@ -48,7 +48,11 @@ def normal_table(n: int) -> NDArray[np.float64]:
 
 def tables(values: NDArray[np.float64]) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
     """Start of the table of each row, and the concatenated tables."""
-    present = values.shape[1] - np.count_nonzero(np.isnan(values), axis=1)
+    return tables_for(values.shape[1] - np.count_nonzero(np.isnan(values), axis=1))
+
+
+def tables_for(present: NDArray[Any]) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """The same, given the number of values of each row that are not NaN."""
     lengths, which = np.unique(present, return_inverse=True)
     found = [normal_table(int(n)) for n in lengths]
     starts = np.cumsum([0, *(len(table) for table in found[:-1])]).astype(np.int64)

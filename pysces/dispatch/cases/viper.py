@@ -209,6 +209,47 @@ def area() -> list[Case]:
     return cases
 
 
+def sparse_area() -> list[Case]:
+    """All edge cases of signatures as sparse cells, whose other values are those of `zero`."""
+    rng = _rng(38)
+    cases = []
+    for name, values, regulons in _with_regulons(39):
+        n_cells, n_genes = values.shape
+        zero = np.asarray(rng.normal(size=n_genes))
+        zero[::3] = np.round(zero[::3])
+        if name in ("missing values", "two genes"):
+            zero[::4] = np.nan
+        if name == "all ties":
+            zero[:] = 0.0
+        stored = rng.random(values.shape) < (1.0 if name == "one gene" else 0.4)
+        stored[n_cells // 2 :: 3] = False  # cells that store nothing
+        if name == "one cell":
+            stored[:] = np.arange(n_genes) == 7
+        ties = stored & (rng.random(values.shape) < 0.2)
+        values = np.where(ties, zero[rng.permutation(n_genes)], values)
+        cell, gene = np.nonzero(stored)
+        ends = np.searchsorted(cell, np.arange(n_cells + 1))
+        skipped = rng.random(len(gene)) < 0.1
+        given = stored.copy()
+        given[cell[skipped], gene[skipped]] = False
+        arguments = {
+            "zero": _strided(zero),
+            "start": ends[:-1].astype(np.int64),
+            "stop": ends[1:].astype(np.int64),
+            "gene": np.where(skipped, -1, gene).astype(np.int32),
+            "value": values[cell, gene],
+            "max_rank_deviation": np.full(n_cells, -1, dtype=np.int32),
+            **_tables(np.where(given, values, zero)),
+            **regulons,
+        }
+        cases.append(Case(name, arguments))
+        if name == "zero-inflated counts":
+            given_deviation = np.full(n_cells, 199, dtype=np.int32)
+            largest = {**arguments, "max_rank_deviation": given_deviation}
+            cases.append(Case(f"{name}, largest deviation given", largest))
+    return cases
+
+
 def weighted_area() -> list[Case]:
     """Weights between 0 and 1, in both norms."""
     rng = _rng(23)

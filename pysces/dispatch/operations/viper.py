@@ -116,6 +116,29 @@ def area(
     raise NotImplementedError
 
 
+@kernel(file="enrichment", block_axis="cells", agreement=Close(), cases=cases.sparse_area)
+def sparse_area(
+    zero: Annotated[NDArray[np.float64], Spec("order", "genes")],
+    start: Annotated[NDArray[np.int64], Spec("int64", "cells")],
+    stop: Annotated[NDArray[np.int64], Spec("int64", "cells")],
+    gene: Annotated[NDArray[np.int32], Spec("int32", "stored")],
+    value: Annotated[NDArray[np.float64], Spec("order", "stored")],
+    max_rank_deviation: PerCell,
+    table_start: TableStarts,
+    quantiles: Quantiles,
+    indptr: Ends,
+    targets: Targets,
+    mode: PerEdge,
+    likelihood: PerEdge,
+) -> tuple[Scores, Scores]:
+    """:func:`area` of sparse signatures: ``zero`` where a cell stores no value of its own.
+
+    A cell stores the values ``start ... stop - 1``, each gene at most once; genes below 0 are
+    skipped.
+    """
+    raise NotImplementedError
+
+
 @kernel(file="enrichment", block_axis="cells", agreement=Close(), cases=cases.weighted_area)
 def weighted_area(
     signature: Order,
