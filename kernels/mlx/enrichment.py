@@ -16,6 +16,7 @@ import numpy as np
 from . import _double as dd
 from . import _fixed as fx
 from ._double import Double
+from ._sparse import dense
 from .ranks import average_ranks
 
 _BITS = 40
@@ -66,19 +67,9 @@ def sparse_area(
     likelihood: Double,
 ) -> tuple[Double, Double]:
     """See the reference; blocks of cells are made dense on the device."""
-    first, last = np.array(start), np.array(stop)
-    skipped = len(zero)  # a column that is dropped
 
     def some(rows: slice) -> mx.array:
-        sizes = (last - first)[rows]
-        cell = np.repeat(np.arange(len(sizes)), sizes)
-        before = np.cumsum(sizes) - sizes
-        entry = mx.array(np.arange(len(cell)) + (first[rows] - before)[cell])
-        column = mx.take(gene, entry)
-        dense = mx.concatenate([zero, mx.zeros((1,), dtype=zero.dtype)])
-        dense = mx.repeat(dense[None], len(sizes), axis=0)
-        dense[mx.array(cell), mx.where(column < 0, skipped, column)] = mx.take(value, entry)
-        return dense[:, :skipped]
+        return dense(zero, start, stop, gene, value, rows)
 
     return _area(
         some, max_rank_deviation, table_start, quantiles, indptr, targets, mode, likelihood

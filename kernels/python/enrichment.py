@@ -7,6 +7,7 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from .._constants import NOISE
+from ._sparse import dense
 from .ranks import average_ranks
 
 Float = NDArray[np.float64]
@@ -149,10 +150,7 @@ def sparse_area(
     (cells, regulons) float64
         Normalised enrichment scores NES.
     """
-    signature = np.repeat(zero[None], len(start), axis=0)
-    for cell, (first, last) in enumerate(zip(start, stop, strict=True)):
-        own = first + np.flatnonzero(gene[first:last] >= 0)
-        signature[cell, gene[own]] = value[own]
+    signature = dense(zero, start, stop, gene, value)
     return area(
         signature, max_rank_deviation, table_start, quantiles, indptr, targets, mode, likelihood
     )

@@ -27,6 +27,7 @@ SECONDS: Mapping[str, float] = {
     "adaptive_mi": 5.6,
     "binned_mi": 5.4,
     "gene_sums": 0.7,
+    "sparse_gene_sums": 0.3,
     "standardise": 0.8,
     "area": 2.5,
     "sparse_area": 2.4,

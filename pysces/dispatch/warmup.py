@@ -19,7 +19,7 @@ WORKFLOWS: Mapping[str, tuple[str, ...]] = {
     "adaptive": (*_NETWORK, "adaptive_mi", "prune_edges"),
     "adaptive-dyadic": (*_NETWORK, "adaptive_mi", "prune_edges"),
     "binned": (*_NETWORK, "binned_mi", "prune_edges"),
-    "zscore": ("gene_sums", "standardise"),
+    "zscore": ("gene_sums", "sparse_gene_sums", "standardise"),
     "area": ("area", "sparse_area"),
     "score": ("weighted_mean",),
     "counts score": ("target_sums",),
