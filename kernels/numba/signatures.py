@@ -13,7 +13,7 @@ from ._jit import jit, on_threads, parallel_from, read_only
 _HALF_MASK = (1 << HALF_BITS) - 1
 _LARGEST_SHIFT = 1000
 _TILE = 64  # genes or cells of one task
-_SUMMED = 256  # fewest cells of a task of sparse sums, whose sums are added at its end
+_SUMMED = 64  # fewest cells of a task of sparse sums, whose sums are added at its end
 _LINE = 8  # values of a cache line
 _PART = 1 << 15  # values of a task
 _ROUNDS = 60  # partitions of a selection; about 1.4 log2(n) on average

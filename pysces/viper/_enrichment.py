@@ -143,7 +143,9 @@ def _score(
         sp.csr_array((part, regulons.targets, regulons.indptr), shape=shape).T
         for part in (np.abs(weights), weights**2)
     )
-    present = (~np.isnan(values)).astype(np.float64)
+    missing = np.isnan(values)
+    alike = (missing == missing[:1]).all()  # usually: the genes that are constant
+    present = (~missing[:1] if alike else ~missing).astype(np.float64)
     limited = np.clip(values, -_LARGEST_Z, _LARGEST_Z)
     mean = ops.weighted_mean(limited, regulons.indptr, regulons.targets, weights)
     with np.errstate(invalid="ignore", divide="ignore"):
@@ -181,7 +183,7 @@ def gene_permutations(genes: int, number: int, seed: int) -> NDArray[np.int32]:
 
 
 _CACHED = 1 << 23  # bytes of a block that stays in the cache of a CPU
-_MOST_SPARSE = 2048  # cells of a sparse block on a CPU: enough for the tasks of all cores
+_MOST_SPARSE = 1024  # cells of a sparse block on a CPU: tasks for all cores, in their caches
 
 
 def cells_of_block(

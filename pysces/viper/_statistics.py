@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 _FRACTION = 44  # bits of a value below the gene's exponent, as in the kernel
 _MOST_CELLS = 1 << 18  # per call of the kernel
+_MOST_SPARSE = 1024  # of sparse cells, whose values then stay in the cache
 _SMALLEST_EXPONENT = -1021  # of a normal float64
 _FAR = 2.0**-16  # a range below this fraction of the largest value lies far from zero
 _MOST_DRAWS = 1000
@@ -205,8 +206,8 @@ def _range(cells: Expression) -> tuple[NDArray[np.float64], NDArray[np.float64]]
 
 def _parts(cells: Expression) -> Iterator[slice]:
     stored = stored_per_cell(cells)
-    each = 40.0 * cells.n_genes if stored is None else 40.0 * stored
-    return blocks(cells.n_samples, min(_MOST_CELLS, block_length(each, cells.n_samples)))
+    each, most = (cells.n_genes, _MOST_CELLS) if stored is None else (stored, _MOST_SPARSE)
+    return blocks(cells.n_samples, min(most, block_length(40.0 * each, cells.n_samples)))
 
 
 def _moments(
