@@ -170,6 +170,25 @@ def gene_sums(rung: int) -> Workload:
     return Workload({"values": values, "exponent": exponent}, len(values), "cells")
 
 
+def sparse_gene_sums(rung: int) -> Workload:
+    """Cells x 1,000 genes, a tenth of the values filled."""
+    rng, values = _cells("sparse_gene_sums", rung)
+    exponent = np.frexp(values.max(axis=0))[1].astype(np.int32)
+    return Workload({**_sparse(rng, values), "exponent": exponent}, len(values), "cells")
+
+
+def _sparse(rng: np.random.Generator, values: np.ndarray) -> dict[str, Any]:
+    """A tenth of the values, as the kernels take sparse cells."""
+    cell, gene = np.nonzero(rng.random(values.shape) < 0.1)
+    ends = np.searchsorted(cell, np.arange(len(values) + 1)).astype(np.int64)
+    return {
+        "start": ends[:-1],
+        "stop": ends[1:],
+        "gene": gene.astype(np.int32),
+        "value": values[cell, gene],
+    }
+
+
 def gene_medians(rung: int) -> Workload:
     """Cells x 1,000 genes."""
     _, values = _cells("gene_medians", rung)
@@ -241,6 +260,15 @@ def area(rung: int) -> Workload:
     """50 regulons of 50 targets among 1,000 genes."""
     _, values, sets = _enrichment("area", rung)
     return Workload({**_ranked(values), **sets}, len(values), "cells")
+
+
+def sparse_area(rung: int) -> Workload:
+    """50 regulons of 50 targets among 1,000 genes, a tenth of the values filled."""
+    rng, values, sets = _enrichment("sparse_area", rung, first=16)
+    given = _ranked(values)
+    del given["signature"]
+    zero = {"zero": rng.normal(size=GENES)}
+    return Workload({**zero, **_sparse(rng, values), **given, **sets}, len(values), "cells")
 
 
 def weighted_area(rung: int) -> Workload:

@@ -8,6 +8,8 @@ in int64, exactly in any order. The few remaining operations per score use pairs
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import mlx.core as mx
 import numpy as np
 
@@ -15,6 +17,7 @@ from .._constants import NOWHERE
 from . import _double as dd
 from . import _fixed as fx
 from ._double import Double
+from ._sparse import dense
 from .ranks import average_ranks
 
 _BITS = 40
@@ -41,17 +44,59 @@ def area(
     likelihood: Double,
 ) -> tuple[Double, Double]:
     """See the reference; by blocks of cells, sums in fixed point."""
-    ends = np.array(indptr)
-    weight = fx.normalised(likelihood, ends)
-    modes = dd.to_numpy(mode)
-    edges = _Edges(indptr, targets, weight, modes)
+
+    def some(rows: slice) -> mx.array:
+        return signature[rows]
+
+    return _area(
+        some, max_rank_deviation, table_start, quantiles, indptr, targets, mode, likelihood
+    )
+
+
+def sparse_area(
+    zero: mx.array,
+    start: mx.array,
+    stop: mx.array,
+    gene: mx.array,
+    value: mx.array,
+    max_rank_deviation: mx.array,
+    table_start: mx.array,
+    quantiles: Double,
+    indptr: mx.array,
+    targets: mx.array,
+    mode: Double,
+    likelihood: Double,
+) -> tuple[Double, Double]:
+    """See the reference; blocks of cells are made dense on the device."""
+
+    def some(rows: slice) -> mx.array:
+        return dense(zero, start, stop, gene, value, rows)
+
+    return _area(
+        some, max_rank_deviation, table_start, quantiles, indptr, targets, mode, likelihood
+    )
+
+
+def _area(
+    some: Callable[[slice], mx.array],
+    max_rank_deviation: mx.array,
+    table_start: mx.array,
+    quantiles: Double,
+    indptr: mx.array,
+    targets: mx.array,
+    mode: Double,
+    likelihood: Double,
+) -> tuple[Double, Double]:
+    """Enrichment of signatures, of which `some` returns a block."""
+    weight = fx.normalised(likelihood, np.array(indptr))
+    edges = _Edges(indptr, targets, weight, dd.to_numpy(mode))
 
     def block(rows: slice) -> tuple[Double, Double]:
-        ranks = average_ranks(signature[rows])
+        ranks = average_ranks(some(rows))
         scores = _both_tails(ranks, max_rank_deviation[rows], table_start[rows], quantiles)
         return _sums(ranks > 0, scores, edges)
 
-    return _by_blocks(block, len(signature), edges)
+    return _by_blocks(block, len(table_start), edges)
 
 
 def weighted_area(

@@ -6,11 +6,13 @@ import numpy as np
 from numba import prange
 
 from .._constants import NOISE, NOWHERE
-from ._jit import jit, parallel
-from ._sorting import scratch, sort_row, tie_end
+from ._jit import jit, on_threads, parallel, read_only
+from ._sorting import rank_row, scratch, sort_row, tie_end
+from ._sparse import presorted, rank_sparse_row, sparse_scratch
 
 _LANES = 4  # cells that are summed together: the scores of a gene are one cache line
 _TILE = 16  # cells that share working space
+_TASK = 2 * _LANES  # fewest cells of a task of `area`
 
 
 @parallel
@@ -175,67 +177,168 @@ def _score_row(values, space, max_rank_deviation, table_start, quantiles, scores
     return n
 
 
-@parallel
 def area(signature, max_rank_deviation, table_start, quantiles, indptr, targets, mode, likelihood):
     """Enrichment score and NES of every regulon in every cell; missing genes have weight 0."""
-    cells, genes = signature.shape
-    regulons = len(indptr) - 1
-    score = np.empty((cells, regulons))
-    nes = np.empty((cells, regulons))
-    directed, tail = np.empty(len(mode)), np.empty(len(mode))
-    for e in range(len(mode)):
-        directed[e] = likelihood[e] * mode[e]
-        tail[e] = likelihood[e] * (1 - abs(mode[e]))
-    total = np.zeros(regulons)
-    factor = np.zeros(regulons)
-    for r in range(regulons):
-        square, largest = 0.0, 0.0
-        for e in range(indptr[r], indptr[r + 1]):
-            total[r] += likelihood[e]
-            square += likelihood[e] ** 2
-            largest = max(largest, likelihood[e])
-        factor[r] = np.sqrt(square) / largest
-    for tile in prange((cells + _LANES - 1) // _LANES):
-        space = scratch(genes)
-        start, stop = tile * _LANES, min(cells, (tile + 1) * _LANES)
-        scores = np.zeros((_LANES, genes, 2))
-        known = np.zeros(_LANES, np.int64)
-        for cell in range(start, stop):
-            known[cell - start] = _score_row(
-                signature[cell],
-                space,
-                max_rank_deviation[cell],
-                table_start[cell],
-                quantiles,
-                scores[cell - start],
-            )
-        lanes = _side_by_side(scores)
-        both = np.empty((2, _LANES))
-        for r in range(regulons):
-            _sum_lanes(lanes, targets, directed, tail, indptr[r], indptr[r + 1], both)
-            for cell in range(start, stop):
-                sum_l, scale = total[r], factor[r]
-                if known[cell - start] < genes:
-                    sum_l, scale = _present(
-                        signature[cell], targets, likelihood, indptr[r], indptr[r + 1]
-                    )
-                es = np.nan
-                if sum_l > 0:
-                    es = _joined(both[0, cell - start] / sum_l, both[1, cell - start] / sum_l)
-                score[cell, r] = es
-                nes[cell, r] = es * scale
+    signature = read_only(signature)
+    tables = tuple(map(read_only, (max_rank_deviation, table_start, quantiles)))
+    edges = tuple(map(read_only, (indptr, targets, mode, likelihood)))
+    score, nes = (np.empty((len(signature), len(indptr) - 1)) for _ in range(2))
+
+    def work(begin: int, end: int) -> None:
+        _area(signature, tables, edges, begin, end, score, nes)
+
+    on_threads(work, len(signature), _TASK)
     return score, nes
 
 
 @jit
-def _side_by_side(scores):
-    """Scores [cells genes 2] as [genes 2 cells], so that one load covers all cells of a tile."""
-    lanes = np.empty((scores.shape[1], 2, _LANES))
-    for gene in range(scores.shape[1]):
+def _area(signature, tables, edges, begin, end, score, nes):
+    genes = signature.shape[1]
+    constants, space, tile = _constants(edges, genes), scratch(genes), _tile(genes)
+    ranks, known, usual, _ = tile
+    for start in range(begin, end, _LANES):
+        stop = min(end, start + _LANES)
+        for cell in range(start, stop):
+            lane = cell - start
+            known[lane] = rank_row(signature[cell], space, ranks[lane])
+            usual[lane] = known[lane] == genes
+        _score_tile(tile, tables, edges, constants, start, stop, score, nes)
+
+
+def sparse_area(
+    zero,
+    start,
+    stop,
+    gene,
+    value,
+    max_rank_deviation,
+    table_start,
+    quantiles,
+    indptr,
+    targets,
+    mode,
+    likelihood,
+):
+    """See the reference; genes are known by their places in the order of `zero`."""
+    order = tuple(map(read_only, presorted(read_only(zero))))
+    rows = tuple(map(read_only, (start, stop, gene, value)))
+    tables = tuple(map(read_only, (max_rank_deviation, table_start, quantiles)))
+    edges = tuple(map(read_only, (indptr, order[0][targets], mode, likelihood)))
+    score, nes = (np.empty((len(start), len(indptr) - 1)) for _ in range(2))
+
+    def work(begin: int, end: int) -> None:
+        _sparse_area(order, rows, tables, edges, begin, end, score, nes)
+
+    on_threads(work, len(start), _TASK)
+    return score, nes
+
+
+@jit
+def _sparse_area(order, rows, tables, edges, begin, end, score, nes):
+    genes = len(order[0])
+    first, last, gene, value = rows
+    most = 0
+    for cell in range(begin, end):
+        most = max(most, last[cell] - first[cell])
+    present = order[2][-1]
+    constants, space, tile = _constants(edges, present), sparse_scratch(genes, most), _tile(genes)
+    ranks, known, usual, _ = tile
+    for start in range(begin, end, _LANES):
+        stop = min(end, start + _LANES)
+        for cell in range(start, stop):
+            stored = slice(first[cell], last[cell])
+            lane = cell - start
+            known[lane], usual[lane] = rank_sparse_row(
+                gene[stored], value[stored], order, space, ranks[lane]
+            )
+        _score_tile(tile, tables, edges, constants, start, stop, score, nes)
+
+
+@jit
+def _constants(edges, present):
+    """Weights of both parts for each edge; sum and factor of each regulon's likelihoods.
+
+    present: usually, genes below it have a value.
+    """
+    indptr, targets, mode, likelihood = edges
+    regulons = len(indptr) - 1
+    directed, tail = np.empty(len(mode)), np.empty(len(mode))
+    for e in range(len(mode)):
+        directed[e] = likelihood[e] * mode[e]
+        tail[e] = likelihood[e] * (1 - abs(mode[e]))
+    has_value = np.zeros(1 + max(present, np.int64(targets.max()) if len(targets) else 0), np.int32)
+    has_value[:present] = 1
+    total, factor = np.empty(regulons), np.empty(regulons)
+    for r in range(regulons):
+        total[r], factor[r] = _ranked(has_value, targets, likelihood, indptr[r], indptr[r + 1])
+    return directed, tail, total, factor
+
+
+@jit
+def _tile(genes):
+    """Working space of the cells of a tile.
+
+    Ranks [cells genes], numbers of values, whether the usual genes have a value, and scores
+    [genes 2 cells], so that one load covers a gene in all cells.
+    """
+    ranks, known = np.zeros((_LANES, genes), np.int32), np.zeros(_LANES, np.int64)
+    return ranks, known, np.ones(_LANES, np.bool_), np.zeros((genes, 2, _LANES))
+
+
+@jit
+def _score_tile(tile, tables, edges, constants, start, stop, score, nes):
+    """Enrichment score and NES of every regulon in the cells of a tile, from their ranks."""
+    ranks, known, usual, lanes = tile
+    max_rank_deviation, table_start, quantiles = tables
+    indptr, targets, _, likelihood = edges
+    directed, tail, total, factor = constants
+    given = max_rank_deviation[start:stop], table_start[start:stop], quantiles
+    _look_up(ranks, known, given, lanes)
+    both = np.empty((2, _LANES))
+    for r in range(len(indptr) - 1):
+        _sum_lanes(lanes, targets, directed, tail, indptr[r], indptr[r + 1], both)
+        for cell in range(stop - start):
+            sum_l, scale = total[r], factor[r]
+            if not usual[cell]:
+                sum_l, scale = _ranked(ranks[cell], targets, likelihood, indptr[r], indptr[r + 1])
+            es = np.nan
+            if sum_l > 0:
+                es = _joined(both[0, cell] / sum_l, both[1, cell] / sum_l)
+            score[start + cell, r] = es
+            nes[start + cell, r] = es * scale
+
+
+@jit
+def _look_up(ranks, known, tables, lanes):
+    """Two-tail and one-tail normal score of each rank (0 for NaN)."""
+    max_rank_deviation, table_start, quantiles = tables
+    middle, shift = np.ones(_LANES, np.int64), np.zeros(_LANES, np.int64)
+    begin = np.zeros(_LANES, np.int64)
+    for cell in range(len(table_start)):
+        middle[cell], begin[cell] = known[cell] + 1, table_start[cell]
+        largest = np.int64(max_rank_deviation[cell])
+        if largest < 0:
+            for rank in ranks[cell]:
+                largest = max(largest, abs(rank - middle[cell]) if rank > 0 else 0)
+        shift[cell] = middle[cell] - largest
+    for gene in range(ranks.shape[1]):
         for cell in range(_LANES):
-            lanes[gene, 0, cell] = scores[cell, gene, 0]
-            lanes[gene, 1, cell] = scores[cell, gene, 1]
-    return lanes
+            rank = np.int64(ranks[cell, gene])
+            unsigned = 2 * abs(rank - middle[cell]) + shift[cell] if rank > 0 else 0
+            lanes[gene, 0, cell] = quantiles[begin[cell] + rank]
+            lanes[gene, 1, cell] = quantiles[begin[cell] + unsigned]
+
+
+@jit
+def _ranked(ranks, targets, likelihood, start, stop):
+    """Sum and factor of the likelihoods of the targets that have a rank."""
+    total, square, largest = 0.0, 0.0, 0.0
+    for e in range(start, stop):
+        if ranks[targets[e]] > 0:
+            total += likelihood[e]
+            square += likelihood[e] ** 2
+            largest = max(largest, likelihood[e])
+    return total, np.sqrt(square) / largest
 
 
 @jit

@@ -8,12 +8,14 @@ import numpy as np
 from numba import prange
 
 from .._constants import HALF_BITS, NO_SPREAD, SUM_BITS
-from ._jit import jit, parallel_from
+from ._jit import jit, on_threads, parallel_from, read_only
 
 _HALF_MASK = (1 << HALF_BITS) - 1
 _LARGEST_SHIFT = 1000
 _TILE = 64  # genes or cells of one task
+_SUMMED = 64  # fewest cells of a task of sparse sums, whose sums are added at its end
 _LINE = 8  # values of a cache line
+_PART = 1 << 15  # values of a task
 _ROUNDS = 60  # partitions of a selection; about 1.4 log2(n) on average
 # Bits of float64 as integers: mask of the magnitude, smallest normal number, 2^1023, infinity
 _SIZE, _NORMAL, _HUGE, _INFINITE = 2**63 - 1, 1 << 52, 2046 << 52, 2047 << 52
@@ -45,6 +47,43 @@ def _gene_sums(values, scale, more):
                     result[3, gene] += high * low
                     result[4, gene] += low * low
     return result
+
+
+def sparse_gene_sums(start, stop, gene, value, exponent):
+    """Integer sums of each gene of sparse cells; a task has its own sums."""
+    shift = SUM_BITS - exponent
+    first = np.minimum(shift, _LARGEST_SHIFT)
+    scale = read_only(np.stack([np.ldexp(1.0, first), np.ldexp(1.0, shift - first)], axis=1))
+    rows = tuple(map(read_only, (start, stop, gene, value)))
+    parts = [np.zeros((len(exponent), 5), np.int64)]
+
+    def work(begin: int, end: int) -> None:
+        sums = np.zeros_like(parts[0])
+        _sparse_gene_sums(rows, scale, begin, end, sums)
+        parts.append(sums)
+
+    on_threads(work, len(start), _SUMMED)
+    missing, *sums = sum(parts).T
+    return len(start) - missing, *sums
+
+
+@jit
+def _sparse_gene_sums(rows, scale, begin, end, sums):
+    start, stop, gene, value = rows
+    for cell in range(begin, end):
+        for i in range(start[cell], stop[cell]):
+            own, x = gene[i], value[i]
+            if own < 0:
+                continue
+            if x != x:
+                sums[own, 0] += 1
+                continue
+            whole = np.int64(x * scale[own, 0] * scale[own, 1])
+            high, low = whole >> HALF_BITS, whole & _HALF_MASK
+            sums[own, 1] += whole
+            sums[own, 2] += high * high
+            sums[own, 3] += high * low
+            sums[own, 4] += low * low
 
 
 @parallel_from(1 << 16)
@@ -131,11 +170,15 @@ def _round_bits(value, bits):
 @parallel_from(1 << 19)
 def standardise(values, centre, scale, bits):
     """(value - centre) / scale, rounded to `bits` significant bits."""
+    cells, genes = values.shape
     result = np.empty(values.shape)
-    for cell in prange(values.shape[0]):
-        row = result[cell]
-        for gene in range(values.shape[1]):
-            row[gene] = (values[cell, gene] - centre[gene]) / scale[gene]
+    parts = (genes + _PART - 1) // _PART
+    for task in prange(cells * parts):
+        cell, begin = task // parts, task % parts * _PART
+        row = result[cell, begin : begin + _PART]
+        for i in range(len(row)):
+            gene = begin + i
+            row[i] = (values[cell, gene] - centre[gene]) / scale[gene]
         _round_row(row, bits)
     return result
 

@@ -9,6 +9,7 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from .._constants import NOISE, NOWHERE
+from ._sparse import dense
 from .ranks import average_ranks
 
 Float = NDArray[np.float64]
@@ -100,6 +101,60 @@ def area(
         targets,
         mode,
         likelihood,
+    )
+
+
+def sparse_area(
+    zero: Float,
+    start: NDArray[np.int64],
+    stop: NDArray[np.int64],
+    gene: NDArray[np.int32],
+    value: Float,
+    max_rank_deviation: NDArray[np.int32],
+    table_start: NDArray[np.int64],
+    quantiles: Float,
+    indptr: NDArray[np.int64],
+    targets: NDArray[np.int32],
+    mode: Float,
+    likelihood: Float,
+) -> tuple[Float, Float]:
+    """Enrichment (`area`) of sparse signatures, whose values are `zero` where a cell stores none.
+
+    Parameters
+    ----------
+    zero : (genes,) float64
+        Values of the genes that a cell does not store. NaN is missing.
+    start, stop : (cells,) int64
+        A cell stores the values ``start ... stop - 1``.
+    gene : (stored,) int32
+        Gene of each stored value, not repeated within a cell; skipped if below 0.
+    value : (stored,) float64
+        Stored values. NaN is missing.
+    max_rank_deviation : (cells,) int32
+        Replaces max v; -1 for the cell's own.
+    table_start : (cells,) int64
+        Start of the table for a cell's n in `quantiles`.
+    quantiles : (entries,) float64
+        Tables of Phi^-1(i / (2 (n + 1))), i = 0 ... 2 (n + 1).
+    indptr : (ends,) int64
+        Regulon i has the edges ``indptr[i] ... indptr[i + 1] - 1``.
+    targets : (edges,) int32
+        Gene indices.
+    mode : (edges,) float64
+        Modes of regulation m, -1 ... 1.
+    likelihood : (edges,) float64
+        Likelihoods l, at least 0.
+
+    Returns
+    -------
+    (cells, regulons) float64
+        Enrichment scores ES; NaN where no target has a value.
+    (cells, regulons) float64
+        Normalised enrichment scores NES.
+    """
+    signature = dense(zero, start, stop, gene, value)
+    return area(
+        signature, max_rank_deviation, table_start, quantiles, indptr, targets, mode, likelihood
     )
 
 

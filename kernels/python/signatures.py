@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .._constants import HALF_BITS, NO_SPREAD, SUM_BITS
+from ._sparse import dense
 
 Float = NDArray[np.float64]
 Counts = NDArray[np.int64]
@@ -53,6 +54,43 @@ def gene_sums(
         (high * low).sum(axis=0),
         (low * low).sum(axis=0),
     )
+
+
+def sparse_gene_sums(
+    start: Counts,
+    stop: Counts,
+    gene: NDArray[np.int32],
+    value: Float,
+    exponent: NDArray[np.int32],
+) -> tuple[Counts, Counts, Counts, Counts, Counts]:
+    """Integer sums (`gene_sums`) of sparse cells, whose other values are 0.
+
+    Parameters
+    ----------
+    start, stop : (cells,) int64
+        A cell stores the values ``start ... stop - 1``. At most 2^18 cells.
+    gene : (stored,) int32
+        Gene of each stored value, not repeated within a cell; skipped if below 0.
+    value : (stored,) float64
+        Stored values. NaN is missing and ignored.
+    exponent : (genes,) int32
+        Smallest e >= -1021 with |x| < 2^e for every value of the gene, in all cells.
+
+    Returns
+    -------
+    (genes,) int64
+        Number of values, zeros included.
+    (genes,) int64
+        sum f
+    (genes,) int64
+        sum high^2
+    (genes,) int64
+        sum high low
+    (genes,) int64
+        sum low^2
+    """
+    zero = np.zeros(len(exponent))
+    return gene_sums(dense(zero, start, stop, gene, value), exponent)
 
 
 def gene_medians(values: Float) -> tuple[Float, Float]:

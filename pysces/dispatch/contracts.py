@@ -126,8 +126,6 @@ class Kernel:
                     f"{self.name}: axis '{axis}' of '{name}' has {size} entries, "
                     f"but {sizes[axis]} elsewhere."
                 )
-        if spec.dtype == "order":
-            array = array + 0.0  # -0.0 and 0.0 are equal and get the same bit pattern
         return np.require(array, requirements=["C", "A", "W"])
 
     def block_arguments(

@@ -165,11 +165,11 @@ def _from_mlx(value: Any, spec: Spec) -> np.ndarray:
 
 
 def order_keys(values: np.ndarray) -> np.ndarray:
-    """Integers in the order of these float64 values; NaN comes last.
+    """Integers in the order of these float64 values; NaN comes last, -0.0 equals 0.0.
 
     The bits of positive floats increase with their value; those of negative ones are inverted.
     """
-    bits = np.ascontiguousarray(values).view(np.int64)
+    bits = (np.ascontiguousarray(values) + 0.0).view(np.int64)
     keys = np.where(bits < 0, bits ^ np.int64(0x7FFFFFFFFFFFFFFF), bits)
     return np.where(np.isnan(values), np.iinfo(np.int64).max, keys)
 

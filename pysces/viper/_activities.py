@@ -9,12 +9,13 @@ import numpy as np
 import pandas as pd
 
 from pysces.dispatch.blocks import blocks, progress
-from pysces.viper._cells import by_blocks, by_name
+from pysces.viper._cells import by_blocks, by_name, stored_per_cell
 from pysces.viper._depth_scores import activities_given_depth
 from pysces.viper._enrichment import (
     cells_of_block,
     common_rank_deviation,
     score_block,
+    takes_sparse,
 )
 from pysces.viper._nulls import (
     against_null,
@@ -116,9 +117,18 @@ def _by_blocks(
     pairs = None
     if pleiotropy is not None:
         pairs = shared_pairs(regulons, pleiotropy.targets)
-    step = cells_of_block(cells.n_samples, cells.n_genes, regulons)
+    zero = fitted.of(np.zeros((1, cells.n_genes)))[0]
+    stored = None
+    if pleiotropy is None and takes_sparse(scoring):
+        stored = stored_per_cell(cells)
+    step = cells_of_block(cells.n_samples, cells.n_genes, regulons, stored)
     for part in progress(list(blocks(cells.n_samples, step)), "activity", unit="block"):
-        values = fitted.of(cells.sample_block(part, copy=False))
+        values: Any
+        if (rows := cells.sparse_block(part)) is None:
+            values = fitted.of(cells.sample_block(part, copy=False))
+        else:
+            values = fitted.of_rows(rows, zero)
+            values = values.dense() if stored is None else values
         scores = score_block(
             values, regulons, scoring, cell_names=names[part], max_rank_deviation=max_rank_deviation
         )

@@ -15,6 +15,8 @@ from pysces.errors import InputError
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+_FIRST = 256
+
 
 def cells_of(data: Any, *, allow_infinite: bool = False) -> tuple[Expression, pd.Index]:
     """Values of a DataFrame, or of ``X`` of an AnnData, and the names of the cells.
@@ -49,6 +51,12 @@ def by_blocks(cells: Expression) -> Iterator[NDArray[np.float64]]:
     """Iterate over blocks of cells whose ranks fit in memory [cells genes]."""
     step = block_length(24.0 * cells.n_genes, cells.n_samples)
     return (cells.sample_block(part, copy=False) for part in blocks(cells.n_samples, step))
+
+
+def stored_per_cell(cells: Expression) -> float | None:
+    """Mean number of stored values of the first cells; None if they are not stored sparse."""
+    rows = cells.sparse_block(slice(0, _FIRST))
+    return None if rows is None else len(rows.genes) / max(1, len(rows.indptr) - 1)
 
 
 def by_genes(cells: Expression) -> Iterator[NDArray[np.float64]]:

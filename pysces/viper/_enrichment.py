@@ -18,6 +18,7 @@ from pysces.dispatch import operations as ops
 from pysces.dispatch.blocks import block_length
 from pysces.errors import InputError
 from pysces.viper._regulons import Regulons
+from pysces.viper._signatures import SparseSignature
 from pysces.viper._statistics import tables
 
 if TYPE_CHECKING:
@@ -52,7 +53,7 @@ class EnrichmentOptions:
 
 
 def score_block(
-    values: NDArray[np.float64],
+    values: NDArray[np.float64] | SparseSignature,
     regulons: Regulons,
     options: EnrichmentOptions,
     *,
@@ -61,9 +62,12 @@ def score_block(
 ) -> Scores:
     """Scores of a block of cells; each score is a table of cells x regulons.
 
-    values: signature [cells genes], with the genes of `regulons`. max_rank_deviation: largest
+    values: signature [cells genes], with the genes of `regulons`; sparse where :func:`takes_sparse`
+    allows it. max_rank_deviation: largest
     deviation of a rank from the middle rank, or -1 to compute it for each cell.
     """
+    if isinstance(values, SparseSignature):
+        return _sparse_area(values, regulons, max_rank_deviation)
     if options.enrichment == "area":
         return _area(values, regulons, options.gene_weights, max_rank_deviation)
     if options.enrichment == "narnea":
@@ -84,6 +88,28 @@ def area_scores(
     table_start, quantiles = tables(signatures)
     max_rank_deviation = np.full(len(signatures), -1, dtype=np.int32)
     return ops.area(signatures, max_rank_deviation, table_start, quantiles, **regulons.arrays())
+
+
+def takes_sparse(options: EnrichmentOptions) -> bool:
+    """Whether :func:`score_block` takes sparse signatures."""
+    return options.enrichment == "area" and options.gene_weights is None
+
+
+def _sparse_area(values: SparseSignature, regulons: Regulons, max_rank_deviation: int) -> Scores:
+    table_start, quantiles = values.tables()
+    ends = values.rows.indptr
+    es, nes = ops.sparse_area(
+        values.zero,
+        ends[:-1],
+        ends[1:],
+        values.rows.genes,
+        values.rows.values,
+        np.full(len(ends) - 1, max_rank_deviation, dtype=np.int32),
+        table_start,
+        quantiles,
+        **regulons.arrays(),
+    )
+    return {"nes": nes, "es": es}
 
 
 def _area(
@@ -117,7 +143,9 @@ def _score(
         sp.csr_array((part, regulons.targets, regulons.indptr), shape=shape).T
         for part in (np.abs(weights), weights**2)
     )
-    present = (~np.isnan(values)).astype(np.float64)
+    missing = np.isnan(values)
+    alike = (missing == missing[:1]).all()  # usually: the genes that are constant
+    present = (~missing[:1] if alike else ~missing).astype(np.float64)
     limited = np.clip(values, -_LARGEST_Z, _LARGEST_Z)
     mean = ops.weighted_mean(limited, regulons.indptr, regulons.targets, weights)
     with np.errstate(invalid="ignore", divide="ignore"):
@@ -155,10 +183,19 @@ def gene_permutations(genes: int, number: int, seed: int) -> NDArray[np.int32]:
 
 
 _CACHED = 1 << 23  # bytes of a block that stays in the cache of a CPU
+_MOST_SPARSE = 1024  # cells of a sparse block on a CPU: tasks for all cores, in their caches
 
 
-def cells_of_block(n_cells: int, genes: int, regulons: Regulons) -> int:
-    """Number of cells per block: limited by memory on a GPU, by the cache on a CPU."""
+def cells_of_block(
+    n_cells: int, genes: int, regulons: Regulons, stored: float | None = None
+) -> int:
+    """Number of cells per block: limited by memory on a GPU, by the cache on a CPU.
+
+    stored: mean number of values that a cell stores, if signatures stay sparse.
+    """
+    if stored is not None and not engines.choose().gpu:
+        allowed = block_length(8.0 * (6 * stored + 10 * len(regulons.names)), n_cells)
+        return min(allowed, _MOST_SPARSE)
     allowed = block_length(8.0 * (6 * genes + 10 * len(regulons.names)), n_cells)
     if engines.choose().gpu:
         return allowed

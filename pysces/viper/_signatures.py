@@ -4,23 +4,25 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Set
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, get_args
 
 import numpy as np
 import pandas as pd
+import scipy.sparse as sp
 
 from pysces import _seeds
 from pysces.dispatch import operations as ops
 from pysces.errors import InputError
 from pysces.viper._cells import by_genes
-from pysces.viper._statistics import Moments, gene_moments, z_of_t
+from pysces.viper._statistics import Moments, gene_moments, tables_for, z_of_t
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from pysces.data._count_data import CountData
     from pysces.data._expression import Expression
+    from pysces.data._sources import Rows
 
 log = logging.getLogger("pysces")
 Method = Literal["none", "zscore", "mad", "rank", "ttest", "mean"]
@@ -51,6 +53,40 @@ class Levels:
         """Twice the number of reference values below each value, plus the number equal to it."""
         left, right = (np.searchsorted(self.values, column, side) for side in ("left", "right"))
         return self.below[left] + self.below[right]
+
+
+class SparseSignature(NamedTuple):
+    """Signatures of some cells of a sparse matrix.
+
+    ``zero``: signature of the value 0 in each gene, which all cells have where ``rows`` stores
+    nothing. Both become ranks without a dense matrix.
+    """
+
+    zero: NDArray[np.float64]
+    rows: Rows
+
+    def tables(self) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+        """Start of the table of normal scores of each cell, and the concatenated tables."""
+        indptr, genes, values = self.rows
+        absent = np.isnan(self.zero)
+        present = np.full(len(indptr) - 1, np.count_nonzero(~absent))
+        unlike = np.flatnonzero(absent[genes] != np.isnan(values))
+        unlike = unlike[genes[unlike] >= 0]
+        cell = np.searchsorted(indptr, unlike, side="right") - 1
+        np.add.at(present, cell, np.where(absent[genes[unlike]], 1, -1))
+        return tables_for(present)
+
+    def dense(self) -> NDArray[np.float64]:
+        """All values [cells genes]."""
+        indptr, genes, values = self.rows
+        block = np.repeat(self.zero[None], len(indptr) - 1, axis=0)
+        place = genes + np.repeat(np.arange(len(block)) * block.shape[1], np.diff(indptr))
+        used = genes >= 0
+        if used.all():
+            block.reshape(-1)[place] = values
+        else:
+            block.reshape(-1)[place[used]] = values[used]
+        return block
 
 
 @dataclass(frozen=True)
@@ -85,6 +121,26 @@ class Signature:
             return z_of_t(result, self.moments.count - 1)
         return result
 
+    def of_rows(self, rows: Rows, zero: NDArray[np.float64]) -> SparseSignature:
+        """Signature of cells of a sparse matrix, given that of the value 0."""
+        if self.method == "none":
+            return SparseSignature(zero, rows)
+        if self.method == "rank":
+            values = self._stored_ranks(rows, len(zero))
+        else:
+            values = self._of_genes(rows.genes).of(rows.values[None])[0]
+        return SparseSignature(zero, rows._replace(values=values))
+
+    def _of_genes(self, genes: NDArray[np.int32]) -> Signature:
+        """The signature of values of these genes, which may repeat."""
+        assert self.centre is not None
+        assert self.scale is not None
+        m = self.moments
+        if m is not None and (self.method == "ttest" or m.offset is not None):
+            offset = None if m.offset is None else m.offset[genes]
+            m = Moments(m.count[genes], m.mean[genes], m.spread[genes], offset)
+        return replace(self, centre=self.centre[genes], scale=self.scale[genes], moments=m)
+
     def near_zero(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
         """Values minus the offset of the moments."""
         offset = None if self.moments is None else self.moments.offset
@@ -96,9 +152,25 @@ class Signature:
         assert self.constant is not None
         columns = zip(values.T, self.levels, strict=True)
         doubled = np.array([levels.doubled_ranks(column) for column, levels in columns]).T
+        return self._halved(doubled.reshape(values.shape), np.isnan(values) | self.constant)
+
+    def _stored_ranks(self, rows: Rows, n_genes: int) -> NDArray[np.float64]:
+        """The same of the stored values of some cells."""
+        assert self.levels is not None
+        assert self.constant is not None
+        column = np.where(rows.genes < 0, n_genes, rows.genes)
+        at = sp.csr_array(
+            (np.arange(len(column)), column, rows.indptr), shape=(len(rows.indptr) - 1, n_genes + 1)
+        ).tocsc()
+        doubled = np.zeros(len(column), dtype=np.int64)
+        for gene in np.flatnonzero(np.diff(at.indptr)[:-1]):
+            own = at.data[at.indptr[gene] : at.indptr[gene + 1]]
+            doubled[own] = self.levels[gene].doubled_ranks(rows.values[own])
+        return self._halved(doubled, np.isnan(rows.values) | self.constant[rows.genes])
+
+    def _halved(self, doubled: NDArray[np.int64], missing: NDArray[np.bool_]) -> Any:
         own = 2 if self.against_reference else 1  # without a reference, levels include the cell
-        missing = np.isnan(values) | self.constant
-        return np.where(missing, np.nan, (doubled.reshape(values.shape) + own) / 2)
+        return np.where(missing, np.nan, (doubled + own) / 2)
 
 
 def fit(

@@ -15,6 +15,7 @@ from pysces._checks import check_integer
 from pysces.dispatch import operations as ops
 from pysces.dispatch.blocks import block_length, blocks
 from pysces.errors import InputError
+from pysces.viper._cells import stored_per_cell
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
 _FRACTION = 44  # bits of a value below the gene's exponent, as in the kernel
 _MOST_CELLS = 1 << 18  # per call of the kernel
+_MOST_SPARSE = 1024  # of sparse cells, whose values then stay in the cache
 _SMALLEST_EXPONENT = -1021  # of a normal float64
 _FAR = 2.0**-16  # a range below this fraction of the largest value lies far from zero
 _MOST_DRAWS = 1000
@@ -48,7 +50,11 @@ def normal_table(n: int) -> NDArray[np.float64]:
 
 def tables(values: NDArray[np.float64]) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
     """Start of the table of each row, and the concatenated tables."""
-    present = values.shape[1] - np.count_nonzero(np.isnan(values), axis=1)
+    return tables_for(values.shape[1] - np.count_nonzero(np.isnan(values), axis=1))
+
+
+def tables_for(present: NDArray[Any]) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """The same, given the number of values of each row that are not NaN."""
     lengths, which = np.unique(present, return_inverse=True)
     found = [normal_table(int(n)) for n in lengths]
     starts = np.cumsum([0, *(len(table) for table in found[:-1])]).astype(np.int64)
@@ -163,26 +169,45 @@ def gene_moments(cells: Expression) -> Moments:
     exponent = np.maximum(exponent, _SMALLEST_EXPONENT)
     sums = [np.zeros(cells.n_genes, dtype=object) for _ in range(5)]
     for part in _parts(cells):
-        values = cells.sample_block(part, copy=False)
-        found = ops.gene_sums(values if offset is None else values - offset, exponent)
+        rows = cells.sparse_block(part)
+        if rows is None:
+            values = cells.sample_block(part, copy=False)
+            found = ops.gene_sums(values if offset is None else values - offset, exponent)
+        else:  # a gene with an offset is 0 in no cell: 0 lies outside its range
+            ends, genes, values = rows
+            values = values if offset is None else values - offset[genes]
+            found = ops.sparse_gene_sums(ends[:-1], ends[1:], genes, values, exponent)
         sums = [a + b.astype(object) for a, b in zip(sums, found, strict=True)]
     return _moments(sums, exponent, highest, offset)
 
 
 def _range(cells: Expression) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Lowest and highest value of each gene; infinite for genes without values."""
-    lowest, highest = np.full(cells.n_genes, np.inf), np.full(cells.n_genes, -np.inf)
+    n = cells.n_genes
+    # The last entry is that of the stored values of genes that were not chosen, -1.
+    lowest, highest = np.full(n + 1, np.inf), np.full(n + 1, -np.inf)
+    stored = np.zeros(n, dtype=np.int64)
     for part in _parts(cells):
-        values = cells.sample_block(part, copy=False)
-        lowest = np.fmin(lowest, np.fmin.reduce(values, axis=0, initial=np.inf))
-        highest = np.fmax(highest, np.fmax.reduce(values, axis=0, initial=-np.inf))
+        rows = cells.sparse_block(part)
+        if rows is None:
+            values = cells.sample_block(part, copy=False)
+            lowest[:n] = np.fmin(lowest[:n], np.fmin.reduce(values, axis=0, initial=np.inf))
+            highest[:n] = np.fmax(highest[:n], np.fmax.reduce(values, axis=0, initial=-np.inf))
+            stored += len(values)
+        else:
+            np.fmin.at(lowest, rows.genes, rows.values)
+            np.fmax.at(highest, rows.genes, rows.values)
+            stored += np.bincount(rows.genes + 1, minlength=n + 1)[1:]
+    lowest, highest = lowest[:n], highest[:n]
+    zero = stored < cells.n_samples
+    lowest[zero], highest[zero] = np.fmin(lowest[zero], 0), np.fmax(highest[zero], 0)
     return lowest, highest
 
 
 def _parts(cells: Expression) -> Iterator[slice]:
-    return blocks(
-        cells.n_samples, min(_MOST_CELLS, block_length(40.0 * cells.n_genes, cells.n_samples))
-    )
+    stored = stored_per_cell(cells)
+    each, most = (cells.n_genes, _MOST_CELLS) if stored is None else (stored, _MOST_SPARSE)
+    return blocks(cells.n_samples, min(most, block_length(40.0 * each, cells.n_samples)))
 
 
 def _moments(

@@ -215,6 +215,7 @@ def test_order_keys_keep_the_order() -> None:
     keys = engines.order_keys(values)
     assert (np.diff(keys) > 0).all()
     assert engines.order_keys(np.array([np.nan]))[0] == np.iinfo(np.int64).max
+    assert np.unique(engines.order_keys(np.array([0.0, -0.0]))).size == 1
 
 
 def test_float64_crosses_as_two_float32() -> None:

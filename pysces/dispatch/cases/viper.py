@@ -139,6 +139,29 @@ def gene_sums() -> list[Case]:
     return cases
 
 
+def _stored(rng: np.random.Generator, stored: NDArray[np.bool_]) -> dict[str, NDArray[Any]]:
+    """Rows of the stored values; a tenth of the genes is to be skipped."""
+    cell, gene = np.nonzero(stored)
+    ends = np.searchsorted(cell, np.arange(len(stored) + 1)).astype(np.int64)
+    skipped = rng.random(len(gene)) < 0.1
+    genes = np.where(skipped, -1, gene).astype(np.int32)
+    return {"start": ends[:-1], "stop": ends[1:], "gene": genes}
+
+
+def sparse_gene_sums() -> list[Case]:
+    """The cases of the sums with a part of the values stored."""
+    rng = _rng(40)
+    cases = []
+    for case in gene_sums():
+        values, exponent = case.arguments["values"], case.arguments["exponent"]
+        stored = rng.random(values.shape) < 0.5
+        if case.name == "one cell":
+            stored[:] = np.arange(values.shape[1]) == 7
+        given = {**_stored(rng, stored), "value": _strided(values[stored]), "exponent": exponent}
+        cases.append(Case(case.name, given))
+    return cases
+
+
 def gene_medians() -> list[Case]:
     """Even and odd numbers of cells, ties and missing values."""
     return [Case(name, {"values": array}) for name, array in _expression(13)]
@@ -206,6 +229,45 @@ def area() -> list[Case]:
         if name == "all ties":
             given = {**arguments, "max_rank_deviation": np.full(len(values), 7, dtype=np.int32)}
             cases.append(Case("all ties, largest deviation given", given))
+    return cases
+
+
+def sparse_area() -> list[Case]:
+    """All edge cases of signatures as sparse cells, whose other values are those of `zero`."""
+    rng = _rng(38)
+    cases = []
+    for name, values, regulons in _with_regulons(39):
+        n_cells, n_genes = values.shape
+        zero = np.asarray(rng.normal(size=n_genes))
+        zero[::3] = np.round(zero[::3])
+        if name in ("missing values", "two genes"):
+            zero[::4] = np.nan
+        if name == "all ties":
+            zero[:] = 0.0
+        stored = rng.random(values.shape) < (1.0 if name == "one gene" else 0.4)
+        stored[n_cells // 2 :: 3] = False  # cells that store nothing
+        if name == "one cell":
+            stored[:] = np.arange(n_genes) == 7
+        ties = stored & (rng.random(values.shape) < 0.2)
+        values = np.where(ties, zero[rng.permutation(n_genes)], values)
+        rows = _stored(rng, stored)
+        dense = np.where(stored, values, zero)
+        cell, gene = np.nonzero(stored)
+        skipped = rows["gene"] < 0
+        dense[cell[skipped], gene[skipped]] = zero[gene[skipped]]
+        arguments = {
+            "zero": _strided(zero),
+            **rows,
+            "value": values[stored],
+            "max_rank_deviation": np.full(n_cells, -1, dtype=np.int32),
+            **_tables(dense),
+            **regulons,
+        }
+        cases.append(Case(name, arguments))
+        if name == "zero-inflated counts":
+            given_deviation = np.full(n_cells, 199, dtype=np.int32)
+            largest = {**arguments, "max_rank_deviation": given_deviation}
+            cases.append(Case(f"{name}, largest deviation given", largest))
     return cases
 
 

@@ -24,6 +24,9 @@ TableStarts = Annotated[NDArray[np.int64], Spec("int64", "cells")]
 Quantiles = Annotated[NDArray[np.float64], Spec("float64", "entries", table=True)]
 Ends = Annotated[NDArray[np.int64], Spec("int64", "ends", table=True)]
 Targets = Annotated[NDArray[np.int32], Spec("int32", "edges")]
+RowEnds = Annotated[NDArray[np.int64], Spec("int64", "cells")]
+Stored = Annotated[NDArray[np.int32], Spec("int32", "stored")]
+StoredValues = Annotated[NDArray[np.float64], Spec("order", "stored")]
 PerEdge = Annotated[NDArray[np.float64], Spec("float64", "edges")]
 
 
@@ -40,6 +43,24 @@ def gene_sums(
     values, ``sum f``, ``sum high^2``, ``sum high low`` and ``sum low^2``, which give
     ``sum f^2`` exactly. At most 2^18 cells a call. ``exponent``: smallest e >= -1021 with
     ``|x| < 2^e`` for every value of the gene.
+    """
+    raise NotImplementedError
+
+
+@kernel(
+    file="signatures",
+    block_axis="cells",
+    reduce="sum",
+    agreement=EXACT,
+    cases=cases.sparse_gene_sums,
+)
+def sparse_gene_sums(
+    start: RowEnds, stop: RowEnds, gene: Stored, value: StoredValues, exponent: ExponentPerGene
+) -> tuple[WholePerGene, WholePerGene, WholePerGene, WholePerGene, WholePerGene]:
+    """:func:`gene_sums` of sparse cells, whose other values are 0 and count as values.
+
+    A cell stores the values ``start ... stop - 1``, each gene at most once; genes below 0 are
+    skipped.
     """
     raise NotImplementedError
 
@@ -113,6 +134,28 @@ def area(
     The sign is +1 where D is not below -2^-40, so that rounding noise does not decide it.
     ``max_rank_deviation`` replaces max v, unless it is -1 (the cell's own). NaN where
     no target has a value.
+    """
+    raise NotImplementedError
+
+
+@kernel(file="enrichment", block_axis="cells", agreement=Close(), cases=cases.sparse_area)
+def sparse_area(
+    zero: Annotated[NDArray[np.float64], Spec("order", "genes")],
+    start: RowEnds,
+    stop: RowEnds,
+    gene: Stored,
+    value: StoredValues,
+    max_rank_deviation: PerCell,
+    table_start: TableStarts,
+    quantiles: Quantiles,
+    indptr: Ends,
+    targets: Targets,
+    mode: PerEdge,
+    likelihood: PerEdge,
+) -> tuple[Scores, Scores]:
+    """:func:`area` of sparse signatures: ``zero`` where a cell stores no value of its own.
+
+    Stored values are given as in :func:`sparse_gene_sums`.
     """
     raise NotImplementedError
 
