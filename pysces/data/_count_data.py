@@ -113,6 +113,7 @@ class _ScoreSource:
         self._counts, self._model = counts, model
         self.shape, self.dtype = counts.shape, np.dtype(np.float64)
         self.by_samples = counts._source.by_samples
+        self.in_memory = counts._source.in_memory
 
     def read(self, samples: Positions, genes: Positions, order: Order) -> Floats:
         block = self._counts._read(samples, genes, "F")
@@ -125,3 +126,6 @@ class _ScoreSource:
 
     def is_ordinary(self) -> bool:
         return True
+
+    def sample_bytes(self) -> float:
+        return 8.0 * self.shape[1]

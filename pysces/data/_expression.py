@@ -19,6 +19,7 @@ from pysces.data._sources import (
     compose,
     is_ordinary,
     make_source,
+    read_ahead,
     rows_per_pass,
 )
 from pysces.errors import InputError
@@ -269,6 +270,31 @@ class Expression:
         if not self._values_checked:
             self._refuse_unusable(rows.values[rows.genes >= 0])
         return rows
+
+    @property
+    def sample_bytes(self) -> float:
+        """Mean size of a sample in memory: its stored values if samples are stored sparse."""
+        return self._source.sample_bytes()
+
+    def windows(self, length: int) -> Iterator[tuple[slice, Expression]]:
+        """Yield consecutive samples as expression matrices, with their positions.
+
+        Samples that are not in memory are read one window ahead of its use, by a thread that ends
+        with the iteration; an error of a read is raised by the iteration.
+        """
+        starts = range(0, self.n_samples, length)
+        parts = (slice(start, min(start + length, self.n_samples)) for start in starts)
+        if self._source.in_memory:
+            return ((part, self.take_samples(part)) for part in parts)
+        return read_ahead(lambda part: (part, self.take_samples(part).loaded()), parts)
+
+    def loaded(self) -> Expression:
+        """The same with all values in memory and nothing else, for other threads and processes."""
+        rows = self.sparse_block()
+        matrix = self._read(ALL, ALL, "C") if rows is None else rows.matrix(self.n_genes)
+        found = Expression(make_source(matrix), self.genes, self.samples)
+        found._values_checked = True
+        return found
 
     @cached_property
     def _gene_place(self) -> NDArray[np.int32] | None:
