@@ -25,7 +25,7 @@ from pysces.data._sources import (
 from pysces.errors import InputError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Generator, Iterator, Sequence
 
     from anndata import AnnData
     from numpy.typing import ArrayLike, NDArray
@@ -276,7 +276,7 @@ class Expression:
         """Mean size of a sample in memory: its stored values if samples are stored sparse."""
         return self._source.sample_bytes()
 
-    def windows(self, length: int) -> Iterator[tuple[slice, Expression]]:
+    def windows(self, length: int) -> Generator[tuple[slice, Expression], None, None]:
         """Yield consecutive samples as expression matrices, with their positions.
 
         Samples that are not in memory are read one window ahead of its use, by a thread that ends

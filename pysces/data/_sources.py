@@ -15,7 +15,7 @@ import scipy.sparse as sp
 from pysces.errors import InputError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Generator, Iterable
 
     from numpy.typing import NDArray
 
@@ -353,7 +353,7 @@ def _sparse_bytes(n_stored: int, shape: tuple[int, int]) -> float:
     return 12.0 * n_stored / max(1, shape[0])
 
 
-def read_ahead(read: Callable[[slice], T], parts: Iterable[slice]) -> Iterator[T]:
+def read_ahead(read: Callable[[slice], T], parts: Iterable[slice]) -> Generator[T, None, None]:
     """Yield ``read(part)`` for each part; while one is in use, a thread reads the next one.
 
     An error of a read is raised when its part is due. The thread has ended when the iteration has,

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import contextlib
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from pysces.dispatch.engines import choose, use_engine
@@ -69,7 +69,10 @@ class Divisible(Protocol[Item, Result]):
 
 
 def in_order(
-    client: Client | None, work: Divisible[Any, Result], items: Sequence[Any]
+    client: Client | None,
+    work: Divisible[Any, Result],
+    items: Iterable[Any],
+    total: int,
 ) -> Iterator[Result]:
     """Yield ``work(item)`` for each item, in the order of the items.
 
@@ -81,19 +84,21 @@ def in_order(
         Picklable; it is sent once to each worker. If fewer items are left than there are worker
         threads, items are divided into parts.
     items
-        Items to compute.
+        Items to compute; few of them are taken ahead of the results.
+    total
+        Number of items.
     """
     if client is None:
         yield from map(work, items)
         return
-    if not items:
+    if not total:
         return
     shared = client.scatter(work, broadcast=True)
     waiting: deque[Any] = deque()
     try:
         for done, item in enumerate(items):
             threads = max(1, sum(client.nthreads().values()))  # workers come and go
-            parts = work.parts(-(-threads // (len(items) - done)))
+            parts = work.parts(-(-threads // (total - done)))
             waiting.append(_submitted(client, shared, item, parts))
             # Keep all workers busy; with more items in flight, results would accumulate.
             if len(waiting) * len(parts) >= 2 * threads:

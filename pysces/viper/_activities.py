@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +13,7 @@ import pandas as pd
 
 from pysces.data._sources import PASS_BYTES
 from pysces.dispatch.blocks import blocks, progress
+from pysces.dispatch.cluster import connected, in_order
 from pysces.viper._cells import by_blocks, by_name
 from pysces.viper._depth_scores import score_given_depth
 from pysces.viper._enrichment import (
@@ -47,6 +49,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("pysces")
 
+_SENT_BYTES = 8 * 2**20  # of cells sent to a worker at a time
 _MOST_REFERENCE = 1000  # cells from which null samples are drawn
 
 
@@ -112,19 +115,18 @@ def scorer(
     return Scorer(regulons, regulons.columns, score)
 
 
+Window = tuple[slice, "Expression"]  # positions of consecutive cells, and these cells
+
+
 @dataclass(frozen=True)
-class Scores:
-    """Scores of consecutive cells by several networks, the work of a unit on a cluster."""
+class WindowScorer:
+    """Scores of consecutive cells by several networks, in blocks of ``step`` cells."""
 
     scorers: Sequence[Scorer]
     step: int
 
-    def __call__(self, window: tuple[slice, Expression]) -> list[Tables]:
-        """Tables of each network."""
-        return self.tables(window, iter(()))
-
-    def tables(self, window: tuple[slice, Expression], ticks: Iterator[Any]) -> list[Tables]:
-        """Tables of each network; ``ticks`` advances by one per block of cells."""
+    def __call__(self, window: Window, ticks: Iterator[Any] | None = None) -> list[Tables]:
+        """Tables of each network; ``ticks`` is advanced after each block of cells."""
         place, cells = window
         own = [cells.take_genes(one.columns) for one in self.scorers]
         found: list[list[Tables]] = [[] for _ in self.scorers]
@@ -132,24 +134,57 @@ class Scores:
             at = slice(place.start + part.start, place.start + part.stop)
             for one, chosen, tables in zip(self.scorers, own, found, strict=True):
                 tables.append(one.score(chosen.take_samples(part), at))
-            next(ticks, None)
+            if ticks is not None:
+                next(ticks, None)
         return [
             {name: np.concatenate([table[name] for table in tables]) for name in tables[0]}
             for tables in found
         ]
 
+    # On a cluster a window is one piece of work.
 
-def scored(source: Expression, scorers: Sequence[Scorer]) -> Iterator[tuple[slice, list[Tables]]]:
-    """Score all cells in order: yield positions of cells, and their tables by each network."""
-    step = min(cells_of_block(source.n_samples, len(one.columns), one.regulons) for one in scorers)
-    of_tables = 32.0 * sum(len(one.regulons.names) for one in scorers)
-    length = int(PASS_BYTES / max(1.0, source.sample_bytes, of_tables))
-    work = Scores(scorers, step)
-    total = -(-source.n_samples // step)
-    ticks = iter(progress(range(total), "activity", total=total, unit="block"))
-    for place, cells in source.windows(max(1, round(length / step)) * step):
-        yield place, work.tables((place, cells), ticks)
-    next(ticks, None)  # closes the progress bar
+    def parts(self, count: int) -> list[slice]:
+        """A single part."""
+        return [slice(None)]
+
+    def part(self, window: Window, part: slice) -> list[Tables]:
+        """The whole."""
+        return self(window)
+
+    def join(self, parts: list[list[Tables]]) -> list[Tables]:
+        """The single part."""
+        return parts[0]
+
+
+def scored(
+    source: Expression, scorers: Sequence[Scorer], client: Any = None
+) -> Generator[tuple[slice, list[Tables]], None, None]:
+    """Score all cells in order: yield positions of cells, and their tables by each network.
+
+    client: as for `connected`. A few windows of cells are in memory at a time.
+    """
+    n_cells = source.n_samples
+    step = min(cells_of_block(n_cells, len(one.columns), one.regulons) for one in scorers)
+    work = WindowScorer(scorers, step)
+    # As many cells as their values or scores fill the memory of a window.
+    each = max(source.sample_bytes, 32.0 * sum(len(one.regulons.names) for one in scorers))
+    with connected(client) as cluster:
+        size = PASS_BYTES if cluster is None else _SENT_BYTES
+        length = max(1, round(size / each / step)) * step
+        total = -(-n_cells // (step if cluster is None else length))
+        ticks = iter(progress(range(total), "activity", total=total, unit="block"))
+        with contextlib.closing(source.windows(length)) as windows:
+            if cluster is None:
+                yield from ((window[0], work(window, ticks)) for window in windows)
+            else:
+                sent = (
+                    (place, cluster.scatter(cells.loaded(), hash=False)) for place, cells in windows
+                )
+                found = in_order(cluster, work, sent, total)
+                for place, tables in zip(blocks(n_cells, length), found, strict=True):
+                    next(ticks, None)
+                    yield place, tables
+        next(ticks, None)  # ends the progress bar
 
 
 class Join:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
+import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -15,9 +17,10 @@ from pysces._keys import ActivityResult
 from pysces._messages import listed
 from pysces._record import RunRecord
 from pysces.data import _results
-from pysces.data._count_data import Counts
+from pysces.data._count_data import CountData, Counts
 from pysces.data._expression import Expression
 from pysces.data._labels import labels_of
+from pysces.data._output import check_output, row_file
 from pysces.dispatch import engines
 from pysces.dispatch.warmup import prepare
 from pysces.errors import InputError
@@ -28,6 +31,7 @@ from pysces.viper._inputs import chosen_signature, reference_of, source_of
 from pysces.viper._options import Auto, ViperOptions
 from pysces.viper._regulons import kept_edges, named_network, networks_of
 from pysces.viper._signatures import Choice
+from pysces.viper.activity import PLACES, without_scores
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -57,9 +61,11 @@ def run_viper(
     n_draws: int = 8,
     seed: int = 0,
     compat: Compat | None = None,
+    client: Any = None,
     engine: str | None = None,
     key_added: str = "viper",
     copy: bool = False,
+    output: str | os.PathLike[str] | None = None,
 ) -> AnnData | None:
     """Infer the activity of regulators in every cell from the expression of their targets.
 
@@ -134,16 +140,24 @@ def run_viper(
         one-tail rank over all cells (and over all null samples, for their scores), as the matrix
         form of R's aREA does, instead of that of each cell. A score then depends on the other cells
         if the extreme genes of a cell are tied.
+    client
+        A ``dask.distributed.Client``, or ``"local"`` for one on this machine: blocks of cells are
+        scored by its workers, with bit-identical results.
     engine
         ``"mlx"``, ``"numba"`` or ``"python"``; ``None`` for the fastest available one.
     key_added
         Key of the result in ``obsm`` and ``uns``.
     copy
         Return a copy of ``adata`` with the result instead of changing it.
+    output
+        Path of an ``.h5ad`` or ``.zarr`` file to which the result is written block by block,
+        instead of to ``adata``: an AnnData cells x regulators as :func:`pysces.activity` returns
+        it. The memory needed does not grow with the cells. The file appears when it is complete,
+        and replaces an earlier one.
 
     Returns
     -------
-    ``None``, or the copy. Sets:
+    ``None``, or the copy. Without ``output=``, sets:
 
     ``adata.obsm[key_added]``
         Normalised enrichment scores, a DataFrame cells x regulators.
@@ -184,8 +198,15 @@ def run_viper(
     >>> adata.obsm["viper"].shape
     (5, 1)
     """
-    _results.check_target(adata, copy)
-    _results.check_free(adata, key_added, ActivityResult)
+    path = None
+    if output is None:
+        _results.check_target(adata, copy)
+        _results.check_free(adata, key_added, ActivityResult)
+    else:
+        _results.check_anndata(adata)
+        path = check_output(output, adata)
+        if copy:
+            raise InputError("With output=, adata is not changed. Leave out copy=True.")
     options = ViperOptions.of(locals())
     if groupby is not None:
         check_column(adata, groupby)
@@ -218,30 +239,50 @@ def run_viper(
             for one in networks.values()
         ]
         join = Join([one.regulons.names for one in scorers], used, assignment)
-        tables = _collected(source.n_samples, map(join, scored(source, scorers)))
-        computed_by = engines.record(chosen)
+        record = RunRecord(
+            "run_viper",
+            {"network": named_network(network), **options.record()},
+            _facts(used, counted, networks),
+            engines.record(chosen),
+        )
+        regulators = _regulator_facts(scorers).reindex(join.regulators.astype(str))
+        edges = kept_edges(network, networks)
+        with contextlib.closing(scored(source, scorers, client)) as scores:
+            if path is not None:
+                shell = without_scores(adata, regulators, key_added)
+                kept = {"network": edges} if edges is not None else {}
+                shell.uns.update(_results.plain(record.entries() | kept))
+                with row_file(path, shell) as write_rows:
+                    for part, tables in map(join, scores):
+                        write_rows(part, {PLACES[name]: table for name, table in tables.items()})
+            else:
+                tables = _collected(source.n_samples, map(join, scores))
     log.info("Activity of %d regulators in %d cells.", len(join.regulators), adata.n_obs)
-    facts: dict[str, Any] = {
-        "signature": used.signature,
-        "enrichment": enrichment,
-        "counts": None if counted is None else counted.facts,
-        "networks": list(networks),
-    }
-    if enrichment == "gsea":
-        facts["n_permutations"] = used.scoring.n_permutations
-    arguments = {"network": named_network(network), **options.record()}
-    record = RunRecord("run_viper", arguments, facts, computed_by)
-    regulators = _regulator_facts(scorers).reindex(join.regulators.astype(str))
+    if path is not None:
+        return None
     frames: dict[str, Any] = {
         name: pd.DataFrame(table, index=adata.obs_names, columns=join.regulators)
         for name, table in tables.items()
     }
-    result = ActivityResult(
-        **frames, regulators=regulators, network=kept_edges(network, networks), record=record
-    )
+    result = ActivityResult(**frames, regulators=regulators, network=edges, record=record)
     target = adata.copy() if copy else adata
     _results.write(target, key_added, result)
     return target if copy else None
+
+
+def _facts(
+    used: ViperOptions, counted: CountData | None, networks: Mapping[str, Network]
+) -> dict[str, Any]:
+    """Facts about the data and the scores, for the run record."""
+    facts: dict[str, Any] = {
+        "signature": used.signature,
+        "enrichment": used.enrichment,
+        "counts": None if counted is None else counted.facts,
+        "networks": list(networks),
+    }
+    if used.enrichment == "gsea":
+        facts["n_permutations"] = used.scoring.n_permutations
+    return facts
 
 
 def _check_names(networks: Mapping[str, Network], source: Expression, min_targets: int) -> None:
