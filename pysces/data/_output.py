@@ -62,6 +62,8 @@ def row_file(
 
     with _replacing(path) as own, _opened(own) as root:
         write_elem(root, "/", adata)
+        if adata.raw is None and "raw" in root:
+            del root["raw"]  # an AnnData backed by the file would expect it to have a matrix
 
         def create(place: str, dtype: np.dtype[Any]) -> None:
             row = dtype.itemsize * adata.n_vars

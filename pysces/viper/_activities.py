@@ -77,6 +77,8 @@ class Scorer:
         The regulons over the genes that are scored.
     columns
         The genes that are scored, among those of the data.
+    step
+        Number of cells of a block.
     score
         Returns the scores of a block of cells: one table (cells x regulators) per score (nes,
         pvalue, pes, sd), from the expression of these genes and the positions of the cells.
@@ -84,6 +86,7 @@ class Scorer:
 
     regulons: Regulons
     columns: NDArray[np.intp]
+    step: int
     score: Callable[[Expression, slice], Tables]
 
 
@@ -112,7 +115,8 @@ def scorer(
         score = bootstrapped_area(cells, regulons, draws)
     else:
         score = _against_reference(cells, names, regulons, options, reference)
-    return Scorer(regulons, regulons.columns, score)
+    step = cells_of_block(cells.n_samples, cells.n_genes, regulons)
+    return Scorer(regulons, regulons.columns, step, score)
 
 
 Window = tuple[slice, "Expression"]  # positions of consecutive cells, and these cells
@@ -120,10 +124,14 @@ Window = tuple[slice, "Expression"]  # positions of consecutive cells, and these
 
 @dataclass(frozen=True)
 class WindowScorer:
-    """Scores of consecutive cells by several networks, in blocks of ``step`` cells."""
+    """Scores of consecutive cells by several networks."""
 
     scorers: Sequence[Scorer]
-    step: int
+
+    @property
+    def step(self) -> int:
+        """Number of cells of a block."""
+        return min(one.step for one in self.scorers)
 
     def __call__(self, window: Window, ticks: Iterator[Any] | None = None) -> list[Tables]:
         """Tables of each network; ``ticks`` is advanced after each block of cells."""
@@ -164,8 +172,8 @@ def scored(
     client: as for `connected`. A few windows of cells are in memory at a time.
     """
     n_cells = source.n_samples
-    step = min(cells_of_block(n_cells, len(one.columns), one.regulons) for one in scorers)
-    work = WindowScorer(scorers, step)
+    work = WindowScorer(scorers)
+    step = work.step
     # As many cells as their values or scores fill the memory of a window.
     each = max(source.sample_bytes, 32.0 * sum(len(one.regulons.names) for one in scorers))
     with connected(client) as cluster:

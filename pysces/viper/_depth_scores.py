@@ -13,7 +13,7 @@ from pysces.data._counts import CountModel
 from pysces.data._margins import ends_of, mean_scores, score_variance, zero_scores
 from pysces.dispatch import operations as ops
 from pysces.errors import InputError
-from pysces.viper._enrichment import EnrichmentOptions, score_block
+from pysces.viper._enrichment import EnrichmentOptions, cells_of_block, score_block
 from pysces.viper._options import ViperOptions
 from pysces.viper._pleiotropy import correct, shared_pairs
 from pysces.viper._regulons import Regulons, align
@@ -152,8 +152,8 @@ def score_given_depth(
     network: Network,
     options: ViperOptions,
     reference: NDArray[np.intp] | None,
-) -> tuple[Regulons, NDArray[np.intp], Callable[[Expression, slice], dict[str, Floats]]]:
-    """Prepare scores of counts: regulons over the genes that have counts, these genes, the scores.
+) -> tuple[Regulons, NDArray[np.intp], int, Callable[[Expression, slice], dict[str, Floats]]]:
+    """Prepare scores of counts: the fields of a `Scorer`, over the genes that have counts.
 
     names: names of the cells. reference: cells from which the genes' shares of the depth are
     estimated.
@@ -172,16 +172,16 @@ def score_given_depth(
         log.info("%d genes have no counts in the reference; ignoring them.", (~varying).sum())
         columns, model = columns[varying], model.take(varying)
         regulons = align(network, data.expression.genes[columns], **sizes)
-        columns, model = columns[regulons.columns], model.take(regulons.columns)
     if empty := int((data.depth == 0).sum()):
         log.warning("%d of %d cells are empty; their activity is NaN.", empty, len(names))
+    step = cells_of_block(len(names), len(columns), regulons)
     if scored:
         scores = DepthScores(model, regulons)
-        return (
-            regulons,
-            columns,
-            lambda block, part: {"nes": scores.nes(block.sample_block(), part)},
-        )
+
+        def nes(block: Expression, part: slice) -> dict[str, Floats]:
+            return {"nes": scores.nes(block.sample_block(), part)}
+
+        return regulons, columns, step, nes
     if not names.is_unique:
         raise InputError(
             "Cell names are not unique, but residuals are drawn by name. "
@@ -210,7 +210,7 @@ def score_given_depth(
             table[own.depth == 0] = np.nan
         return joined
 
-    return regulons, columns, score
+    return regulons, columns, step, score
 
 
 def _mean_of_draws(drawn: list[dict[str, Any]], options: EnrichmentOptions) -> dict[str, Floats]:

@@ -271,7 +271,6 @@ def bootstrapped_area(
                 for at in zip(mean, sd, strict=True)
             ]
         )
-        spread = found.std(axis=0, ddof=1) if len(found) > 1 else np.full(found[0].shape, np.nan)
-        return {"nes": found.mean(axis=0), "sd": spread}
+        return {"nes": found.mean(axis=0), "sd": found.std(axis=0, ddof=1)}
 
     return score

@@ -234,7 +234,7 @@ def test_a_cell_depends_on_the_reference_and_itself_alone(monkeypatch: pytest.Mo
         few = few[::-1, np.random.default_rng(0).permutation(N_GENES)].copy()
         few.obs["total_counts"] = np.asarray(few.X).sum(axis=1)
         with monkeypatch.context() as patch:
-            patch.setattr("pysces.viper._activities.cells_of_block", lambda *_: 7)
+            patch.setattr("pysces.viper._depth_scores.cells_of_block", lambda *_: 7)
             pysces.run_viper(few, network, **deep, **options)
         whole = adata.obsm["viper"].loc[few.obs_names, few.obsm["viper"].columns]
         np.testing.assert_allclose(few.obsm["viper"], whole, rtol=0, atol=1e-9, err_msg=method)

@@ -57,7 +57,8 @@ def network(seed: int = 0, regulators: int = 8) -> pd.DataFrame:
 @pytest.fixture
 def small_windows(monkeypatch: pytest.MonkeyPatch) -> None:
     """Several windows of several blocks each."""
-    monkeypatch.setattr("pysces.viper._activities.cells_of_block", lambda *_: 7)
+    for module in ("_activities", "_depth_scores"):
+        monkeypatch.setattr(f"pysces.viper.{module}.cells_of_block", lambda *_: 7)
     monkeypatch.setattr("pysces.viper._activities.PASS_BYTES", 21 * 12 * N_GENES // 4)
 
 
@@ -109,6 +110,11 @@ def test_the_file_holds_the_activities(kind: str, ending: str, tmp_path: Path) -
     assert_same(written, pysces.activity(adata))
     assert_same(pysces.activity(written), pysces.activity(adata))
     assert len(written.uns["network"]) == len(network())
+    if ending == "h5ad":
+        again = ad.read_h5ad(path, backed="r")
+        assert_same(pysces.activity(again), pysces.activity(adata))
+        again.file.close()
+        backed.file.close()
 
 
 @pytest.mark.usefixtures("small_windows")
