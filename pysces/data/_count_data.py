@@ -76,9 +76,11 @@ class CountData:
                 f"{len(left)} of the batches of batch_key= have no cell in the reference, so the "
                 "levels of their genes are unknown. Choose a reference with cells of every batch."
             )
-        model = CountModel.fit(
-            source.gene_block, source.n_genes, self.depth[rows], self.batch[rows], calibrate=False
-        )
+        samples_of = source.n_genes, self.depth[rows], self.batch[rows]
+        if source.is_sparse:
+            model = CountModel.fit_rows(source.sparse_windows, *samples_of)
+        else:
+            model = CountModel.fit(source.gene_block, *samples_of, calibrate=False)
         return model.at(self.depth, self.batch)
 
     def scores(self, model: CountModel) -> Expression:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -276,13 +276,26 @@ def without_extremes(counts: Floats, depth: Floats) -> Floats:
     times the k + 1st largest of its gene. A count of 1 is never reduced.
     """
     n = counts.shape[1]
-    k = min(max(n // 250, 1), 10)
+    k = extremes(n)
     if n <= k:
         return counts
-    known = np.where(depth > 0, depth, 1.0)
-    usual = np.partition(counts / known, n - 1 - k, axis=1)[:, n - 1 - k]
-    bound = np.maximum(np.floor(_EXTREME * usual[:, None] * depth), 1.0)
-    return np.minimum(counts, bound)
+    usual = np.partition(counts / known(depth), n - 1 - k, axis=1)[:, n - 1 - k]
+    return reduced(counts, usual[:, None], depth)
+
+
+def extremes(n_samples: int) -> int:
+    """Number of the largest counts per depth of a gene that may be extreme."""
+    return min(max(n_samples // 250, 1), 10)
+
+
+def known(depth: Floats) -> Floats:
+    """Depths by which counts are divided; 1 for empty samples."""
+    return np.where(depth > 0, depth, 1.0)
+
+
+def reduced(counts: Floats, usual: Floats, depth: Floats) -> Floats:
+    """Counts reduced to three times the largest usual count per depth, and at least to 1."""
+    return np.minimum(counts, np.maximum(np.floor(_EXTREME * usual * depth), 1.0))
 
 
 class DepthBins:
@@ -290,6 +303,8 @@ class DepthBins:
 
     Attributes
     ----------
+    of
+        Bin of each sample.
     member
         Float64 [samples bins], 1 where a sample is in a bin.
     batch_of
@@ -302,33 +317,50 @@ class DepthBins:
         step = np.full(len(depth), np.iinfo(np.int64).min)
         step[depth > 0] = np.rint(np.log(depth[depth > 0]) / _DEPTH_STEP).astype(np.int64)
         keys, which = np.unique(np.stack([batch, step]), axis=1, return_inverse=True)
-        which = np.ravel(which)
+        self.of = which = np.ravel(which)
         self.batch_of, self.batch = batch, keys[0]
         self.number = np.bincount(which, minlength=keys.shape[1]).astype(float)
         totals = [math.fsum(depth[which == bin_]) for bin_ in range(keys.shape[1])]
         self.depth = np.array(totals) / self.number
-        self.member = np.zeros((len(depth), keys.shape[1]))
-        self.member[np.arange(len(depth)), which] = 1.0
+
+    @cached_property
+    def member(self) -> Floats:
+        found = np.zeros((len(self.of), len(self.number)))
+        found[np.arange(len(self.of)), self.of] = 1.0
+        return found
 
 
 def fit_size(counts: Floats, share: Floats, bins: DepthBins) -> Floats:
     """Size of each gene by maximum likelihood given its shares; ``inf`` for Poisson.
 
-    The profile likelihood is evaluated at fixed sizes, and a parabola is fitted to the best three.
-    Only integer sums over samples are used, so their order does not change the result.
-
     counts: integers as float64 [genes samples]. share: [batches genes].
     """
-    genes = len(counts)
     in_bin = counts @ bins.member  # integers: exact in any order
-    mean = share[bins.batch].T * bins.depth
     row, column = np.nonzero(counts)
     values = counts[row, column]
     order = np.lexsort((values, row))
     row, values = row[order], values[order]
     starts = np.flatnonzero(np.r_[True, (np.diff(row) != 0) | (np.diff(values) != 0)][: len(row)])
     times = np.diff(np.r_[starts, len(row)])
-    row, values = row[starts], values[starts]
+    return size_of(in_bin, (row[starts], values[starts], times), share, bins)
+
+
+def size_of(
+    in_bin: Floats,
+    distinct: tuple[NDArray[np.intp], Floats, NDArray[np.intp]],
+    share: Floats,
+    bins: DepthBins,
+) -> Floats:
+    """Size of each gene by maximum likelihood, from integer sums over the samples.
+
+    The profile likelihood is evaluated at fixed sizes, and a parabola is fitted to the best three.
+
+    in_bin: sum of the counts in each bin [genes bins]. distinct: gene, value and number of each
+    distinct count of a gene, ascending. share: [batches genes].
+    """
+    genes = len(in_bin)
+    mean = share[bins.batch].T * bins.depth
+    row, values, times = distinct
     total = in_bin.sum(axis=1)
     profile = np.empty((len(_SIZES), genes))
     for at, size in enumerate(_SIZES):

@@ -61,7 +61,11 @@ def looks_like_counts(expression: Expression) -> bool:
     True
     """
     some = False
-    for _, _, block in expression._cheap_blocks():
+    if expression.is_sparse:
+        blocks = (rows.values for _, rows in expression.sparse_windows())
+    else:
+        blocks = (block for _, _, block in expression._cheap_blocks())
+    for block in blocks:
         if not (block >= 0).all() or not (block == np.floor(block)).all():
             return False
         some = some or bool(block.any())

@@ -66,13 +66,21 @@ class Rows(NamedTuple):
             matrix.data[stored].astype(np.float64, copy=False),
         )
 
+    def chosen(self) -> Rows:
+        """The same without genes that are not chosen."""
+        chosen = self.genes >= 0
+        if chosen.all():
+            return self
+        kept = np.concatenate([[0], np.cumsum(chosen)])
+        return Rows(kept[self.indptr], self.genes[chosen], self.values[chosen])
+
+    def samples(self) -> NDArray[np.intp]:
+        """Position of the sample of each stored value."""
+        return np.repeat(np.arange(len(self.indptr) - 1), np.diff(self.indptr))
+
     def matrix(self, n_genes: int) -> sp.csr_array:
-        """The samples as a matrix, without the genes that are not chosen."""
-        indptr, genes, values = self
-        chosen = genes >= 0
-        if not chosen.all():
-            kept = np.concatenate([[0], np.cumsum(chosen)])
-            indptr, genes, values = kept[indptr], genes[chosen], values[chosen]
+        """The samples as a matrix, without genes that are not chosen."""
+        indptr, genes, values = self.chosen()
         matrix = sp.csr_array((values, genes, indptr), shape=(len(indptr) - 1, n_genes))
         matrix.sort_indices()
         return matrix
