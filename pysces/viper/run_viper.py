@@ -141,8 +141,8 @@ def run_viper(
         form of R's aREA does, instead of that of each cell. A score then depends on the other cells
         if the extreme genes of a cell are tied.
     client
-        A ``dask.distributed.Client``, or ``"local"`` for one on this machine: blocks of cells are
-        scored by its workers, with bit-identical results.
+        A ``dask.distributed.Client``, or ``"local"`` for one on this machine (``"gpus"``: with one
+        worker per NVIDIA GPU): blocks of cells are scored by its workers, with the same results.
     engine
         ``"mlx"``, ``"numba"`` or ``"python"``; ``None`` for the fastest available one.
     key_added
