@@ -10,6 +10,7 @@ import numpy as np
 
 from pysces.data._counts import CountModel
 from pysces.data._expression import Expression
+from pysces.data._fit_by_samples import fit_by_samples
 from pysces.errors import InputError
 
 if TYPE_CHECKING:
@@ -76,11 +77,10 @@ class CountData:
                 f"{len(left)} of the batches of batch_key= have no cell in the reference, so the "
                 "levels of their genes are unknown. Choose a reference with cells of every batch."
             )
-        samples_of = source.n_genes, self.depth[rows], self.batch[rows]
-        if source.is_sparse:
-            model = CountModel.fit_rows(source.sparse_windows, *samples_of)
-        else:
-            model = CountModel.fit(source.gene_block, *samples_of, calibrate=False)
+        known = source.n_genes, self.depth[rows], self.batch[rows]
+        if not source.in_memory and source.is_sparse:
+            return fit_by_samples(source.sparse_windows, *known).at(self.depth, self.batch)
+        model = CountModel.fit(source.gene_block, *known, calibrate=False)
         return model.at(self.depth, self.batch)
 
     def scores(self, model: CountModel) -> Expression:

@@ -15,15 +15,11 @@ from pysces.data._margins import (
     calibrated,
     calibration,
     ends_of,
-    extremes,
     fit_size,
     is_calibrated,
-    known,
     mean_scores,
     quantile,
-    reduced,
     score_variance,
-    size_of,
     without_extremes,
     zero_scores,
 )
@@ -31,19 +27,15 @@ from pysces.data._recovery import Recovered, looks_like_counts, recover_counts
 from pysces.errors import InputError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable
 
     from numpy.typing import ArrayLike, NDArray
-
-    from pysces.data._sources import Rows
 
     Floats = NDArray[np.float64]
 
 __all__ = ["CountModel", "Recovered", "interval_scores", "looks_like_counts", "recover_counts"]
 
 _BLOCK_VALUES = 2**21  # counts read at a time by the fit
-_SORTED_VALUES = 2**18  # stored values whose largest are searched at a time
-_SMALL = 64  # counts below it are counted in a table
 _CACHED_VALUES = 2**16  # counts scored at a time: their temporaries stay in the cache
 
 
@@ -127,11 +119,18 @@ class CountModel:
         InputError
             If depths are negative, missing or all 0, or counts are not integers.
         """
-        depths, batches = _checked_depths(depth, batch)
+        depths = np.ascontiguousarray(depth, dtype=np.float64)
+        if depths.ndim != 1 or not np.isfinite(depths).all() or (depths < 0).any():
+            raise InputError(
+                "Depths must be finite numbers of at least 0, one per sample. Check size_factors=."
+            )
+        if not depths.any():
+            raise InputError("Every sample has the depth 0. Remove empty samples first.")
+        batches = np.zeros(len(depths), np.int64) if batch is None else np.asarray(batch, np.int64)
         bins = DepthBins(depths, batches)
         n_batches = int(batches.max()) + 1
         share, size = np.zeros((n_batches, n_genes)), np.full(n_genes, np.inf)
-        totals = _totals(depths, batches)
+        totals = np.array([math.fsum(depths[batches == b]) for b in range(n_batches)])
         tables: list[Floats] = []
         step = max(1, _BLOCK_VALUES // max(1, len(depths)))
         for start in range(0, n_genes, step):
@@ -146,42 +145,9 @@ class CountModel:
             if calibrate:
                 parts = (share[:, genes], size[genes], bins)
                 tables.append(calibration(read(genes), depths, *parts))
-        limit = _limit(len(depths))
+        limit = float(-ndtri(0.5 / max(2, len(depths))))
         table = np.concatenate(tables) if tables else None
         return cls(share, size, depths, batches, limit, table)
-
-    @classmethod
-    def fit_rows(
-        cls,
-        read: Callable[[], Iterable[tuple[slice, Rows]]],
-        n_genes: int,
-        depth: ArrayLike,
-        batch: ArrayLike | None = None,
-    ) -> CountModel:
-        """:meth:`fit` without calibration in two passes over sparse samples; bit-identical.
-
-        Parameters
-        ----------
-        read
-            Starts a pass: yields all samples in order, with their positions.
-        n_genes, depth, batch
-            As in :meth:`fit`.
-
-        Raises
-        ------
-        InputError
-            As in :meth:`fit`.
-        """
-        depths, batches = _checked_depths(depth, batch)
-        bins = DepthBins(depths, batches)
-        usual = _usual(read(), n_genes, depths)
-        in_bin, distinct = _sums_of_rows(read(), n_genes, depths, usual, bins)
-        totals = _totals(depths, batches)
-        share = np.zeros((len(totals), n_genes))
-        for b in np.flatnonzero(totals > 0):
-            share[b] = in_bin[:, bins.batch == b].sum(axis=1) / totals[b]
-        size = size_of(in_bin, distinct, share, bins)
-        return cls(share, size, depths, batches, _limit(len(depths)))
 
     def at(
         self, depth: ArrayLike, batch: ArrayLike | None = None, limit: float | None = None
@@ -346,98 +312,11 @@ def interval_scores(lower: ArrayLike, upper: ArrayLike) -> tuple[Floats, Floats]
     return mean_scores((a, 1 - a), (b, 1 - b))
 
 
-def _limit(n_samples: int) -> float:
-    return float(-ndtri(0.5 / max(2, n_samples)))
-
-
-def _totals(depth: Floats, batch: NDArray[np.int64]) -> Floats:
-    """Sum of the depths of each batch."""
-    return np.array([math.fsum(depth[batch == b]) for b in range(int(batch.max()) + 1)])
-
-
-def _usual(windows: Iterable[tuple[slice, Rows]], n_genes: int, depth: Floats) -> Floats | None:
-    """The largest usual count per depth of each gene; None if no count can be extreme."""
-    k = extremes(len(depth))
-    largest = np.zeros((n_genes, k + 1))
-    for part, rows in windows:
-        sample = rows.samples() + part.start
-        _check_counts(rows.values, depth[sample])
-        ratio = rows.values / known(depth)[sample]
-        for start in range(0, len(ratio), _SORTED_VALUES):
-            some = slice(start, start + _SORTED_VALUES)
-            _keep_largest(largest, rows.genes[some], ratio[some])
-    return largest.min(axis=1) if len(depth) > k else None
-
-
-def _keep_largest(largest: Floats, gene: NDArray[np.int32], ratio: Floats) -> None:
-    """Update the largest values of each gene [genes values]."""
-    n = largest.shape[1]
-    above = ratio > largest.min(axis=1)[gene]
-    genes, at = np.unique(gene[above], return_inverse=True)
-    values = np.concatenate([largest[genes].ravel(), ratio[above]])
-    owner = np.concatenate([np.repeat(np.arange(len(genes)), n), at])
-    order = np.lexsort((-values, owner))
-    first = np.searchsorted(owner[order], np.arange(len(genes)))
-    largest[genes] = values[order][first[:, None] + np.arange(n)]
-
-
-def _sums_of_rows(
-    windows: Iterable[tuple[slice, Rows]],
-    n_genes: int,
-    depth: Floats,
-    usual: Floats | None,
-    bins: DepthBins,
-) -> tuple[Floats, tuple[NDArray[np.intp], Floats, NDArray[np.intp]]]:
-    """Sum of the counts of each gene in each bin; number of each distinct count of a gene."""
-    n_bins = len(bins.number)
-    in_bin = np.zeros(n_genes * n_bins)
-    small = np.zeros(n_genes * _SMALL, dtype=np.intp)
-    large = np.empty((3, 0), dtype=np.int64)
-    for part, rows in windows:
-        sample, gene = rows.samples() + part.start, rows.genes.astype(np.intp)
-        counts = rows.values
-        if usual is not None:
-            counts = reduced(counts, usual[gene], depth[sample])
-        in_bin += np.bincount(gene * n_bins + bins.of[sample], counts, len(in_bin))
-        few = counts < _SMALL
-        at = gene[few] * _SMALL + counts[few].astype(np.intp)
-        small += np.bincount(at, minlength=len(small))
-        more = np.array([gene[~few], counts[~few], np.ones((~few).sum())], dtype=np.int64)
-        large = _distinct(np.concatenate([large, more], axis=1))
-    at = np.flatnonzero(small)
-    at = at[at % _SMALL > 0]
-    found = np.array([at // _SMALL, at % _SMALL, small[at]], dtype=np.int64)
-    gene, counts, times = _distinct(np.concatenate([found, large], axis=1))
-    return in_bin.reshape(n_genes, n_bins), (gene, counts.astype(np.float64), times)
-
-
-def _distinct(found: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Genes, counts and their numbers, sorted; equal counts of a gene joined."""
-    found = found[:, np.lexsort((found[1], found[0]))]
-    if not found.size:
-        return found
-    new = np.r_[True, (np.diff(found[:2], axis=1) != 0).any(axis=0)]
-    times = np.add.reduceat(found[2], np.flatnonzero(new))
-    return np.concatenate([found[:2, new], times[None]])
-
-
 def _check_counts(counts: Floats, depth: Floats) -> None:
     if (counts < 0).any() or (counts != np.floor(counts)).any():
         raise InputError(
             "Counts must be non-negative integers. Pass the layer of raw counts, or "
             "counts=False for values that are not counts."
         )
-    if (counts * (depth <= 0)).any():
+    if counts[:, depth <= 0].any():
         raise InputError("A sample of depth 0 has counts. Check size_factors=.")
-
-
-def _checked_depths(depth: ArrayLike, batch: ArrayLike | None) -> tuple[Floats, NDArray[np.int64]]:
-    depths = np.ascontiguousarray(depth, dtype=np.float64)
-    if depths.ndim != 1 or not np.isfinite(depths).all() or (depths < 0).any():
-        raise InputError(
-            "Depths must be finite numbers of at least 0, one per sample. Check size_factors=."
-        )
-    if not depths.any():
-        raise InputError("Every sample has the depth 0. Remove empty samples first.")
-    batches = np.zeros(len(depths), np.int64) if batch is None else np.asarray(batch, np.int64)
-    return depths, batches

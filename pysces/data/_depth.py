@@ -355,13 +355,7 @@ def _is_own_sum(recovered: Recovered) -> bool:
 
 
 def _sums(expression: Expression) -> NDArray[np.float64]:
-    """Sums of counts, which are exact in any order."""
     total = np.zeros(expression.n_samples)
-    if expression.is_sparse:
-        for part, rows in expression.sparse_windows():
-            n = part.stop - part.start
-            total[part] = np.bincount(rows.samples(), weights=rows.values, minlength=n)
-        return total
     for samples, _, block in expression._cheap_blocks():
         total[samples] += block.sum(axis=1)
     return total

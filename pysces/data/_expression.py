@@ -273,6 +273,11 @@ class Expression:
         return rows
 
     @property
+    def in_memory(self) -> bool:
+        """Whether reading the values again costs little."""
+        return self._source.in_memory
+
+    @property
     def sample_bytes(self) -> float:
         """Mean size of a sample in memory: its stored values if samples are stored sparse."""
         return self._source.sample_bytes()
@@ -288,7 +293,7 @@ class Expression:
             length = max(1, int(PASS_BYTES / max(1.0, self.sample_bytes)))
         starts = range(0, self.n_samples, length)
         parts = (slice(start, min(start + length, self.n_samples)) for start in starts)
-        if self._source.in_memory:
+        if self.in_memory:
             return ((part, self.take_samples(part)) for part in parts)
         return read_ahead(lambda part: (part, self.take_samples(part).loaded()), parts)
 

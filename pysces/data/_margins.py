@@ -20,7 +20,7 @@ SMALLEST_SIZE, LARGEST_SIZE = 0.01, 1000.0
 
 _SIZES = np.geomspace(SMALLEST_SIZE, LARGEST_SIZE, 24)
 _DEPTH_STEP = 0.05  # width of bins of ln(depth), only used to fit the size
-_EXTREME = 3.0  # larger multiples of the largest usual count are set to this one
+EXTREME = 3.0  # larger multiples of the largest usual count are set to this one
 _LADDER = 12  # counts up to this one are summed term by term
 _DENSITY_AT_0 = 1 / math.sqrt(2 * math.pi)
 
@@ -276,26 +276,13 @@ def without_extremes(counts: Floats, depth: Floats) -> Floats:
     times the k + 1st largest of its gene. A count of 1 is never reduced.
     """
     n = counts.shape[1]
-    k = extremes(n)
+    k = min(max(n // 250, 1), 10)
     if n <= k:
         return counts
-    usual = np.partition(counts / known(depth), n - 1 - k, axis=1)[:, n - 1 - k]
-    return reduced(counts, usual[:, None], depth)
-
-
-def extremes(n_samples: int) -> int:
-    """Number of the largest counts per depth of a gene that may be extreme."""
-    return min(max(n_samples // 250, 1), 10)
-
-
-def known(depth: Floats) -> Floats:
-    """Depths by which counts are divided; 1 for empty samples."""
-    return np.where(depth > 0, depth, 1.0)
-
-
-def reduced(counts: Floats, usual: Floats, depth: Floats) -> Floats:
-    """Counts reduced to three times the largest usual count per depth, and at least to 1."""
-    return np.minimum(counts, np.maximum(np.floor(_EXTREME * usual * depth), 1.0))
+    known = np.where(depth > 0, depth, 1.0)
+    usual = np.partition(counts / known, n - 1 - k, axis=1)[:, n - 1 - k]
+    bound = np.maximum(np.floor(EXTREME * usual[:, None] * depth), 1.0)
+    return np.minimum(counts, bound)
 
 
 class DepthBins:
@@ -303,7 +290,7 @@ class DepthBins:
 
     Attributes
     ----------
-    of
+    bin_of
         Bin of each sample.
     member
         Float64 [samples bins], 1 where a sample is in a bin.
@@ -317,7 +304,7 @@ class DepthBins:
         step = np.full(len(depth), np.iinfo(np.int64).min)
         step[depth > 0] = np.rint(np.log(depth[depth > 0]) / _DEPTH_STEP).astype(np.int64)
         keys, which = np.unique(np.stack([batch, step]), axis=1, return_inverse=True)
-        self.of = which = np.ravel(which)
+        self.bin_of = which = np.ravel(which)
         self.batch_of, self.batch = batch, keys[0]
         self.number = np.bincount(which, minlength=keys.shape[1]).astype(float)
         totals = [math.fsum(depth[which == bin_]) for bin_ in range(keys.shape[1])]
@@ -325,8 +312,8 @@ class DepthBins:
 
     @cached_property
     def member(self) -> Floats:
-        found = np.zeros((len(self.of), len(self.number)))
-        found[np.arange(len(self.of)), self.of] = 1.0
+        found = np.zeros((len(self.bin_of), len(self.number)))
+        found[np.arange(len(self.bin_of)), self.bin_of] = 1.0
         return found
 
 

@@ -61,11 +61,7 @@ def looks_like_counts(expression: Expression) -> bool:
     True
     """
     some = False
-    if expression.is_sparse:
-        blocks = (rows.values for _, rows in expression.sparse_windows())
-    else:
-        blocks = (block for _, _, block in expression._cheap_blocks())
-    for block in blocks:
+    for _, _, block in expression._cheap_blocks():
         if not (block >= 0).all() or not (block == np.floor(block)).all():
             return False
         some = some or bool(block.any())

@@ -12,6 +12,7 @@ from scipy.special import ndtri
 from pysces import _seeds
 from pysces.data._counts import CountModel, interval_scores, looks_like_counts, recover_counts
 from pysces.data._expression import Expression
+from pysces.data._fit_by_samples import fit_by_samples
 from pysces.data._margins import is_calibrated, score_variance, tails, variance_by_sum
 from pysces.errors import InputError
 
@@ -396,10 +397,10 @@ def test_the_fit_by_samples_is_that_by_genes(
     data = data.take_genes(rng.permutation(40)[:30])
     expected = CountModel.fit(data.gene_block, 30, depth, batch, calibrate=False)
     monkeypatch.setattr("pysces.data._expression.PASS_BYTES", 100 * 40 * 12)
-    monkeypatch.setattr("pysces.data._counts._SORTED_VALUES", 501)
-    found = CountModel.fit_rows(data.sparse_windows, 30, depth, batch)
+    monkeypatch.setattr("pysces.data._fit_by_samples._SORTED_VALUES", 501)
+    found = fit_by_samples(data.sparse_windows, 30, depth, batch)
     for name in ("share", "size", "depth", "batch", "limit"):
         np.testing.assert_array_equal(getattr(found, name), getattr(expected, name), name)
     matrix.data[:] = 0.5
     with pytest.raises(InputError, match="non-negative integers"):
-        CountModel.fit_rows(data.sparse_windows, 30, depth, batch)
+        fit_by_samples(data.sparse_windows, 30, depth, batch)
