@@ -264,6 +264,12 @@ def _viper_arguments(parser: Parser) -> None:
     _network(parser)
     _output(parser, "cells with the activities (.h5ad), or activities alone (.tsv, .csv)")
     _transpose(parser)
+    parser.add_argument(
+        "--backed",
+        action="store_true",
+        help="leave the cells of an .h5ad file on disk, and write the activities alone "
+        "(.h5ad, .zarr) block by block: for more cells than fit in memory",
+    )
     _engine(parser)
     parser.add_options(ViperOptions)
 
@@ -274,8 +280,10 @@ def _viper(options: argparse.Namespace) -> int:
     from pysces.viper._options import ViperOptions
 
     start = time.perf_counter()
-    _check_output(options, ".tsv", ".csv", ".h5ad")
     given = _given(ViperOptions, options)
+    if options.backed:
+        return _viper_on_disk(options, given, start)
+    _check_output(options, ".tsv", ".csv", ".h5ad")
     adata = read_expression(options.expression, transpose=options.transpose)
     pysces.run_viper(adata, options.network, **given)
     activities = adata.obsm["viper"]
@@ -289,6 +297,22 @@ def _viper(options: argparse.Namespace) -> int:
         f"activity of {activities.shape[1]} regulators in {len(activities)} cells in "
         f"{time.perf_counter() - start:.1f} s",
     )
+    return 0
+
+
+def _viper_on_disk(options: argparse.Namespace, given: dict[str, Any], start: float) -> int:
+    import pysces
+    from pysces.data.read import open_h5ad
+
+    if options.transpose or not options.expression.endswith(".h5ad"):
+        raise PyscesError("--backed requires an .h5ad file of cells, without --transpose.")
+    adata = open_h5ad(options.expression, backed="r")
+    try:
+        pysces.run_viper(adata, options.network, output=options.output, **given)
+    finally:
+        adata.file.close()
+    seconds = time.perf_counter() - start
+    _print_summary(options, f"activities of {adata.n_obs} cells in {seconds:.1f} s")
     return 0
 
 

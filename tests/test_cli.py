@@ -286,6 +286,23 @@ def test_viper_writes_activities(cells, name, capsys) -> None:
     assert scores["g0"].iloc[20:].mean() > scores["g0"].iloc[:20].mean() + 2
 
 
+def test_viper_leaves_cells_on_disk(cells, capsys) -> None:
+    import anndata
+
+    command = ["viper", str(cells), "--network", str(cells.with_name("network.tsv"))]
+    backed, whole = (str(cells.with_name(name)) for name in ("backed.h5ad", "whole.h5ad"))
+    assert main([*command, "--backed", "-o", backed]) == 0
+    assert "activities of 40 cells" in capsys.readouterr().out
+    assert main([*command, "-o", whole]) == 0
+    found = anndata.read_h5ad(backed)
+    np.testing.assert_array_equal(found.X, anndata.read_h5ad(whole).obsm["viper"])
+    assert main([*command, "--backed", "-o", str(cells)]) == 1
+    assert "is the file of the data" in capsys.readouterr().err
+    table = str(cells.with_name("network.tsv"))
+    assert main(["viper", table, "-n", table, "--backed", "-o", backed]) == 1
+    assert "--backed requires an .h5ad" in capsys.readouterr().err
+
+
 def test_msviper_names_the_master_regulator(cells, capsys) -> None:
     out = cells.with_name("masters.tsv")
     network = str(cells.with_name("network.tsv"))

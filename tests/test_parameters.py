@@ -45,7 +45,11 @@ EXTRA = {
         "genes": "names of the columns of an array",
         "engine": GIVEN["engine"],
     },
-    "run_viper": {**GIVEN, "network": "data: a key, a network or a path"},
+    "run_viper": {
+        **GIVEN,
+        "network": "data: a key, a network or a path",
+        "output": "where the result is written",
+    },
     "run_msviper": {
         **GIVEN,
         "network": "data: a key, a network or a path",

@@ -84,8 +84,8 @@ class AracneOptions(Options):
     checkpoint: Any = option(
         None, "folder of finished resamples, to continue an interrupted run", metavar="FOLDER"
     )
-    client: Literal["local"] | Any = option(
-        None, "Dask client to compute on; local: workers on this machine"
+    client: Literal["local", "gpus"] | Any = option(
+        None, "Dask client to compute on; local: workers on this machine; gpus: one per NVIDIA GPU"
     )
 
     def check(self) -> None:

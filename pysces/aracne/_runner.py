@@ -55,7 +55,7 @@ class Runner:
         batches = resampler.batches(missing)
         with connected(self.client) as client:
             work = resampler if client is None else resampler.portable()
-            computed = in_order(client, work, batches)
+            computed = in_order(client, work, batches, len(batches))
             waiting: Iterator[ResampleResult] = iter(())
             for resample in progress(wanted, "resamples", total=len(wanted), unit="resample"):
                 if resample not in absent:

@@ -173,10 +173,10 @@ def run_aracne(
         with another ``alpha``, ``correction``, ``consensus``, ``min_support`` or ``dpi`` reuses
         them.
     client
-        A ``dask.distributed.Client``, or ``"local"`` for one on this machine: resamples are
-        computed on its workers, with bit-identical results. The kernels use all cores without a
-        client, and the workers of ``"local"`` take seconds to start: runs of a few minutes or less
-        are slower with it.
+        A ``dask.distributed.Client``, or ``"local"`` for one on this machine (``"gpus"``: with one
+        worker per NVIDIA GPU): resamples are computed on its workers, with bit-identical results.
+        The kernels use all cores without a client, and workers take seconds to start: runs of a
+        few minutes or less are slower with ``"local"``.
     engine
         ``"mlx"``, ``"numba"`` or ``"python"``; ``None`` for the fastest that is available. The
         network is bit-identical on every engine.

@@ -10,6 +10,7 @@ import numpy as np
 
 from pysces.data._counts import CountModel
 from pysces.data._expression import Expression
+from pysces.data._fit_by_samples import fit_by_samples
 from pysces.data._margins import Columns
 from pysces.errors import InputError
 
@@ -77,13 +78,10 @@ class CountData:
                 f"{len(left)} of the batches of batch_key= have no cell in the reference, so the "
                 "levels of their genes are unknown. Choose a reference with cells of every batch."
             )
-        model = CountModel.fit(
-            partial(_columns, source),
-            source.n_genes,
-            self.depth[rows],
-            self.batch[rows],
-            calibrate=False,
-        )
+        known = source.n_genes, self.depth[rows], self.batch[rows]
+        if not source.in_memory and source.is_sparse:
+            return fit_by_samples(source.sparse_windows, *known).at(self.depth, self.batch)
+        model = CountModel.fit(partial(_columns, source), *known, calibrate=False)
         return model.at(self.depth, self.batch)
 
     def scores(self, model: CountModel) -> Expression:
@@ -131,6 +129,7 @@ class _ScoreSource:
         self._counts, self._model = counts, model
         self.shape, self.dtype = counts.shape, np.dtype(np.float64)
         self.by_samples = counts._source.by_samples
+        self.in_memory = counts._source.in_memory
 
     def read(self, samples: Positions, genes: Positions, order: Order) -> Floats:
         block = self._counts._read(samples, genes, "F")
@@ -146,3 +145,6 @@ class _ScoreSource:
 
     def is_ordinary(self) -> bool:
         return True
+
+    def sample_bytes(self) -> float:
+        return 8.0 * self.shape[1]

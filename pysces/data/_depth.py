@@ -375,6 +375,7 @@ class _Divided:
         self._by = np.where(by > 0, by, 1.0)
         self.shape, self.dtype = expression.shape, np.dtype(np.float64)
         self.by_samples = expression._source.by_samples
+        self.in_memory = expression._source.in_memory
 
     def read(self, samples: Positions, genes: Positions, order: Any) -> NDArray[np.float64]:
         block = self._expression._read(samples, genes, order)
@@ -395,6 +396,9 @@ class _Divided:
 
     def is_ordinary(self) -> bool:
         return True
+
+    def sample_bytes(self) -> float:
+        return self._expression._source.sample_bytes()
 
 
 def normalised(expression: Expression, by: NDArray[np.float64]) -> Expression:

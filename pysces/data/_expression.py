@@ -15,16 +15,18 @@ from pysces.data._inputs import check_names, frame_values, gene_mask, matrix_of,
 from pysces.data._sources import (
     ALL,
     LARGEST,
+    PASS_BYTES,
     as_positions,
     compose,
     is_ordinary,
     make_source,
+    read_ahead,
     rows_per_pass,
 )
 from pysces.errors import InputError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Generator, Iterator, Sequence
 
     from anndata import AnnData
     from numpy.typing import ArrayLike, NDArray
@@ -289,6 +291,51 @@ class Expression:
         if not self._values_checked:
             self._refuse_unusable(columns.values[columns.genes >= 0])
         return columns
+
+    @property
+    def in_memory(self) -> bool:
+        """Whether reading the values again costs little."""
+        return self._source.in_memory
+
+    @property
+    def sample_bytes(self) -> float:
+        """Mean size of a sample in memory: its stored values if samples are stored sparse."""
+        return self._source.sample_bytes()
+
+    def windows(self, length: int | None = None) -> Generator[tuple[slice, Expression], None, None]:
+        """Yield consecutive samples as expression matrices, with their positions.
+
+        By default a window has as many samples as passes over the whole matrix read at a time.
+        Samples that are not in memory are read one window ahead of its use, by a thread that ends
+        with the iteration; an error of a read is raised by the iteration.
+        """
+        if length is None:
+            length = max(1, int(PASS_BYTES / max(1.0, self.sample_bytes)))
+        starts = range(0, self.n_samples, length)
+        parts = (slice(start, min(start + length, self.n_samples)) for start in starts)
+        if self.in_memory:
+            return ((part, self.take_samples(part)) for part in parts)
+        return read_ahead(lambda part: (part, self.take_samples(part).loaded()), parts)
+
+    @property
+    def is_sparse(self) -> bool:
+        """Whether :meth:`sparse_block` returns the samples."""
+        return self.sparse_block(slice(0, 1)) is not None
+
+    def sparse_windows(self) -> Generator[tuple[slice, Rows], None, None]:
+        """The windows of a sparse matrix by their stored values; no gene is -1."""
+        for part, window in self.windows():
+            rows = window.sparse_block()
+            assert rows is not None
+            yield part, rows.chosen()
+
+    def loaded(self) -> Expression:
+        """The same with all values in memory and nothing else, for other threads and processes."""
+        rows = self.sparse_block()
+        matrix = self._read(ALL, ALL, "C") if rows is None else rows.matrix(self.n_genes)
+        found = Expression(make_source(matrix), self.genes, self.samples)
+        found._values_checked = True
+        return found
 
     @cached_property
     def _gene_place(self) -> NDArray[np.int32] | None:

@@ -20,7 +20,7 @@ SMALLEST_SIZE, LARGEST_SIZE = 0.01, 1000.0
 
 _SIZES = np.geomspace(SMALLEST_SIZE, LARGEST_SIZE, 24)
 _DEPTH_STEP = 0.05  # width of bins of ln(depth), only used to fit the size
-_EXTREME = 3.0  # larger multiples of the largest usual count are set to this one
+EXTREME = 3.0  # larger multiples of the largest usual count are set to this one
 _LADDER = 12  # counts up to this one are summed term by term
 _DENSITY_AT_0 = 1 / math.sqrt(2 * math.pi)
 
@@ -321,7 +321,7 @@ def without_extremes(counts: Columns, depth: Floats) -> Columns:
     known = np.where(depth > 0, depth, 1.0)
     ratio = counts.values / known[counts.samples]
     # Without a second look at genes of which more than k samples are near the largest
-    bound = np.maximum.reduceat(ratio, starts) / (_EXTREME - 0.1)
+    bound = np.maximum.reduceat(ratio, starts) / (EXTREME - 0.1)
     near = ratio > np.repeat(bound, np.diff(counts.indptr)[filled])
     several = np.maximum.reduceat(counts.values, starts) > 1
     open_genes = filled[several & (np.add.reduceat(near, starts, dtype=np.int64) <= k)]
@@ -330,7 +330,7 @@ def without_extremes(counts: Columns, depth: Floats) -> Columns:
         own = slice(counts.indptr[gene], counts.indptr[gene + 1])
         at = own.stop - own.start - 1 - k
         usual = np.partition(ratio[own], at)[at] if at >= 0 else 0.0
-        most = np.maximum(np.floor(_EXTREME * usual * depth[counts.samples[own]]), 1.0)
+        most = np.maximum(np.floor(EXTREME * usual * depth[counts.samples[own]]), 1.0)
         values[own] = np.minimum(values[own], most)
     return counts._replace(values=values)
 
@@ -370,14 +370,28 @@ class DepthBins:
 def fit_size(counts: Columns, in_bin: Floats, share: Floats, bins: DepthBins) -> Floats:
     """Size of each gene by maximum likelihood given its shares; ``inf`` for Poisson.
 
+    in_bin: sums of the counts by bin. share: [batches genes].
+    """
+    return size_of(in_bin, _repeated(counts), share, bins)
+
+
+def size_of(
+    in_bin: Floats,
+    distinct: tuple[NDArray[np.intp], Floats, NDArray[np.intp]],
+    share: Floats,
+    bins: DepthBins,
+) -> Floats:
+    """Size of each gene by maximum likelihood, from integer sums over the samples.
+
     The profile likelihood is evaluated at fixed sizes, and a parabola is fitted to the best three.
     Only integer sums over samples are used, so their order does not change the result.
 
-    in_bin: sums of the counts by bin. share: [batches genes].
+    in_bin: sum of the counts in each bin [genes bins]. distinct: gene, value and number of each
+    distinct count of a gene, ascending. share: [batches genes].
     """
     genes = len(in_bin)
     mean = share[bins.batch].T * bins.depth
-    row, values, times = _repeated(counts)
+    row, values, times = distinct
     kinds, kind = np.unique(values, return_inverse=True)
     total = in_bin.sum(axis=1)
     profile = np.empty((len(_SIZES), genes))

@@ -224,6 +224,7 @@ class _CountSource:
         self._unit = np.where(unit > 0, unit, 1.0)
         self.shape, self.dtype = expression.shape, np.dtype(np.float64)
         self.by_samples = expression._source.by_samples
+        self.in_memory = expression._source.in_memory
 
     def read(self, samples: Positions, genes: Positions, order: Order) -> Floats:
         block = self._expression._read(samples, genes, order)
@@ -246,3 +247,6 @@ class _CountSource:
 
     def is_ordinary(self) -> bool:
         return True
+
+    def sample_bytes(self) -> float:
+        return self._expression._source.sample_bytes()

@@ -47,13 +47,18 @@ def check_key(key: Any, what: str = "key_added") -> str:
     return key
 
 
-def check_target(adata: Any, copy: bool = False) -> None:
-    """Raise InputError unless results can be written to an AnnData (or to its copy)."""
+def check_anndata(adata: Any) -> None:
+    """Raise InputError unless the argument is an AnnData."""
     if not all(hasattr(adata, name) for name in ("uns", "obsm", "obs_names")):
         raise InputError(
             f"Expected an AnnData, got {type(adata).__name__}. For tables use `pysces.signature`, "
             "`pysces.enrich` or `pysces.infer_network`."
         )
+
+
+def check_target(adata: Any, copy: bool = False) -> None:
+    """Raise InputError unless results can be written to an AnnData (or to its copy)."""
+    check_anndata(adata)
     if adata.isbacked and (copy or adata.is_view):
         what = "A copy" if copy else "A view"
         raise InputError(

@@ -6,7 +6,8 @@ sparse matrix in memory may be converted once, to the orientation in which block
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol, TypeVar
 
 import numpy as np
 import scipy.sparse as sp
@@ -14,10 +15,14 @@ import scipy.sparse as sp
 from pysces.errors import InputError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Generator, Iterable
+
     from numpy.typing import NDArray
 
     Positions = slice | NDArray[np.intp]
     Order = Literal["C", "F"]
+
+T = TypeVar("T")
 
 PASS_BYTES = 64 * 2**20
 """Bytes read at a time by passes over the whole matrix."""
@@ -61,6 +66,25 @@ class Rows(NamedTuple):
             matrix.data[stored].astype(np.float64, copy=False),
         )
 
+    def chosen(self) -> Rows:
+        """The same without genes that are not chosen."""
+        chosen = self.genes >= 0
+        if chosen.all():
+            return self
+        kept = np.concatenate([[0], np.cumsum(chosen)])
+        return Rows(kept[self.indptr], self.genes[chosen], self.values[chosen])
+
+    def samples(self) -> NDArray[np.intp]:
+        """Position of the sample of each stored value."""
+        return np.repeat(np.arange(len(self.indptr) - 1), np.diff(self.indptr))
+
+    def matrix(self, n_genes: int) -> sp.csr_array:
+        """The samples as a matrix, without genes that are not chosen."""
+        indptr, genes, values = self.chosen()
+        matrix = sp.csr_array((values, genes, indptr), shape=(len(indptr) - 1, n_genes))
+        matrix.sort_indices()
+        return matrix
+
 
 class Source(Protocol):
     """Interface between an Expression and its storage."""
@@ -69,6 +93,8 @@ class Source(Protocol):
     dtype: np.dtype[Any]
     by_samples: bool
     """Whether a block of samples is cheaper to read than a block of genes."""
+    in_memory: bool
+    """Whether values are in memory, so that reading them ahead of their use gains nothing."""
 
     def read(self, samples: Positions, genes: Positions, order: Order) -> NDArray[np.float64]:
         """Block [samples genes] in C or Fortran order, not to be written to.
@@ -93,6 +119,10 @@ class Source(Protocol):
 
     def is_ordinary(self) -> bool | None:
         """Whether :func:`is_ordinary` holds for all values; None where only reading would tell."""
+        ...
+
+    def sample_bytes(self) -> float:
+        """Mean size of a sample that has been read: its stored values if it is stored sparse."""
         ...
 
 
@@ -139,6 +169,7 @@ class DenseSource:
     """A NumPy array in memory."""
 
     by_samples = True
+    in_memory = True
 
     def __init__(self, array: NDArray[Any]) -> None:
         self.array = array
@@ -160,9 +191,14 @@ class DenseSource:
             is_ordinary(self.array[start : start + step]) for start in range(0, self.shape[0], step)
         )
 
+    def sample_bytes(self) -> float:
+        return 8.0 * self.shape[1]
+
 
 class SparseSource:
     """A SciPy sparse matrix or array in memory."""
+
+    in_memory = True
 
     def __init__(self, matrix: Any) -> None:
         self._by: dict[str, Any] = {}
@@ -209,11 +245,15 @@ class SparseSource:
             for start in range(0, values.size, _CHECKED)
         )
 
+    def sample_bytes(self) -> float:
+        return _sparse_bytes(next(iter(self._by.values())).nnz, self.shape)
+
 
 class DaskSource:
     """A Dask array, dense or with sparse chunks; only the chunks of a block are computed."""
 
     by_samples = True
+    in_memory = False
 
     def __init__(self, array: Any) -> None:
         self._array = array
@@ -240,11 +280,15 @@ class DaskSource:
     def is_ordinary(self) -> None:
         return None
 
+    def sample_bytes(self) -> float:
+        return 8.0 * self.shape[1]
+
 
 class DiskDenseSource:
     """A dense array on disk (h5py or zarr), read by contiguous rectangles."""
 
     by_samples = True
+    in_memory = False
 
     def __init__(self, array: Any) -> None:
         self._array = array
@@ -272,9 +316,14 @@ class DiskDenseSource:
     def is_ordinary(self) -> None:
         return None
 
+    def sample_bytes(self) -> float:
+        return 8.0 * self.shape[1]
+
 
 class DiskSparseSource:
     """A sparse matrix on disk (h5ad or zarr), read by runs of its compressed axis."""
+
+    in_memory = False
 
     def __init__(self, dataset: Any) -> None:
         self._dataset = dataset
@@ -333,6 +382,30 @@ class DiskSparseSource:
     def is_ordinary(self) -> None:
         return None
 
+    def sample_bytes(self) -> float:
+        return _sparse_bytes(int(self._dataset.group["indptr"][-1]), self.shape)
+
+
+def _sparse_bytes(n_stored: int, shape: tuple[int, int]) -> float:
+    """Mean size of a sample in `Rows`."""
+    return 12.0 * n_stored / max(1, shape[0])
+
+
+def read_ahead(read: Callable[[slice], T], parts: Iterable[slice]) -> Generator[T, None, None]:
+    """Yield ``read(part)`` for each part; while one is in use, a thread reads the next one.
+
+    An error of a read is raised when its part is due. The thread has ended when the iteration has,
+    also if it is abandoned.
+    """
+    with ThreadPoolExecutor(1, thread_name_prefix="pysces-read") as reader:
+        waiting: Future[T] | None = None
+        for part in parts:
+            done, waiting = waiting, reader.submit(read, part)
+            if done is not None:
+                yield done.result()
+        if waiting is not None:
+            yield waiting.result()
+
 
 def is_ordinary(values: NDArray[Any]) -> bool:
     """Whether all values are numbers of at most :data:`LARGEST` in magnitude."""
@@ -349,6 +422,10 @@ def as_positions(index: Any, length: int, what: str) -> Positions:
     """Slice, mask or integers as a slice (if contiguous) or non-negative integers."""
     if isinstance(index, slice) and index == ALL:
         return ALL
+    if isinstance(index, slice) and index.step in (None, 1):
+        start, stop, _ = index.indices(length)
+        if start < stop:
+            return ALL if (start, stop) == (0, length) else slice(start, stop)
     chosen = index if isinstance(index, slice) else np.asarray(index)
     if not isinstance(chosen, slice):
         if chosen.size == 0:
@@ -382,6 +459,8 @@ def compose(outer: Positions, inner: Positions, length: int) -> Positions:
         return inner
     if _is_all(inner):
         return outer
+    if isinstance(outer, slice) and isinstance(inner, slice):  # of step 1, within the outer one
+        return slice(outer.start + inner.start, outer.start + inner.stop)
     return compress(_positions(outer, length)[inner], length)
 
 

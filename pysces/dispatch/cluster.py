@@ -8,8 +8,11 @@ its units are recomputed elsewhere with the same results.
 from __future__ import annotations
 
 import contextlib
+import logging
+import os
+import subprocess
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from pysces.dispatch.engines import choose, use_engine
@@ -25,7 +28,7 @@ Item = TypeVar("Item", contravariant=True)
 
 @contextlib.contextmanager
 def connected(client: Client | str | None) -> Iterator[Client | None]:
-    """The client to use: a given one, a temporary one for ``"local"``, or None."""
+    """The client to use: a given one, a temporary one for ``"local"`` or ``"gpus"``, or None."""
     if client is None:
         yield None
         return
@@ -39,17 +42,66 @@ def connected(client: Client | str | None) -> Iterator[Client | None]:
     if isinstance(client, Client):
         yield client
         return
-    if client != "local":
-        raise InputError(f"client= must be a dask.distributed.Client or 'local'. Got {client!r}.")
+    if client not in ("local", "gpus"):
+        raise InputError(
+            f"client= must be a dask.distributed.Client, 'local' or 'gpus'. Got {client!r}."
+        )
     try:
-        cluster = LocalCluster(dashboard_address=None)
+        if client == "gpus":
+            cluster = gpu_cluster(visible_gpus())
+        else:
+            cluster = LocalCluster(dashboard_address=None)
     except RuntimeError as error:
         raise PyscesError(
-            f"The workers of client='local' could not start ({error}). In a script, put the calls "
-            'under `if __name__ == "__main__":`, since each worker imports the script.'
+            f"The workers of client={client!r} could not start ({error}). In a script, put the "
+            'calls under `if __name__ == "__main__":`, since each worker imports the script.'
         ) from error
     with cluster, Client(cluster) as own:
         yield own
+
+
+def visible_gpus() -> list[str]:
+    """The NVIDIA GPUs of this machine, as entries of ``CUDA_VISIBLE_DEVICES``.
+
+    Raises
+    ------
+    InputError
+        If there is none.
+    """
+    chosen = os.environ.get("CUDA_VISIBLE_DEVICES")
+    if chosen is None:
+        try:
+            listed = subprocess.run(
+                ["nvidia-smi", "--list-gpus"], capture_output=True, text=True, check=True
+            ).stdout
+        except (OSError, subprocess.CalledProcessError):
+            listed = ""
+        found = [line for line in listed.splitlines() if line.startswith("GPU ")]
+        gpus = [str(number) for number in range(len(found))]
+    else:
+        gpus = [name.strip() for name in chosen.split(",") if name.strip()]
+    if not gpus:
+        raise InputError(
+            "client='gpus' needs NVIDIA GPUs, and `nvidia-smi --list-gpus` or CUDA_VISIBLE_DEVICES "
+            "names none. Use client='local', or no client."
+        )
+    return gpus
+
+
+def gpu_cluster(gpus: Sequence[str]) -> Any:
+    """A Dask cluster on this machine with one worker for each GPU, which sees no other GPU."""
+    from distributed import Nanny, Scheduler, SpecCluster
+
+    worker: dict[str, Any] = {"nthreads": 1, "memory_limit": 0, "dashboard": False}
+    return SpecCluster(
+        workers={
+            # The variable is set before the worker imports MLX
+            number: {"cls": Nanny, "options": {**worker, "env": {"CUDA_VISIBLE_DEVICES": gpu}}}
+            for number, gpu in enumerate(gpus)
+        },
+        scheduler={"cls": Scheduler, "options": {"dashboard": False, "host": "127.0.0.1"}},
+        silence_logs=logging.WARNING,
+    )
 
 
 class Divisible(Protocol[Item, Result]):
@@ -69,7 +121,10 @@ class Divisible(Protocol[Item, Result]):
 
 
 def in_order(
-    client: Client | None, work: Divisible[Any, Result], items: Sequence[Any]
+    client: Client | None,
+    work: Divisible[Any, Result],
+    items: Iterable[Any],
+    total: int,
 ) -> Iterator[Result]:
     """Yield ``work(item)`` for each item, in the order of the items.
 
@@ -81,19 +136,21 @@ def in_order(
         Picklable; it is sent once to each worker. If fewer items are left than there are worker
         threads, items are divided into parts.
     items
-        Items to compute.
+        Items to compute; few of them are taken ahead of the results.
+    total
+        Number of items.
     """
     if client is None:
         yield from map(work, items)
         return
-    if not items:
+    if not total:
         return
     shared = client.scatter(work, broadcast=True)
     waiting: deque[Any] = deque()
     try:
         for done, item in enumerate(items):
             threads = max(1, sum(client.nthreads().values()))  # workers come and go
-            parts = work.parts(-(-threads // (len(items) - done)))
+            parts = work.parts(-(-threads // (total - done)))
             waiting.append(_submitted(client, shared, item, parts))
             # Keep all workers busy; with more items in flight, results would accumulate.
             if len(waiting) * len(parts) >= 2 * threads:

@@ -16,7 +16,7 @@ from pysces.data._counts import CountModel
 from pysces.data._margins import ends_of, mean_scores, score_variance, zero_scores
 from pysces.data._sources import Rows
 from pysces.dispatch import operations as ops
-from pysces.dispatch.blocks import block_length, blocks, progress
+from pysces.dispatch.blocks import block_length, blocks
 from pysces.dispatch.operations.viper import NOWHERE
 from pysces.errors import InputError
 from pysces.settings import settings
@@ -29,6 +29,8 @@ from pysces.viper._signatures import LIMIT
 from pysces.viper._statistics import two_sided
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     import pandas as pd
     from numpy.typing import NDArray
 
@@ -210,20 +212,20 @@ def _bend(zero: Floats) -> Floats:
     return LIMIT * (x - x**3 + x**4 / 2)
 
 
-def _rows(source: Expression, cells: slice) -> Rows:
+def _rows(block: Expression) -> Rows:
     """Nonzero counts of cells, whatever the storage."""
-    rows = source.sparse_block(cells)
-    return Rows.of(sp.csr_array(source.sample_block(cells, copy=False))) if rows is None else rows
+    rows = block.sparse_block()
+    return Rows.of(sp.csr_array(block.sample_block(copy=False))) if rows is None else rows
 
 
-def activities_given_depth(
+def score_given_depth(
     data: CountData,
     names: pd.Index,
     network: Network,
     options: ViperOptions,
     reference: NDArray[np.intp] | None,
-) -> tuple[Regulons, dict[str, Floats]]:
-    """Regulons over the genes that have counts, and one table (cells x regulators) per score.
+) -> tuple[Regulons, NDArray[np.intp], int, Callable[[Expression, slice], dict[str, Floats]]]:
+    """Prepare scores of counts: the fields of a `Scorer`, over the genes that have counts.
 
     names: names of the cells. reference: cells from which the genes' shares of the depth are
     estimated.
@@ -236,41 +238,39 @@ def activities_given_depth(
     }
     regulons = align(network, data.expression.genes, **sizes)
     model = data.fit(regulons.columns, reference).at(data.depth, data.batch, limit=LIMIT)
-    source = data.expression.take_genes(regulons.columns)
+    columns = regulons.columns
     varying = np.asarray((model.share > 0).any(axis=0))
     if not varying.all():
         log.info("%d genes have no counts in the reference; ignoring them.", (~varying).sum())
-        source, model = source.take_genes(varying), model.take(varying)
-        regulons = align(network, source.genes, **sizes)
+        columns, model = columns[varying], model.take(varying)
+        regulons = align(network, data.expression.genes[columns], **sizes)
     if empty := int((data.depth == 0).sum()):
         log.warning("%d of %d cells are empty; their activity is NaN.", empty, len(names))
-    step = (cells_of_score if scored else cells_of_block)(
-        source.n_samples, source.n_genes, regulons
-    )
-    parts = progress(list(blocks(source.n_samples, step)), "activity", unit="block")
+    step = (cells_of_score if scored else cells_of_block)(len(names), len(columns), regulons)
     if scored:
         scores = DepthScores(model, regulons)
-        nes = np.empty((source.n_samples, len(regulons.names)))
-        for part in parts:
-            nes[part] = scores.nes(_rows(source, part), part)
-        return regulons, {"nes": nes}
+
+        def nes(block: Expression, part: slice) -> dict[str, Floats]:
+            return {"nes": scores.nes(_rows(block), part)}
+
+        return regulons, columns, step, nes
     if not names.is_unique:
         raise InputError(
             "Cell names are not unique, but residuals are drawn by name. "
             "Make them unique with `adata.obs_names_make_unique()`."
         )
     seed, pleiotropy, scoring = options.seed, options.pleiotropic, options.scoring
-    cells = _seeds.keys(seed, names)
     draws = [_seeds.keys(seed, regulons.genes, "residual", draw) for draw in range(options.n_draws)]
     pairs = None if pleiotropy is None else shared_pairs(regulons, pleiotropy.targets)
-    found: dict[str, list[Floats]] = {}
-    for part in parts:
-        counts = source.sample_block(part).T
+
+    def score(block: Expression, part: slice) -> dict[str, Floats]:
+        counts = block.sample_block().T
         own = model.at(model.depth[part], model.batch[part])
+        cells = _seeds.keys(seed, block.samples)
         drawn = []
         for genes in draws:
-            values = np.ascontiguousarray(own.residuals(counts, slice(None), genes, cells[part]).T)
-            scores_of_draw = score_block(values, regulons, scoring, cell_names=names[part])
+            values = np.ascontiguousarray(own.residuals(counts, slice(None), genes, cells).T)
+            scores_of_draw = score_block(values, regulons, scoring, cell_names=block.samples)
             if pleiotropy is not None:
                 nes_of_draw = scores_of_draw["nes"]
                 scores_of_draw["nes"] = correct(
@@ -278,10 +278,11 @@ def activities_given_depth(
                 )
             drawn.append(scores_of_draw)
         joined = _mean_of_draws(drawn, scoring)
-        for name, table in joined.items():
+        for table in joined.values():
             table[own.depth == 0] = np.nan
-            found.setdefault(name, []).append(table)
-    return regulons, {name: np.concatenate(tables) for name, tables in found.items()}
+        return joined
+
+    return regulons, columns, step, score
 
 
 def cells_of_score(n_cells: int, genes: int, regulons: Regulons) -> int:

@@ -56,7 +56,7 @@ def combine_networks(
         return own_network(tables, assignment).fillna(0.0)
     if weighting == "best":
         return own_network(tables, best_network(tables)).fillna(0.0)
-    names = _all_regulators(tables)
+    names = all_regulators([t.columns for t in tables])
     scores = np.array([t.reindex(columns=names).fillna(0.0).to_numpy() for t in tables])
     index = tables[0].index
     if isinstance(weighting, tuple | list):
@@ -75,15 +75,15 @@ def combine_networks(
 def own_network(tables: Sequence[pd.DataFrame], assignment: ArrayLike) -> pd.DataFrame:
     """Scores of each sample by its own network; NaN for regulators that are not in that network."""
     chosen = np.asarray(assignment)
-    index, names = tables[0].index, _all_regulators(tables)
+    index, names = tables[0].index, all_regulators([t.columns for t in tables])
     _check_assignment(chosen, len(index), len(tables))
     values = np.array([t.reindex(columns=names).to_numpy() for t in tables])
     return pd.DataFrame(values[chosen, np.arange(len(index))], index=index, columns=names)
 
 
-def _all_regulators(tables: Sequence[pd.DataFrame]) -> pd.Index:
+def all_regulators(names: Sequence[pd.Index]) -> pd.Index:
     """Union of the regulators of all networks, in order of first occurrence."""
-    return pd.Index(np.concatenate([t.columns.to_numpy(dtype=object) for t in tables])).unique()
+    return pd.Index(np.concatenate([one.to_numpy(dtype=object) for one in names])).unique()
 
 
 def check_weighting(weighting: Any) -> None:
@@ -129,7 +129,7 @@ def combine_narnea(
     ``sum w z / sqrt(sum w^2)`` and PES is ``sum w p / sum w``, over the networks in which the score
     of the regulator is not 0.
     """
-    names = _all_regulators(nes)
+    names = all_regulators([t.columns for t in nes])
     common = [n for n in names if all(n in t.columns for t in nes)]
     ballots = np.array([np.abs(t[common].to_numpy()) for t in pes])
     votes = np.argmax(ballots, axis=0)

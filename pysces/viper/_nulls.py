@@ -10,14 +10,16 @@ from scipy import special
 
 from pysces import _seeds
 from pysces.dispatch import operations as ops
-from pysces.dispatch.blocks import block_length, blocks, progress
+from pysces.dispatch.blocks import block_length, blocks
 from pysces.errors import InputError
-from pysces.viper._enrichment import area_scores, cells_of_block
+from pysces.viper._enrichment import area_scores
 from pysces.viper._regulons import Regulons
 from pysces.viper._signatures import TIE_BITS
 from pysces.viper._statistics import Moments, z_of_t
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from numpy.typing import NDArray
 
     from pysces.data._expression import Expression
@@ -253,24 +255,22 @@ def bootstrapped_moments(
 
 def bootstrapped_area(
     cells: Expression, regulons: Regulons, draws: NDArray[np.intp]
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Mean and standard deviation of the NES over bootstraps, each [cells regulons].
+) -> Callable[[Expression, slice], dict[str, NDArray[np.float64]]]:
+    """Mean and standard deviation of the NES of blocks of cells over bootstraps.
 
     Each cell is compared with each bootstrap of all cells by z-scores. Genes, targets and
     bootstrapped cells are matched by name.
     """
     mean, sd = bootstrapped_moments(cells, draws)
-    step = cells_of_block(cells.n_samples, cells.n_genes, regulons)
-    shape = (cells.n_samples, len(regulons.names))
-    average, spread = np.empty(shape), np.empty(shape)
-    for part in progress(list(blocks(cells.n_samples, step)), "bootstraps", unit="block"):
-        values = cells.sample_block(part, copy=False)
+
+    def score(block: Expression, _: slice) -> dict[str, NDArray[np.float64]]:
+        values = block.sample_block(copy=False)
         found = np.array(
             [
                 area_scores(ops.standardise(values, *at, TIE_BITS), regulons)[1]
                 for at in zip(mean, sd, strict=True)
             ]
         )
-        average[part] = found.mean(axis=0)
-        spread[part] = found.std(axis=0, ddof=1) if len(found) > 1 else np.nan
-    return average, spread
+        return {"nes": found.mean(axis=0), "sd": found.std(axis=0, ddof=1)}
+
+    return score

@@ -57,6 +57,9 @@ class ViperOptions(Options):
     n_draws: int = option(8, "number of draws of residuals of counts", within=Range(1))
     seed: int = option(0, "seed of null samples, bootstraps and draws", within=Range(0))
     compat: Compat | None = option(None, "result of another program: the matrix form of aREA in R")
+    client: Literal["local", "gpus"] | Any = option(
+        None, "Dask client to compute on; local: workers on this machine; gpus: one per NVIDIA GPU"
+    )
 
     def check(self) -> None:
         """Raise an InputError if options cannot be combined."""

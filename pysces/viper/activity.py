@@ -12,6 +12,9 @@ from pysces._keys import ActivityResult, read, slots
 if TYPE_CHECKING:
     from anndata import AnnData
 
+PLACES = {"nes": "X"} | {name: f"layers/{name}" for name in ("pvalues", "qvalues", "pes", "sd")}
+"""Place of each score in an AnnData of activities."""
+
 
 def activity(adata: AnnData, key: str = "viper") -> AnnData:
     """Extract activities as a separate AnnData, cells x regulators.
@@ -22,7 +25,8 @@ def activity(adata: AnnData, key: str = "viper") -> AnnData:
     Parameters
     ----------
     adata
-        Data with activities from :func:`run_viper`.
+        Data with activities from :func:`run_viper`, or what it wrote with ``output=``, which is
+        returned as a copy in memory.
     key
         Key of the activities (``key_added`` of :func:`run_viper`).
 
@@ -48,21 +52,31 @@ def activity(adata: AnnData, key: str = "viper") -> AnnData:
     >>> pysces.activity(adata).shape
     (20, 2)
     """
+    if str(adata.uns.get("method")) == ActivityResult.method and key not in adata.uns:
+        return adata.to_memory() if adata.isbacked else adata.copy()
     found = read(ActivityResult, adata, key)
     nes = found.nes
-    var = pd.DataFrame(index=nes.columns.astype(str))
-    if found.regulators is not None:
-        var = found.regulators.reindex(var.index)
+    regulators = found.regulators
+    if regulators is None:
+        regulators = pd.DataFrame(index=nes.columns.astype(str))
+    result = without_scores(adata, regulators.reindex(nes.columns.astype(str)), key)
+    for name, place in PLACES.items():
+        if (table := getattr(found, name)) is not None:
+            layer = place.removeprefix("layers/")
+            if place == "X":
+                result.X = table.to_numpy(copy=True)
+            else:
+                result.layers[layer] = table.to_numpy(copy=True)
+    result.uns.update(found.record.entries())
+    return result
+
+
+def without_scores(adata: AnnData, regulators: pd.DataFrame, key: str) -> AnnData:
+    """Everything about cells and regulators that an AnnData of activities has beside scores."""
     own = {place for attribute, place, _ in slots(ActivityResult, key).values()}
-    result = ad.AnnData(
-        X=nes.to_numpy(copy=True),
+    return ad.AnnData(
         obs=adata.obs.copy(),
-        var=var,
+        var=regulators.rename_axis(None),
         obsm={name: value.copy() for name, value in adata.obsm.items() if name not in own},
         uns={name: value for name, value in adata.uns.items() if name.endswith("_colors")},
     )
-    for name in ("pvalues", "qvalues", "pes", "sd"):
-        if (table := getattr(found, name)) is not None:
-            result.layers[name] = table.to_numpy(copy=True)
-    result.uns.update(found.record.entries())
-    return result

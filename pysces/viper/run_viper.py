@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
-from collections.abc import Mapping, Sequence
+import os
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -15,30 +17,27 @@ from pysces._keys import ActivityResult
 from pysces._messages import listed
 from pysces._record import RunRecord
 from pysces.data import _results
-from pysces.data._count_data import Counts
+from pysces.data._count_data import CountData, Counts
 from pysces.data._expression import Expression
 from pysces.data._labels import labels_of
+from pysces.data._output import check_output, row_file
 from pysces.dispatch import engines
 from pysces.dispatch.warmup import prepare
 from pysces.errors import InputError
 from pysces.network import Network
-from pysces.viper._activities import Activities, activities
+from pysces.viper._activities import Join, Scorer, Tables, scored, scorer
 from pysces.viper._enrichment import Compat, Enrichment
 from pysces.viper._inputs import chosen_signature, reference_of, source_of
-from pysces.viper._metaviper import combine_narnea, combine_networks, own_network
 from pysces.viper._options import Auto, ViperOptions
 from pysces.viper._regulons import kept_edges, named_network, networks_of
 from pysces.viper._signatures import Choice
-from pysces.viper._statistics import benjamini_hochberg
+from pysces.viper.activity import PLACES, without_scores
 
 if TYPE_CHECKING:
     from anndata import AnnData
     from numpy.typing import ArrayLike, NDArray
 
 log = logging.getLogger("pysces")
-
-# Value for a regulator that is not in the network of a cell; 0 in other tables.
-_NOT_IN = {"pvalue": 1.0, "qvalue": 1.0}
 
 
 def run_viper(
@@ -62,9 +61,11 @@ def run_viper(
     n_draws: int = 8,
     seed: int = 0,
     compat: Compat | None = None,
+    client: Any = None,
     engine: str | None = None,
     key_added: str = "viper",
     copy: bool = False,
+    output: str | os.PathLike[str] | None = None,
 ) -> AnnData | None:
     """Infer the activity of regulators in every cell from the expression of their targets.
 
@@ -139,16 +140,24 @@ def run_viper(
         one-tail rank over all cells (and over all null samples, for their scores), as the matrix
         form of R's aREA does, instead of that of each cell. A score then depends on the other cells
         if the extreme genes of a cell are tied.
+    client
+        A ``dask.distributed.Client``, or ``"local"`` for one on this machine (``"gpus"``: with one
+        worker per NVIDIA GPU): blocks of cells are scored by its workers, with the same results.
     engine
         ``"mlx"``, ``"numba"`` or ``"python"``; ``None`` for the fastest available one.
     key_added
         Key of the result in ``obsm`` and ``uns``.
     copy
         Return a copy of ``adata`` with the result instead of changing it.
+    output
+        Path of an ``.h5ad`` or ``.zarr`` file to which the result is written block by block,
+        instead of to ``adata``: an AnnData cells x regulators as :func:`pysces.activity` returns
+        it. The memory needed does not grow with the cells. The file appears when it is complete,
+        and replaces an earlier one.
 
     Returns
     -------
-    ``None``, or the copy. Sets:
+    ``None``, or the copy. Without ``output=``, sets:
 
     ``adata.obsm[key_added]``
         Normalised enrichment scores, a DataFrame cells x regulators.
@@ -189,8 +198,15 @@ def run_viper(
     >>> adata.obsm["viper"].shape
     (5, 1)
     """
-    _results.check_target(adata, copy)
-    _results.check_free(adata, key_added, ActivityResult)
+    path = None
+    if output is None:
+        _results.check_target(adata, copy)
+        _results.check_free(adata, key_added, ActivityResult)
+    else:
+        _results.check_anndata(adata)
+        path = check_output(output, adata)
+        if copy:
+            raise InputError("With output=, adata is not changed. Leave out copy=True.")
     options = ViperOptions.of(locals())
     if groupby is not None:
         check_column(adata, groupby)
@@ -211,42 +227,62 @@ def run_viper(
     )
     source = source_of(adata, layer) if counted is None else counted.expression
     _check_names(networks, source, min_targets)
+    assignment = _assignment(adata, networks, groupby) if len(networks) > 1 else None
     given = {"counts": counted, "reference": reference_of(adata, reference, groupby)}
     values = adata.n_obs * adata.n_vars
     by_counts = counted is not None and enrichment == "score"
     needed = ("counts score",) if by_counts else (used.signature, enrichment)
     with engines.use_engine(engine, work=engines.Work("viper", values)) as chosen:
         prepare(*needed, values=values)
-        found = [
-            activities(source, adata.obs_names, one, used, **given)  # type: ignore[arg-type]
+        scorers = [
+            scorer(source, adata.obs_names, one, used, **given)  # type: ignore[arg-type]
             for one in networks.values()
         ]
-        computed_by = engines.record(chosen)
-    tables = _joined(found, adata, networks, used)
-    log.info("Activity of %d regulators in %d cells.", tables["nes"].shape[1], adata.n_obs)
-    facts: dict[str, Any] = {
-        "signature": used.signature,
-        "enrichment": enrichment,
-        "counts": None if counted is None else counted.facts,
-        "networks": list(networks),
+        join = Join([one.regulons.names for one in scorers], used, assignment)
+        record = RunRecord(
+            "run_viper",
+            {"network": named_network(network), **options.record()},
+            _facts(used, counted, networks),
+            engines.record(chosen),
+        )
+        regulators = _regulator_facts(scorers).reindex(join.regulators.astype(str))
+        edges = kept_edges(network, networks)
+        with contextlib.closing(scored(source, scorers, client)) as scores:
+            if path is not None:
+                shell = without_scores(adata, regulators, key_added)
+                kept = {"network": edges} if edges is not None else {}
+                shell.uns.update(_results.plain(record.entries() | kept))
+                with row_file(path, shell) as write_rows:
+                    for part, tables in map(join, scores):
+                        write_rows(part, {PLACES[name]: table for name, table in tables.items()})
+            else:
+                tables = _collected(source.n_samples, map(join, scores))
+    log.info("Activity of %d regulators in %d cells.", len(join.regulators), adata.n_obs)
+    if path is not None:
+        return None
+    frames: dict[str, Any] = {
+        name: pd.DataFrame(table, index=adata.obs_names, columns=join.regulators)
+        for name, table in tables.items()
     }
-    if enrichment == "gsea":
-        facts["n_permutations"] = used.scoring.n_permutations
-    arguments = {"network": named_network(network), **options.record()}
-    regulators = _regulator_facts(found).reindex(tables["nes"].columns.astype(str))
-    result = ActivityResult(
-        nes=tables["nes"],
-        pvalues=tables.get("pvalue"),
-        qvalues=tables.get("qvalue"),
-        pes=tables.get("pes"),
-        sd=tables.get("sd"),
-        regulators=regulators,
-        network=kept_edges(network, networks),
-        record=RunRecord("run_viper", arguments, facts, computed_by),
-    )
+    result = ActivityResult(**frames, regulators=regulators, network=edges, record=record)
     target = adata.copy() if copy else adata
     _results.write(target, key_added, result)
     return target if copy else None
+
+
+def _facts(
+    used: ViperOptions, counted: CountData | None, networks: Mapping[str, Network]
+) -> dict[str, Any]:
+    """Facts about the data and the scores, for the run record."""
+    facts: dict[str, Any] = {
+        "signature": used.signature,
+        "enrichment": used.enrichment,
+        "counts": None if counted is None else counted.facts,
+        "networks": list(networks),
+    }
+    if used.enrichment == "gsea":
+        facts["n_permutations"] = used.scoring.n_permutations
+    return facts
 
 
 def _check_names(networks: Mapping[str, Network], source: Expression, min_targets: int) -> None:
@@ -256,40 +292,15 @@ def _check_names(networks: Mapping[str, Network], source: Expression, min_target
             _results.check_key(name, f"The name of a regulator ({name!r})")
 
 
-def _joined(
-    found: Sequence[Activities],
-    adata: AnnData,
-    networks: Mapping[str, Network],
-    options: ViperOptions,
-) -> dict[str, pd.DataFrame]:
-    """Tables of one network; of the network of each cell; or of several networks combined."""
-    cells = adata.obs_names
-    tables = {name: [one.frame(name, cells) for one in found] for name in found[0].tables}
-    if len(found) == 1:
-        return _with_qvalues({name: parts[0] for name, parts in tables.items()})
-    nes = tables["nes"]
-    assignment = _assignment(adata, networks, options.groupby)
-    if assignment is not None:
-        own = {name: own_network(parts, assignment) for name, parts in tables.items()}
-        return {name: t.fillna(_NOT_IN.get(name, 0.0)) for name, t in _with_qvalues(own).items()}
-    if "pvalue" in tables:
-        log.warning(
-            "p-values are not available: the null distribution of combined scores of %d networks "
-            "is unknown. Pass one network, or groupby= and the network of each group.",
-            len(found),
-        )
-    if options.enrichment == "narnea" and options.weighting == 1.0:
-        joined, sizes = combine_narnea(nes, tables["pes"])
-        return {"nes": joined, "pes": sizes}
-    return {"nes": combine_networks(nes, weighting=options.weighting)}
-
-
-def _with_qvalues(tables: dict[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
-    """Tables with false discovery rates within each cell added, if there are p-values."""
-    if (pvalues := tables.get("pvalue")) is None:
-        return tables
-    qvalues = benjamini_hochberg(pvalues.to_numpy())
-    return {**tables, "qvalue": pd.DataFrame(qvalues, pvalues.index, pvalues.columns)}
+def _collected(
+    n_cells: int, blocks: Iterable[tuple[slice, Tables]]
+) -> dict[str, NDArray[np.float64]]:
+    """Tables of all cells."""
+    tables: dict[str, NDArray[np.float64]] = {}
+    for part, found in blocks:
+        for name, table in found.items():
+            tables.setdefault(name, np.empty((n_cells, table.shape[1])))[part] = table
+    return tables
 
 
 def _assignment(
@@ -314,11 +325,10 @@ def _assignment(
     return pd.Index(list(networks)).get_indexer(pd.Index(labels))
 
 
-def _regulator_facts(found: Sequence[Activities]) -> pd.DataFrame:
+def _regulator_facts(scorers: Sequence[Scorer]) -> pd.DataFrame:
     """Measured and missing targets of each regulator (in the network with most of them)."""
     tables = []
-    for one in found:
-        regulons = one.regulons
+    for regulons in (one.regulons for one in scorers):
         positive = np.bincount(
             regulons.owner, weights=regulons.mode >= 0, minlength=len(regulons.names)
         )

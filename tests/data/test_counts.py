@@ -13,6 +13,7 @@ from pysces import _seeds
 from pysces.data._count_data import CountData
 from pysces.data._counts import CountModel, interval_scores, looks_like_counts, recover_counts
 from pysces.data._expression import Expression
+from pysces.data._fit_by_samples import fit_by_samples
 from pysces.data._margins import is_calibrated, score_variance, tails, variance_by_sum
 from pysces.errors import InputError
 
@@ -394,3 +395,33 @@ def test_empty_cells_have_no_depth() -> None:
     assert recovered is not None
     assert recovered.depth[5] == 0
     np.testing.assert_array_equal(recovered.counts.sample_block(), counts)
+
+
+@pytest.mark.parametrize("n_samples", [2, 7, 900])
+def test_the_fit_by_samples_is_that_by_genes(
+    n_samples: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rng = np.random.default_rng(n_samples)
+    counts = rng.negative_binomial(0.7, 0.2, size=(n_samples, 40)).astype(float)
+    counts[:, 3] = 0
+    counts[:, 5] *= 100  # beyond the table of small counts
+    counts[rng.integers(0, n_samples, 4), 7] = 5000  # extreme
+    depth = counts.sum(axis=1) + 1
+    counts[n_samples // 2], depth[n_samples // 2] = 0, 0
+    depth[0] += 1
+    batch = rng.integers(0, 3, n_samples)
+    batch[0] = 2
+    matrix = sp.csr_matrix(counts)
+    matrix.data[::50] = 0  # stored zeros
+    names = [f"gene{i}" for i in range(40)]
+    data = Expression.from_matrix(matrix, genes=names, least_samples=1)
+    data = data.take_genes(rng.permutation(40)[:30])
+    expected = CountModel.fit(data.gene_block, 30, depth, batch, calibrate=False)
+    monkeypatch.setattr("pysces.data._expression.PASS_BYTES", 100 * 40 * 12)
+    monkeypatch.setattr("pysces.data._fit_by_samples._SORTED_VALUES", 501)
+    found = fit_by_samples(data.sparse_windows, 30, depth, batch)
+    for name in ("share", "size", "depth", "batch", "limit"):
+        np.testing.assert_array_equal(getattr(found, name), getattr(expected, name), name)
+    matrix.data[:] = 0.5
+    with pytest.raises(InputError, match="non-negative integers"):
+        fit_by_samples(data.sparse_windows, 30, depth, batch)
