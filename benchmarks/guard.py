@@ -168,7 +168,7 @@ WORKFLOWS = {
     "aracne adaptive": Workflow(lambda e: aracne(e, estimator="adaptive"), 50),
     "viper counts score": Workflow(lambda e: viper(e, 400), 50, python=True),
     "viper zscore area": Workflow(lambda e: viper(e, 200, **AREA), 50, python=True),
-    "viper on disk": Workflow(on_disk, 75),
+    "viper on disk": Workflow(on_disk, 130),
     "msviper": Workflow(msviper, 75),
     "metacells": Workflow(metacells, 240),
     "network file": Workflow(files, 50),
