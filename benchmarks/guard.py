@@ -7,7 +7,7 @@ Time: one process with one thread runs each workflow and a fixed calibration loo
 compared is the ratio of their CPU times, each the smallest of several repeats: other programs on
 the machine can only add to a time, and a faster machine shortens both. A workflow has regressed if
 its ratio is more than 1.25 times that of the baseline; the ratio of unchanged code varied by less
-than 10 % in runs on a busy machine with two cores. Workflows beyond the limit are measured once
+than 15 % in runs on a busy machine with two cores. Workflows beyond the limit are measured once
 more before they are reported. The ratio to the Python engine shows losses of a compiled kernel that
 falls back, and has the limit 1.5, since the Python engine varies too. On another kind of CPU than
 that of the baselines only losses by more than a factor of two are reported.
