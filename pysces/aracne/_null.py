@@ -21,7 +21,7 @@ from pysces import _seeds
 from pysces._atomic import atomic_write
 from pysces.dispatch.blocks import progress
 from pysces.dispatch.engines import choose
-from pysces.errors import InputError
+from pysces.errors import PyscesError
 from pysces.settings import settings
 
 if TYPE_CHECKING:
@@ -261,5 +261,5 @@ def _write(path: Path, null: Null) -> None:
         atomic_write(
             path, lambda file: np.savez(file, top=null.top, thinned=null.thinned, digest=digest)
         )
-    except (OSError, InputError) as error:
+    except (OSError, PyscesError) as error:
         log.warning("the null distribution cannot be stored on disk: %s", error)
