@@ -46,6 +46,7 @@ def run_viper(
     network: Any = "aracne",
     *,
     layer: str | None = None,
+    gene_symbols: str | None = None,
     signature: Choice = "auto",
     reference: ArrayLike | str | None = None,
     groupby: str | None = None,
@@ -83,6 +84,9 @@ def run_viper(
         network of its group.
     layer
         Layer to use instead of ``adata.X``.
+    gene_symbols
+        Column of ``adata.var`` with the names of genes that the network uses; by default
+        ``adata.var_names``.
     signature
         ``"counts"``: scores of counts given the depth of their cell, so that cells which differ
         only in depth do not differ in activity. ``"zscore"``, ``"mad"``, ``"rank"``, ``"ttest"``
@@ -202,6 +206,7 @@ def run_viper(
         counts=counts,
         size_factors=size_factors,
         batch_key=batch_key,
+        gene_symbols=gene_symbols,
         resampled=options.resampled,
     )
     if enrichment == "auto":
@@ -209,7 +214,7 @@ def run_viper(
     used = replace(
         options, signature=method if counted is None else "counts", enrichment=enrichment
     )
-    source = source_of(adata, layer) if counted is None else counted.expression
+    source = source_of(adata, layer, gene_symbols) if counted is None else counted.expression
     _check_names(networks, source, min_targets)
     given = {"counts": counted, "reference": reference_of(adata, reference, groupby)}
     values = adata.n_obs * adata.n_vars
@@ -223,6 +228,15 @@ def run_viper(
         ]
         computed_by = engines.record(chosen)
     tables = _joined(found, adata, networks, used)
+    unknown = int((~np.isfinite(tables["nes"].to_numpy())).sum())
+    if unknown:
+        log.warning(
+            "%d of %d activities are not finite (NaN or infinite): no target of the regulator has "
+            "a value in the cell, or the genes of the cell do not vary. Plots and statistics leave "
+            "them out.",
+            unknown,
+            tables["nes"].size,
+        )
     log.info("Activity of %d regulators in %d cells.", tables["nes"].shape[1], adata.n_obs)
     facts: dict[str, Any] = {
         "signature": used.signature,
@@ -253,7 +267,7 @@ def _check_names(networks: Mapping[str, Network], source: Expression, min_target
     """Raise an InputError, before scoring, if names of regulators cannot be stored as columns."""
     for network in networks.values():
         for name in network.filter(min_targets, targets=source.genes).regulators:
-            _results.check_key(name, f"The name of a regulator ({name!r})")
+            _results.check_column_name(name, f"The name of a regulator ({name!r})")
 
 
 def _joined(
