@@ -15,7 +15,7 @@ from pysces.errors import InputError
 from pysces.viper._enrichment import area_scores, cells_of_block
 from pysces.viper._regulons import Regulons
 from pysces.viper._signatures import TIE_BITS
-from pysces.viper._statistics import Moments, z_of_t
+from pysces.viper._statistics import Moments, far_from_zero, z_of_t
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -233,9 +233,9 @@ def bootstrap_draws(n_cells: int, number: int, seed: int) -> NDArray[np.intp]:
 
 
 def bootstrapped_moments(
-    cells: Expression, draws: NDArray[np.intp]
+    cells: Expression, draws: NDArray[np.intp], offset: NDArray[np.float64] | float = 0.0
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Mean and standard deviation of each gene in each bootstrap [bootstraps genes]."""
+    """Mean, minus an offset, and standard deviation of each gene [bootstraps genes]."""
     number, n = draws.shape
     step = block_length(16.0 * (cells.n_genes + number), cells.n_samples)
     centre = cells.sample_block(slice(0, 1))[0]
@@ -248,7 +248,7 @@ def bootstrapped_moments(
         total += held @ values
         squares += held @ values**2
     variance = np.maximum(squares - total**2 / n, 0.0) / (n - 1)
-    return centre + total / n, np.sqrt(variance)
+    return (centre - offset) + total / n, np.sqrt(variance)
 
 
 def bootstrapped_area(
@@ -259,12 +259,14 @@ def bootstrapped_area(
     Each cell is compared with each bootstrap of all cells by z-scores. Genes, targets and
     bootstrapped cells are matched by name.
     """
-    mean, sd = bootstrapped_moments(cells, draws)
+    offset = far_from_zero(cells)
+    mean, sd = bootstrapped_moments(cells, draws, 0.0 if offset is None else offset)
     step = cells_of_block(cells.n_samples, cells.n_genes, regulons)
     shape = (cells.n_samples, len(regulons.names))
     average, spread = np.empty(shape), np.empty(shape)
     for part in progress(list(blocks(cells.n_samples, step)), "bootstraps", unit="block"):
         values = cells.sample_block(part, copy=False)
+        values = values if offset is None else values - offset
         found = np.array(
             [
                 area_scores(ops.standardise(values, *at, TIE_BITS), regulons)[1]
