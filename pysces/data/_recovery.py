@@ -23,6 +23,7 @@ _TOLERANCE = 0.05  # deviation of a multiple from an integer
 _LARGEST = 20.0  # multiples up to this one are tested
 _NEEDED = 0.99  # share of the multiples that must be integers
 _LARGEST_EXPONENT = 40.0  # larger values are not logarithms of counts
+_EXACT = 2.0**53
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,8 +63,8 @@ def looks_like_counts(expression: Expression) -> bool:
     """
     some = False
     for _, _, block in expression._cheap_blocks():
-        if not (block >= 0).all() or not (block == np.floor(block)).all():
-            return False
+        if not ((block >= 0) & (block < _EXACT)).all() or not (block == np.floor(block)).all():
+            return False  # beyond 2^53 every number is an integer
         some = some or bool(block.any())
     return some
 
