@@ -308,9 +308,21 @@ def _simply_quoted(text: str, separator: str) -> list[str] | None:
     return fields
 
 
+@contextlib.contextmanager
+def long_fields() -> Iterator[None]:
+    """Context in which the csv module accepts fields as long as a line may be.
+
+    Its limit (131,072) belongs to the whole process, so it is restored.
+    """
+    before = csv.field_size_limit(max(csv.field_size_limit(), settings.max_line))
+    try:
+        yield
+    finally:
+        csv.field_size_limit(before)
+
+
 def _quoted(text: str, separator: str, *, strict: bool) -> list[str]:
     """Fields of text with quotes; csv.Error if strict and a quote is not closed or misplaced."""
-    csv.field_size_limit(max(csv.field_size_limit(), settings.max_line))
     if separator == BLANKS:
         text = text.replace("\t", " ").strip()
     rows = csv.reader(
@@ -319,7 +331,8 @@ def _quoted(text: str, separator: str, *, strict: bool) -> list[str]:
         skipinitialspace=separator == BLANKS,
         strict=strict,
     )
-    return next(rows, [])
+    with long_fields():
+        return next(rows, [])
 
 
 class Body(io.TextIOBase):

@@ -9,13 +9,15 @@ import importlib
 import json
 import logging
 import os
+import signal
 import sys
 import tempfile
+import threading
 import time
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from pysces._arguments import Command, Parser, parser_of
 from pysces._atomic import atomic_write, check_writable
@@ -47,6 +49,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             sys.stderr.write(warnings.formatwarning(message, category, filename, lineno))
 
     warnings.showwarning = show  # type: ignore[assignment]
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, _terminated)
     try:
         status: int = options.run(options)
         sys.stdout.flush()
@@ -57,9 +61,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:  # the reader of the standard output (e.g. `head`) has ended
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
+    except OSError as error:
+        words = error.strerror or error
+        print(f"pysces: {error.filename or 'a file'} cannot be used: {words}", file=sys.stderr)
+        return 1
     except KeyboardInterrupt:
         print("pysces: interrupted", file=sys.stderr)
         return 130
+
+
+def _terminated(number: int, frame: object) -> NoReturn:
+    """End by an exception, so that temporary files are removed."""
+    raise SystemExit(128 + number)
 
 
 def parser() -> Parser:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 import pysces
-from pysces._atomic import atomic_write
+from pysces._atomic import atomic_write, storing
 from pysces.errors import PyscesError
 
 if TYPE_CHECKING:
@@ -157,7 +157,8 @@ def demo(folder: Path, engine: str | None = None, **options: Any) -> None:
         More options of :func:`pysces.run_aracne`.
     """
     adata = load()
-    folder.mkdir(parents=True, exist_ok=True)
+    with storing(folder):
+        folder.mkdir(parents=True, exist_ok=True)
     print(f"{adata.n_obs} blood cells x {adata.n_vars} genes (included in scanpy)\n")
     start = time.perf_counter()
     pysces.run_aracne(adata, engine=engine, **options)
@@ -239,11 +240,17 @@ def _write(folder: Path, adata: AnnData, network: Network, ranked: pd.DataFrame)
         ):
             figure, axes = pyplot.subplots(figsize=size)
             draw(axes)
-            figure.savefig(folder / f"{name}.png", dpi=150, bbox_inches="tight")
+            _save(figure, folder / f"{name}.png", 150)
             pyplot.close(figure)
         figure = _umap(adata)
-        figure.savefig(folder / "umap.png", dpi=130, bbox_inches="tight")
+        _save(figure, folder / "umap.png", 130)
         pyplot.close(figure)
+
+
+def _save(figure: Any, path: Path, dpi: int) -> None:
+    atomic_write(
+        path, lambda file: figure.savefig(file, dpi=dpi, bbox_inches="tight", format="png")
+    )
 
 
 def _umap(adata: AnnData) -> Any:

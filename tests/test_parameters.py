@@ -35,7 +35,7 @@ GIVEN = {
     "key_added": "where the result is written",
     "copy": "where the result is written",
 }
-OF_ANNDATA = {"layer", "mask_var", "groupby", "min_samples"}
+OF_ANNDATA = {"layer", "gene_symbols", "mask_var", "groupby", "min_samples"}
 # Parameters that are no options of the dataclass, and why.
 EXTRA = {
     "run_aracne": {**GIVEN, "regulators": "data: names, a file, or those of the organism"},

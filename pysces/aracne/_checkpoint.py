@@ -1,7 +1,8 @@
 """Resamples on disk: an interrupted run resumes, with bit-identical results.
 
 A folder holds ``fingerprint.json`` (what the resamples depend on) and one file per resample,
-written atomically, with the digest of the fingerprint. Edges are stored before pruning and testing,
+written atomically, with the digest of the fingerprint; what it holds is checked when it is read.
+Edges are stored before pruning and testing,
 so runs with other values of ``alpha``, ``correction``, ``consensus`` or ``dpi`` reuse them.
 """
 
@@ -15,8 +16,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from pysces._atomic import atomic_create, atomic_write
+from pysces._atomic import atomic_create, atomic_write, remove_abandoned
 from pysces.aracne._candidates import Edges
+from pysces.aracne._null import UNREACHABLE
 from pysces.aracne._resampling import Resampler, ResampleResult
 from pysces.errors import InputError, PyscesError
 
@@ -88,7 +90,7 @@ class Checkpoint:
             found, wanted = json.loads(path.read_text()), json.loads(text)
             names = sorted(set(found) | set(wanted))
             differing = [name for name in names if found.get(name) != wanted.get(name)]
-        except (ValueError, TypeError, AttributeError) as error:
+        except (ValueError, TypeError, AttributeError, RecursionError) as error:
             raise InputError(
                 f"{path} cannot be read ({error}). Delete the folder to start again."
             ) from error
@@ -98,6 +100,7 @@ class Checkpoint:
                 f"{self.folder} holds resamples of another run: {'; '.join(items)}. "
                 "Pass another folder, or delete this one."
             )
+        remove_abandoned(self.folder, ".fingerprint.json.", ".resample-")
 
     def _path(self, resample: int) -> Path:
         return self.folder / f"resample-{resample:05d}.npz"
@@ -122,12 +125,12 @@ class Checkpoint:
 
     def holds(self, resample: int, resampler: Resampler) -> bool:
         """Whether a resample is stored, readable, of this run and has enough decoys."""
-        stored = self._load(resample)
+        stored = self._load(resample, resampler)
         return stored is not None and stored.n_rows >= resampler.candidates.n_rows
 
     def read(self, resample: int, resampler: Resampler) -> ResampleResult:
         """Read a stored resample, with the pruning of `resampler`."""
-        stored = self._load(resample)
+        stored = self._load(resample, resampler)
         if stored is None:
             raise PyscesError(
                 f"{self._path(resample)} was changed while it was in use. Run again, and let "
@@ -139,7 +142,7 @@ class Checkpoint:
             return ResampleResult(edges, stored.kept[wanted], stored.largest)
         return resampler.pruned(edges, stored.largest)
 
-    def _load(self, resample: int) -> _Stored | None:
+    def _load(self, resample: int, resampler: Resampler) -> _Stored | None:
         """The content of a file; None if it is missing, corrupt or of another run."""
         path = self._path(resample)
         try:
@@ -147,18 +150,48 @@ class Checkpoint:
                 if (str(stored["run"]), int(stored["resample"])) != (self._run, resample):
                     log.warning("%s belongs to another run; recomputing", path)
                     return None
-                return _Stored(
+                found = _Stored(
                     Edges(stored["row"], stored["gene"], stored["mi"]),
                     stored["kept"],
                     int(stored["largest"]),
                     int(stored["n_rows"]),
                     str(stored["pruning"]),
                 )
+            _check(found, resampler, resample)
+            return found
         except FileNotFoundError:
             return None
         except Exception as error:  # NumPy raises various exceptions for corrupt files
             log.warning("%s is corrupt (%s); recomputing", path, error)
             return None
+
+
+def _check(stored: _Stored, resampler: Resampler, resample: int) -> None:
+    """Raise ValueError unless these can be the edges of a resample."""
+    candidates, edges = resampler.candidates, stored.edges
+    row, gene, mi = edges.row, edges.gene, edges.mi
+    arrays: list[tuple[str, NDArray[Any], str]] = [
+        ("row", row, "int32"),
+        ("gene", gene, "int32"),
+        ("mi", mi, "int64"),
+        ("kept", stored.kept, "bool"),
+    ]
+    for name, array, dtype in arrays:
+        if array.dtype != dtype or array.shape != (len(mi),):
+            raise ValueError(f"{name} has shape {array.shape} of type {array.dtype}")
+    threshold = max(1, resampler.thresholds[resampler.resampling.size(resample)])
+    ranges: list[tuple[str, NDArray[Any], int, int]] = [
+        ("row", row, 0, stored.n_rows - 1),
+        ("gene", gene, 0, candidates.n_genes - 1),
+        ("mi", mi, threshold, UNREACHABLE),
+        ("largest", np.append(mi[row < candidates.n_regulators], 0), 0, stored.largest),
+    ]
+    for name, array, low, high in ranges:
+        if len(array) and (array.min() < low or array.max() > high):
+            raise ValueError(f"{name} is not in [{low}, {high}]")
+    pairs = row.astype(np.int64) * candidates.n_genes + gene
+    if len(np.unique(pairs)) < len(pairs):
+        raise ValueError("pairs occur more than once")
 
 
 def _pruning(resampler: Resampler) -> str:

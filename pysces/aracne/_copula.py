@@ -77,6 +77,11 @@ class Copula:
         return f"copula{self.degree}{form}-n{self.n}of{self.total}"
 
     @property
+    def bytes_per_gene(self) -> float:
+        """Memory that `independent` needs for each gene: ranks and scores."""
+        return 12.0 * self.total + (8.0 + 2.0 * self.terms) * self.n
+
+    @property
     def per_nat(self) -> float:
         """What the kernels return for one nat."""
         return 2.0**FRACTION_BITS

@@ -50,6 +50,10 @@ class Estimator(Protocol):
     def per_nat(self) -> float:
         """Fixed-point mutual information of one nat."""
 
+    @property
+    def bytes_per_gene(self) -> float:
+        """Memory that `independent` needs for each gene."""
+
     def nats(self, mi: NDArray[np.int64]) -> NDArray[np.float64]:
         """Mutual information in nats."""
 
@@ -111,6 +115,11 @@ class RankEstimator(ABC):
     def fraction_bits(self) -> int:
         """Fractional bits of fixed-point mutual information."""
         return fraction_bits(self.n)
+
+    @property
+    def bytes_per_gene(self) -> float:
+        """Memory that `independent` needs for each gene: values, drawn values and ranks."""
+        return 20.0 * self.n
 
     @property
     def per_nat(self) -> float:

@@ -132,7 +132,7 @@ def _without_resampling(candidates: Candidates, options: AracneOptions) -> Conse
     smallest = int(edges.mi.min()) if len(edges) else needed
     facts = {
         "n_significant": len(edges),
-        "threshold_mi": float(estimator.nats(np.array(smallest))),
+        "threshold_mi": _reachable(estimator, smallest),
         "largest_mi": float(estimator.nats(np.array(largest))),
     }
     kept = dpi_mask(candidates, edges, options.dpi_method, options.dpi_tolerance)
@@ -316,11 +316,17 @@ def warn_empty(
     """Warn that the network is empty, and say which threshold an edge must reach."""
     whose = "" if group is None else f"Group {group!r}: "
     n_samples = candidates.expression.n_samples
+    threshold = facts["threshold_mi"]
+    reached = (
+        f"the threshold of mutual information is {threshold:.4g} nats, the largest value is "
+        f"{facts['largest_mi']:.4g}"
+        if np.isfinite(threshold)
+        else "no mutual information of so few samples can be significant"
+    )
     warnings.warn(
         f"{whose}No edge is significant at alpha = {options.alpha:g}: "
         f"{candidates.n_regulators} regulators x {candidates.n_genes} genes, {n_samples} samples; "
-        f"the threshold of mutual information is {facts['threshold_mi']:.4g} nats, the largest "
-        f"value is {facts['largest_mi']:.4g}. {_why_empty(candidates, options, facts)}",
+        f"{reached}. {_why_empty(candidates, options, facts)}",
         PyscesWarning,
         stacklevel=4,
     )
@@ -331,6 +337,13 @@ def _why_empty(candidates: Candidates, options: AracneOptions, facts: dict[str, 
     more = "More samples (or metacells), fewer genes or a larger alpha may help."
     if options.resampling is None:
         return more
+    size = facts["samples_per_resample"]
+    if options.resampling == "halves" and size < FEWEST_SAMPLES:
+        return (
+            f"Halves of {size} samples are too small for any edge: at least "
+            f"{2 * FEWEST_SAMPLES} samples (or metacells) are needed, and some hundred for most "
+            "edges."
+        )
     seen = (
         f"In resamples of {facts['samples_per_resample']} samples "
         f"{facts['n_seen']} edges were found"

@@ -19,9 +19,9 @@ import numpy as np
 
 from pysces import _seeds
 from pysces._atomic import atomic_write
-from pysces.dispatch.blocks import progress
+from pysces.dispatch.blocks import block_length, blocks, progress
 from pysces.dispatch.engines import choose
-from pysces.errors import InputError
+from pysces.errors import PyscesError
 from pysces.settings import settings
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 log = logging.getLogger("pysces")
 
 N_NULL = 10_000_000
-FORMAT = 2
+FORMAT = 3
 UNREACHABLE = 2**62  # more than any mutual information in fixed point
 # Random rank vectors in one block of the simulation. A block of bootstraps shares one draw of
 # samples, so there are more blocks, and they are smaller.
@@ -163,13 +163,13 @@ def null_of(estimator: Estimator, scheme: str = "permutation", n_null: int = N_N
 def _cached(name: str, estimator: Estimator, scheme: str, n_null: int, folder: Path | None) -> Null:
     path = None if folder is None else folder / f"null-{name}.npz"
     if path is not None:
-        found = _read(path, n_null)
+        found = _read(path, name, n_null)
         if found is not None:
             log.info("null distribution %s read from %s", name, path)
             return found
     null = simulate(estimator, scheme, n_null)
     if path is not None:
-        _write(path, null)
+        _write(path, name, null)
     return null
 
 
@@ -193,10 +193,16 @@ def simulate(estimator: Estimator, scheme: str, n_null: int) -> Null:
     return summarise(values[:n_null])
 
 
+def _lengths(count: int) -> tuple[int, int]:
+    """Number of the values that are all stored, and of the others."""
+    kept = max(1, min(count, int(np.ceil(count * _EXACT_SHARE))))
+    return kept, count - kept
+
+
 def summarise(values: NDArray[np.int64]) -> Null:
     """Keep all of the largest values and every 100th of the others."""
     values = np.sort(values)
-    kept = max(1, min(len(values), int(np.ceil(len(values) * _EXACT_SHARE))))
+    kept, _ = _lengths(len(values))
     top, rest = values[-kept:], values[:-kept]
     # From the largest down: a count of values at or above a kept one must not be 100 too small.
     thinned = rest[::-1][::_THINNING][::-1]
@@ -224,42 +230,64 @@ def _independent(estimator: Estimator, scheme: str, block: int, draw: int = 0) -
     """Mutual information of two groups of independent genes, pair by pair."""
     key = _seeds.key(0, "null", estimator.kind, estimator.n, scheme, block)
     n_regulators, n_genes = _BLOCK[scheme]
-    rows = np.arange(n_regulators + n_genes, dtype=np.uint64)
+    rows, genes = np.split(np.arange(n_regulators + n_genes, dtype=np.uint64), [n_regulators])
     samples = _draw(estimator.n, draw) if scheme == "bootstrap" else None
-    return estimator.independent(rows, key, n_regulators, samples)
+    # Values of a gene depend on its number alone, so the block may be computed in tiles.
+    most = block_length(estimator.bytes_per_gene, n_regulators + n_genes)
+    tall = max(1, min(n_regulators, most // 2))
+    wide = max(1, most - tall)
+    found = np.empty((n_regulators, n_genes), dtype=np.int64)
+    for some in blocks(n_regulators, tall):
+        for others in blocks(n_genes, wide):
+            both = np.concatenate([rows[some], genes[others]])
+            found[some, others] = estimator.independent(both, key, len(rows[some]), samples)
+    return found
 
 
 # --- on disk ------------------------------------------------------------------------------------
 
 
-def _digest(top: NDArray[np.int64], thinned: NDArray[np.int64]) -> str:
-    return hashlib.blake2b(top.tobytes() + thinned.tobytes(), digest_size=16).hexdigest()
+def _digest(name: str, null: Null) -> str:
+    """Digest of a table and of the name that says what it is the distribution of."""
+    content = name.encode() + b"\0" + null.top.tobytes() + null.thinned.tobytes()
+    return hashlib.blake2b(content, digest_size=16).hexdigest()
 
 
-def _read(path: Path, n_null: int) -> Null | None:
-    """The stored table; None if it is missing or corrupt (it is then recomputed)."""
+def _is_sound(null: Null) -> bool:
+    """Whether a table has the types, lengths and order of one that `summarise` returns."""
+    kept, left_out = _lengths(null.n_null)
+    return (
+        null.top.dtype == null.thinned.dtype == np.int64
+        and null.top.shape == (kept,)
+        and null.thinned.shape == (-(-left_out // _THINNING),)
+        and bool((np.diff(np.concatenate([null.thinned, null.top])) >= 0).all())
+    )
+
+
+def _read(path: Path, name: str, n_null: int) -> Null | None:
+    """The stored table; None if it is missing, corrupt or of another name (it is recomputed)."""
     try:
         with path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
-            top, thinned = stored["top"], stored["thinned"]
-            sound = str(stored["digest"]) == _digest(top, thinned)
+            null = Null(stored["top"], stored["thinned"], n_null)
+            sound = str(stored["digest"]) == _digest(name, null) and _is_sound(null)
     except FileNotFoundError:
         return None
     except Exception as error:  # NumPy raises various exceptions for corrupt files
         log.warning("%s cannot be read (%s); recomputing", path, error)
         return None
     if not sound:
-        log.warning("%s is corrupt; recomputing", path)
+        log.warning("%s is corrupt or belongs to another name; recomputing", path)
         return None
-    return Null(top, thinned, n_null)
+    return null
 
 
-def _write(path: Path, null: Null) -> None:
+def _write(path: Path, name: str, null: Null) -> None:
     """Store a table atomically."""
-    digest = np.array(_digest(null.top, null.thinned))
+    digest = np.array(_digest(name, null))
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         atomic_write(
             path, lambda file: np.savez(file, top=null.top, thinned=null.thinned, digest=digest)
         )
-    except (OSError, InputError) as error:
+    except (OSError, PyscesError) as error:
         log.warning("the null distribution cannot be stored on disk: %s", error)

@@ -33,6 +33,9 @@ class AracneOptions(Options):
     """How a network is inferred; the parameters of :func:`pysces.run_aracne`."""
 
     layer: str | None = option(None, "layer to use instead of X", metavar="LAYER")
+    gene_symbols: str | None = option(
+        None, "column of var: names of genes, instead of var_names", metavar="COLUMN"
+    )
     mask_var: Any = option(None, "boolean column of var: genes to use", metavar="COLUMN")
     counts: Counts = option("auto", "whether values are counts; auto also recovers them")
     size_factors: Any = option(None, "column of obs: depth of each sample", metavar="COLUMN")

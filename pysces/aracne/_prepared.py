@@ -17,7 +17,7 @@ from pysces.aracne._options import AracneOptions
 from pysces.data._depth import Known, counts_of
 from pysces.data._expression import Expression, constant_genes, nonzero_samples
 from pysces.data._inputs import name_order
-from pysces.data.regulators import resolve_regulators
+from pysces.data.regulators import organism_of, resolve_regulators
 from pysces.dispatch.engines import Work
 from pysces.dispatch.warmup import prepare
 from pysces.errors import InputError
@@ -54,7 +54,10 @@ class PreparedData:
         """
         order = name_order(expression.samples)
         expression, known = expression.by_name(), known.take(order)
-        names = pd.Index(resolve_regulators(regulators, expression.genes, var))
+        chosen = resolve_regulators(regulators, expression.genes, var, expression.samples)
+        organism = organism_of(regulators, expression.genes, var)
+        names = pd.Index(chosen)
+        facts: dict[str, Any] = {} if organism is None else {"organism": organism}
         constant = constant_genes(expression)
         if constant.all():
             raise InputError(
@@ -91,9 +94,8 @@ class PreparedData:
                 options.seed,
                 options.rank_estimator(expression.n_samples),
             )
-            return cls(ranked, int(constant.sum()), {})
+            return cls(ranked, int(constant.sum()), facts)
         values, counts = counts_of(expression, options.counts, known)
-        facts: dict[str, Any] = {}
         if counts is not None:
             rare = nonzero_samples(counts.expression) < options.min_cells
             names = _without_rare(expression, names, rare, options.min_cells)

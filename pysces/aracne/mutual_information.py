@@ -124,7 +124,7 @@ def mutual_information(
             raise InputError("layer= requires an AnnData. Leave it out and pass the values.")
         expression = Expression.from_matrix(expression, genes=genes)
         known = known_of_arrays(expression.n_samples, size_factors, batch_key, expression.samples)
-    names = resolve_regulators(regulators, expression.genes, var)
+    names = resolve_regulators(regulators, expression.genes, var, expression.samples)
     order = name_order(expression.samples)
     expression, known = expression.by_name(), known.take(order)
     constant = constant_genes(expression)

@@ -27,6 +27,7 @@ from pysces.aracne._runner import Runner
 from pysces.data import _results
 from pysces.data._depth import known_of
 from pysces.data._expression import Expression
+from pysces.data._inputs import gene_names
 from pysces.dispatch.blocks import progress
 from pysces.dispatch.engines import use_engine
 
@@ -39,6 +40,7 @@ def run_aracne(
     regulators: Any = None,
     *,
     layer: str | None = None,
+    gene_symbols: str | None = None,
     mask_var: Any = None,
     counts: Counts = "auto",
     size_factors: Any = None,
@@ -87,6 +89,9 @@ def run_aracne(
         whose symbols match best (:func:`pysces.regulators`).
     layer
         Layer to use instead of ``adata.X``. Pass the layer of raw counts if there is one.
+    gene_symbols
+        Column of ``adata.var`` with the names of genes; by default ``adata.var_names``. Genes
+        without a symbol, or with one that occurs more than once, keep their ``var_names``.
     mask_var
         Genes to use: a boolean mask, or the name of a boolean column of ``adata.var``.
     counts
@@ -260,16 +265,19 @@ def run_aracne(
         check_column(adata, groupby)
     target = adata.copy() if copy else adata
 
+    var = adata.var.set_axis(gene_names(adata, gene_symbols), axis=0)
     known = known_of(adata, size_factors, batch_key, layer)
 
     def prepared(part: AnnData) -> PreparedData:
-        expression = Expression.from_anndata(part, layer=layer, mask_var=mask_var)
+        expression = Expression.from_anndata(
+            part, layer=layer, mask_var=mask_var, gene_symbols=gene_symbols
+        )
         own = known
         if part is not adata and adata.obs_names.is_unique:  # repeated names raise an error below
             own = known.take(adata.obs_names.get_indexer(part.obs_names))
-        return PreparedData.of(expression, regulators, adata.var, options, own)
+        return PreparedData.of(expression, regulators, var, options, own)
 
-    how: Any = {"method": "run_aracne", "regulators": origin(regulators, adata.var)}
+    how: Any = {"method": "run_aracne", "regulators": origin(regulators, var)}
     runner = Runner(checkpoint, client)
     with use_engine(engine):
         if groupby is None:

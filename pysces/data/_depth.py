@@ -291,6 +291,7 @@ def count_data(
     counts: Counts = "auto",
     size_factors: str | ArrayLike | None = None,
     batch_key: str | None = None,
+    gene_symbols: str | None = None,
 ) -> CountData | None:
     """Counts of an AnnData, given or recovered; None where the data are not counts.
 
@@ -311,6 +312,8 @@ def count_data(
         depth, unless counts=True.
     batch_key
         Column of ``adata.obs``: genes have their own level in each of its groups.
+    gene_symbols
+        Column of ``adata.var`` with the names of genes.
 
     Raises
     ------
@@ -320,7 +323,9 @@ def count_data(
     if counts is False or adata.n_obs < 2:
         check_one_of("counts", counts, COUNTS)
         return None
-    expression = Expression.from_anndata(adata, layer=layer, allow_missing=True)
+    expression = Expression.from_anndata(
+        adata, layer=layer, gene_symbols=gene_symbols, allow_missing=True
+    )
     known = known_of(adata, size_factors, batch_key, layer)
     return counts_of(expression, counts, known, ranked=False)[1]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import warnings
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +12,14 @@ import pandas as pd
 import scipy.sparse as sp
 
 from pysces._messages import listed
-from pysces.data._inputs import check_names, frame_values, gene_mask, matrix_of, name_order
+from pysces.data._inputs import (
+    check_names,
+    frame_values,
+    gene_mask,
+    gene_names,
+    matrix_of,
+    name_order,
+)
 from pysces.data._sources import (
     ALL,
     LARGEST,
@@ -23,7 +31,7 @@ from pysces.data._sources import (
     read_ahead,
     rows_per_pass,
 )
-from pysces.errors import InputError
+from pysces.errors import InputError, PyscesWarning
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator, Sequence
@@ -32,6 +40,8 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
     from pysces.data._sources import Positions, Rows, Source
+
+_EXACT = 2.0**53  # larger integers are not all numbers of float64
 
 
 _SAMPLES = 1 << 12  # samples of a sparse matrix read at a time by passes over all values
@@ -84,6 +94,7 @@ class Expression:
         *,
         layer: str | None = None,
         mask_var: str | ArrayLike | None = None,
+        gene_symbols: str | None = None,
         allow_missing: bool = False,
         allow_infinite: bool = False,
         least_samples: int = 2,
@@ -98,6 +109,8 @@ class Expression:
             Name of the layer to read; ``None`` reads ``adata.X``.
         mask_var
             Genes to use: a boolean mask [genes], or the name of a boolean column of ``adata.var``.
+        gene_symbols
+            Column of ``adata.var`` with the names of genes; ``None`` takes ``adata.var_names``.
         allow_missing
             Accept NaN (a signature may lack values; expression may not).
         allow_infinite
@@ -128,7 +141,7 @@ class Expression:
             )
         return cls._checked(
             make_source(matrix),
-            adata.var_names,
+            gene_names(adata, gene_symbols),
             adata.obs_names,
             gene_positions=genes_at,
             sample_positions=samples_at,
@@ -222,6 +235,7 @@ class Expression:
             expression = expression.take_genes(mask)
         check_names(expression.genes, expression.n_samples, least_samples)
         expression._check_values_in_memory()
+        expression._warn_inexact()
         return expression
 
     @property
@@ -446,6 +460,21 @@ class Expression:
             for _, _, block in self._cheap_blocks():
                 self._refuse_unusable(block)
         self._values_checked = ordinary is not None
+
+    def _warn_inexact(self) -> None:
+        """Warn of integers in memory that float64 cannot hold, so that different ones get equal."""
+        sparse = getattr(self._source, "_by", None)
+        values = getattr(self._source, "array", None)
+        values = next(iter(sparse.values())).data if sparse else values
+        if values is None or values.dtype not in (np.int64, np.uint64) or not values.size:
+            return
+        if max(int(values.max()), -int(values.min())) > _EXACT:
+            warnings.warn(
+                "Integers beyond 2^53 lose their last digits, since values are computed as "
+                "float64. Divide the data by a constant if the digits matter.",
+                PyscesWarning,
+                stacklevel=5,
+            )
 
     def _refuse_unusable(self, block: NDArray[np.float64]) -> None:
         if not is_ordinary(block) and any(bad.any() for bad in self._unusable(block).values()):

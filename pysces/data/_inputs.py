@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
 from pysces._checks import check_unique_genes
-from pysces._messages import listed
+from pysces._messages import listed, nearest
 from pysces.data._sources import ALL, as_positions
 from pysces.errors import InputError
 
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
     from pysces.data._sources import Positions
+
+log = logging.getLogger("pysces")
 
 
 def matrix_of(adata: AnnData, layer: str | None) -> tuple[Any, Positions, Positions]:
@@ -33,6 +36,33 @@ def matrix_of(adata: AnnData, layer: str | None) -> tuple[Any, Positions, Positi
         samples = as_positions(adata._oidx, parent.n_obs, "Samples")
         genes = as_positions(adata._vidx, parent.n_vars, "Genes")
     return owner.X if layer is None else owner.layers[layer], samples, genes
+
+
+def gene_names(adata: AnnData, gene_symbols: str | None) -> pd.Index:
+    """Names of the genes: those of ``var_names``, or of a column of ``var`` with symbols.
+
+    Genes without a symbol, and those whose symbol occurs more than once, keep their ``var_names``.
+    """
+    names = adata.var_names
+    if gene_symbols is None:
+        return names
+    if not isinstance(gene_symbols, str) or gene_symbols not in adata.var:
+        raise InputError(
+            f"Did not find .var[{gene_symbols!r}] of gene_symbols="
+            f"{nearest(gene_symbols, adata.var)}. Available columns: {listed(adata.var)}."
+        )
+    symbols = adata.var[gene_symbols].astype(object)
+    symbols = symbols.where(symbols.notna(), "").astype(str)
+    unusable = (symbols.str.strip() == "") | symbols.duplicated(keep=False)
+    if unusable.any():
+        log.info(
+            "%d of %d genes have no symbol of their own in .var[%r] and keep their var_names: %s",
+            unusable.sum(),
+            len(names),
+            gene_symbols,
+            listed(names[unusable], 5),
+        )
+    return pd.Index(symbols.where(~unusable, names.astype(str)).to_numpy(), name=names.name)
 
 
 def gene_mask(adata: AnnData, mask_var: str | ArrayLike) -> NDArray[np.bool_]:

@@ -47,6 +47,16 @@ def check_key(key: Any, what: str = "key_added") -> str:
     return key
 
 
+def check_column_name(name: Any, what: str = "The name of a column") -> str:
+    """Check a name of a column, which must not be that of the index in h5ad and zarr files."""
+    if name == "_index":
+        raise InputError(
+            f"{what} must not be '_index', which h5ad and zarr files use for the names of rows. "
+            "Rename it."
+        )
+    return check_key(name, what)
+
+
 def check_anndata(adata: Any) -> None:
     """Raise InputError unless the argument is an AnnData."""
     if not all(hasattr(adata, name) for name in ("uns", "obsm", "obs_names")):
@@ -187,7 +197,7 @@ def _plain_frame(frame: pd.DataFrame) -> pd.DataFrame:
             "A table with several levels of row or column names cannot be stored. "
             "Flatten it first, with `reset_index()`."
         )
-    names = [check_key(str(name), "The name of a column") for name in frame.columns]
+    names = [check_column_name(str(name)) for name in frame.columns]
     if len(set(names)) < len(names):
         raise InputError("A table with repeated column names cannot be stored. Rename them.")
     stored = frame.copy()

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import logging
 import os
-import uuid
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pandas as pd
 
+from pysces._atomic import replacing
 from pysces._reading import reading
 from pysces.data._tables import read_matrix
 from pysces.errors import InputError
@@ -182,12 +182,5 @@ def open_h5ad(path: str | os.PathLike[str], backed: str | None = None) -> AnnDat
 
 def write_h5ad(adata: AnnData, path: str | os.PathLike[str]) -> None:
     """Write an AnnData as h5ad atomically."""
-    final = Path(path)
-    if not final.parent.is_dir():
-        raise InputError(f"There is no folder {str(final.parent)!r}. Create it first.")
-    temporary = final.with_name(f".{uuid.uuid4().hex}.{final.name}")
-    try:
+    with replacing(path) as temporary:
         adata.write_h5ad(temporary)
-        os.replace(temporary, final)
-    finally:
-        temporary.unlink(missing_ok=True)

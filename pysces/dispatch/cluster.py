@@ -40,7 +40,12 @@ def connected(client: Client | str | None) -> Iterator[Client | None]:
             "pip install 'pysces-grn[dask]'."
         ) from error
     if isinstance(client, Client):
-        yield client
+        if client.status != "running":
+            raise InputError(
+                f"The Dask client of client= is {client.status}. Create a new `Client` first."
+            )
+        with _lost(client):
+            yield client
         return
     if client not in ("local", "gpus"):
         raise InputError(
@@ -56,7 +61,7 @@ def connected(client: Client | str | None) -> Iterator[Client | None]:
             f"The workers of client={client!r} could not start ({error}). In a script, put the "
             'calls under `if __name__ == "__main__":`, since each worker imports the script.'
         ) from error
-    with cluster, Client(cluster) as own:
+    with cluster, Client(cluster) as own, _lost(own):
         yield own
 
 
@@ -102,6 +107,25 @@ def gpu_cluster(gpus: Sequence[str]) -> Any:
         scheduler={"cls": Scheduler, "options": {"dashboard": False, "host": "127.0.0.1"}},
         silence_logs=logging.WARNING,
     )
+
+
+@contextlib.contextmanager
+def _lost(client: Client) -> Iterator[None]:
+    """Errors of Dask itself, or after the client has lost its cluster, as errors of the package."""
+    try:
+        yield
+    except PyscesError:
+        raise
+    except Exception as error:
+        of_dask = type(error).__module__.partition(".")[0] in ("distributed", "dask", "tornado")
+        if not of_dask and client.status == "running":
+            raise
+        reason = " ".join(str(error).split())[:200] or "no reason given"
+        raise PyscesError(
+            f"The Dask cluster of client= failed ({type(error).__name__}: {reason}; the client is "
+            f"{client.status}). Look at the logs of the workers: most often they ran out of "
+            "memory. Run again with a new client; with checkpoint=, finished resamples are kept."
+        ) from error
 
 
 class Divisible(Protocol[Item, Result]):

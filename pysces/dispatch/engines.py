@@ -25,6 +25,11 @@ from pysces.settings import ENGINES, settings
 
 log = logging.getLogger("pysces")
 
+_FORKED = (
+    "MLX hangs in a process that was forked after its use. Start processes by "
+    "multiprocessing.get_context('spawn'), or use engine='numba' in them."
+)
+
 
 @dataclass(frozen=True)
 class Engine:
@@ -115,11 +120,30 @@ def device_of(engine: Engine) -> str:
         return f"{engine.device}, {threads} thread{'s' * (threads != 1)}"
 
 
+_forked = False  # whether this process was forked from one that had loaded MLX
+
+
+def _after_fork() -> None:
+    global _forked
+    _forked = True
+    probe.cache_clear()
+    automatic.cache_clear()
+
+
+@functools.cache
+def _watch_forks() -> None:
+    if hasattr(os, "register_at_fork"):
+        os.register_at_fork(after_in_child=_after_fork)
+
+
 def _mlx() -> Engine:
+    if _forked:
+        raise RuntimeError(_FORKED)
     # MLX reads it once, at the first product: reduced precision would break the agreement.
     os.environ["MLX_ENABLE_TF32"] = "0"
     import mlx.core as mx
 
+    _watch_forks()
     gpu = mx.device_count(mx.gpu) > 0 and mx.default_device() == mx.Device(mx.gpu)
     if mx.sum(mx.arange(5) * 2).item() != 20:
         raise RuntimeError("a test sum on the device gave a wrong result")
@@ -317,9 +341,10 @@ def _found(engine: str | None = None, work: Work | None = None) -> Engine:
     found = probe(automatic(gpu=pays(work)) if asked is None else asked[0])
     if isinstance(found, str):
         assert asked is not None  # the automatic choice always succeeds
+        remedy = f"Install it with: {install_hint(asked[0])}."
         raise EngineUnavailable(
-            f"engine {asked[0]!r} (chosen by {asked[1]}) cannot run here: {found}. "
-            f"Install it with: {install_hint(asked[0])}."
+            f"engine {asked[0]!r} (chosen by {asked[1]}) cannot run here: {found}"
+            + ("" if found.endswith(_FORKED) else f". {remedy}")
         )
     return found
 

@@ -9,6 +9,7 @@ import pandas as pd
 
 from pysces._keys import ActivityResult, SignatureResult, read
 from pysces._messages import listed
+from pysces.data._inputs import gene_names
 from pysces.errors import InputError
 from pysces.pl._style import label, network_of_run
 from pysces.pl.barcode import barcode
@@ -88,7 +89,8 @@ def viper_barcode(
     row = adata.obs_names.get_loc(cell)
     values = layers[[row]]
     values = values.toarray() if hasattr(values, "toarray") else np.asarray(values)
-    signature = pd.Series(values.ravel(), index=adata.var_names.astype(str))
+    names = gene_names(adata, found.record.options.get("gene_symbols"))
+    signature = pd.Series(values.ravel(), index=names.astype(str))
     scores = found.nes.iloc[row]
     if group is None and network is None:
         group = _own_group(adata, cell, found.record)

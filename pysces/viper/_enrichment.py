@@ -248,7 +248,12 @@ def narnea_scores(
     largest, _ = combined_nes(ends, best_undirected, correlation)
     with np.errstate(invalid="ignore", divide="ignore"):
         pes = nes / np.abs(largest)
-    return {"nes": nes, "pes": pes, "pvalue": np.exp(log_half + np.log(2))}
+    pvalue = np.exp(log_half + np.log(2))
+    # Nothing is enriched where all genes are equal; the order of zeros would be drawn at random.
+    flat = np.fmax.reduce(values, 1, initial=-np.inf) == np.fmin.reduce(values, 1, initial=np.inf)
+    for table, neutral in ((nes, 0.0), (pes, 0.0), (pvalue, 1.0)):
+        table[flat] = np.where(np.isnan(table[flat]), np.nan, neutral)
+    return {"nes": nes, "pes": pes, "pvalue": pvalue}
 
 
 def combined_nes(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import warnings
 from typing import TYPE_CHECKING, get_args
 
 from pysces._checks import check_one_of
@@ -11,7 +12,8 @@ from pysces.data._count_data import CountData, Counts
 from pysces.data._depth import count_data
 from pysces.data._expression import Expression
 from pysces.data._labels import group_mask, labels_of
-from pysces.errors import InputError
+from pysces.data._recovery import looks_like_counts
+from pysces.errors import InputError, PyscesWarning
 from pysces.viper._signatures import Choice, Method, reference_rows
 
 if TYPE_CHECKING:
@@ -20,6 +22,8 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
 log = logging.getLogger("pysces")
+
+_SPOILT_BY_DEPTH = ("none", "zscore", "mad", "ttest", "mean")
 
 
 def chosen_signature(
@@ -30,6 +34,7 @@ def chosen_signature(
     counts: Counts,
     size_factors: str | ArrayLike | None,
     batch_key: str | None,
+    gene_symbols: str | None = None,
     argument: str = "signature",
     resampled: bool = False,
 ) -> tuple[Method, CountData | None]:
@@ -42,7 +47,12 @@ def chosen_signature(
     data = None
     if signature == "counts" or (signature == "auto" and not resampled):
         data = count_data(
-            adata, layer=layer, counts=counts, size_factors=size_factors, batch_key=batch_key
+            adata,
+            layer=layer,
+            counts=counts,
+            size_factors=size_factors,
+            batch_key=batch_key,
+            gene_symbols=gene_symbols,
         )
     elif counts is True:
         raise InputError(
@@ -55,6 +65,8 @@ def chosen_signature(
             "counts can be recovered. Pass the layer of raw counts, and size_factors= or "
             "counts=True if there are fewer than 1,000 genes."
         )
+    if data is None and counts is not False and signature in _SPOILT_BY_DEPTH:
+        _warn_counts(adata, layer, argument, signature)
     if data is None and (size_factors is not None or batch_key is not None):
         log.warning("size_factors and batch_key are only used with counts; ignoring them.")
     if signature in ("auto", "counts"):
@@ -62,9 +74,29 @@ def chosen_signature(
     return signature, data  # type: ignore[return-value]
 
 
-def source_of(adata: AnnData, layer: str | None) -> Expression:
+def _warn_counts(adata: AnnData, layer: str | None, argument: str, signature: str) -> None:
+    """Warn that raw counts are used as they are."""
+    if not looks_like_counts(source_of(adata, layer)):
+        return
+    remedy = (
+        f"They are no signature: leave {argument}= out, or pass the layer that holds signatures."
+        if signature == "none"
+        else f"Leave {argument}= out, or normalise and logarithmise them first. Pass counts=False "
+        "if they are not counts."
+    )
+    warnings.warn(
+        f"{argument}={signature!r}, but all values are whole numbers, none of them negative, as "
+        f"raw counts: the depth of a cell then appears as activity. {remedy}",
+        PyscesWarning,
+        stacklevel=4,
+    )
+
+
+def source_of(adata: AnnData, layer: str | None, gene_symbols: str | None = None) -> Expression:
     """Expression of an AnnData, which must have at least one cell."""
-    return Expression.from_anndata(adata, layer=layer, allow_missing=True, least_samples=1)
+    return Expression.from_anndata(
+        adata, layer=layer, gene_symbols=gene_symbols, allow_missing=True, least_samples=1
+    )
 
 
 def reference_of(

@@ -15,7 +15,7 @@ from pysces.errors import InputError
 from pysces.viper._enrichment import area_scores
 from pysces.viper._regulons import Regulons
 from pysces.viper._signatures import TIE_BITS
-from pysces.viper._statistics import Moments, z_of_t
+from pysces.viper._statistics import Moments, far_from_zero, z_of_t
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -235,9 +235,9 @@ def bootstrap_draws(n_cells: int, number: int, seed: int) -> NDArray[np.intp]:
 
 
 def bootstrapped_moments(
-    cells: Expression, draws: NDArray[np.intp]
+    cells: Expression, draws: NDArray[np.intp], offset: NDArray[np.float64] | float = 0.0
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Mean and standard deviation of each gene in each bootstrap [bootstraps genes]."""
+    """Mean, minus an offset, and standard deviation of each gene [bootstraps genes]."""
     number, n = draws.shape
     step = block_length(16.0 * (cells.n_genes + number), cells.n_samples)
     centre = cells.sample_block(slice(0, 1))[0]
@@ -250,7 +250,7 @@ def bootstrapped_moments(
         total += held @ values
         squares += held @ values**2
     variance = np.maximum(squares - total**2 / n, 0.0) / (n - 1)
-    return centre + total / n, np.sqrt(variance)
+    return (centre - offset) + total / n, np.sqrt(variance)
 
 
 def bootstrapped_area(
@@ -261,16 +261,21 @@ def bootstrapped_area(
     Each cell is compared with each bootstrap of all cells by z-scores. Genes, targets and
     bootstrapped cells are matched by name.
     """
-    mean, sd = bootstrapped_moments(cells, draws)
+    offset = far_from_zero(cells)
+    mean, sd = bootstrapped_moments(cells, draws, 0.0 if offset is None else offset)
 
     def score(block: Expression, _: slice) -> dict[str, NDArray[np.float64]]:
         values = block.sample_block(copy=False)
+        values = values if offset is None else values - offset
         found = np.array(
             [
                 area_scores(ops.standardise(values, *at, TIE_BITS), regulons)[1]
                 for at in zip(mean, sd, strict=True)
             ]
         )
-        return {"nes": found.mean(axis=0), "sd": found.std(axis=0, ddof=1)}
+        sd_of_nes = (
+            found.std(axis=0, ddof=1) if len(found) > 1 else np.full(found.shape[1:], np.nan)
+        )
+        return {"nes": found.mean(axis=0), "sd": sd_of_nes}
 
     return score

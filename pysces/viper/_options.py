@@ -31,6 +31,9 @@ class ViperOptions(Options):
     """How activities are computed; the parameters of :func:`pysces.run_viper`."""
 
     layer: str | None = option(None, "layer to use instead of X", metavar="LAYER")
+    gene_symbols: str | None = option(
+        None, "column of var: names of genes, instead of var_names", metavar="COLUMN"
+    )
     signature: Choice = option("auto", "how expression is compared with the reference")
     reference: Any = option(
         None, "group of groupby to compare with, instead of all cells", metavar="GROUP"
@@ -133,6 +136,9 @@ class MsviperOptions(Options):
         None, "group whose network is used, if there is one per group", metavar="GROUP"
     )
     layer: str | None = option(None, "layer to use instead of X", metavar="LAYER")
+    gene_symbols: str | None = option(
+        None, "column of var: names of genes, instead of var_names", metavar="COLUMN"
+    )
     counts: Counts = option("auto", "whether values are counts; auto also recovers them")
     size_factors: Any = option(None, "column of obs: depth of each cell", metavar="COLUMN")
     batch_key: Any = option(None, "column of obs: batch or donor of each cell", metavar="COLUMN")

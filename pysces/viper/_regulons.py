@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("pysces")
 
+SMALLEST_MODE = 1e-6  # of the largest mode of a regulon
+
 _ORDINARY = 32  # likelihoods within 2^-32 ... 2^32 are not rescaled
 
 SizeRule = Literal["count", "squares", "sum"]
@@ -226,6 +228,7 @@ def align(
     if not large.any():
         raise InputError(_nothing_left(network, genes, sizes, min_targets))
     kept = measured & large[owner]
+    _check_sizes(np.abs(mode[kept]), owner[kept], names)
     order = np.lexsort((target[kept], owner[kept]))
     counts = np.bincount(owner[kept], minlength=len(names))[large]
     likelihood = _usable(likelihood[kept], owner[kept], len(names))
@@ -268,6 +271,19 @@ def _sizes(
     return np.bincount(owner, weights=share**2 if rule == "squares" else share, minlength=n)
 
 
+def _check_sizes(size: NDArray[np.float64], owner: NDArray[np.int64], names: pd.Index) -> None:
+    """Raise InputError for regulons with modes so small that their digits are lost."""
+    largest = np.zeros(len(names))
+    np.maximum.at(largest, owner, size)
+    tiny = (largest > 0) & (largest < SMALLEST_MODE)
+    if tiny.any():
+        raise InputError(
+            f"All modes of regulation (mor) of {tiny.sum()} of {len(names)} regulators are smaller "
+            f"than {SMALLEST_MODE:g}: {listed(names[tiny], 3)}. Modes lie between -1 and 1: divide "
+            "them by their largest size, or set them to 0 if the direction is unknown."
+        )
+
+
 def _nothing_left(network: Network, genes: pd.Index, sizes: NDArray[Any], min_targets: int) -> str:
     if len(network) == 0:
         return "The network has no edges. Infer one with `pysces.run_aracne(adata)`."
@@ -275,7 +291,8 @@ def _nothing_left(network: Network, genes: pd.Index, sizes: NDArray[Any], min_ta
         return (
             "No target of the network is among the genes of the data. "
             f"Targets: {listed(network.targets, 3)}; genes: {listed(genes, 3)}. "
-            "Use the same kind of gene names in both."
+            "Use the same kind of gene names in both; if those of the network are in a column of "
+            ".var, pass it as gene_symbols=."
         )
     return (
         f"No regulon has at least {min_targets} measured targets; the largest has "

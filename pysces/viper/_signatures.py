@@ -15,7 +15,7 @@ from pysces import _seeds
 from pysces.dispatch import operations as ops
 from pysces.errors import InputError
 from pysces.viper._cells import by_genes
-from pysces.viper._statistics import Moments, gene_moments, tables_for, z_of_t
+from pysces.viper._statistics import Moments, far_from_zero, gene_moments, tables_for, z_of_t
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -101,6 +101,7 @@ class Signature:
     moments: Moments | None = None
     levels: list[Levels] | None = None
     constant: NDArray[np.bool_] | None = None
+    offset: NDArray[np.float64] | None = None
 
     def of(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
         """Signature of a block of cells [cells genes]."""
@@ -139,11 +140,13 @@ class Signature:
         if m is not None and (self.method == "ttest" or m.offset is not None):
             offset = None if m.offset is None else m.offset[genes]
             m = Moments(m.count[genes], m.mean[genes], m.spread[genes], offset)
-        return replace(self, centre=self.centre[genes], scale=self.scale[genes], moments=m)
+        offset = None if self.offset is None else self.offset[genes]
+        own = {"centre": self.centre[genes], "scale": self.scale[genes], "offset": offset}
+        return replace(self, moments=m, **own)  # type: ignore[arg-type]
 
     def near_zero(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
         """Values minus the offset of the moments."""
-        offset = None if self.moments is None else self.moments.offset
+        offset = self.offset if self.moments is None else self.moments.offset
         return values if offset is None else values - offset
 
     def _ranks(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -194,9 +197,15 @@ def fit(
         )
     known = {"method": method, "bits": bits, "against_reference": reference is not None}
     if method == "mad":
-        medians = [ops.gene_medians(values) for values in by_genes(against)]
+        offset = far_from_zero(against)
+        at = np.zeros(against.n_genes) if offset is None else offset
+        start = 0
+        medians = []
+        for values in by_genes(against):
+            part = slice(start, start := start + values.shape[1])
+            medians.append(ops.gene_medians(values if offset is None else values - at[part]))
         centre, deviation = (np.concatenate(parts) for parts in zip(*medians, strict=True))
-        found = Signature(**known, centre=centre, scale=_MAD * deviation)  # type: ignore[arg-type]
+        found = Signature(**known, centre=centre, scale=_MAD * deviation, offset=offset)  # type: ignore[arg-type]
         constant = deviation == 0
     elif method == "rank":
         levels = _levels(against)

@@ -160,8 +160,7 @@ def gene_moments(cells: Expression) -> Moments:
     """
     lowest, highest = _range(cells)
     largest = np.fmax(np.abs(lowest), np.abs(highest))
-    far = (highest > lowest) & (highest - lowest < _FAR * largest)
-    offset = np.where(far, lowest, 0.0) if far.any() else None
+    offset = _offset(lowest, highest)
     if offset is not None:
         lowest, highest = lowest - offset, highest - offset
         largest = np.fmax(np.abs(lowest), np.abs(highest))
@@ -179,6 +178,22 @@ def gene_moments(cells: Expression) -> Moments:
             found = ops.sparse_gene_sums(ends[:-1], ends[1:], genes, values, exponent)
         sums = [a + b.astype(object) for a, b in zip(sums, found, strict=True)]
     return _moments(sums, exponent, highest, offset)
+
+
+def far_from_zero(cells: Expression) -> NDArray[np.float64] | None:
+    """What is subtracted from each gene with a small range far from zero; None if no gene has.
+
+    The engine 'mlx' would otherwise lose the digits in which the cells differ.
+    """
+    return _offset(*_range(cells))
+
+
+def _offset(
+    lowest: NDArray[np.float64], highest: NDArray[np.float64]
+) -> NDArray[np.float64] | None:
+    largest = np.fmax(np.abs(lowest), np.abs(highest))
+    far = (highest > lowest) & (highest - lowest < _FAR * largest)
+    return np.where(far, lowest, 0.0) if far.any() else None
 
 
 def _range(cells: Expression) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

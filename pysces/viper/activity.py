@@ -52,7 +52,8 @@ def activity(adata: AnnData, key: str = "viper") -> AnnData:
     >>> pysces.activity(adata).shape
     (20, 2)
     """
-    if str(adata.uns.get("method")) == ActivityResult.method and key not in adata.uns:
+    uns = getattr(adata, "uns", {})
+    if str(uns.get("method")) == ActivityResult.method and key not in uns:
         return adata.to_memory() if adata.isbacked else adata.copy()
     found = read(ActivityResult, adata, key)
     nes = found.nes

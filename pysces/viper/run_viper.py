@@ -45,6 +45,7 @@ def run_viper(
     network: Any = "aracne",
     *,
     layer: str | None = None,
+    gene_symbols: str | None = None,
     signature: Choice = "auto",
     reference: ArrayLike | str | None = None,
     groupby: str | None = None,
@@ -84,6 +85,9 @@ def run_viper(
         network of its group.
     layer
         Layer to use instead of ``adata.X``.
+    gene_symbols
+        Column of ``adata.var`` with the names of genes that the network uses; by default
+        ``adata.var_names``.
     signature
         ``"counts"``: scores of counts given the depth of their cell, so that cells which differ
         only in depth do not differ in activity. ``"zscore"``, ``"mad"``, ``"rank"``, ``"ttest"``
@@ -218,6 +222,7 @@ def run_viper(
         counts=counts,
         size_factors=size_factors,
         batch_key=batch_key,
+        gene_symbols=gene_symbols,
         resampled=options.resampled,
     )
     if enrichment == "auto":
@@ -225,7 +230,7 @@ def run_viper(
     used = replace(
         options, signature=method if counted is None else "counts", enrichment=enrichment
     )
-    source = source_of(adata, layer) if counted is None else counted.expression
+    source = source_of(adata, layer, gene_symbols) if counted is None else counted.expression
     _check_names(networks, source, min_targets)
     assignment = _assignment(adata, networks, groupby) if len(networks) > 1 else None
     given = {"counts": counted, "reference": reference_of(adata, reference, groupby)}
@@ -247,16 +252,19 @@ def run_viper(
         )
         regulators = _regulator_facts(scorers).reindex(join.regulators.astype(str))
         edges = kept_edges(network, networks)
+        finite = _Finite()
         with contextlib.closing(scored(source, scorers, client)) as scores:
+            joined = map(finite, map(join, scores))
             if path is not None:
                 shell = without_scores(adata, regulators, key_added)
                 kept = {"network": edges} if edges is not None else {}
                 shell.uns.update(_results.plain(record.entries() | kept))
                 with row_file(path, shell) as write_rows:
-                    for part, tables in map(join, scores):
+                    for part, tables in joined:
                         write_rows(part, {PLACES[name]: table for name, table in tables.items()})
             else:
-                tables = _collected(source.n_samples, map(join, scores))
+                tables = _collected(source.n_samples, joined)
+    finite.warn()
     log.info("Activity of %d regulators in %d cells.", len(join.regulators), adata.n_obs)
     if path is not None:
         return None
@@ -289,7 +297,31 @@ def _check_names(networks: Mapping[str, Network], source: Expression, min_target
     """Raise an InputError, before scoring, if names of regulators cannot be stored as columns."""
     for network in networks.values():
         for name in network.filter(min_targets, targets=source.genes).regulators:
-            _results.check_key(name, f"The name of a regulator ({name!r})")
+            _results.check_column_name(name, f"The name of a regulator ({name!r})")
+
+
+class _Finite:
+    """Counts the activities that are not finite, as they pass."""
+
+    def __init__(self) -> None:
+        self.unknown = self.total = 0
+
+    def __call__(self, block: tuple[slice, Tables]) -> tuple[slice, Tables]:
+        nes = block[1]["nes"]
+        self.unknown += int((~np.isfinite(nes)).sum())
+        self.total += nes.size
+        return block
+
+    def warn(self) -> None:
+        """Say how many there were, if any."""
+        if self.unknown:
+            log.warning(
+                "%d of %d activities are not finite (NaN or infinite): no target of the regulator "
+                "has a value in the cell, or the genes of the cell do not vary. Plots and "
+                "statistics leave them out.",
+                self.unknown,
+                self.total,
+            )
 
 
 def _collected(

@@ -194,7 +194,7 @@ def test_of_two_at_once_one_has_the_folder(tmp_path) -> None:
     assert [(p.name, p.read_bytes()) for p in tmp_path.iterdir()] == [("file", b"first")]
 
 
-@pytest.mark.parametrize("content", ["[1]", "null", "{", "7"])
+@pytest.mark.parametrize("content", ["[1]", "null", "{", "7", "[" * 100_000, '{"a":' * 100_000])
 def test_a_damaged_fingerprint_is_named(data, tmp_path, content) -> None:
     run(data, tmp_path / "c")
     (tmp_path / "c" / "fingerprint.json").write_text(content)
@@ -218,6 +218,51 @@ def test_whatever_a_file_holds_it_is_computed_anew(data, unbroken, tmp_path) -> 
         run(data, tmp_path / "c")
     files[3].rmdir()
     same(run(data, tmp_path / "c"), unbroken)
+
+
+PLANTED = {
+    "of other types": lambda file: {"row": file["row"].astype(np.int64)},
+    "of other lengths": lambda file: {"kept": file["kept"][1:]},
+    "two-dimensional": lambda file: {name: file[name][None] for name in ("row", "gene", "mi")},
+    "text": lambda file: {"gene": file["gene"].astype("U")},
+    "a row that is none": lambda file: {"row": np.where(file["row"] == 0, 10**6, file["row"])},
+    "a negative gene": lambda file: {"gene": -1 - file["gene"]},
+    "a gene that is none": lambda file: {"gene": file["gene"] + np.int32(30)},
+    "negative": lambda file: {"mi": -file["mi"]},
+    "below the threshold": lambda file: {"mi": np.ones_like(file["mi"])},
+    "without end": lambda file: {"mi": file["mi"] + (2**63 - 1 - file["mi"].max())},
+    "twice the same pair": lambda file: {
+        name: np.append(file[name], file[name][:1]) for name in ("row", "gene", "mi", "kept")
+    },
+    "more than the largest": lambda file: {"largest": np.int64(0)},
+    "many numbers": lambda file: {"n_rows": np.arange(3)},
+}
+
+
+@BOTH
+@pytest.mark.parametrize("what", PLANTED)
+def test_a_whole_file_with_impossible_content_is_computed_anew(
+    data, tmp_path, caplog, what, rules
+) -> None:
+    """Its checksums and its run are right, so only its content tells."""
+    unbroken = run(data, tmp_path / "c", **rules)
+    path = tmp_path / "c" / "resample-00001.npz"
+    with np.load(path) as file:
+        whole = dict(file)
+    np.savez(path, **{**whole, **PLANTED[what](whole)})
+    same(run(data, tmp_path / "c", **rules), unbroken)
+    assert sum("is corrupt" in record.message for record in caplog.records) >= 1
+    with np.load(path) as file:
+        assert all(np.array_equal(file[name], whole[name]) for name in whole)
+
+
+def test_what_a_killed_run_left_is_removed(data, unbroken, tmp_path) -> None:
+    run(data, tmp_path / "c")
+    for name in (".resample-00001.npz.abc.tmp", ".fingerprint.json.abc.tmp", ".mine.tmp"):
+        (tmp_path / "c" / name).write_text("half")
+    same(run(data, tmp_path / "c"), unbroken)
+    left = {p.name for p in (tmp_path / "c").iterdir() if p.name.startswith(".")}
+    assert left == {".mine.tmp"}
 
 
 def test_what_a_kill_leaves_is_no_stranger(data, unbroken, tmp_path) -> None:
@@ -410,6 +455,24 @@ def test_local_workers_change_nothing(data, unbroken) -> None:
     pytest.importorskip("distributed", reason="dask.distributed is not installed")
     network = pysces.infer_network(data, REGULATORS, client="local", **OPTIONS)
     same(network.to_dataframe(), unbroken)
+
+
+def test_a_client_that_is_closed_or_loses_its_cluster_is_said(data, tmp_path, monkeypatch) -> None:
+    distributed = pytest.importorskip("distributed", reason="dask.distributed is not installed")
+    local = {"processes": False, "n_workers": 1, "threads_per_worker": 1, "set_as_default": False}
+    client = distributed.Client(dashboard_address=None, **local)
+    submit = type(client).submit
+
+    def closing(self, *given, **how):
+        future = submit(self, *given, **how)
+        self.close()
+        return future
+
+    monkeypatch.setattr(type(client), "submit", closing)
+    with pytest.raises(pysces.PyscesError, match=r"cluster of client= failed.*checkpoint="):
+        pysces.infer_network(data, REGULATORS, client=client, **OPTIONS)
+    with pytest.raises(pysces.InputError, match="client of client= is closed"):
+        pysces.infer_network(data, REGULATORS, client=client, **OPTIONS)
 
 
 def test_client_must_be_one(data) -> None:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import tracemalloc
+
 import numpy as np
 import pytest
 from scipy import stats
 
 import pysces
 from pysces import _seeds
+from pysces.aracne import _null
 from pysces.aracne._consensus import (
     adjusted,
     binomial_log_pvalues,
@@ -208,6 +211,83 @@ def test_cache_changes_nothing_and_survives_damage(tmp_path, monkeypatch, caplog
         assert np.array_equal(first.top, again.top)
         assert "recomputing" in caplog.text
     assert len(list((tmp_path / "cache").iterdir())) == 1  # no temporary file is left
+
+
+OTHERS = {
+    "number of samples": (rank_estimator("adaptive", 24), "permutation", 5_000),
+    "estimator": (rank_estimator("adaptive-dyadic", 20), "permutation", 5_000),
+    "scheme": (rank_estimator("adaptive", 20), "bootstrap", 5_000),
+    "n_null": (rank_estimator("adaptive", 20), "permutation", 4_000),
+}
+
+
+@pytest.fixture
+def own_cache(tmp_path, monkeypatch):
+    monkeypatch.setattr(pysces.settings, "_cache_dir", tmp_path)
+    _cached.cache_clear()
+    yield tmp_path
+    _cached.cache_clear()
+
+
+@pytest.mark.parametrize("other", OTHERS)
+def test_a_table_under_the_name_of_another_is_not_taken(other, own_cache, caplog) -> None:
+    """Swapped, copied or restored under a wrong name: p-values would be wrong."""
+    measure = rank_estimator("adaptive", 20)
+    first = null_of(measure, "permutation", 5_000)
+    (path,) = own_cache.iterdir()
+    null_of(*OTHERS[other])
+    (wrong,) = set(own_cache.iterdir()) - {path}
+    wrong.replace(path)
+    _cached.cache_clear()
+    again = null_of(measure, "permutation", 5_000)
+    assert np.array_equal(first.top, again.top)
+    assert np.array_equal(first.thinned, again.thinned)
+    assert "recomputing" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("top", "thinned"),
+    [
+        (np.array([], np.int64), np.arange(49)),
+        (np.arange(200).reshape(10, 20), np.arange(49)),
+        (np.arange(100), np.arange(0)),
+        (np.arange(100.0), np.arange(49)),
+        (np.arange(100).astype("U3"), np.arange(49)),
+        (np.arange(100)[::-1], np.arange(49)),
+        (np.arange(100), np.arange(49) + 1000),
+    ],
+    ids=["empty", "2-D", "too short", "fractions", "text", "descending", "thinned above"],
+)
+def test_a_table_of_impossible_content_is_not_taken(top, thinned, own_cache, caplog) -> None:
+    """Its digest and its name are right, so only its content tells."""
+    measure = rank_estimator("adaptive", 20)
+    first = null_of(measure, "permutation", 5_000)
+    (path,) = own_cache.iterdir()
+    name = path.name.removeprefix("null-").removesuffix(".npz")
+    digest = np.array(_null._digest(name, Null(top, thinned, 5_000)))
+    np.savez(path, top=top, thinned=thinned, digest=digest)
+    _cached.cache_clear()
+    assert np.array_equal(first.top, null_of(measure, "permutation", 5_000).top)
+    assert "recomputing" in caplog.text
+
+
+@pytest.mark.parametrize("scheme", ["permutation", "bootstrap"])
+@pytest.mark.parametrize(
+    "measure", [rank_estimator("adaptive", 3000), Copula(1500, 3000, 2, True)], ids=lambda m: m.kind
+)
+def test_simulation_keeps_to_the_memory_it_is_given(measure, scheme, monkeypatch, fast) -> None:
+    """Whatever the number of samples, and with the same values."""
+    tables, peaks = [], []
+    for mebibytes in (1024, 1024, 8):  # the first run compiles
+        monkeypatch.setattr(pysces.settings, "_memory", mebibytes * 2**20)
+        tracemalloc.start()
+        tables.append(simulate(measure, scheme, 2_000))
+        peaks.append(tracemalloc.get_traced_memory()[1] / 2**20)
+        tracemalloc.stop()
+    assert peaks[2] < 8
+    assert peaks[1] > 12  # the test can tell
+    assert np.array_equal(tables[1].top, tables[2].top)
+    assert np.array_equal(tables[1].thinned, tables[2].thinned)
 
 
 def test_a_cache_entry_that_is_a_folder_is_no_error(tmp_path, monkeypatch, caplog) -> None:

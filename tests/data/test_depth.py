@@ -369,6 +369,37 @@ def test_few_samples_give_an_empty_network_or_a_clear_error(kind) -> None:
             assert any("No edge is significant" in str(w.message) for w in caught)
 
 
+@pytest.mark.parametrize("resampling", ["halves", "subsample", "bootstrap", None])
+@pytest.mark.parametrize("estimator", ["copula", "adaptive", "adaptive-dyadic", "binned"])
+def test_a_threshold_that_no_value_reaches_is_said(estimator, resampling) -> None:
+    """With 2 to 5 samples no mutual information is significant; the threshold is infinite."""
+    rng = _seeds.generator(5, "few")
+    for n in (2, 4, 5):
+        frame = pd.DataFrame(rng.normal(size=(n, 8)), columns=[f"g{i}" for i in range(8)])
+        given = {} if resampling is None else {"n_resamples": 2}
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            network = pysces.infer_network(
+                frame,
+                REGULATORS,
+                estimator=estimator,
+                resampling=resampling,
+                n_null=1000,
+                alpha=1e-3,
+                resample_pvalue="auto" if resampling is None else 1e-4,
+                counts=False,
+                **given,
+            )
+        assert len(network) == 0
+        said = [str(w.message) for w in caught if "No edge is significant" in str(w.message)]
+        assert len(said) == 1
+        if network.record.facts["threshold_mi"] == np.inf:
+            assert "no mutual information of so few samples can be significant" in said[0]
+        else:
+            assert network.record.facts["threshold_mi"] < 1000  # extrapolated, not a placeholder
+        assert ("at least 24 samples" in said[0]) == (resampling == "halves")
+
+
 def test_a_group_of_few_samples_is_left_out(data) -> None:
     adata = anndata.AnnData(data)
     adata.obs["kind"] = ["few"] * 15 + ["many"] * 65

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import gzip
 import importlib
 import logging
@@ -414,3 +415,20 @@ def test_h5ad_is_written_whole_or_not_at_all(tmp_path: Path) -> None:
         read_expression(tmp_path / "y.h5ad")
     with pytest.raises(InputError, match="There is no folder"):
         write_h5ad(adata, tmp_path / "absent" / "x.h5ad")
+
+
+def test_the_limit_of_the_csv_module_is_restored(tmp_path: Path) -> None:
+    """It belongs to the whole process: other code may rely on it."""
+    before = csv.field_size_limit()
+    table = tmp_path / "network.csv"
+    table.write_text('source,target,note\nMYC,MAX,"a, b"\n')
+    regulons = tmp_path / "regulons.csv"
+    genes = ", ".join(f"('gene{i}', 1.0)" for i in range(20_000))
+    regulons.write_text(f'TF,Context,TargetGenes\nMYC,activating,"[{genes}]"\n')
+    assert len(read_network(table)) == 1
+    assert len(read_network(regulons)) == 20_000  # a field above the limit
+    assert csv.field_size_limit() == before
+    regulons.write_text('TF,Context,TargetGenes\nMYC,activating,"[cut short\n')
+    with pytest.raises(InputError):
+        read_network(regulons)
+    assert csv.field_size_limit() == before

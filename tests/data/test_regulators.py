@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+import pysces
 from pysces.data.regulators import match_organism, regulators, resolve_regulators
 from pysces.errors import InputError, PyscesWarning
 
@@ -104,7 +105,7 @@ def test_missing_regulators_are_reported(caplog: pytest.LogCaptureFixture) -> No
     ("given", "message"),
     [
         ([], "is empty"),
-        (["myc"], r"None of 1 regulators .*'myc'; genes: 'ACTB'.*organism, case"),
+        (["GATA1"], r"None of 1 regulators .*'GATA1'; genes: 'ACTB'.*organism.*gene_symbols="),
         ([1, 2], "must be gene names. Got '1', '2' of type int"),
         (5, "cannot be a int"),
         (pd.DataFrame({"tf": ["MYC"]}), "cannot be a DataFrame"),
@@ -113,3 +114,68 @@ def test_missing_regulators_are_reported(caplog: pytest.LogCaptureFixture) -> No
 def test_bad_regulators(given: Any, message: str) -> None:
     with pytest.raises(InputError, match=message):
         resolve_regulators(given, GENES)
+
+
+@pytest.mark.parametrize(
+    ("given", "genes", "found"),
+    [
+        (["myc", "Tp53"], GENES, ["MYC", "TP53"]),
+        ([" MYC", "TP53 "], GENES, ["MYC", "TP53"]),
+        (["MYC", "TP53"], ["ACTB ", " MYC", "TP53"], [" MYC", "TP53"]),
+        (["ENSG00000136997"], ["ENSG00000075624.5", "ENSG00000136997.21"], ["ENSG00000136997.21"]),
+        (["ENSG00000136997.4"], ["ENSG00000136997"], ["ENSG00000136997"]),
+        (None, ["actb", "myc", "stat1"], ["myc", "stat1"]),
+    ],
+    ids=["case", "blanks", "blanks of genes", "versions of genes", "versions", "built-in"],
+)
+def test_names_that_differ_little_are_recognised_and_said(given, genes, found) -> None:
+    with pytest.warns(PyscesWarning, match="differ in blanks, case or the version"):
+        assert resolve_regulators(given, genes) == found
+
+
+def test_names_that_two_genes_resemble_are_not_guessed() -> None:
+    """Two versions of one identifier, or human and mouse genes in one matrix."""
+    with pytest.raises(InputError, match="None of 1 regulators"):
+        resolve_regulators(["myc"], ["MYC", "Myc", "ACTB"])
+    with pytest.warns(PyscesWarning, match=r"1 of 2 regulators .*left out: 'myc'"):
+        assert resolve_regulators(["MYC", "myc"], ["MYC", "Myc", "ACTB"]) == ["MYC"]
+
+
+def test_another_organism_is_said_and_not_guessed() -> None:
+    """Zebrafish, rat or yeast against the list that fits least badly; mouse against human."""
+    few = [*(f"gene{i}" for i in range(995)), "MYC", "SOX2", "TP53"]
+    with pytest.warns(PyscesWarning, match=r"Only 3 of 998 genes \(0.3%\).* of human.*regulators="):
+        assert resolve_regulators(None, few) == ["MYC", "SOX2", "TP53"]
+    mouse = ["Actb", "Gapdh", "Myc", "Sox2", "Stat1", "MYC"]
+    with pytest.warns(PyscesWarning, match=r"of human.*look like those of mouse"):
+        assert resolve_regulators("human", mouse) == ["MYC"]
+    with pytest.raises(InputError, match=r"None of.*look like those of mouse"):
+        resolve_regulators("human", mouse[:-1])
+    panel = [*(f"gene{i}" for i in range(990)), *regulators("human")[:10]]
+    assert len(resolve_regulators(None, panel)) == 10  # 1 %, without a warning
+    assert len(resolve_regulators(panel[-3:], few + panel[-10:])) == 3  # the list of a user
+
+
+def test_transposed_data_are_recognised() -> None:
+    cells = [f"cell{i}" for i in range(30)]
+    for given in (None, "human", ["MYC", "GATA1"]):
+        with pytest.raises(InputError, match=r"among the samples.*transposed"):
+            resolve_regulators(given, cells, samples=GENES)
+    frame = pd.DataFrame(np.random.default_rng(0).normal(size=(5, 30)), GENES, cells)
+    with pytest.raises(InputError, match=r"among the samples .*transposed"):
+        pysces.infer_network(frame, n_null=1000)
+
+
+@pytest.mark.parametrize(
+    "text", ["MYC TP53", "MYC,TP53\n", "MYC, TP53 # mine\n", "# mine\nMYC\tTP53\t\n", "MYC;'TP53'"]
+)
+def test_a_file_with_all_names_in_one_line(text, tmp_path: Path) -> None:
+    (tmp_path / "tfs.txt").write_text(text)
+    assert resolve_regulators(tmp_path / "tfs.txt", GENES) == ["MYC", "TP53"]
+
+
+def test_the_organism_of_a_run_is_recorded() -> None:
+    values = np.random.default_rng(0).normal(size=(30, len(GENES)))
+    with pytest.warns(PyscesWarning, match="No edge"):
+        network = pysces.infer_network(values, genes=GENES, n_null=1000, n_resamples=2)
+    assert network.record.facts["organism"] == "human"

@@ -15,6 +15,7 @@ import pandas as pd
 import pytest
 import scipy.sparse as sp
 
+import pysces
 from pysces._keys import ActivityResult, NetworkResult
 from pysces._record import RunRecord
 from pysces.data import _results
@@ -239,3 +240,16 @@ def test_stored_network_can_be_read_and_changed_without_effect_on_the_original()
     put(adata, "aracne", NETWORK, {})
     adata.uns["aracne"]["network"].loc[0, "mi"] = 5.0
     assert NETWORK.to_dataframe()["mi"][0] == 0.1
+
+
+def test_a_column_called_as_the_index_is_refused_before_it_cannot_be_written() -> None:
+    """h5ad files name the names of rows so; anndata failed at `write_h5ad`, after the work."""
+    rng = np.random.default_rng(0)
+    adata = ad.AnnData(rng.normal(size=(6, 30)))
+    adata.var_names = [f"g{i}" for i in range(30)]
+    edges = pd.DataFrame({"source": "_index", "target": adata.var_names[:12]})
+    with pytest.raises(InputError, match=r"regulator \('_index'\) must not be '_index'.*Rename"):
+        pysces.run_viper(adata, edges)
+    assert not adata.obsm
+    with pytest.raises(InputError, match="column must not be '_index'"):
+        _results.plain(pd.DataFrame({"_index": [1]}))

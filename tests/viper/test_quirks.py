@@ -117,7 +117,7 @@ def test_the_largest_rank_of_a_call_is_that_of_all_its_blocks(
     adata, network = simulated(cells=12)
     network["mor"] = 0.0
     adata.X = np.repeat([[1.0, 3.0, 2.0]] * 9 + [[2.0, 1.0, 3.0]] * 3, [20, 60, 10], axis=1)
-    options = {"signature": "none", "compat": "r-matrix"}
+    options = {"signature": "none", "counts": False, "compat": "r-matrix"}
     pysces.run_viper(adata, network, **options)
     right = adata.obsm["viper"]
     assert (right.iloc[:9] == right.iloc[0]).all(axis=None)

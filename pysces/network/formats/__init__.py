@@ -10,7 +10,7 @@ import logging
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
-from pysces._atomic import atomic_write
+from pysces._atomic import atomic_write, check_writable
 from pysces._messages import listed
 from pysces._reading import first_lines, is_number, separator_of, split_fields
 from pysces.errors import InputError
@@ -157,8 +157,7 @@ def write_network(
         raise InputError(
             f"Networks cannot be written as {chosen!r}. Formats: {listed(WRITERS, 20)}."
         )
-    if not final.parent.is_dir():
-        raise InputError(f"There is no folder {str(final.parent)!r}. Create it first.")
+    check_writable(final)
     _check(edges, chosen)
     written = edges.astype({"source": str, "target": str})
     row = WRITERS[chosen]

@@ -9,10 +9,9 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from pysces._reading import lines
+from pysces._reading import lines, long_fields
 from pysces.errors import InputError
 from pysces.network.formats._format import Format
-from pysces.settings import settings
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -20,7 +19,11 @@ if TYPE_CHECKING:
 
 def read(path: Path) -> pd.DataFrame:
     """Columns source, target, mor and weight."""
-    csv.field_size_limit(max(csv.field_size_limit(), settings.max_line))  # a regulon is one field
+    with long_fields():  # a regulon is one field
+        return _read(path)
+
+
+def _read(path: Path) -> pd.DataFrame:
     weights: dict[tuple[str, str, int], float] = {}
     rows = csv.reader((text + "\n" for _, text in lines(path)), strict=True)
     try:

@@ -116,10 +116,12 @@ def contrast(
     reference: str,
     layer: str | None,
     counts: CountData | None = None,
+    gene_symbols: str | None = None,
 ) -> Contrast:
     """A group of cells against another, or against all other cells with a label (``"rest"``).
 
-    counts: counts of all cells, if they are compared given depth.
+    counts: counts of all cells, if they are compared given depth. gene_symbols: column of ``var``
+    with the names of genes.
     """
     if str(group) == str(reference):
         raise InputError(f"group and reference are both {group!r}. Choose another reference.")
@@ -146,7 +148,9 @@ def contrast(
     cells = np.concatenate([order[mask[order]] for mask in (inside, outside)])
     n_group = int(inside.sum())
     if counts is None:
-        expression = Expression.from_anndata(adata, layer=layer, allow_missing=True)
+        expression = Expression.from_anndata(
+            adata, layer=layer, gene_symbols=gene_symbols, allow_missing=True
+        )
         return Contrast(expression.take_samples(cells), n_group, unlabelled)
     chosen = counts.take_samples(cells)
     if not set(chosen.batch[:n_group]) & set(chosen.batch[n_group:]):

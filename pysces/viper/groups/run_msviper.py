@@ -42,6 +42,7 @@ def run_msviper(
     network: Any = "aracne",
     network_group: str | None = None,
     layer: str | None = None,
+    gene_symbols: str | None = None,
     counts: Counts = "auto",
     size_factors: str | ArrayLike | None = None,
     batch_key: str | None = None,
@@ -76,6 +77,9 @@ def run_msviper(
         Group whose network is used, if there is one network per group.
     layer
         Layer to use instead of ``adata.X``.
+    gene_symbols
+        Column of ``adata.var`` with the names of genes that the network uses; by default
+        ``adata.var_names``.
     counts, size_factors, batch_key
         As in :func:`run_viper`. Counts, given or recovered, are compared by their scores given
         depth and Welch's t, so that a difference of depth does not result in master regulators.
@@ -177,8 +181,9 @@ def run_msviper(
         counts=counts,
         size_factors=size_factors,
         batch_key=batch_key,
+        gene_symbols=gene_symbols,
     )
-    between = contrast(adata, groupby, group, reference, layer, data)
+    between = contrast(adata, groupby, group, reference, layer, data, gene_symbols)
     regulons = align(
         grn,
         between.expression.genes,
