@@ -59,6 +59,24 @@ def adaptive_mi(rung: int) -> Workload:
     return Workload({"regulators": x, "genes": y, **table}, regulators * genes, "pairs")
 
 
+def adaptive_edges(rung: int) -> Workload:
+    """Half of 400 samples of the same genes; one pair in a thousand or so is an edge."""
+    rng, regulators, genes = inputs.stream("adaptive_edges", rung), 4 * 2**rung, 64 * 2**rung
+    table = partition("adaptive", SAMPLES)
+    arguments = {
+        "rows": inputs.dependent_ranks(rng, regulators, 2 * SAMPLES),
+        "genes": inputs.dependent_ranks(rng, genes, 2 * SAMPLES),
+        "own": np.full(regulators, -1),
+        "chosen": np.arange(0, 2 * SAMPLES, 2, dtype=np.int32)[None],
+        "row_keys": np.arange(regulators, dtype=np.uint64)[None],
+        "gene_keys": np.arange(genes, dtype=np.uint64)[None],
+        "thresholds": np.array([round(0.3 * SAMPLES * 2.0**40)]),
+        "n_regulators": regulators,
+        "descending": True,
+    }
+    return Workload({**arguments, **table.tables}, regulators * genes, "pairs")
+
+
 def adaptive_leaves(rung: int) -> Workload:
     """Pairs of genes, mixtures of common causes, over 200 samples."""
     rng, pairs = inputs.stream("adaptive_leaves", rung), 16 * 4**rung

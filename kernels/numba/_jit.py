@@ -118,15 +118,6 @@ def jit(function: _Function) -> _Function:
     return compiled  # type: ignore[no-any-return]
 
 
-@jit
-def longer(values, used, room):  # type: ignore[no-untyped-def]
-    """A copy of the first `used` values with room for more."""
-    out = np.empty(room, dtype=values.dtype)
-    for k in range(used):  # assigning slices takes Numba a second to compile
-        out[k] = values[k]
-    return out
-
-
 def parallel(function: _Function, fewest: int = 0) -> _Function:
     """Compile a function that has `numba.prange` loops, with a serial twin.
 

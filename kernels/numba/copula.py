@@ -24,7 +24,8 @@ from threadpoolctl import threadpool_limits
 from .._copula import Moments, information, moments, screen_terms, share_of
 from . import _dots
 from ._dots import GENES, ROWS, add_products, by_samples, pack
-from ._jit import jit, longer
+from ._growing import longer
+from ._jit import jit
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

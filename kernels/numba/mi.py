@@ -15,7 +15,8 @@ from ._binned import (
     tile_by_histogram,
     tile_by_planes,
 )
-from ._jit import jit, longer, on_threads, parallel, popcount, read_only
+from ._growing import longer
+from ._jit import jit, on_threads, parallel, popcount, read_only
 from ._planes import WORD, pack_paths, path_of_ranks, quarter_masks, words
 from .ranks import ordinal_ranks
 

@@ -232,6 +232,7 @@ SUFFIXES = {name: row.suffixes[0] for name, row in WRITERS.items() if row.suffix
 @example(source="5'", target="NA")
 @example(source="#A", target=">B")
 @example(source="TargetGenes", target="A,B")
+@example(source="0", target="INF")
 def test_a_file_never_comes_back_as_another_network(
     format: str, source: str, target: str, tmp_path: Path
 ) -> None:
@@ -276,9 +277,7 @@ def test_regulators_that_no_file_can_hold_are_refused_before_any_work(
     pysces.run_viper(adata, edges, min_targets=3)  # a target may have any name
     small = pd.DataFrame({"source": "T/F", "target": adata.var_names[:2]})
     pysces.run_viper(adata, pd.concat([edges, small]), min_targets=3)  # and one that isn't scored
-    monkeypatch.setattr(
-        "pysces.viper.run_viper.activities", lambda *_: pytest.fail("work was done")
-    )
+    monkeypatch.setattr("pysces.viper.run_viper.scorer", lambda *_: pytest.fail("work was done"))
     with pytest.raises(InputError, match=r"'T/F'.*h5ad and zarr"):
         pysces.run_viper(adata, edges.assign(source="T/F"), min_targets=3)
 

@@ -21,9 +21,9 @@ GENES = [f"G{i:04d}" for i in range(N_GENES)]
 KINDS: dict[str, dict[str, Any]] = {
     "score": {},
     "area": {"counts": False, "signature": "zscore"},
-    "null": {"signature": "zscore", "n_permutations": 20},
+    "null": {"counts": False, "signature": "zscore", "n_permutations": 20},
     "residuals": {"enrichment": "narnea", "n_draws": 2},
-    "bootstraps": {"signature": "zscore", "n_bootstraps": 3},
+    "bootstraps": {"counts": False, "signature": "zscore", "n_bootstraps": 3},
     "pleiotropy": {"counts": False, "signature": "none", "pleiotropy": True},
     "matrix": {"counts": False, "compat": "r-matrix"},
     "rank": {"counts": False, "signature": "rank"},

@@ -113,7 +113,9 @@ def _check_names(edges: pd.DataFrame, file: str) -> None:
                 )
     numbers = all(len(names) and all(map(is_number, names)) for names in unique.values())
     if numbers and not all(
-        _INTEGER.fullmatch(name) or name in MISSING for names in unique.values() for name in names
+        _INTEGER.fullmatch(name) or not any(map(str.isdigit, name))
+        for names in unique.values()
+        for name in names
     ):
         raise InputError(
             f"{file} is not a network: its regulators and targets are numbers, such as "
