@@ -125,6 +125,8 @@ def copula_edges(
     tile_of, length, more = _usual_tile, _DOT_TILE, ()
     if tile_of is not _forms["dots"] or not _stay_below(_LARGEST_SUM, rows, genes, weights):
         tile_of, length, more = _forms["blas"], _TILE, _exact_blocks(rows, genes, weights)
+    # Millions of pairs are held until all tiles are done.
+    small, summed = np.min_scalar_type(len(weights)), np.int64 if more else np.int32
     found: list[tuple[NDArray[Any], ...]] = []
 
     def tile(r_slice: slice, g_slice: slice) -> None:
@@ -135,26 +137,32 @@ def copula_edges(
             sizes, limits, degree, *more,
         )  # fmt: skip
         for resample, row, gene, sums, squares in parts:
-            found.append((resample, row + r_slice.start, gene + g_slice.start, sums, squares))
+            places = row + r_slice.start, gene + g_slice.start
+            found.append(
+                (resample.astype(small), *(at.astype(np.int32) for at in places),
+                 sums.astype(summed), squares.astype(summed))
+            )  # fmt: skip
 
     _on_threads(tile, list(_tiles(len(rows), len(genes), length)))
     resample, row, gene, sums, squares = (
         np.concatenate(parts, axis=-1) for parts in zip(*found, strict=True)
     )
-    small = resample.astype(np.min_scalar_type(len(weights)))  # sorted by counting
-    by_resample = np.argsort(small, kind="stable")
+    found.clear()
+    by_resample = np.argsort(resample, kind="stable")  # small integers are sorted by counting
     ends = np.cumsum(np.bincount(resample, minlength=len(weights)))
     edges: list[tuple[NDArray[Any], ...]] = [nothing] * len(weights)
 
     def exact(_: slice, which: slice) -> None:
         for r in range(which.start, which.stop):
             own_pairs = by_resample[ends[r - 1] if r else 0 : ends[r]]
-            order = own_pairs[np.argsort(row[own_pairs] * len(genes) + gene[own_pairs])]
+            keys = row[own_pairs] * np.int64(len(genes)) + gene[own_pairs]
+            order = own_pairs[np.argsort(keys)]
             x, y = x_of[r].at(row[order]), y_of[r].at(gene[order])
-            mi = information(list(sums[:, order]), x, y, int(sizes[r]), list(squares[:, order]))
+            products, more = (list(part[:, order].astype(np.int64)) for part in (sums, squares))
+            mi = information(products, x, y, int(sizes[r]), more)
             kept = mi >= thresholds[r]
             chosen = order[kept]
-            edges[r] = row[chosen].astype(np.int32), gene[chosen].astype(np.int32), mi[kept]
+            edges[r] = row[chosen], gene[chosen], mi[kept]
 
     _on_threads(exact, [(slice(0), slice(r, r + 1)) for r in range(len(weights))])
     counts[:] = [len(part[0]) for part in edges]

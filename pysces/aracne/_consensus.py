@@ -135,6 +135,7 @@ def binomial_log_pvalues(
 
 
 _WAITING = 1_000_000
+_EVEN = 1 << 32
 _STEP = 10  # resamples between two checks
 _ALIKE = 0.98  # share of edges that two checks must have in common
 
@@ -159,8 +160,9 @@ class SupportCounts:
         self._n_genes = max(1, candidates.n_genes)
         self._decoys_per_regulator = candidates.n_decoys / candidates.n_regulators
         self._keys = np.empty(0, dtype=np.int64)
-        # Per key: resamples that have it, even-numbered ones among them, sum of mutual information
-        self._tallies = np.empty((3, 0), dtype=np.int64)
+        # Per key: resamples that have it plus _EVEN times the even-numbered ones among them; sum of
+        # their mutual information
+        self._tallies = np.empty((2, 0), dtype=np.int64)
         self._waiting: list[tuple[NDArray[np.int64], NDArray[np.int64]]] = []
         self._significant = np.empty(0, dtype=np.int64)
         self.resamples = 0
@@ -176,8 +178,8 @@ class SupportCounts:
         significant = int((result.edges.row < n_regulators).sum())
         self.sizes.append((significant, int((edges.row < n_regulators).sum())))
         keys = edges.row.astype(np.int64) * self._n_genes + edges.gene
-        even = np.full(len(edges), self.resamples % 2, dtype=np.int64)  # the first has number 0
-        self._waiting.append((keys, np.stack([np.ones_like(even), even, edges.mi])))
+        one = 1 + _EVEN * (self.resamples % 2)  # the first has number 0
+        self._waiting.append((keys, np.stack([np.full(len(edges), one), edges.mi])))
         # Merging copies all edges seen so far, so it waits until enough new ones have come.
         waiting = sum(len(part) for part, _ in self._waiting)
         if waiting >= min(max(len(self._keys), _WAITING), 5 * _WAITING):
@@ -189,17 +191,17 @@ class SupportCounts:
         keys = np.concatenate([self._keys, *(part for part, _ in self._waiting)])
         tallies = np.concatenate([self._tallies, *(part for _, part in self._waiting)], axis=1)
         self._waiting = []
-        order = np.argsort(keys, kind="stable")
-        keys = keys[order]
         if len(keys) == 0:
             return
+        order = np.argsort(keys, kind="stable")  # merges parts that are sorted
+        keys = keys[order]
         first = np.flatnonzero(np.append(True, keys[1:] != keys[:-1]))
         self._keys = keys[first]
-        self._tallies = np.add.reduceat(tallies[:, order], first, axis=1)
+        self._tallies = np.stack([np.add.reduceat(one[order], first) for one in tallies])
 
     @property
     def _counts(self) -> NDArray[np.int64]:
-        return self._tallies[0]
+        return self._tallies[0] % _EVEN
 
     def counts(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Number of edges with a support of 0, 1, 2, ..., of regulators and of decoys."""
@@ -214,9 +216,10 @@ class SupportCounts:
     def edges(self, least: int = 1) -> SupportedEdges:
         """All edges with at least this support."""
         self._merge()
-        chosen = self._counts >= least
+        counts = self._counts
+        chosen = counts >= least
         row, gene = np.divmod(self._keys[chosen], self._n_genes)
-        support, _, total = self._tallies[:, chosen]
+        support, total = counts[chosen], self._tallies[1, chosen]
         return SupportedEdges(
             row.astype(np.int32), gene.astype(np.int32), support, total // np.maximum(support, 1)
         )
@@ -225,7 +228,7 @@ class SupportCounts:
         """Overlap (common / either) of the edges that even and odd resamples would call."""
         self._merge()
         real = self._keys < self._candidates.n_regulators * self._n_genes
-        support, even, _ = self._tallies[:, real]
+        even, support = np.divmod(self._tallies[0, real], _EVEN)
         n_even = (self.resamples + 1) // 2
         first = even >= max(1.0, min_support * n_even)
         second = support - even >= max(1.0, min_support * (self.resamples - n_even))

@@ -109,6 +109,8 @@ def recover_counts(
     >>> bool((recovered.counts.sample_block() == counts).all()), recovered.exact
     (True, True)
     """
+    if (expression.sample_block(slice(0, 16), copy=False) < 0).any():
+        return None  # without reading more
     first = None
     for tried in [base] if base is not None else [math.e, 2.0, 10.0, None]:
         units = _units(expression, tried)
