@@ -69,10 +69,9 @@ def adaptive_edges(
         step = _gpu.ROWS if _gpu.usable("adaptive_mi") else max(1, _BLOCK_PAIRS // n_genes)
         for first in range(0, rows.shape[0], step):
             mi = planes.mi(slice(first, first + step), log_width, n_log_n, min_count)
-            inside = np.flatnonzero(self_gene[first : first + step] >= 0)
-            if len(inside):
-                places = mx.array(inside), mx.array(self_gene[first : first + step][inside])
-                mi[places] = mx.array(0, dtype=mx.int64)
+            # A mask, as scatters of int64 are not available on CUDA
+            self_pair = mx.array(self_gene[first : first + step])[:, None] == mx.arange(n_genes)
+            mi = mx.where(self_pair, mx.array(0, dtype=mx.int64), mi)
             if first < n_regulators:
                 largest[r] = mx.maximum(largest[r], mx.max(mi[: n_regulators - first], axis=0))
             place, strength = _at_least(mi, int(limits[r]))
