@@ -306,9 +306,8 @@ def _sums_of_pairs(
     degree: int,
 ) -> list[NDArray[np.int64]]:
     """Sums over samples of the products of scores, pair by pair, from the term `first` on."""
-    if _gpu.usable("copula_pairs"):
-        return _gpu.pair_sums(x, y, row, gene, first, degree)
-    return _arrays.pair_sums(x, y, row, gene, first, degree)
+    form = _gpu if _gpu.usable("copula_pairs") else _arrays
+    return form.pair_sums(x, y, row, gene, first, degree)
 
 
 def _host(values: mx.array) -> NDArray[np.int64]:

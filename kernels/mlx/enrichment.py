@@ -17,7 +17,7 @@ from .._constants import NOWHERE
 from . import _double as dd
 from . import _fixed as fx
 from ._double import Double
-from ._sparse import dense
+from ._sparse import dense, entries, placed
 from .ranks import average_ranks
 
 _BITS = 40
@@ -207,8 +207,7 @@ def depth_sums(
     n_regulons: int,
 ) -> tuple[mx.array, mx.array]:
     """See the reference; blocks of cells are made dense, sums are int64 over sorted edges."""
-    first, last = np.array(start), np.array(stop)
-    cells, genes = len(first), level.shape[1]
+    cells, genes = len(start), level.shape[1]
     owner = np.array(regulon)
     order = np.argsort(owner, kind="stable")
     ends = mx.array(np.searchsorted(owner[order], np.arange(n_regulons + 1)))
@@ -217,14 +216,10 @@ def depth_sums(
     sums, total = [], []
     step = max(1, min(fx.MOST_ROWS, _BLOCK // max(len(order), genes, 1)))
     for begin in range(0, cells, step):
-        lengths = last[begin : begin + step] - first[begin : begin + step]
-        rows = np.repeat(np.arange(len(lengths)), lengths)
-        entry = np.arange(len(rows)) + np.repeat(
-            first[begin : begin + step] - np.cumsum(lengths) + lengths, lengths
-        )
-        dense = mx.zeros((len(lengths), genes), dtype=mx.int64)
-        if len(rows) and genes:
-            row, at = mx.array(rows), mx.array(entry)
+        many = min(step, cells - begin)
+        row, at = entries(start, stop, slice(begin, begin + many))
+        scores = mx.zeros((many, genes), dtype=mx.int64)
+        if len(row) and genes:
             own, y = gene[at], count[at]
             used = (own >= 0) & (y != 0)
             own = mx.maximum(own, 0)
@@ -232,15 +227,13 @@ def depth_sums(
             used = used & (base != NOWHERE)
             place = base.astype(mx.int64) + depth[row + begin]
             excess = _excess(y, place, depth[row + begin], size[own], table, direct, limit)
-            # Entries that are not used are added nowhere: each has a gene of its own
-            keep = mx.array(np.flatnonzero(np.array(used)))
-            dense[row[keep], own[keep]] = excess[keep]
-        total.append(mx.sum(dense, axis=1))
+            scores = placed(scores[0], many, row, mx.where(used, own, genes), excess)
+        total.append(mx.sum(scores, axis=1))
         if len(order):
-            terms = mx.take(dense, target, axis=1) * weights[None]
+            terms = mx.take(scores, target, axis=1) * weights[None]
             sums.append(fx.segment_sums(terms, ends))
         else:
-            sums.append(mx.zeros((len(lengths), n_regulons), dtype=mx.int64))
+            sums.append(mx.zeros((many, n_regulons), dtype=mx.int64))
         mx.eval(sums[-1], total[-1])
     if not sums:
         return mx.zeros((0, n_regulons), dtype=mx.int64), mx.zeros((0,), dtype=mx.int64)
