@@ -114,12 +114,7 @@ def _columns(source: Expression, genes: slice) -> Columns | Floats:
     stored = source.sparse_genes(genes)
     if stored is None:
         return source.gene_block(genes)
-    ends, samples, values = stored
-    used = (samples >= 0) & (values != 0)
-    if not used.all():
-        ends = np.concatenate([[0], np.cumsum(used)])[ends]
-        samples, values = samples[used], values[used]
-    return Columns(ends, samples, values)
+    return Columns(*stored.some((stored.genes >= 0) & (stored.values != 0)))
 
 
 class _ScoreSource:

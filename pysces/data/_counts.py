@@ -19,6 +19,7 @@ from pysces.data._margins import (
     DepthBins,
     calibrated,
     calibration,
+    check_counts,
     ends_of,
     fit_size,
     is_calibrated,
@@ -144,7 +145,7 @@ class CountModel:
 
         def fit(genes: slice, counts: Floats | Columns) -> None:
             columns = counts if isinstance(counts, Columns) else Columns.of(counts)
-            _check_counts(columns, depths)
+            check_counts(columns.values, depths[columns.samples])
             columns = without_extremes(columns, depths)
             row, values = columns.gene, columns.values
             in_bin = bins.sums(row, columns.samples, values, genes.stop - genes.start)
@@ -331,13 +332,3 @@ def interval_scores(lower: ArrayLike, upper: ArrayLike) -> tuple[Floats, Floats]
     """
     a, b = np.asarray(lower, dtype=np.float64), np.asarray(upper, dtype=np.float64)
     return mean_scores((a, 1 - a), (b, 1 - b))
-
-
-def _check_counts(counts: Columns, depth: Floats) -> None:
-    if (counts.values < 0).any() or (counts.values != np.floor(counts.values)).any():
-        raise InputError(
-            "Counts must be non-negative integers. Pass the layer of raw counts, or "
-            "counts=False for values that are not counts."
-        )
-    if not (depth[counts.samples] > 0).all():
-        raise InputError("A sample of depth 0 has counts. Check size_factors=.")

@@ -390,8 +390,7 @@ class _Divided:
         rows = self._expression.sparse_block(samples)
         if rows is None:
             return None
-        by = np.repeat(self._by[samples], np.diff(rows.indptr))
-        return rows._replace(values=rows.values / by)
+        return rows._replace(values=rows.values / self._by[samples][rows.samples()])
 
     def read_columns(self, genes: Positions) -> Rows | None:
         columns = self._expression.sparse_genes(genes)

@@ -22,6 +22,7 @@ from pysces.data._inputs import (
 )
 from pysces.data._sources import (
     ALL,
+    EXACT,
     LARGEST,
     PASS_BYTES,
     as_positions,
@@ -40,9 +41,6 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
     from pysces.data._sources import Positions, Rows, Source
-
-_EXACT = 2.0**53  # larger integers are not all numbers of float64
-
 
 _SAMPLES = 1 << 12  # samples of a sparse matrix read at a time by passes over all values
 
@@ -468,7 +466,7 @@ class Expression:
         values = next(iter(sparse.values())).data if sparse else values
         if values is None or values.dtype not in (np.int64, np.uint64) or not values.size:
             return
-        if max(int(values.max()), -int(values.min())) > _EXACT:
+        if max(int(values.max()), -int(values.min())) > EXACT:
             warnings.warn(
                 "Integers beyond 2^53 lose their last digits, since values are computed as "
                 "float64. Divide the data by a constant if the digits matter.",

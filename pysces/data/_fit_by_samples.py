@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from pysces.data._counts import CountModel
-from pysces.data._margins import EXTREME, DepthBins, size_of
-from pysces.errors import InputError
+from pysces.data._margins import EXTREME, DepthBins, check_counts, n_extreme, size_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -58,11 +57,11 @@ def fit_by_samples(
 
 def _usual(windows: Iterable[tuple[slice, Rows]], n_genes: int, depth: Floats) -> Floats | None:
     """The largest usual count per depth of each gene; None if no count can be extreme."""
-    k = min(max(len(depth) // 250, 1), 10)  # as `without_extremes`
+    k = n_extreme(len(depth))
     largest = np.zeros((n_genes, k + 1))
     for part, rows in windows:
         sample = rows.samples() + part.start
-        _check_counts(rows.values, depth[sample])
+        check_counts(rows.values, depth[sample])
         ratio = rows.values / np.where(depth > 0, depth, 1.0)[sample]
         for start in range(0, len(ratio), _SORTED_VALUES):
             some = slice(start, start + _SORTED_VALUES)
@@ -121,13 +120,3 @@ def _distinct(found: NDArray[np.int64]) -> NDArray[np.int64]:
     new = np.r_[True, (np.diff(found[:2], axis=1) != 0).any(axis=0)]
     times = np.add.reduceat(found[2], np.flatnonzero(new))
     return np.concatenate([found[:2, new], times[None]])
-
-
-def _check_counts(counts: Floats, depth: Floats) -> None:
-    if (counts < 0).any() or (counts != np.floor(counts)).any():
-        raise InputError(
-            "Counts must be non-negative integers. Pass the layer of raw counts, or "
-            "counts=False for values that are not counts."
-        )
-    if counts[depth <= 0].any():
-        raise InputError("A sample of depth 0 has counts. Check size_factors=.")

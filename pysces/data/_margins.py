@@ -10,6 +10,8 @@ import numpy as np
 from scipy.interpolate import RectBivariateSpline
 from scipy.special import betainc, gammainc, gammaincc, gammaln, ndtr, ndtri
 
+from pysces.errors import InputError
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
@@ -306,6 +308,22 @@ class Columns(NamedTuple):
         return Columns(ends - ends[0], self.samples[stored], self.values[stored])
 
 
+def n_extreme(n_samples: int) -> int:
+    """Number of samples whose counts of a gene may be extreme."""
+    return min(max(n_samples // 250, 1), 10)
+
+
+def check_counts(values: Floats, depth: Floats) -> None:
+    """Raise InputError unless values are counts of samples with a depth [values]."""
+    if (values < 0).any() or (values != np.floor(values)).any():
+        raise InputError(
+            "Counts must be non-negative integers. Pass the layer of raw counts, or "
+            "counts=False for values that are not counts."
+        )
+    if not (depth[values != 0] > 0).all():
+        raise InputError("A sample of depth 0 has counts. Check size_factors=.")
+
+
 def without_extremes(counts: Columns, depth: Floats) -> Columns:
     """Counts with those of a few extreme samples reduced.
 
@@ -313,7 +331,7 @@ def without_extremes(counts: Columns, depth: Floats) -> Columns:
     times the k + 1st largest of its gene. A count of 1 is never reduced.
     """
     n = len(depth)
-    k = min(max(n // 250, 1), 10)
+    k = n_extreme(n)
     filled = np.flatnonzero(np.diff(counts.indptr))
     if n <= k or not len(filled):
         return counts

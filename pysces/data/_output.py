@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from pysces._atomic import check_writable
+from pysces._atomic import check_writable, replacing, storing
 from pysces.errors import InputError
 
 if TYPE_CHECKING:
@@ -60,7 +60,8 @@ def row_file(
     """
     from anndata.io import write_elem
 
-    with _replacing(path) as own, _opened(own) as root:
+    replaced = replacing(path) if path.suffix == ".h5ad" else _replacing_folder(path)
+    with replaced as own, _opened(own, path.suffix) as root:
         write_elem(root, "/", adata)
         if adata.raw is None and "raw" in root:
             del root["raw"]  # an AnnData backed by the file would expect it to have a matrix
@@ -85,25 +86,26 @@ def row_file(
 
 
 @contextlib.contextmanager
-def _replacing(path: Path) -> Iterator[Path]:
-    """A path beside a file or folder, which it replaces unless there was an error."""
+def _replacing_folder(path: Path) -> Iterator[Path]:
+    """A folder beside a path, which it replaces unless there was an error."""
     own, old = (path.with_name(f".{uuid.uuid4().hex}.{path.name}") for _ in range(2))
-    try:
-        yield own
-        if path.is_dir():  # only an empty folder can be replaced
-            os.replace(path, old)
-        os.replace(own, path)
-    finally:
-        for left in (own, old):
-            if left.is_dir():
-                shutil.rmtree(left)
-            left.unlink(missing_ok=True)
+    with storing(path):
+        try:
+            yield own
+            if path.is_dir():  # only an empty folder can be replaced
+                os.replace(path, old)
+            os.replace(own, path)
+        finally:
+            for left in (own, old):
+                if left.is_dir():
+                    shutil.rmtree(left)
+                left.unlink(missing_ok=True)
 
 
 @contextlib.contextmanager
-def _opened(path: Path) -> Iterator[Any]:
+def _opened(path: Path, suffix: str) -> Iterator[Any]:
     """A new group of h5py or zarr."""
-    if path.suffix == ".h5ad":
+    if suffix == ".h5ad":
         import h5py
 
         with h5py.File(path, "w") as root:

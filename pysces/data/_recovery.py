@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from pysces.data._expression import Expression
-from pysces.data._sources import Rows, rows_per_pass
+from pysces.data._sources import EXACT, Rows, rows_per_pass
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -25,7 +25,6 @@ _TOLERANCE = 0.05  # deviation of a multiple from an integer
 _LARGEST = 20.0  # multiples up to this one are tested
 _NEEDED = 0.99  # share of the multiples that must be integers
 _LARGEST_EXPONENT = 40.0  # larger values are not logarithms of counts
-_EXACT = 2.0**53
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,7 +65,7 @@ def looks_like_counts(expression: Expression) -> bool:
     some = False
     for _, block in expression._stored_blocks():
         values = block.values if isinstance(block, Rows) else block
-        if not ((values >= 0) & (values < _EXACT)).all() or not (values == np.floor(values)).all():
+        if not ((values >= 0) & (values < EXACT)).all() or not (values == np.floor(values)).all():
             return False  # beyond 2^53 every number is an integer
         some = some or bool(values.any())
     return some
@@ -141,9 +140,8 @@ def _row_blocks(expression: Expression) -> Iterator[tuple[slice, NDArray[np.intp
             row, column = np.nonzero(block)
             yield rows, row, block[row, column]
             continue
-        used = (stored.genes >= 0) & (stored.values != 0)
-        row = np.repeat(np.arange(len(stored.indptr) - 1), np.diff(stored.indptr))
-        yield rows, row[used], stored.values[used]
+        stored = stored.some((stored.genes >= 0) & (stored.values != 0))
+        yield rows, stored.samples(), stored.values
 
 
 def _units(expression: Expression, base: float | None) -> tuple[Floats, Floats] | None:
@@ -238,7 +236,7 @@ class _CountSource:
         rows = self._expression.sparse_block(samples)
         if rows is None:
             return None
-        unit = np.repeat(self._unit[samples], np.diff(rows.indptr))
+        unit = self._unit[samples][rows.samples()]
         return rows._replace(values=np.rint(_linear(rows.values, self._base) / unit))
 
     def read_columns(self, genes: Positions) -> Rows | None:

@@ -27,6 +27,9 @@ T = TypeVar("T")
 PASS_BYTES = 64 * 2**20
 """Bytes read at a time by passes over the whole matrix."""
 
+EXACT = 2.0**53
+"""Larger integers are not all numbers of float64."""
+
 LARGEST = 1e100
 """Largest magnitude of a value that is accepted: squares and their sums are numbers then."""
 
@@ -68,11 +71,14 @@ class Rows(NamedTuple):
 
     def chosen(self) -> Rows:
         """The same without genes that are not chosen."""
-        chosen = self.genes >= 0
-        if chosen.all():
+        return self.some(self.genes >= 0)
+
+    def some(self, wanted: NDArray[np.bool_]) -> Rows:
+        """Some of the stored values."""
+        if wanted.all():
             return self
-        kept = np.concatenate([[0], np.cumsum(chosen)])
-        return Rows(kept[self.indptr], self.genes[chosen], self.values[chosen])
+        kept = np.concatenate([[0], np.cumsum(wanted)])
+        return Rows(kept[self.indptr], self.genes[wanted], self.values[wanted])
 
     def samples(self) -> NDArray[np.intp]:
         """Position of the sample of each stored value."""
