@@ -60,18 +60,15 @@ def test_a_full_disk_is_said_and_the_earlier_file_stays(name, tmp_path, full_dis
 
 
 @POSIX
-def test_a_checkpoint_on_a_full_disk_is_said(tmp_path, full_disk) -> None:
+def test_a_checkpoint_on_a_full_disk_is_said(tmp_path, full_disk, monkeypatch) -> None:
     values = np.random.default_rng(0).normal(size=(100, 30))
     values[:, 3:] += values[:, [0]]
     genes = [f"g{i}" for i in range(30)]
-    pysces.settings.cache_dir = None
-    try:
-        with pytest.raises(pysces.PyscesError, match=r"resample-\d+\.npz cannot be written"):
-            pysces.infer_network(
-                values, ["g0"], genes=genes, checkpoint=tmp_path / "c", n_resamples=2, n_null=1000
-            )
-    finally:
-        pysces.settings.cache_dir = "default"
+    monkeypatch.setattr(pysces.settings, "_cache_dir", None)
+    with pytest.raises(pysces.PyscesError, match=r"resample-\d+\.npz cannot be written"):
+        pysces.infer_network(
+            values, ["g0"], genes=genes, checkpoint=tmp_path / "c", n_resamples=2, n_null=1000
+        )
     assert [p.name for p in (tmp_path / "c").iterdir()] == ["fingerprint.json"]
 
 
