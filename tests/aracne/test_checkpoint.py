@@ -347,7 +347,7 @@ def cluster():
     distributed = pytest.importorskip("distributed", reason="dask.distributed is not installed")
     with (
         distributed.LocalCluster(
-            n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None
+            n_workers=2, threads_per_worker=1, processes=True, dashboard_address=":0"
         ) as cluster,
         distributed.Client(cluster) as client,
     ):
@@ -459,20 +459,24 @@ def test_local_workers_change_nothing(data, unbroken) -> None:
 
 def test_a_client_that_is_closed_or_loses_its_cluster_is_said(data, tmp_path, monkeypatch) -> None:
     distributed = pytest.importorskip("distributed", reason="dask.distributed is not installed")
-    local = {"processes": False, "n_workers": 1, "threads_per_worker": 1, "set_as_default": False}
-    client = distributed.Client(dashboard_address=None, **local)
-    submit = type(client).submit
+    submit = distributed.Client.submit
 
     def closing(self, *given, **how):
         future = submit(self, *given, **how)
         self.close()
         return future
 
-    monkeypatch.setattr(type(client), "submit", closing)
-    with pytest.raises(pysces.PyscesError, match=r"cluster of client= failed.*checkpoint="):
-        pysces.infer_network(data, REGULATORS, client=client, **OPTIONS)
-    with pytest.raises(pysces.InputError, match="client of client= is closed"):
-        pysces.infer_network(data, REGULATORS, client=client, **OPTIONS)
+    monkeypatch.setattr(distributed.Client, "submit", closing)
+    with (
+        distributed.LocalCluster(
+            n_workers=1, threads_per_worker=1, processes=False, dashboard_address=":0"
+        ) as cluster,
+        distributed.Client(cluster, set_as_default=False) as client,
+    ):
+        with pytest.raises(pysces.PyscesError, match=r"cluster of client= failed.*checkpoint="):
+            pysces.infer_network(data, REGULATORS, client=client, **OPTIONS)
+        with pytest.raises(pysces.InputError, match="client of client= is closed"):
+            pysces.infer_network(data, REGULATORS, client=client, **OPTIONS)
 
 
 def test_client_must_be_one(data) -> None:

@@ -207,7 +207,7 @@ def test_workers_give_the_same_activities(tmp_path: Path, monkeypatch: pytest.Mo
     cells().write_h5ad(tmp_path / "cells.h5ad")
     with (
         distributed.LocalCluster(
-            n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None
+            n_workers=2, threads_per_worker=1, processes=True, dashboard_address=":0"
         ) as cluster,
         distributed.Client(cluster) as client,
     ):
