@@ -241,8 +241,8 @@ def depth_sums(
     the sum over all genes can be interpolated as well. With r the last 15 bits of the depth,
 
         x = clip(((-limit - z) << 20) // limit, 0, 2^20),  bend(z) = limit (x - x^3 + x^4 / 2)
-        zero = max(z(p), -limit) - bend(z(p))
-               + (bend(z(p - r)) (2^15 - r) + bend(z(p - r + 2^15)) r >> 15)
+        between = bend(z(p - r)) (2^15 - r) + bend(z(p - r + 2^15)) r >> 15
+        zero = max(z(p), -limit) - bend(z(p)) + between
 
     or z(p) itself unless it is below 2^19 - limit. The excess is 0 where the level is -2^31. Gene
     i has the edges ``indptr[i] ... indptr[i + 1] - 1``. Integer sums are exact in any order:
