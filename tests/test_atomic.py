@@ -26,6 +26,7 @@ NETWORK = pysces.Network.from_dataframe(
     pd.DataFrame({"source": "MYC", "target": [f"gene{i}" for i in range(2000)], "mi": 0.5})
 )
 CELLS = anndata.AnnData(np.ones((50, 200)))
+NEEDED = {"network.parquet": "pyarrow", "network.graphml": "networkx"}
 WRITERS = {
     "network.tsv": NETWORK.write,
     "network.tsv.gz": NETWORK.write,
@@ -34,6 +35,14 @@ WRITERS = {
     "cells.h5ad": lambda path: write_h5ad(CELLS, path),
     "bytes.txt": lambda path: atomic_write(path, b"x" * 10_000),
 }
+
+
+@pytest.fixture(params=WRITERS)
+def name(request):
+    """The name of a file whose writer is installed."""
+    if request.param in NEEDED:
+        pytest.importorskip(NEEDED[request.param], reason=f"writes {request.param}")
+    return request.param
 
 
 @pytest.fixture
@@ -47,10 +56,7 @@ def full_disk():
 
 
 @POSIX
-@pytest.mark.parametrize("name", WRITERS)
 def test_a_full_disk_is_said_and_the_earlier_file_stays(name, tmp_path, full_disk) -> None:
-    if name.endswith("parquet"):
-        pytest.importorskip("pyarrow", reason="writes parquet")
     path = tmp_path / name
     path.write_bytes(b"earlier")
     with pytest.raises(pysces.PyscesError, match=f"{name} cannot be written.*Free some space"):
@@ -73,10 +79,7 @@ def test_a_checkpoint_on_a_full_disk_is_said(tmp_path, full_disk, monkeypatch) -
 
 
 @pytest.mark.skipif(not Path("/proc/self").is_dir(), reason="/proc is read-only, even for root")
-@pytest.mark.parametrize("name", WRITERS)
 def test_a_folder_that_cannot_be_written_is_said(name) -> None:
-    if name.endswith("parquet"):
-        pytest.importorskip("pyarrow", reason="writes parquet")
     with pytest.raises(pysces.InputError, match=r"cannot be written.*elsewhere"):
         WRITERS[name](f"/proc/{name}")
 
@@ -91,10 +94,7 @@ def test_a_device_is_written_to_and_not_replaced(capfd) -> None:
 
 
 @POSIX
-@pytest.mark.parametrize("name", WRITERS)
 def test_an_earlier_file_keeps_its_permissions_and_links_their_place(name, tmp_path) -> None:
-    if name.endswith("parquet"):
-        pytest.importorskip("pyarrow", reason="writes parquet")
     (tmp_path / "private").write_bytes(b"earlier")
     (tmp_path / "private").chmod(0o600)
     (tmp_path / name).symlink_to(tmp_path / "private")
