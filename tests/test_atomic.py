@@ -65,16 +65,24 @@ def test_a_full_disk_is_said_and_the_earlier_file_stays(name, tmp_path, full_dis
     assert [p.name for p in tmp_path.iterdir()] == [name]
 
 
-@POSIX
-def test_a_checkpoint_on_a_full_disk_is_said(tmp_path, full_disk, monkeypatch) -> None:
+def _infer(**options):
     values = np.random.default_rng(0).normal(size=(100, 30))
     values[:, 3:] += values[:, [0]]
     genes = [f"g{i}" for i in range(30)]
+    return pysces.infer_network(values, ["g0"], genes=genes, n_resamples=2, n_null=1000, **options)
+
+
+@pytest.fixture
+def compiled(monkeypatch) -> None:
+    """Kernels are compiled, and kept on disk, before it is full; null tables are not kept."""
     monkeypatch.setattr(pysces.settings, "_cache_dir", None)
+    _infer()
+
+
+@POSIX
+def test_a_checkpoint_on_a_full_disk_is_said(tmp_path, compiled, full_disk) -> None:
     with pytest.raises(pysces.PyscesError, match=r"resample-\d+\.npz cannot be written"):
-        pysces.infer_network(
-            values, ["g0"], genes=genes, checkpoint=tmp_path / "c", n_resamples=2, n_null=1000
-        )
+        _infer(checkpoint=tmp_path / "c")
     assert [p.name for p in (tmp_path / "c").iterdir()] == ["fingerprint.json"]
 
 
