@@ -164,7 +164,7 @@ def _to_mlx(value: np.ndarray, spec: Spec) -> Any:
     import mlx.core as mx
 
     if spec.dtype == "order":
-        return mx.array(order_keys(value))
+        return order_keys(value, mx)
     if spec.dtype == "float64":
         from pysces.kernels.mlx._double import Double
 
@@ -183,19 +183,28 @@ def _to_mlx(value: np.ndarray, spec: Spec) -> Any:
 
 def _from_mlx(value: Any, spec: Spec) -> np.ndarray:
     if isinstance(value, tuple):
-        high, low = (np.array(part, dtype=np.float64) for part in value)
-        return np.where(np.isfinite(high), high + low, high)
+        high, low = map(np.array, value)
+        found = np.add(high, low, dtype=np.float64)
+        special = ~np.isfinite(found)
+        if special.any():
+            found[special] = high[special]
+        return found
     return np.array(value).astype(spec.numpy_dtype, copy=False)
 
 
-def order_keys(values: np.ndarray) -> np.ndarray:
+def order_keys(values: np.ndarray, xp: Any = np) -> Any:
     """Integers in the order of these float64 values; NaN comes last, -0.0 equals 0.0.
 
     The bits of positive floats increase with their value; those of negative ones are inverted.
+    xp: the library that computes them, numpy or `mlx.core`.
     """
-    bits = (np.ascontiguousarray(values) + 0.0).view(np.int64)
-    keys = np.where(bits < 0, bits ^ np.int64(0x7FFFFFFFFFFFFFFF), bits)
-    return np.where(np.isnan(values), np.iinfo(np.int64).max, keys)
+    bits = xp.array(np.ascontiguousarray(values).view(np.int64))
+    last, infinity = (xp.array(np.array(bound)) for bound in (np.iinfo(np.int64).max, _INFINITY))
+    size = bits & last
+    return xp.where(size > infinity, last, xp.where((bits < 0) & (size > 0), bits ^ last, size))
+
+
+_INFINITY = 0x7FF0000000000000  # its bits
 
 
 _MAKERS: Mapping[str, Callable[[], Engine]] = {"mlx": _mlx, "numba": _numba, "python": _python}
