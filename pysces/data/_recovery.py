@@ -10,6 +10,7 @@ import numpy as np
 
 from pysces.data._expression import Expression
 from pysces.data._sources import Rows, rows_per_pass
+from pysces.dispatch.blocks import blocks
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -26,6 +27,7 @@ _LARGEST = 20.0  # multiples up to this one are tested
 _NEEDED = 0.99  # share of the multiples that must be integers
 _LARGEST_EXPONENT = 40.0  # larger values are not logarithms of counts
 _EXACT = 2.0**53
+_TOGETHER = 1 << 15  # values that stay in the cache of a CPU
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,10 +67,12 @@ def looks_like_counts(expression: Expression) -> bool:
     """
     some = False
     for _, block in expression._stored_blocks():
-        values = block.values if isinstance(block, Rows) else block
-        if not ((values >= 0) & (values < _EXACT)).all() or not (values == np.floor(values)).all():
-            return False  # beyond 2^53 every number is an integer
-        some = some or bool(values.any())
+        values = (block.values if isinstance(block, Rows) else block).ravel(order="K")
+        for part in blocks(len(values), _TOGETHER):
+            own = values[part]
+            if not ((own >= 0) & (own < _EXACT)).all() or not (own == np.floor(own)).all():
+                return False  # beyond 2^53 every number is an integer
+            some = some or bool(own.any())
     return some
 
 

@@ -282,7 +282,7 @@ def _against_reference(
     pairs = None
     if pleiotropy is not None:
         pairs = shared_pairs(regulons, pleiotropy.targets)
-    zero = fitted.of(np.zeros((1, cells.n_genes)))[0]
+    zero = fitted.of_zero(cells.n_genes)
     sparse = _takes_sparse(options)
 
     def score(block: Expression, _: slice) -> Tables:

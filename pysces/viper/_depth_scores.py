@@ -114,7 +114,8 @@ class DepthScores:
         depth, batch = self.model.depth[cells], self.model.batch[cells]
         count = np.minimum(rows.values, np.iinfo(np.int32).max).astype(np.int32)
         table = score_table(int(count.max(initial=0)))
-        large = np.flatnonzero((count >= table.shape[2]) & (rows.genes >= 0))
+        large = np.flatnonzero(count >= table.shape[2])
+        large = large[rows.genes[large] >= 0]
         cell = np.searchsorted(rows.indptr, large, side="right") - 1
         gene = rows.genes[large]
         direct = self._scores(rows.values[large], gene, depth[cell], batch[cell])
