@@ -10,7 +10,6 @@ import numpy as np
 
 from pysces.data._expression import Expression
 from pysces.data._sources import Rows, rows_per_pass
-from pysces.dispatch.blocks import blocks
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -68,8 +67,8 @@ def looks_like_counts(expression: Expression) -> bool:
     some = False
     for _, block in expression._stored_blocks():
         values = (block.values if isinstance(block, Rows) else block).ravel(order="K")
-        for part in blocks(len(values), _TOGETHER):
-            own = values[part]
+        for start in range(0, len(values), _TOGETHER):
+            own = values[start : start + _TOGETHER]
             if not ((own >= 0) & (own < _EXACT)).all() or not (own == np.floor(own)).all():
                 return False  # beyond 2^53 every number is an integer
             some = some or bool(own.any())
