@@ -195,6 +195,21 @@ def sparse_gene_sums(rung: int) -> Workload:
     return Workload({**_sparse(rng, values), "exponent": exponent}, len(values), "cells")
 
 
+def sparse_gene_range(rung: int) -> Workload:
+    """Cells x 1,000 genes, a tenth of the values filled."""
+    rng, values = _cells("sparse_gene_range", rung)
+    return Workload({**_sparse(rng, values), "n_genes": GENES}, len(values), "cells")
+
+
+def sparse_standardise(rung: int) -> Workload:
+    """Cells x 1,000 genes, a tenth of the values filled, to 36 bits."""
+    rng, values = _cells("sparse_standardise", rung)
+    stored = _sparse(rng, values)
+    arguments = {name: stored[name] for name in ("gene", "value")}
+    scales = {"centre": values.mean(axis=0), "scale": values.std(axis=0)}
+    return Workload({**arguments, **scales, "bits": 36}, len(values), "cells")
+
+
 def _sparse(rng: np.random.Generator, values: np.ndarray) -> dict[str, Any]:
     """A tenth of the values, as the kernels take sparse cells."""
     cell, gene = np.nonzero(rng.random(values.shape) < 0.1)

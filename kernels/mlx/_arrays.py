@@ -8,7 +8,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import mlx.core as mx
 import numpy as np
 
+from .._constants import NOWHERE
+from . import _fixed as fx
 from ._planes import popcount, valid, words
+from ._sparse import entries, placed
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -18,6 +21,7 @@ if TYPE_CHECKING:
 _BLOCK_WORDS = 1 << 20  # words of masks of the cells that are divided together
 _BLOCK_TRIANGLES = 1 << 22
 _BLOCK_PRODUCTS = 1 << 22
+_BLOCK_CELLS = 1 << 23  # cells x edges at a time
 _ROUNDING = 2.0**-21  # relative error of a product of means in float32
 
 
@@ -236,3 +240,93 @@ def _is_uneven(a: mx.array, b: mx.array, c: mx.array, d: mx.array, count: mx.arr
     """
     excess = 4 * (a * a + b * b + c * c + d * d) - count * count
     return 200 * mx.minimum(excess, 8 * count) > 1563 * count
+
+
+def depth_sums(
+    start: mx.array,
+    stop: mx.array,
+    depth: mx.array,
+    batch: mx.array,
+    gene: mx.array,
+    count: mx.array,
+    direct: mx.array,
+    level: mx.array,
+    size: mx.array,
+    table: mx.array,
+    limit: int,
+    ends: mx.array,
+    target: mx.array,
+    weight: mx.array,
+) -> tuple[mx.array, mx.array]:
+    """Sums of `enrichment.depth_sums` over edges that are sorted by regulon."""
+    cells, genes = len(start), level.shape[1]
+    sums, total = [], []
+    step = max(1, min(fx.MOST_ROWS, _BLOCK_CELLS // max(len(target), genes, 1)))
+    for begin in range(0, cells, step):
+        many = min(step, cells - begin)
+        row, at = entries(start, stop, slice(begin, begin + many))
+        scores = mx.zeros((many, genes), dtype=mx.int64)
+        if len(row) and genes:
+            own, y = gene[at], count[at]
+            used = (own >= 0) & (y != 0)
+            own = mx.maximum(own, 0)
+            base = level[batch[row + begin], own]
+            used = used & (base != NOWHERE)
+            place = base.astype(mx.int64) + depth[row + begin]
+            excess = _excess(y, place, depth[row + begin], size[own], table, direct, limit)
+            scores = placed(scores[0], many, row, mx.where(used, own, genes), excess)
+        total.append(mx.sum(scores, axis=1))
+        if len(target):
+            terms = mx.take(scores, target, axis=1) * weight.astype(mx.int64)[None]
+            sums.append(fx.segment_sums(terms, ends))
+        else:
+            sums.append(mx.zeros((many, len(ends) - 1), dtype=mx.int64))
+        mx.eval(sums[-1], total[-1])
+    if not sums:
+        return mx.zeros((0, len(ends) - 1), dtype=mx.int64), mx.zeros((0,), dtype=mx.int64)
+    return mx.concatenate(sums), mx.concatenate(total)
+
+
+def _excess(
+    y: mx.array,
+    place: mx.array,
+    depth: mx.array,
+    size: mx.array,
+    table: mx.array,
+    direct: mx.array,
+    limit: int,
+) -> mx.array:
+    """Score of each count minus that of a zero."""
+    pieces, counts = table.shape[1:3]
+    terms = table.reshape(-1, 16)
+    u = (size.astype(mx.int64) & 0xFFFFF) - 0x80000
+
+    def polynomial(place: mx.array, counted: mx.array | int) -> tuple[mx.array, mx.array]:
+        inside = mx.clip(place, 0, (pieces << 20) - 1)
+        piece = (size.astype(mx.int64) >> 20) * pieces + (inside >> 20)
+        c = terms[piece * counts + counted].astype(mx.int64)
+        t = (inside & 0xFFFFF) - 0x80000
+        value = mx.zeros(t.shape, dtype=mx.int64)
+        for i in (12, 8, 4, 0):
+            term = c[:, i + 3]
+            for j in (2, 1, 0):
+                term = ((term * u) >> 20) + c[:, i + j]
+            value = ((value * t) >> 20) + term
+        return (value + 2) >> 2, c[:, 15] & 1
+
+    def bend(zero: mx.array) -> mx.array:
+        x = mx.clip(mx.maximum(-limit - zero, 0) << 20, 0, limit << 20) // max(limit, 1)
+        square = x * x >> 20
+        return limit * (x - (x * square >> 20) + (square * square >> 21)) >> 20
+
+    part = depth.astype(mx.int64) & 0x7FFF
+    zero, _ = polynomial(place, 0)
+    left = bend(polynomial(place - part, 0)[0]) * (0x8000 - part)
+    right = bend(polynomial(place - part + 0x8000, 0)[0]) * part
+    clipped = mx.maximum(zero, -limit) - bend(zero) + ((left + right) >> 15)
+    zero = mx.where(zero < -limit + 0x80000, clipped, zero)
+    value, plain = polynomial(place, mx.maximum(y, 0).astype(mx.int64))
+    score = mx.clip(value, -limit, limit)
+    if len(direct):
+        score = mx.where(y < 0, direct[mx.maximum(-y - 1, 0)], score)
+    return mx.where((y > 0) & (plain == 1), value, score - zero)

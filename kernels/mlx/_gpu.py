@@ -11,13 +11,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from . import _arrays
+from . import _fixed as fx
 from . import _gpu_source as source
+from ._double import Double, from_numpy
 from ._planes import pack as pack_in_arrays
 from ._planes import path_of_ranks, words
+from ._sparse import dense
+from .ranks import average_ranks
 
 ROWS = 256  # regulators per launch: the watchdog of a display ends launches that run for seconds
 _GROUP = (128, 1, 1)
 _PAIRS_TOGETHER = 1 << 18
+_SCRATCH = 1 << 25  # genes x cells at a time
+_TOTAL = 256  # genes that a thread adds up
 
 
 def on_gpu() -> bool:
@@ -130,6 +136,84 @@ def _try_prune(rng: np.random.Generator) -> bool:
     return _alike([prune(lists, 1 << 30)], [~(mi < explained)])
 
 
+def _try_depth(rng: np.random.Generator) -> bool:
+    """Counts in and beyond the table, at places on and off it."""
+    cells, genes, edges = 37, 300, 90
+    length = rng.integers(0, genes, cells)
+    stop = np.cumsum(length)
+    gene = np.concatenate([rng.permutation(genes)[:some] for some in length])
+    gene[::9] = -1
+    place = rng.integers(-(2**20), 7 * 2**20, (2, genes))
+    place[:, ::7] = -(2**31)
+    narrow: list[Any] = [
+        rng.integers(-(2**20), 2**20, cells), rng.integers(0, 2, cells), gene,
+        rng.integers(-4, 5, len(gene)),
+        rng.integers(0, 2**24, 4), place, rng.integers(0, 3 * 2**20, genes),
+        rng.integers(-(2**24), 2**24, (3, 6, 5, 16)),
+    ]  # fmt: skip
+    given = [mx.array(part.astype(np.int32)) for part in narrow]
+    given[4] = given[4].astype(mx.int64)
+    ends = mx.array(np.array([0, 0, 1, 40, edges]))
+    target, weight = rng.integers(0, genes, edges), rng.integers(-(2**20), 2**20, edges)
+    sets = [ends, *(mx.array(part.astype(np.int32)) for part in (target, weight))]
+    arguments = [mx.array(stop - length), mx.array(stop), *given, 6 << 20, *sets]
+    return _alike(depth_sums(*arguments), _arrays.depth_sums(*arguments))
+
+
+def _area_trial(rng: np.random.Generator, signature: mx.array, some: Any, place: mx.array) -> bool:
+    """Whether the kernels that rank signatures and sum scores agree with array operations."""
+    from . import enrichment  # which imports this module
+
+    cells, genes = signature.shape
+    targets = np.concatenate([rng.permutation(genes)[:k] for k in (0, 1, 40, 100)])
+    sets = mx.array(np.array([0, 0, 1, 41, 141])), mx.array(targets.astype(np.int32))
+    mode, likelihood = (from_numpy(rng.uniform(low, 1, 141)) for low in (-1, 0.01))
+    table = from_numpy(rng.normal(size=cells * (2 * genes + 3)))
+    deviation = np.where(np.arange(cells) % 5, -1, genes).astype(np.int32)
+    ranked = genes, mx.array(deviation), mx.arange(cells) * (2 * genes + 3), table
+
+    def known(rows: slice) -> mx.array:
+        return average_ranks(signature[rows])
+
+    right = enrichment._area(False, known, *ranked, *sets, mode, likelihood)
+    moved = sets[0], mx.take(place, sets[1])
+    ours = enrichment._area(True, some, *ranked, *moved, mode, likelihood)
+    for one, two in zip(ours, right, strict=True):
+        if not all(np.array_equal(np.array(a), np.array(b), equal_nan=True)
+                   for a, b in zip(one, two, strict=True)):  # fmt: skip
+            return False
+    return True
+
+
+def _try_area(rng: np.random.Generator) -> bool:
+    """Ties, missing values, and cells without either."""
+    keys = rng.integers(-(2**62), 2**62, (23, 150))
+    keys[:9] >>= 57
+    keys[4:15][rng.random((11, 150)) < 0.2] = np.iinfo(np.int64).max
+    signature = mx.array(keys)
+    return _area_trial(rng, signature, lambda rows: ranks(signature[rows]), mx.arange(150))
+
+
+def _try_sparse_area(rng: np.random.Generator) -> bool:
+    """The same of sparse cells; ties among stored and other values."""
+    cells, genes = 23, 150
+    missing = np.iinfo(np.int64).max
+    zero = np.where(rng.random(genes) < 0.2, missing, rng.integers(-40, 40, genes))
+    length = rng.integers(0, genes, cells)
+    stop = np.cumsum(length)
+    gene = np.concatenate([np.sort(rng.permutation(genes)[:some]) for some in length])
+    value = np.where(rng.random(len(gene)) < 0.1, missing, rng.integers(-50, 50, len(gene)))
+    gene[::9] = -1
+    stored = [mx.array(part) for part in (stop - length, stop, gene.astype(np.int32), value)]
+    presorted = Presorted(zero)
+    signature = dense(mx.array(zero), *stored, slice(0, cells))
+
+    def some(rows: slice) -> mx.array:
+        return sparse_ranks(presorted, *stored, rows)
+
+    return _area_trial(rng, signature, some, presorted.place)
+
+
 _TRIALS: dict[str, Callable[[np.random.Generator], bool]] = {
     "adaptive_mi": _try_adaptive,
     "adaptive_edges": _try_limit,
@@ -137,6 +221,9 @@ _TRIALS: dict[str, Callable[[np.random.Generator], bool]] = {
     "copula_edges": _try_screen,
     "copula_pairs": _try_pairs,
     "prune_edges": _try_prune,
+    "depth_sums": _try_depth,
+    "area": _try_area,
+    "sparse_area": _try_sparse_area,
 }
 
 
@@ -190,6 +277,12 @@ KERNELS = {
     "pysces_at_least": (source.LIMIT_INPUTS, source.LIMIT_BODY),
     "pysces_pair_sums": (source.PAIR_INPUTS, source.PAIR_BODY),
     "pysces_prune": (source.PRUNE_INPUTS, source.PRUNE_BODY),
+    "pysces_excess": (source.EXCESS_INPUTS, source.EXCESS_BODY),
+    "pysces_weighted": (source.WEIGHTED_INPUTS, source.WEIGHTED_BODY),
+    "pysces_stored": (source.STORED_INPUTS, source.STORED_BODY),
+    "pysces_stored_ranks": (source.STORED_RANKS_INPUTS, source.BELOW + source.STORED_RANKS_BODY),
+    "pysces_ranks": (source.RANKS_INPUTS, source.BELOW + source.RANKS_BODY),
+    "pysces_area": (source.AREA_INPUTS, source.AREA_BODY),
 }
 """Names of the inputs and the body of each kernel."""
 
@@ -438,6 +531,181 @@ def prune(lists: list[NDArray[Any]], kept_fraction: int) -> NDArray[np.bool_]:
         threadgroup=_GROUP,
     )
     return np.array(out)[:asked] > 0
+
+
+def cells_together(genes: int) -> int:
+    """Number of cells of a launch whose thread grid and arrays [genes cells] are small enough."""
+    return max(1, min(fx.MOST_ROWS, _SCRATCH // max(1, genes)))
+
+
+def _dims(*numbers: int) -> mx.array:
+    return mx.array(np.array([*numbers, *[0] * (8 - len(numbers))], dtype=np.int32))
+
+
+def depth_sums(
+    start: mx.array,
+    stop: mx.array,
+    depth: mx.array,
+    batch: mx.array,
+    gene: mx.array,
+    count: mx.array,
+    direct: mx.array,
+    level: mx.array,
+    size: mx.array,
+    table: mx.array,
+    limit: int,
+    ends: mx.array,
+    target: mx.array,
+    weight: mx.array,
+) -> tuple[mx.array, mx.array]:
+    """As `_arrays.depth_sums`: the excess of a launch of cells [genes cells], then its sums."""
+    cells, genes = len(start), level.shape[1]
+    sums, total = [], []
+    counts = [_padded(a) for a in (start, stop, depth, batch, gene, count, direct, level, size)]
+    terms = _padded(table)
+    places = np.minimum(np.arange(0, genes + _TOTAL, _TOTAL), genes)  # ends of groups of genes
+    every = mx.array(places), mx.arange(genes, dtype=mx.int32), mx.ones(genes, dtype=mx.int32)
+    for first in range(0, cells, cells_together(genes)):
+        many = min(cells_together(genes), cells - first)
+        dims = _dims(many, genes, first, *table.shape[1:3], limit)
+        (excess,) = _kernel("pysces_excess")(
+            inputs=[*counts, terms, dims],
+            output_shapes=[(max(8, genes * many),)],
+            output_dtypes=[mx.int32],
+            grid=(source.CELL_LANES, many, 1),
+            threadgroup=_GROUP,
+            init_value=0,
+        )
+        sums.append(_weighted(excess, many, ends, target, weight))
+        total.append(mx.sum(_weighted(excess, many, *every), axis=1))
+        mx.eval(sums[-1], total[-1])
+    if not sums:
+        return mx.zeros((0, len(ends) - 1), dtype=mx.int64), mx.zeros((0,), dtype=mx.int64)
+    return mx.concatenate(sums), mx.concatenate(total)
+
+
+def _weighted(
+    values: mx.array, cells: int, ends: mx.array, target: mx.array, weight: mx.array
+) -> mx.array:
+    """Weighted sums of values [genes cells] over the targets of each set, int64 [cells sets]."""
+    sets = len(ends) - 1
+    if sets == 0:
+        return mx.zeros((cells, 0), dtype=mx.int64)
+    (out,) = _kernel("pysces_weighted")(
+        inputs=[values, *map(_padded, (ends, target, weight)), _dims(cells, sets)],
+        output_shapes=[(max(8, cells * sets),)],
+        output_dtypes=[mx.int64],
+        grid=(cells, sets, 1),
+        threadgroup=_GROUP,
+    )
+    return out[: cells * sets].reshape(cells, sets)
+
+
+class Presorted:
+    """The values of genes that a cell does not store, in order: a gene is known by its place."""
+
+    def __init__(self, zero: NDArray[np.int64]) -> None:
+        order = np.argsort(zero, kind="stable")
+        ordered = zero[order]
+        place = np.empty(len(zero), dtype=np.int32)
+        place[order] = np.arange(len(zero))
+        first, last = (np.searchsorted(ordered, ordered, side) for side in ("left", "right"))
+        self.present = int(np.searchsorted(ordered, np.iinfo(np.int64).max))
+        self.place, self.keys = mx.array(place), _padded(mx.array(ordered))
+        self.ties = [_padded(mx.array(part.astype(np.int32))) for part in (first, last)]
+
+
+def ranks(keys: mx.array) -> mx.array:
+    """Twice the average ranks of keys [cells genes], int32 [genes cells]."""
+    cells, genes = keys.shape
+    none = mx.zeros((8,), dtype=mx.int32)
+    ordered = _padded(mx.sort(keys, axis=1))
+    dims = _dims(cells, genes, genes, 0, 0, 0, 1)
+    nothing = [none, ordered, ordered, ordered, none]
+    return _stored_ranks([ordered, *nothing, _padded(keys), none, dims], genes, cells)
+
+
+def sparse_ranks(
+    zero: Presorted, start: mx.array, stop: mx.array, gene: mx.array, key: mx.array, rows: slice
+) -> mx.array:
+    """Twice the average ranks of some sparse cells, int32 [places cells]."""
+    first, genes = rows.start, len(zero.place)
+    sizes = np.array(stop[rows]) - np.array(start[rows])
+    cells, most = len(sizes), max(1, int(sizes.max()))
+    stored = [_padded(part) for part in (start, stop, gene, key, zero.place)]
+
+    def ordered(kind: mx.Dtype, which: int) -> mx.array:
+        (out,) = _kernel("pysces_stored")(
+            inputs=[*stored, _dims(cells, most, first, which)],
+            output_shapes=[(cells + 8, most)],
+            output_dtypes=[kind],
+            grid=(most, cells, 1),
+            threadgroup=_GROUP,
+        )
+        return _padded(mx.sort(out[:cells], axis=1))
+
+    keys, places = ordered(mx.int64, 0), ordered(mx.int32, 1)
+    dims = _dims(cells, genes, most, most, first, zero.present)
+    own = _stored_ranks([keys, places, zero.keys, *stored, dims], genes, cells)
+    dims = _dims(cells, genes, most, zero.present)
+    (out,) = _kernel("pysces_ranks")(
+        inputs=[keys, places, zero.keys, *zero.ties, _padded(own), dims],
+        output_shapes=[(max(8, genes * cells),)],
+        output_dtypes=[mx.int32],
+        grid=(cells, -(-genes // source.RANKS_PLACES), 1),
+        threadgroup=_GROUP,
+    )
+    return out[: genes * cells].reshape(genes, cells)
+
+
+def _stored_ranks(inputs: list[mx.array], genes: int, cells: int) -> mx.array:
+    (out,) = _kernel("pysces_stored_ranks")(
+        inputs=inputs,
+        output_shapes=[(max(8, genes * cells),)],
+        output_dtypes=[mx.int32],
+        grid=(source.CELL_LANES, cells, 1),
+        threadgroup=_GROUP,
+    )
+    return out[: genes * cells].reshape(genes, cells)
+
+
+def area_sums(
+    ranks: mx.array,
+    max_rank_deviation: mx.array,
+    table_start: mx.array,
+    quantiles: Double,
+    indptr: mx.array,
+    targets: mx.array,
+    real: mx.array,
+    whole: mx.array,
+) -> list[mx.array]:
+    """Number of values of each cell, and the five sums of the kernel, int64 [cells regulons].
+
+    ranks: [genes cells]. real: pairs of the weights of both parts [4 edges]. whole: likelihoods,
+    their squares, and places by decreasing likelihood [3 edges].
+    """
+    cells, regulons = ranks.shape[1], len(indptr) - 1
+    present = ranks > 0
+    known = mx.sum(present, axis=0).astype(mx.int32)
+    middle = known + 1
+    lowest = mx.min(mx.where(present, ranks, 1 << 30), axis=0)
+    own = mx.where(known > 0, mx.maximum(mx.max(ranks, axis=0) - middle, middle - lowest), 0)
+    largest = mx.where(max_rank_deviation < 0, own, max_rank_deviation)
+    places = mx.stack([middle, middle - largest]).astype(mx.int64)
+    given = [
+        ranks,
+        mx.concatenate([places.reshape(-1), table_start]),
+        mx.concatenate([quantiles.hi, quantiles.lo]),
+        *(indptr, targets, real, whole),
+    ]
+    (out,) = _kernel("pysces_area")(
+        inputs=[*map(_padded, given), _dims(cells, regulons, len(targets), len(quantiles.hi))],
+        output_shapes=[(5, max(2, cells * regulons))],
+        output_dtypes=[mx.int64],
+        grid=(cells, regulons, 1),
+        threadgroup=_GROUP,
+    )
+    return [known, *(part.reshape(cells, regulons) for part in out[:, : cells * regulons])]
 
 
 def _padded(values: mx.array) -> mx.array:

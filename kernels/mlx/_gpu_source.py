@@ -1,9 +1,10 @@
 """Source of the hand-written kernels: C-like bodies for Metal, CUDA and (in tests) g++.
 
 A body may use the macros POPC and CTZ (of a 32-bit word), GX and GY (the position of the thread in
-the grid) and LONG (a 64-bit integer). It declares no pointers, because Metal puts inputs of fewer
-than 8 elements into another address space; it uses no recursion; and it checks the bounds, because
-CUDA starts threads beyond the grid.
+the grid), LONG (a 64-bit integer), FLOOR and RINT, and ADD, SUB and MUL: operations of float32 that
+are rounded one by one, where a compiler could fuse a product and a sum. It declares no pointers,
+because Metal puts inputs of fewer than 8 elements into another address space; it uses no recursion;
+and it checks the bounds, because CUDA starts threads beyond the grid.
 """
 
 from __future__ import annotations
@@ -14,6 +15,12 @@ METAL_HEADER = """
 #define GX thread_position_in_grid.x
 #define GY thread_position_in_grid.y
 #define LONG long
+#pragma METAL fp contract(off)
+#define ADD(a, b) ((a) + (b))
+#define SUB(a, b) ((a) - (b))
+#define MUL(a, b) ((a) * (b))
+#define FLOOR(v) metal::floor(v)
+#define RINT(v) metal::rint(v)
 """
 
 # MLX adds an attribute to the signature if its name is in the source, not in the header.
@@ -25,6 +32,11 @@ CUDA_HEADER = """
 #define GX (blockIdx.x * blockDim.x + threadIdx.x)
 #define GY (blockIdx.y * blockDim.y + threadIdx.y)
 #define LONG long long
+#define ADD(a, b) __fadd_rn(a, b)
+#define SUB(a, b) __fsub_rn(a, b)
+#define MUL(a, b) __fmul_rn(a, b)
+#define FLOOR(v) floorf(v)
+#define RINT(v) rintf(v)
 """
 
 ADAPTIVE_INPUTS = ["xp", "yp", "log_width", "n_log_n", "dims"]
@@ -320,4 +332,223 @@ PRUNE_BODY = """
         }
     }
     out[k] = stays;
+"""
+
+EXCESS_INPUTS = ["start", "stop", "depth", "batch", "gene", "count", "direct", "level", "size",
+                 "terms", "dims"]  # fmt: skip
+CELL_LANES = 128
+
+# 128 neighbouring threads are one cell and read neighbouring counts. The excess of a count is
+# written to [genes cells], which is 0 elsewhere. Values are computed in the order: of the count, of
+# the count 0, and of 0 at both steps of the depth; the latter only where they are needed.
+EXCESS_BODY = """
+    const int C = dims[0], G = dims[1], first = dims[2], pieces = dims[3], counts = dims[4];
+    const LONG limit = dims[5], scale = limit > 1 ? limit : 1;
+    const int lane = (int)(GX), row = (int)(GY);
+    if (lane >= 128 || row >= C) { return; }
+    const int cell = first + row;
+    const LONG last = ((LONG)pieces << 20) - 1;
+    const LONG shift = depth[cell], part = shift & 32767;
+    const LONG levels = (LONG)batch[cell] * G, stop_at = stop[cell];
+    for (LONG at = start[cell] + lane; at < stop_at; at += 128) {
+        const int g = gene[at], y = count[at];
+        if (g < 0 || y == 0) { continue; }
+        const int base = level[levels + g];
+        if (base == -2147483647 - 1) { continue; }
+        const LONG place = base + shift, s = size[g], u = (s & 1048575) - 524288;
+        LONG score = 0, zero = 0, both = 0;
+        for (int k = y < 0 ? 1 : 0; k < 4; ++k) {
+            LONG p = place - (k > 1 ? part : 0) + (k == 3 ? 32768 : 0);
+            p = p < 0 ? 0 : (p > last ? last : p);
+            const LONG c = (((s >> 20) * pieces + (p >> 20)) * counts + (k == 0 ? y : 0)) * 16;
+            const LONG t = (p & 1048575) - 524288;
+            LONG value = 0;
+            for (int i = 12; i >= 0; i -= 4) {
+                LONG term = terms[c + i + 3];
+                for (int j = i + 2; j >= i; --j) { term = ((term * u) >> 20) + terms[c + j]; }
+                value = ((value * t) >> 20) + term;
+            }
+            value = (value + 2) >> 2;
+            if (k == 0) {
+                score = value;
+                if (terms[c + 15] & 1) { break; }
+                score = score < -limit ? -limit : (score > limit ? limit : score);
+                continue;
+            }
+            LONG x = -limit - value;
+            x = x < 0 ? 0 : (x > limit ? limit : x);
+            x = (x << 20) / scale;
+            const LONG square = (x * x) >> 20;
+            const LONG bend =
+                (limit * (x - ((x * square) >> 20) + ((square * square) >> 21))) >> 20;
+            if (k == 1) {
+                zero = value;
+                if (zero >= -limit + 524288) { break; }
+                zero = (zero < -limit ? -limit : zero) - bend;
+            } else {
+                both += bend * (k == 2 ? 32768 - part : part);
+            }
+        }
+        if (y < 0) { score = direct[-(y + 1)]; }
+        out[(LONG)g * C + row] = (int)(score - zero - (both >> 15));
+    }
+"""
+
+WEIGHTED_INPUTS = ["values", "ends", "target", "weight", "dims"]
+
+# One thread is one cell and one regulon; values are genes x cells, so that neighbouring threads
+# read neighbouring numbers.
+WEIGHTED_BODY = """
+    const int C = dims[0], R = dims[1];
+    const int cell = (int)(GX), r = (int)(GY);
+    if (cell >= C || r >= R) { return; }
+    LONG sum = 0;
+    const LONG stop = ends[r + 1];
+    for (LONG e = ends[r]; e < stop; ++e) {
+        sum += (LONG)weight[e] * values[(LONG)target[e] * C + cell];
+    }
+    out[(LONG)cell * R + r] = sum;
+"""
+
+# Number of the sorted values array[from], ..., array[from + size - 1] that are below a limit.
+BELOW = """
+#define BELOW(found, array, from, size, limit) { \\
+    int low_ = 0, high_ = (size); \\
+    while (low_ < high_) { \\
+        const int middle_ = (low_ + high_) / 2; \\
+        if (array[(from) + middle_] < (limit)) { low_ = middle_ + 1; } else { high_ = middle_; } \\
+    } \\
+    found = low_; }
+"""
+
+STORED_INPUTS = ["start", "stop", "gene", "key", "place", "dims"]
+
+# One thread is one cell and one of L columns: the key (dims[3] = 0) or the place (1) of a stored
+# value; the largest integer in other columns.
+STORED_BODY = """
+    const int C = dims[0], L = dims[1], first = dims[2];
+    const int lane = (int)(GX), row = (int)(GY);
+    if (lane >= L || row >= C) { return; }
+    const LONG at = start[first + row] + lane;
+    const int g = at < stop[first + row] ? gene[at] : -1;
+    const LONG none = dims[3] ? 0x7FFFFFFF : 0x7FFFFFFFFFFFFFFF;
+    out[(LONG)row * L + lane] = g < 0 ? none : (dims[3] ? (LONG)place[g] : (LONG)key[at]);
+"""
+
+STORED_RANKS_INPUTS = ["keys", "places", "zero", "start", "stop", "gene", "key", "place", "dims"]
+
+# 128 neighbouring threads are one cell and read neighbouring stored values. Twice the rank of each
+# goes to [places cells]: by the cell's sorted keys, and by the keys of other genes (`zero`) less
+# those of the genes that are stored. dims[6]: every gene is stored, at its own place.
+STORED_RANKS_BODY = """
+    const int C = dims[0], G = dims[1], L = dims[2], M = dims[3], first = dims[4];
+    const int present = dims[5], every = dims[6];
+    const int lane = (int)(GX), row = (int)(GY);
+    if (lane >= 128 || row >= C) { return; }
+    const LONG begin = every ? (LONG)(first + row) * G : start[first + row];
+    const int many = every ? G : (int)(stop[first + row] - begin);
+    for (int i = lane; i < many; i += 128) {
+        const int g = every ? i : gene[begin + i];
+        if (g < 0) { continue; }
+        const LONG own = key[begin + i];
+        int rank = 0;
+        if (own != 0x7FFFFFFFFFFFFFFF) {
+            int below, upto, from, until, gone = 0, left = 0;
+            BELOW(below, keys, (LONG)row * L, L, own)
+            BELOW(upto, keys, (LONG)row * L, L, own + 1)
+            BELOW(from, zero, 0, present, own)
+            BELOW(until, zero, 0, present, own + 1)
+            BELOW(gone, places, (LONG)row * M, M, from)
+            if (until > from) { BELOW(left, places, (LONG)row * M, M, until) } else { left = gone; }
+            rank = below + upto + from + until - gone - left + 1;
+        }
+        out[(LONG)(every ? g : place[g]) * C + row] = rank;
+    }
+"""
+
+RANKS_INPUTS = ["keys", "places", "zero", "first", "last", "stored", "dims"]
+RANKS_PLACES = 64
+
+# One thread is one cell and 64 places in the order of `zero`, whose ties are first ... last - 1.
+# Stored values have their rank already.
+RANKS_BODY = """
+    const int C = dims[0], G = dims[1], L = dims[2], present = dims[3];
+    const int row = (int)(GX), begin = 64 * (int)(GY);
+    if (row >= C || begin >= G) { return; }
+    const int end = begin + 64 < G ? begin + 64 : G;
+    const LONG from = (LONG)row * L;
+    int next, below = -1, upto = 0, rank = 0, tie = -1;
+    BELOW(next, places, from, L, begin)
+    for (int p = begin; p < end; ++p) {
+        const LONG to = (LONG)p * C + row;
+        if (next < L && places[from + next] == p) {
+            next += 1;
+            out[to] = stored[to];
+        } else if (p >= present) {
+            out[to] = 0;
+        } else {
+            if (p >= tie) {
+                const LONG key = zero[p];
+                const int start = first[p];
+                int gone = next, left = next;
+                tie = last[p];
+                if (below < 0) { BELOW(below, keys, from, L, key) }
+                while (below < L && keys[from + below] < key) { below += 1; }
+                upto = upto > below ? upto : below;
+                while (upto < L && keys[from + upto] == key) { upto += 1; }
+                if (tie - start > 1) {
+                    BELOW(gone, places, from, L, start)
+                    BELOW(left, places, from, L, tie)
+                }
+                rank = below + upto + start + tie - gone - left + 1;
+            }
+            out[to] = rank;
+        }
+    }
+"""
+
+AREA_INPUTS = ["ranks", "cells", "quantiles", "ends", "target", "real", "whole", "dims"]
+
+# One thread is one cell and one regulon; ranks are genes x cells. Five sums: directed, undirected,
+# likelihoods and their squares, and the first present edge in the order of decreasing likelihoods.
+# Products of pairs of float32 as in `_double.multiply`, then `_fixed.to_fixed` with 40 bits.
+AREA_BODY = """
+    const int C = dims[0], R = dims[1], E = dims[2], Q = dims[3];
+    const int cell = (int)(GX), r = (int)(GY);
+    if (cell >= C || r >= R) { return; }
+    const LONG middle = cells[cell], shift = cells[C + cell], table = cells[2 * C + cell];
+    LONG parts[2] = {0, 0};
+    LONG sum = 0, squares = 0, best = E;
+    const LONG stop = ends[r + 1];
+    for (LONG e = ends[r]; e < stop; ++e) {
+        const LONG rank = ranks[(LONG)target[e] * C + cell];
+        if (rank <= 0) { continue; }
+        sum += whole[e];
+        squares += whole[E + e];
+        best = whole[2 * (LONG)E + e] < best ? whole[2 * (LONG)E + e] : best;
+        const LONG deviation = rank < middle ? middle - rank : rank - middle;
+        for (int k = 0; k < 2; ++k) {
+            const LONG at = k == 0 ? rank : 2 * deviation + shift;
+            if (at <= 0 || table + at >= Q) { continue; }
+            const float a = real[(LONG)(2 * k) * E + e], a_low = real[(LONG)(2 * k + 1) * E + e];
+            const float b = quantiles[table + at], b_low = quantiles[Q + table + at];
+            const float c = MUL(a, 4097.0f), d = MUL(b, 4097.0f);
+            const float a1 = SUB(c, SUB(c, a)), b1 = SUB(d, SUB(d, b));
+            const float a2 = SUB(a, a1), b2 = SUB(b, b1);
+            const float p = MUL(a, b);
+            const float error = ADD(ADD(ADD(SUB(MUL(a1, b1), p), MUL(a1, b2)), MUL(a2, b1)),
+                                    MUL(a2, b2));
+            const float rest = ADD(error, ADD(MUL(a, b_low), MUL(a_low, b)));
+            const float high = ADD(p, rest), low = SUB(rest, SUB(high, p));
+            const float scaled = MUL(high, 1099511627776.0f), floored = FLOOR(scaled);
+            parts[k] += (LONG)floored
+                + (LONG)RINT(ADD(SUB(scaled, floored), MUL(low, 1099511627776.0f)));
+        }
+    }
+    const LONG to = (LONG)cell * R + r, plane = (LONG)C * R;
+    out[to] = parts[0];
+    out[plane + to] = parts[1];
+    out[2 * plane + to] = sum;
+    out[3 * plane + to] = squares;
+    out[4 * plane + to] = best;
 """

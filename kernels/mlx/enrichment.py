@@ -13,11 +13,11 @@ from collections.abc import Callable
 import mlx.core as mx
 import numpy as np
 
-from .._constants import NOWHERE
+from . import _arrays, _gpu
 from . import _double as dd
 from . import _fixed as fx
 from ._double import Double
-from ._sparse import dense, entries, placed
+from ._sparse import dense
 from .ranks import average_ranks
 
 _BITS = 40
@@ -44,13 +44,13 @@ def area(
     likelihood: Double,
 ) -> tuple[Double, Double]:
     """See the reference; by blocks of cells, sums in fixed point."""
+    by_kernels = signature.size > 0 and _gpu.usable("area")
 
     def some(rows: slice) -> mx.array:
-        return signature[rows]
+        return _gpu.ranks(signature[rows]) if by_kernels else average_ranks(signature[rows])
 
-    return _area(
-        some, max_rank_deviation, table_start, quantiles, indptr, targets, mode, likelihood
-    )
+    ranked = signature.shape[1], max_rank_deviation, table_start, quantiles
+    return _area(by_kernels, some, *ranked, indptr, targets, mode, likelihood)
 
 
 def sparse_area(
@@ -67,18 +67,26 @@ def sparse_area(
     mode: Double,
     likelihood: Double,
 ) -> tuple[Double, Double]:
-    """See the reference; blocks of cells are made dense on the device."""
+    """See the reference; stored values are merged with the others, or blocks are made dense."""
+    stored = start, stop, gene, value
+    by_kernels = len(zero) > 0 and len(targets) > 0 and _gpu.usable("sparse_area")
+    if by_kernels:
+        presorted = _gpu.Presorted(np.array(zero))
+        targets = mx.take(presorted.place, targets)
 
     def some(rows: slice) -> mx.array:
-        return dense(zero, start, stop, gene, value, rows)
+        if by_kernels:
+            return _gpu.sparse_ranks(presorted, *stored, rows)
+        return average_ranks(dense(zero, *stored, rows))
 
-    return _area(
-        some, max_rank_deviation, table_start, quantiles, indptr, targets, mode, likelihood
-    )
+    ranked = len(zero), max_rank_deviation, table_start, quantiles
+    return _area(by_kernels, some, *ranked, indptr, targets, mode, likelihood)
 
 
 def _area(
+    by_kernels: bool,
     some: Callable[[slice], mx.array],
+    genes: int,
     max_rank_deviation: mx.array,
     table_start: mx.array,
     quantiles: Double,
@@ -87,16 +95,30 @@ def _area(
     mode: Double,
     likelihood: Double,
 ) -> tuple[Double, Double]:
-    """Enrichment of signatures, of which `some` returns a block."""
+    """Enrichment of ranks [cells genes] of blocks of cells; for kernels: [genes cells]."""
     weight = fx.normalised(likelihood, np.array(indptr))
     edges = _Edges(indptr, targets, weight, dd.to_numpy(mode))
+    step = max(1, min(fx.MOST_ROWS, _BLOCK // max(1, len(targets))))
+    if by_kernels:
+        step = _gpu.cells_together(genes)
+        real = mx.concatenate([*edges.directed, *edges.tail])
+        place = mx.array(np.argsort(np.array(edges.by_weight)))
+        whole = mx.stack([edges.fixed, edges.square, place])
 
     def block(rows: slice) -> tuple[Double, Double]:
-        ranks = average_ranks(some(rows))
-        scores = _both_tails(ranks, max_rank_deviation[rows], table_start[rows], quantiles)
-        return _sums(ranks > 0, scores, edges)
+        ranks = some(rows)
+        given = max_rank_deviation[rows], table_start[rows], quantiles
+        if not by_kernels:
+            return _sums(ranks > 0, _both_tails(ranks, *given), edges)
+        known, directed, tail, *present = _gpu.area_sums(
+            ranks, *given, indptr, targets, real, whole
+        )
+        total, factor = edges.total, edges.norm
+        if bool(mx.any(known < genes).item()):
+            total, factor = _of_present(*present, edges)
+        return _joined(directed, tail, total, factor)
 
-    return _by_blocks(block, len(table_start), edges)
+    return _by_blocks(block, len(table_start), edges, step)
 
 
 def weighted_area(
@@ -125,7 +147,8 @@ def weighted_area(
         own = Double(scaled.hi[rows], scaled.lo[rows])
         return _weighted_sums(ranks > 0, scores, own, weighted_norm, edges)
 
-    return _by_blocks(block, len(signature), edges)
+    step = max(1, min(fx.MOST_ROWS, _BLOCK // max(1, len(targets))))
+    return _by_blocks(block, len(signature), edges, step)
 
 
 def paired_area(
@@ -206,83 +229,14 @@ def depth_sums(
     weight: mx.array,
     n_regulons: int,
 ) -> tuple[mx.array, mx.array]:
-    """See the reference; blocks of cells are made dense, sums are int64 over sorted edges."""
-    cells, genes = len(start), level.shape[1]
+    """See the reference; by a kernel, or blocks of cells are made dense."""
     owner = np.array(regulon)
     order = np.argsort(owner, kind="stable")
-    ends = mx.array(np.searchsorted(owner[order], np.arange(n_regulons + 1)))
-    target = mx.array(fx.owners(np.array(indptr))[order])
-    weights = weight.astype(mx.int64)[mx.array(order)]
-    sums, total = [], []
-    step = max(1, min(fx.MOST_ROWS, _BLOCK // max(len(order), genes, 1)))
-    for begin in range(0, cells, step):
-        many = min(step, cells - begin)
-        row, at = entries(start, stop, slice(begin, begin + many))
-        scores = mx.zeros((many, genes), dtype=mx.int64)
-        if len(row) and genes:
-            own, y = gene[at], count[at]
-            used = (own >= 0) & (y != 0)
-            own = mx.maximum(own, 0)
-            base = level[batch[row + begin], own]
-            used = used & (base != NOWHERE)
-            place = base.astype(mx.int64) + depth[row + begin]
-            excess = _excess(y, place, depth[row + begin], size[own], table, direct, limit)
-            scores = placed(scores[0], many, row, mx.where(used, own, genes), excess)
-        total.append(mx.sum(scores, axis=1))
-        if len(order):
-            terms = mx.take(scores, target, axis=1) * weights[None]
-            sums.append(fx.segment_sums(terms, ends))
-        else:
-            sums.append(mx.zeros((many, n_regulons), dtype=mx.int64))
-        mx.eval(sums[-1], total[-1])
-    if not sums:
-        return mx.zeros((0, n_regulons), dtype=mx.int64), mx.zeros((0,), dtype=mx.int64)
-    return mx.concatenate(sums), mx.concatenate(total)
-
-
-def _excess(
-    y: mx.array,
-    place: mx.array,
-    depth: mx.array,
-    size: mx.array,
-    table: mx.array,
-    direct: mx.array,
-    limit: int,
-) -> mx.array:
-    """Score of each count minus that of a zero."""
-    pieces, counts = table.shape[1:3]
-    terms = table.reshape(-1, 16)
-    u = (size.astype(mx.int64) & 0xFFFFF) - 0x80000
-
-    def polynomial(place: mx.array, counted: mx.array | int) -> tuple[mx.array, mx.array]:
-        inside = mx.clip(place, 0, (pieces << 20) - 1)
-        piece = (size.astype(mx.int64) >> 20) * pieces + (inside >> 20)
-        c = terms[piece * counts + counted].astype(mx.int64)
-        t = (inside & 0xFFFFF) - 0x80000
-        value = mx.zeros(t.shape, dtype=mx.int64)
-        for i in (12, 8, 4, 0):
-            term = c[:, i + 3]
-            for j in (2, 1, 0):
-                term = ((term * u) >> 20) + c[:, i + j]
-            value = ((value * t) >> 20) + term
-        return (value + 2) >> 2, c[:, 15] & 1
-
-    def bend(zero: mx.array) -> mx.array:
-        x = mx.clip(mx.maximum(-limit - zero, 0) << 20, 0, limit << 20) // max(limit, 1)
-        square = x * x >> 20
-        return limit * (x - (x * square >> 20) + (square * square >> 21)) >> 20
-
-    part = depth.astype(mx.int64) & 0x7FFF
-    zero, _ = polynomial(place, 0)
-    left = bend(polynomial(place - part, 0)[0]) * (0x8000 - part)
-    right = bend(polynomial(place - part + 0x8000, 0)[0]) * part
-    clipped = mx.maximum(zero, -limit) - bend(zero) + ((left + right) >> 15)
-    zero = mx.where(zero < -limit + 0x80000, clipped, zero)
-    value, plain = polynomial(place, mx.maximum(y, 0).astype(mx.int64))
-    score = mx.clip(value, -limit, limit)
-    if len(direct):
-        score = mx.where(y < 0, direct[mx.maximum(-y - 1, 0)], score)
-    return mx.where((y > 0) & (plain == 1), value, score - zero)
+    ends = np.searchsorted(owner[order], np.arange(n_regulons + 1))
+    edges = tuple(map(mx.array, (ends, fx.owners(np.array(indptr))[order].astype(np.int32))))
+    given = start, stop, depth, batch, gene, count, direct, level, size, table
+    compute = _gpu.depth_sums if _gpu.usable("depth_sums") else _arrays.depth_sums
+    return compute(*given, limit, *edges, weight[mx.array(order.astype(np.int32))])
 
 
 class _Edges:
@@ -314,11 +268,10 @@ def _row(values: np.ndarray) -> Double:
     return dd.from_numpy(values[None])
 
 
-def _by_blocks(block, cells: int, edges: _Edges):  # type: ignore[no-untyped-def]
+def _by_blocks(block, cells: int, edges: _Edges, step: int):  # type: ignore[no-untyped-def]
     """Scores of blocks of cells, evaluated in sequence."""
     if cells == 0 or edges.count == 0 or len(edges.targets) == 0:
         return fx.nan_double((cells, edges.count)), fx.nan_double((cells, edges.count))
-    step = max(1, min(fx.MOST_ROWS, _BLOCK // max(1, len(edges.targets))))
     parts = []
     for start in range(0, cells, step):
         parts.append(block(slice(start, start + step)))
@@ -357,24 +310,31 @@ def _sums(present: mx.array, scores: tuple[Double, Double], edges: _Edges) -> tu
         here = mx.take(present, edges.targets, axis=1)
         sums = fx.segment_sums(mx.where(here, edges.fixed[None], 0), edges.indptr)
         squares = fx.segment_sums(mx.where(here, edges.square[None], 0), edges.indptr)
-        total = fx.from_fixed(sums, _BITS)
-        total = fx.where(sums > 0, total, fx.nan_double(sums.shape))
-        norm = fx.sqrt(fx.from_fixed(squares, _BITS))
-        factor = fx.quotient(norm, _largest_present(here, edges))
+        total, factor = _of_present(sums, squares, _first_present(here, edges), edges)
     return _joined(directed, tail, total, factor)
 
 
-def _largest_present(here: mx.array, edges: _Edges) -> Double:
-    """Largest likelihood of each regulon's targets that have a value (0 without any)."""
+def _of_present(
+    sums: mx.array, squares: mx.array, first: mx.array, edges: _Edges
+) -> tuple[Double, Double]:
+    """Sum and factor of the likelihoods of the targets that have a value."""
+    total = fx.from_fixed(sums, _BITS)
+    total = fx.where(sums > 0, total, fx.nan_double(sums.shape))
+    largest = fx.pick(edges.ordered, mx.clip(first, 0, len(edges.targets) - 1))
+    some = first < edges.indptr[1:][None]
+    largest = fx.where(some, largest, fx.zero_double(first.shape))
+    return total, fx.quotient(fx.sqrt(fx.from_fixed(squares, _BITS)), largest)
+
+
+def _first_present(here: mx.array, edges: _Edges) -> mx.array:
+    """First target with a value in the order `by_weight`; beyond the regulon's without any."""
     many = here.shape[1]
     ordered = mx.take(here, edges.by_weight, axis=1)
     place = mx.where(ordered, mx.arange(many)[None], many)
     following = mx.cummin(place, axis=1, reverse=True)
     edge = mx.full((here.shape[0], 1), many, dtype=following.dtype)
     following = mx.concatenate([following, edge], axis=1)
-    first = mx.take(following, edges.indptr[:-1], axis=1)
-    found = fx.pick(edges.ordered, mx.minimum(first, many - 1))
-    return fx.where(first < edges.indptr[1:][None], found, fx.zero_double(first.shape))
+    return mx.take(following, edges.indptr[:-1], axis=1)
 
 
 def _joined(

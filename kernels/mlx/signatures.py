@@ -13,10 +13,8 @@ from .._constants import HALF_BITS, NO_SPREAD, SUM_BITS
 from . import _double as dd
 from . import _fixed as fx
 from ._double import Double
-from ._sparse import dense
 
 _DOUBLE_BITS = 48
-_BLOCK = 1 << 24  # values of a dense block
 
 
 def _constant(value: int) -> mx.array:
@@ -56,21 +54,6 @@ def gene_sums(
         mx.sum(high * low, axis=0),
         mx.sum(low * low, axis=0),
     )
-
-
-def sparse_gene_sums(
-    start: mx.array, stop: mx.array, gene: mx.array, value: mx.array, exponent: mx.array
-) -> tuple[mx.array, mx.array, mx.array, mx.array, mx.array]:
-    """See the reference; blocks of cells are made dense on the device."""
-    zero = mx.zeros(exponent.shape, dtype=mx.int64)  # the order key of 0.0
-    total = (zero, zero, zero, zero, zero)
-    step = max(1, _BLOCK // max(1, len(exponent)))
-    for begin in range(0, len(start), step):
-        values = dense(zero, start, stop, gene, value, slice(begin, begin + step))
-        found = gene_sums(values, exponent)
-        total = tuple(a + b for a, b in zip(total, found, strict=True))
-        mx.eval(total)
-    return total
 
 
 def gene_medians(values: Double) -> tuple[Double, Double]:

@@ -15,7 +15,6 @@ _TILE = 16  # cells that share working space
 _TASK = 2 * _LANES  # fewest cells of a task of `area`
 
 
-@parallel
 def depth_sums(
     start,
     stop,
@@ -34,17 +33,34 @@ def depth_sums(
     n_regulons,
 ):
     """Sums over the counts of a cell: each is scored and added to the regulons of its gene."""
-    cells, genes = len(start), level.shape[1]
-    sums = np.zeros((cells, n_regulons), np.int64)
-    total = np.zeros(cells, np.int64)
+    cells = tuple(map(read_only, (start, stop, depth, batch)))
+    entries = tuple(map(read_only, (gene, count, direct)))
     # Without views of arrays, whose references would be counted for every entry
-    terms, levels = table.reshape(-1), level.reshape(-1)
-    width, last = table.shape[2] * 16, (table.shape[1] << 20) - 1
+    tables = tuple(map(read_only, (level.reshape(-1), size, table.reshape(-1))))
+    lengths = level.shape[1], table.shape[1], table.shape[2] * 16
+    edges = tuple(map(read_only, (indptr, regulon, weight)))
+    sums, total = np.zeros((len(start), n_regulons), np.int64), np.zeros(len(start), np.int64)
+
+    def work(begin: int, end: int) -> None:
+        _depth_sums(cells, entries, tables, lengths, limit, edges, begin, end, sums, total)
+
+    on_threads(work, len(start), _TILE)
+    return sums, total
+
+
+@jit
+def _depth_sums(cells, entries, tables, lengths, limit, edges, begin, end, sums, total):
+    start, stop, depth, batch = cells
+    gene, count, direct = entries
+    levels, size, terms = tables
+    genes, pieces_of_size, width = lengths
+    indptr, regulon, weight = edges
+    last = (pieces_of_size << 20) - 1
     longest = 0
-    for cell in range(cells):
+    for cell in range(begin, end):
         longest = max(longest, stop[cell] - start[cell])
-    for cell in prange(cells):
-        excess = np.empty(longest, np.int64)
+    excess = np.empty(longest, np.int64)
+    for cell in range(begin, end):
         first, own, whole = start[cell], np.int64(batch[cell]) * genes, np.int64(0)
         part = np.int64(depth[cell] & 0x7FFF)
         for entry in range(first, stop[cell]):
@@ -55,7 +71,7 @@ def depth_sums(
                 inside = min(max(place, 0), last)
                 s = np.int64(size[np.uint64(g)])
                 u = (s & 0xFFFFF) - 0x80000
-                pieces = (s >> 20) * table.shape[1] * width
+                pieces = (s >> 20) * pieces_of_size * width
                 at = pieces + (inside >> 20) * width + 16 * max(y, 0)
                 if y > 0:
                     value = _polynomial(terms, at, (inside & 0xFFFFF) - 0x80000, u)
@@ -72,7 +88,6 @@ def depth_sums(
                 for edge in range(indptr[g], indptr[g + np.uint64(1)]):
                     e = np.uint64(edge)
                     sums[cell, np.uint64(regulon[e])] += weight[e] * value
-    return sums, total
 
 
 @jit

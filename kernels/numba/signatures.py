@@ -86,6 +86,39 @@ def _sparse_gene_sums(rows, scale, begin, end, sums):
             sums[own, 4] += low * low
 
 
+def sparse_gene_range(start, stop, gene, value, n_genes):
+    """Largest -x and x of each gene; a task has its own."""
+    rows = tuple(map(read_only, (start, stop, gene, value)))
+    parts = [(np.full((n_genes, 2), -np.inf), np.zeros(n_genes, np.int64))]
+
+    def work(begin: int, end: int) -> None:
+        largest, stored = np.full((n_genes, 2), -np.inf), np.zeros(n_genes, np.int64)
+        _sparse_gene_range(rows, begin, end, largest, stored)
+        parts.append((largest, stored))
+
+    on_threads(work, len(start), _SUMMED)
+    largest, stored = (list(some) for some in zip(*parts, strict=True))
+    found = np.maximum.reduce(largest)
+    zero = sum(stored) < len(start)
+    found[zero] = np.maximum(found[zero], 0.0)
+    return found[:, 0] + 0.0, found[:, 1] + 0.0  # not -0.0
+
+
+@jit
+def _sparse_gene_range(rows, begin, end, largest, stored):
+    start, stop, gene, value = rows
+    for cell in range(begin, end):
+        for i in range(start[cell], stop[cell]):
+            own, x = gene[i], value[i]
+            if own < 0:
+                continue
+            stored[own] += 1
+            if -x > largest[own, 0]:
+                largest[own, 0] = -x
+            if x > largest[own, 1]:
+                largest[own, 1] = x
+
+
 @parallel_from(1 << 16)
 def gene_medians(values):
     """Median and median absolute deviation of each gene, missing values left out."""
@@ -181,6 +214,27 @@ def standardise(values, centre, scale, bits):
             row[i] = (values[cell, gene] - centre[gene]) / scale[gene]
         _round_row(row, bits)
     return result
+
+
+def sparse_standardise(gene, value, centre, scale, bits):
+    """Standardised values of given genes, by parts."""
+    result = np.empty(len(value))
+    given = tuple(map(read_only, (gene, value, np.stack([centre, scale], axis=1))))
+
+    def work(begin: int, end: int) -> None:
+        _sparse_standardise(given, bits, begin, end, result)
+
+    on_threads(work, len(value), _PART)
+    return result
+
+
+@jit
+def _sparse_standardise(given, bits, begin, end, result):
+    gene, value, scales = given
+    for i in range(begin, end):
+        own = gene[i]
+        result[i] = (value[i] - scales[own, 0]) / scales[own, 1] if own >= 0 else 0.0
+    _round_row(result[begin:end], bits)
 
 
 @jit

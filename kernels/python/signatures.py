@@ -93,6 +93,33 @@ def sparse_gene_sums(
     return gene_sums(dense(zero, start, stop, gene, value), exponent)
 
 
+def sparse_gene_range(
+    start: Counts, stop: Counts, gene: NDArray[np.int32], value: Float, n_genes: int
+) -> tuple[Float, Float]:
+    """Largest -x and largest x of each gene of sparse cells, whose other values are 0.
+
+    Parameters
+    ----------
+    start, stop : (cells,) int64
+        A cell stores the values ``start ... stop - 1``.
+    gene : (stored,) int32
+        Gene of each stored value, not repeated within a cell; skipped if below 0.
+    value : (stored,) float64
+        Stored values. NaN is missing and ignored.
+    n_genes : int
+
+    Returns
+    -------
+    (genes,) float64
+        Largest -x; -inf for a gene without values.
+    (genes,) float64
+        Largest x; -inf for a gene without values.
+    """
+    values = dense(np.zeros(n_genes), start, stop, gene, value)
+    lowest, highest = (np.fmax.reduce(x, axis=0, initial=-np.inf) for x in (-values, values))
+    return lowest + 0.0, highest + 0.0  # not -0.0
+
+
 def gene_medians(values: Float) -> tuple[Float, Float]:
     """Median m of each gene over the cells, and the median of |x - m|.
 
@@ -130,6 +157,31 @@ def standardise(values: Float, centre: Float, scale: Float, bits: int) -> Float:
     """
     with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
         return _round_bits((values - centre) / scale, bits)
+
+
+def sparse_standardise(
+    gene: NDArray[np.int32], value: Float, centre: Float, scale: Float, bits: int
+) -> Float:
+    """Standardised values (`standardise`) of given genes.
+
+    Parameters
+    ----------
+    gene : (stored,) int32
+        Gene of each value.
+    value : (stored,) float64
+        NaN stays NaN.
+    centre, scale : (genes,) float64
+        In the units of the values.
+    bits : int
+        1 ... 53; 53 does not round.
+
+    Returns
+    -------
+    (stored,) float64
+        0 where the gene is below 0.
+    """
+    found = standardise(value[None], centre[gene], scale[gene], bits)[0]
+    return np.where(gene < 0, 0.0, found)
 
 
 def leave_one_out_t(values: Float, count: Float, mean: Float, spread: Float, bits: int) -> Float:

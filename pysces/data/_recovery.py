@@ -25,6 +25,7 @@ _TOLERANCE = 0.05  # deviation of a multiple from an integer
 _LARGEST = 20.0  # multiples up to this one are tested
 _NEEDED = 0.99  # share of the multiples that must be integers
 _LARGEST_EXPONENT = 40.0  # larger values are not logarithms of counts
+_TOGETHER = 1 << 15  # values that stay in the cache of a CPU
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,10 +65,12 @@ def looks_like_counts(expression: Expression) -> bool:
     """
     some = False
     for _, block in expression._stored_blocks():
-        values = block.values if isinstance(block, Rows) else block
-        if not ((values >= 0) & (values < EXACT)).all() or not (values == np.floor(values)).all():
-            return False  # beyond 2^53 every number is an integer
-        some = some or bool(values.any())
+        values = (block.values if isinstance(block, Rows) else block).ravel(order="K")
+        for start in range(0, len(values), _TOGETHER):
+            own = values[start : start + _TOGETHER]
+            if not ((own >= 0) & (own < EXACT)).all() or not (own == np.floor(own)).all():
+                return False  # beyond 2^53 every number is an integer
+            some = some or bool(own.any())
     return some
 
 

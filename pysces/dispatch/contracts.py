@@ -13,7 +13,11 @@ from typing import Any
 
 import numpy as np
 
-REDUCE: Mapping[str, Callable[[Any, Any], Any]] = {"any": np.logical_or, "sum": np.add}
+REDUCE: Mapping[str, Callable[[Any, Any], Any]] = {
+    "any": np.logical_or,
+    "max": np.maximum,
+    "sum": np.add,
+}
 DTYPES = ("bool", "int8", "uint8", "uint32", "int32", "int64", "uint64", "float64", "order")
 FOUND = "found"  # axis of a result whose length is part of the result
 

@@ -10,10 +10,11 @@ import logging
 import math
 import os
 import sys
-from collections.abc import Callable, Iterator, Mapping
-from contextvars import ContextVar
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextvars import ContextVar, copy_context
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -24,6 +25,8 @@ from pysces.errors import EngineUnavailable, InputError
 from pysces.settings import ENGINES, settings
 
 log = logging.getLogger("pysces")
+T = TypeVar("T")
+R = TypeVar("R")
 
 _FORKED = (
     "MLX hangs in a process that was forked after its use. Start processes by "
@@ -85,12 +88,48 @@ def _numba_threads() -> Iterator[int]:
     import numba
 
     before = numba.get_num_threads()
-    allowed = min(settings.threads or before, numba.config.NUMBA_NUM_THREADS)
+    wanted = 1 if alone() else settings.threads or before
+    allowed = min(wanted, numba.config.NUMBA_NUM_THREADS)
     numba.set_num_threads(allowed)
     try:
         yield allowed
     finally:
         numba.set_num_threads(before)
+
+
+# Whether this thread is one of those of `side_by_side`, which should not start others.
+_alone: ContextVar[bool] = ContextVar("pysces_alone", default=False)
+
+
+def alone() -> bool:
+    """Whether other threads have the other cores, as in :func:`side_by_side`."""
+    return _alone.get()
+
+
+def side_by_side(work: Callable[[T], R], items: Iterable[T]) -> Iterator[R]:
+    """Results of the work on each item, in order.
+
+    With the engine 'numba' each item is done by one thread, and several of them side by side: most
+    of what is not in its kernels needs one thread, but holds no lock.
+    """
+    if _found().name != "numba":
+        yield from map(work, items)
+        return
+    with _numba_threads() as threads:
+        pass
+
+    def one(item: T) -> R:
+        _alone.set(True)
+        return work(item)
+
+    with ThreadPoolExecutor(threads) as pool:
+        started = [pool.submit(copy_context().run, one, item) for item in items]
+        try:
+            for result in started:
+                yield result.result()
+        finally:
+            for result in started:
+                result.cancel()
 
 
 # --- the three engines ------------------------------------------------------------------------
@@ -164,7 +203,7 @@ def _to_mlx(value: np.ndarray, spec: Spec) -> Any:
     import mlx.core as mx
 
     if spec.dtype == "order":
-        return mx.array(order_keys(value))
+        return order_keys(value, mx)
     if spec.dtype == "float64":
         from pysces.kernels.mlx._double import Double
 
@@ -183,19 +222,28 @@ def _to_mlx(value: np.ndarray, spec: Spec) -> Any:
 
 def _from_mlx(value: Any, spec: Spec) -> np.ndarray:
     if isinstance(value, tuple):
-        high, low = (np.array(part, dtype=np.float64) for part in value)
-        return np.where(np.isfinite(high), high + low, high)
+        high, low = map(np.array, value)
+        found = np.add(high, low, dtype=np.float64)
+        special = ~np.isfinite(found)
+        if special.any():
+            found[special] = high[special]
+        return found
     return np.array(value).astype(spec.numpy_dtype, copy=False)
 
 
-def order_keys(values: np.ndarray) -> np.ndarray:
+def order_keys(values: np.ndarray, xp: Any = np) -> Any:
     """Integers in the order of these float64 values; NaN comes last, -0.0 equals 0.0.
 
     The bits of positive floats increase with their value; those of negative ones are inverted.
+    xp: the library that computes them, numpy or `mlx.core`.
     """
-    bits = (np.ascontiguousarray(values) + 0.0).view(np.int64)
-    keys = np.where(bits < 0, bits ^ np.int64(0x7FFFFFFFFFFFFFFF), bits)
-    return np.where(np.isnan(values), np.iinfo(np.int64).max, keys)
+    bits = xp.array(np.ascontiguousarray(values).view(np.int64))
+    last, infinity = (xp.array(np.array(bound)) for bound in (np.iinfo(np.int64).max, _INFINITY))
+    size = bits & last
+    return xp.where(size > infinity, last, xp.where((bits < 0) & (size > 0), bits ^ last, size))
+
+
+_INFINITY = 0x7FF0000000000000  # its bits
 
 
 _MAKERS: Mapping[str, Callable[[], Engine]] = {"mlx": _mlx, "numba": _numba, "python": _python}

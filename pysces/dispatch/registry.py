@@ -40,7 +40,7 @@ def kernel(
     cases
         Function that generates the inputs on which all engines must agree.
     reduce
-        ``"any"`` or ``"sum"``: how results without the block axis are combined.
+        ``"any"``, ``"max"`` or ``"sum"``: how results without the block axis are combined.
     unsupported
         Engines that cannot compute the kernel, each with the reason.
     """

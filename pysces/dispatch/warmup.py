@@ -19,7 +19,10 @@ WORKFLOWS: Mapping[str, tuple[str, ...]] = {
     "adaptive": (*_NETWORK, "adaptive_mi", "adaptive_edges", "prune_edges"),
     "adaptive-dyadic": (*_NETWORK, "adaptive_mi", "adaptive_edges", "prune_edges"),
     "binned": (*_NETWORK, "binned_mi", "prune_edges"),
-    "zscore": ("gene_sums", "sparse_gene_sums", "standardise"),
+    "zscore": (
+        *("gene_sums", "sparse_gene_range", "sparse_gene_sums"),
+        *("standardise", "sparse_standardise"),
+    ),
     "area": ("area", "sparse_area"),
     "score": ("weighted_mean",),
     "counts score": ("depth_sums",),

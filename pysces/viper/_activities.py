@@ -14,6 +14,7 @@ import pandas as pd
 from pysces.data._sources import PASS_BYTES
 from pysces.dispatch.blocks import blocks, progress
 from pysces.dispatch.cluster import connected, in_order
+from pysces.dispatch.engines import side_by_side
 from pysces.viper._cells import by_blocks, by_name, stored_per_cell
 from pysces.viper._depth_scores import score_given_depth
 from pysces.viper._enrichment import (
@@ -83,12 +84,15 @@ class Scorer:
     score
         Returns the scores of a block of cells: one table (cells x regulators) per score (nes,
         pvalue, pes, sd), from the expression of these genes and the positions of the cells.
+    in_threads
+        Whether it may be called by several threads.
     """
 
     regulons: Regulons
     columns: NDArray[np.intp]
     step: int
     score: Callable[[Expression, slice], Tables]
+    in_threads: bool = False
 
 
 def scorer(
@@ -107,7 +111,9 @@ def scorer(
     reference: rows of the cells to compare with.
     """
     if counts is not None:
-        return Scorer(*score_given_depth(counts, names, network, options, reference))
+        given_depth = score_given_depth(counts, names, network, options, reference)
+        by_rows = options.enrichment == "score" and counts.expression.is_sparse
+        return Scorer(*given_depth, in_threads=by_rows)
     sizes: Any = {"min_targets": options.min_targets, "filter_genes": options.filter_genes}
     regulons = align(network, source.genes, **sizes)
     cells = source.take_genes(regulons.columns)
@@ -118,7 +124,7 @@ def scorer(
         score = _against_reference(cells, names, regulons, options, reference)
     stored = stored_per_cell(cells) if _takes_sparse(options) else None
     step = cells_of_block(cells.n_samples, cells.n_genes, regulons, stored)
-    return Scorer(regulons, regulons.columns, step, score)
+    return Scorer(regulons, regulons.columns, step, score, in_threads=stored is not None)
 
 
 Window = tuple[slice, "Expression"]  # positions of consecutive cells, and these cells
@@ -139,16 +145,23 @@ class WindowScorer:
         """Tables of each network; ``ticks`` is advanced after each block of cells."""
         place, cells = window
         own = [cells.take_genes(one.columns) for one in self.scorers]
-        found: list[list[Tables]] = [[] for _ in self.scorers]
-        for part in blocks(cells.n_samples, self.step):
+
+        def score(part: slice) -> list[Tables]:
             at = slice(place.start + part.start, place.start + part.stop)
-            for one, chosen, tables in zip(self.scorers, own, found, strict=True):
-                tables.append(one.score(chosen.take_samples(part), at))
+            pairs = zip(self.scorers, own, strict=True)
+            return [one.score(chosen.take_samples(part), at) for one, chosen in pairs]
+
+        # The workers of a cluster have no ticks, and one thread each.
+        several = ticks is not None and all(one.in_threads for one in self.scorers)
+        parts = blocks(cells.n_samples, self.step)
+        found = []
+        for tables in side_by_side(score, parts) if several else map(score, parts):
+            found.append(tables)
             if ticks is not None:
                 next(ticks, None)
         return [
             {name: np.concatenate([table[name] for table in tables]) for name in tables[0]}
-            for tables in found
+            for tables in zip(*found, strict=True)
         ]
 
     # On a cluster a window is one piece of work.
@@ -282,7 +295,7 @@ def _against_reference(
     pairs = None
     if pleiotropy is not None:
         pairs = shared_pairs(regulons, pleiotropy.targets)
-    zero = fitted.of(np.zeros((1, cells.n_genes)))[0]
+    zero = fitted.of_zero(cells.n_genes)
     sparse = _takes_sparse(options)
 
     def score(block: Expression, _: slice) -> Tables:

@@ -15,6 +15,7 @@ from pysces import _seeds
 from pysces.data._counts import CountModel
 from pysces.data._margins import ends_of, mean_scores, score_variance, zero_scores
 from pysces.data._sources import Rows
+from pysces.dispatch import engines
 from pysces.dispatch import operations as ops
 from pysces.dispatch.blocks import block_length, blocks
 from pysces.dispatch.operations.viper import NOWHERE
@@ -114,7 +115,8 @@ class DepthScores:
         depth, batch = self.model.depth[cells], self.model.batch[cells]
         count = np.minimum(rows.values, np.iinfo(np.int32).max).astype(np.int32)
         table = score_table(int(count.max(initial=0)))
-        large = np.flatnonzero((count >= table.shape[2]) & (rows.genes >= 0))
+        large = np.flatnonzero(count >= table.shape[2])
+        large = large[rows.genes[large] >= 0]
         cell = np.searchsorted(rows.indptr, large, side="right") - 1
         gene = rows.genes[large]
         direct = self._scores(rows.values[large], gene, depth[cell], batch[cell])
@@ -133,7 +135,8 @@ class DepthScores:
         )
         found = np.empty(sums.shape)
         parts = blocks(len(sums), _CHUNK)
-        with ThreadPoolExecutor(settings.threads or os.cpu_count()) as pool:
+        threads = 1 if engines.alone() else settings.threads or os.cpu_count()
+        with ThreadPoolExecutor(threads) as pool:
             list(pool.map(partial(self._finish, sums, total, cells.start, found), parts))
         found[~known] = np.nan
         return found
@@ -287,7 +290,8 @@ def score_given_depth(
 
 def cells_of_score(n_cells: int, genes: int, regulons: Regulons) -> int:
     """Number of cells per block of scores, whose counts may be dense."""
-    return min(4096, block_length(8.0 * (3 * genes + 3 * len(regulons.names)), n_cells))
+    most = 4096 if engines.choose().gpu else 512
+    return min(most, block_length(8.0 * (3 * genes + 3 * len(regulons.names)), n_cells))
 
 
 def _mean_of_draws(drawn: list[dict[str, Any]], options: EnrichmentOptions) -> dict[str, Floats]:

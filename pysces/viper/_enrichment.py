@@ -183,7 +183,7 @@ def gene_permutations(genes: int, number: int, seed: int) -> NDArray[np.int32]:
 
 
 _CACHED = 1 << 23  # bytes of a block that stays in the cache of a CPU
-_MOST_SPARSE = 1024  # cells of a sparse block on a CPU: tasks for all cores, in their caches
+_MOST_SPARSE = 512  # cells of a sparse block on a CPU: tasks for all cores, in their caches
 
 
 def cells_of_block(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Set
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, get_args
 
 import numpy as np
@@ -12,6 +12,7 @@ import pandas as pd
 import scipy.sparse as sp
 
 from pysces import _seeds
+from pysces.data._sources import Rows
 from pysces.dispatch import operations as ops
 from pysces.errors import InputError
 from pysces.viper._cells import by_genes
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
 
     from pysces.data._count_data import CountData
     from pysces.data._expression import Expression
-    from pysces.data._sources import Rows
 
 log = logging.getLogger("pysces")
 Method = Literal["none", "zscore", "mad", "rank", "ttest", "mean"]
@@ -129,20 +129,32 @@ class Signature:
         if self.method == "rank":
             values = self._stored_ranks(rows, len(zero))
         else:
-            values = self._of_genes(rows.genes).of(rows.values[None])[0]
+            values = self._of_stored(rows.genes, rows.values)
         return SparseSignature(zero, rows._replace(values=values))
 
-    def _of_genes(self, genes: NDArray[np.int32]) -> Signature:
-        """The signature of values of these genes, which may repeat."""
+    def of_zero(self, n_genes: int) -> NDArray[np.float64]:
+        """Signature of the value 0 in each gene."""
+        genes, zero = np.arange(n_genes, dtype=np.int32), np.zeros(n_genes)
+        return self.of_rows(Rows(np.array([0, n_genes]), genes, zero), zero).rows.values
+
+    def _of_stored(
+        self, genes: NDArray[np.int32], values: NDArray[np.float64]
+    ) -> NDArray[np.float64]:
+        """Signature of values of these genes, which may repeat."""
+        m = self.moments
+        offset = self.offset if m is None else m.offset
+        values = values if offset is None else values - offset[genes]
+        if self.method == "ttest" and not self.against_reference:
+            assert m is not None
+            own = m.count[genes], m.mean[genes], m.spread[genes]
+            return ops.leave_one_out_t(values[None], *own, self.bits)[0]
         assert self.centre is not None
         assert self.scale is not None
-        m = self.moments
-        if m is not None and (self.method == "ttest" or m.offset is not None):
-            offset = None if m.offset is None else m.offset[genes]
-            m = Moments(m.count[genes], m.mean[genes], m.spread[genes], offset)
-        offset = None if self.offset is None else self.offset[genes]
-        own = {"centre": self.centre[genes], "scale": self.scale[genes], "offset": offset}
-        return replace(self, moments=m, **own)  # type: ignore[arg-type]
+        result = ops.sparse_standardise(genes, values, self.centre, self.scale, self.bits)
+        if self.method == "ttest":
+            assert m is not None
+            return z_of_t(result, m.count[genes] - 1)
+        return result
 
     def near_zero(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
         """Values minus the offset of the moments."""

@@ -199,23 +199,18 @@ def _offset(
 def _range(cells: Expression) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Lowest and highest value of each gene; infinite for genes without values."""
     n = cells.n_genes
-    # The last entry is that of the stored values of genes that were not chosen, -1.
-    lowest, highest = np.full(n + 1, np.inf), np.full(n + 1, -np.inf)
-    stored = np.zeros(n, dtype=np.int64)
+    lowest, highest = np.full(n, np.inf), np.full(n, -np.inf)
     for part in _parts(cells):
         rows = cells.sparse_block(part)
         if rows is None:
             values = cells.sample_block(part, copy=False)
-            lowest[:n] = np.fmin(lowest[:n], np.fmin.reduce(values, axis=0, initial=np.inf))
-            highest[:n] = np.fmax(highest[:n], np.fmax.reduce(values, axis=0, initial=-np.inf))
-            stored += len(values)
+            least = np.fmin.reduce(values, axis=0, initial=np.inf)
+            most = np.fmax.reduce(values, axis=0, initial=-np.inf)
         else:
-            np.fmin.at(lowest, rows.genes, rows.values)
-            np.fmax.at(highest, rows.genes, rows.values)
-            stored += np.bincount(rows.genes + 1, minlength=n + 1)[1:]
-    lowest, highest = lowest[:n], highest[:n]
-    zero = stored < cells.n_samples
-    lowest[zero], highest[zero] = np.fmin(lowest[zero], 0), np.fmax(highest[zero], 0)
+            ends, genes, stored = rows
+            negated, most = ops.sparse_gene_range(ends[:-1], ends[1:], genes, stored, n)
+            least = 0.0 - negated
+        lowest, highest = np.minimum(lowest, least), np.maximum(highest, most)
     return lowest, highest
 
 

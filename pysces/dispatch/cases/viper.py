@@ -162,6 +162,29 @@ def sparse_gene_sums() -> list[Case]:
     return cases
 
 
+def sparse_gene_range() -> list[Case]:
+    """The cells of the sparse sums."""
+    cases = []
+    for case in sparse_gene_sums():
+        given = dict(case.arguments)
+        given["n_genes"] = len(given.pop("exponent"))
+        cases.append(Case(case.name, given))
+    return cases
+
+
+def sparse_standardise() -> list[Case]:
+    """The stored values of the sparse sums, to all bits and to few; a scale of 0."""
+    rng = _rng(41)
+    cases = []
+    for number, case in enumerate(sparse_gene_sums()):
+        genes = len(case.arguments["exponent"])
+        given = {name: case.arguments[name] for name in ("gene", "value")}
+        given["scale"] = np.where(np.arange(genes) % 5 == 3, 0.0, rng.uniform(0.5, 2, size=genes))
+        given["centre"] = np.where(rng.random(genes) < 0.5, rng.normal(size=genes), 0.0)
+        cases.append(Case(case.name, {**given, "bits": (53, 36)[number % 2]}))
+    return cases
+
+
 def gene_medians() -> list[Case]:
     """Even and odd numbers of cells, ties and missing values."""
     return [Case(name, {"values": array}) for name, array in _expression(13)]

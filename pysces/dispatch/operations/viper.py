@@ -26,11 +26,14 @@ Ends = Annotated[NDArray[np.int64], Spec("int64", "ends", table=True)]
 Targets = Annotated[NDArray[np.int32], Spec("int32", "edges")]
 RowEnds = Annotated[NDArray[np.int64], Spec("int64", "cells")]
 Stored = Annotated[NDArray[np.int32], Spec("int32", "stored")]
+StoredNumbers = Annotated[NDArray[np.float64], Spec("float64", "stored")]
 StoredValues = Annotated[NDArray[np.float64], Spec("order", "stored")]
 PerEdge = Annotated[NDArray[np.float64], Spec("float64", "edges")]
 
 
 # --- signatures -----------------------------------------------------------------------------------
+
+_TRANSFER = "sending the stored values to a GPU takes longer than the kernel on the CPU"
 
 
 @kernel(file="signatures", block_axis="cells", reduce="sum", agreement=EXACT, cases=cases.gene_sums)
@@ -53,6 +56,7 @@ def gene_sums(
     reduce="sum",
     agreement=EXACT,
     cases=cases.sparse_gene_sums,
+    unsupported={"mlx": _TRANSFER},
 )
 def sparse_gene_sums(
     start: RowEnds, stop: RowEnds, gene: Stored, value: StoredValues, exponent: ExponentPerGene
@@ -61,6 +65,24 @@ def sparse_gene_sums(
 
     A cell stores the values ``start ... stop - 1``, each gene at most once; genes below 0 are
     skipped.
+    """
+    raise NotImplementedError
+
+
+@kernel(
+    file="signatures",
+    block_axis="cells",
+    reduce="max",
+    agreement=EXACT,
+    cases=cases.sparse_gene_range,
+    unsupported={"mlx": _TRANSFER},
+)
+def sparse_gene_range(
+    start: RowEnds, stop: RowEnds, gene: Stored, value: StoredNumbers, n_genes: int
+) -> tuple[PerGene, PerGene]:
+    """Largest -x and largest x of each gene of sparse cells, whose other values are 0.
+
+    Cells as in :func:`sparse_gene_sums`. NaN is ignored; ``-inf`` for a gene without values.
     """
     raise NotImplementedError
 
@@ -78,6 +100,20 @@ def standardise(values: Values, centre: PerGene, scale: PerGene, bits: int) -> V
     Genes with proportional profiles have equal z-scores except for rounding noise; with fewer bits
     they are tied on every engine, as they should be.
     """
+    raise NotImplementedError
+
+
+@kernel(
+    file="signatures",
+    block_axis="stored",
+    agreement=Close(),
+    cases=cases.sparse_standardise,
+    unsupported={"mlx": _TRANSFER},
+)
+def sparse_standardise(
+    gene: Stored, value: StoredNumbers, centre: PerGene, scale: PerGene, bits: int
+) -> StoredNumbers:
+    """:func:`standardise` for values of given genes; 0 where the gene is below 0."""
     raise NotImplementedError
 
 
