@@ -13,7 +13,7 @@ import reprlib
 import sys
 import types
 import typing
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, fields
 from typing import Any, Literal, ParamSpec, TypeVar
 
@@ -249,7 +249,7 @@ def _test_of(part: Any, within: Range | None) -> tuple[Test, str]:
             "a list of names" if inner == (str,) else f"a list, each item {item.wanted}",
         )
     if part is Values:
-        return _is_array, "a list or an array of numbers, flags or names"
+        return _is_array, "a list, slice or array of numbers, flags or names"
     if isinstance(origin, type):
         name = origin.__name__
         article = "an" if name[0] in "AEIOU" else "a"
@@ -299,7 +299,9 @@ def _is_list(value: Any, tests: tuple[Test, ...], once: bool) -> bool:
 
 
 def _is_array(value: Any) -> bool:
-    """Whether a value can become an array of numbers, flags or names."""
+    """Whether a value can become an array of numbers, flags or names, or chooses from one."""
+    if isinstance(value, slice | Set | Iterator):  # of names or positions
+        return True
     if isinstance(value, np.generic) or not (
         isinstance(value, list | tuple | range) or hasattr(value, "__array__")
     ):
