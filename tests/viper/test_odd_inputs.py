@@ -249,7 +249,7 @@ def test_references_of_every_form_are_the_same(adata: ad.AnnData) -> None:
     ):
         pd.testing.assert_frame_equal(viper(adata, reference=same), right)
     for wrong in (3, np.array([[1, 2], [3, 4]]), np.ones((20, 1), dtype=bool)):
-        with pytest.raises(pysces.InputError, match="shape|must be a list, slice or array"):
+        with pytest.raises(pysces.InputError, match=r"shape|must be a list, slice or array"):
             viper(adata, reference=wrong)
 
 
