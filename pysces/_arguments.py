@@ -15,7 +15,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from pysces._messages import nearest
-from pysces._options import Options, Range, choices, hints, members
+from pysces._options import Options, hints
+from pysces._parameters import Range, choices, members
 
 
 def spelled(value: object) -> str:

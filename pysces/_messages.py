@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import sys
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -36,3 +37,11 @@ def nearest(name: object, names: Iterable[object]) -> str:
     texts = {str(known).lower(): str(known) for known in names}
     close = difflib.get_close_matches(str(name).lower(), texts, n=1)
     return f" (did you mean {texts[close[0]]!r}?)" if close else ""
+
+
+def outside() -> int:
+    """The ``stacklevel`` of a warning: the first caller that is not in this package."""
+    level, frame = 1, sys._getframe(1)
+    while frame.f_globals.get("__name__", "").partition(".")[0] == "pysces" and frame.f_back:
+        level, frame = level + 1, frame.f_back
+    return level

@@ -3,26 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
-import types
 import typing
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal, Self
+from typing import Any, Self
 
 import numpy as np
 
-from pysces._checks import check_flag, check_integer, check_number, check_one_of
-from pysces.errors import InputError
-
-
-@dataclass(frozen=True)
-class Range:
-    """Range of a number."""
-
-    low: float = -np.inf
-    high: float = np.inf
-    open_low: bool = False
-    open_high: bool = False
+from pysces._parameters import Range, checks_of_options
 
 
 def option(
@@ -56,13 +44,12 @@ class Options:
 
     def __post_init__(self) -> None:
         """Check every option by its type and range."""
-        types_of = hints(type(self))
-        for field in dataclasses.fields(self):
-            value = getattr(self, field.name)
+        for check in checks_of_options(type(self)):  # type: ignore[arg-type]
+            value = getattr(self, check.name)
             if isinstance(value, np.generic):  # NumPy scalars cannot be stored in a checkpoint
                 value = value.item()
-                object.__setattr__(self, field.name, value)
-            check_option(field.name, value, types_of[field.name], field.metadata["within"])
+                object.__setattr__(self, check.name, value)
+            check(value)
         self.check()
 
     def check(self) -> None:
@@ -94,50 +81,3 @@ def recorded(value: Any) -> Any:
 def hints(options: type[Options]) -> dict[str, Any]:
     """The type of each option."""
     return typing.get_type_hints(options)
-
-
-def members(hint: Any) -> Iterator[Any]:
-    """The members of a union of types."""
-    if isinstance(hint, types.UnionType) or typing.get_origin(hint) is typing.Union:
-        for part in typing.get_args(hint):
-            yield from members(part)
-    else:
-        yield hint
-
-
-def choices(hint: Any) -> list[Any]:
-    """The single values that a type allows: those of Literal, None and bool."""
-    found: list[Any] = []
-    for part in members(hint):
-        if typing.get_origin(part) is Literal:
-            found += typing.get_args(part)
-        elif part is type(None):
-            found.append(None)
-        elif part is bool:
-            found += [True, False]
-    return found
-
-
-def check_option(name: str, value: Any, hint: Any, within: Range | None) -> None:
-    """Raise InputError unless a value has the type of its option and is in its range."""
-    parts = list(members(hint))
-    allowed = choices(hint)
-    numbers = [part for part in parts if part in (int, float)]
-    if parts == [bool]:
-        check_flag(name, value)
-    elif any(type(value) is type(one) and value == one for one in allowed):
-        pass
-    elif numbers and not any(typing.get_origin(part) is tuple for part in parts):
-        limits = within or Range()
-        or_else = " or ".join(map(repr, allowed))
-        if float in numbers:
-            interval = dataclasses.asdict(limits)
-            check_number(name, value, **interval, or_else=or_else)
-        else:
-            high = None if limits.high == np.inf else int(limits.high)
-            check_integer(name, value, int(limits.low), high, or_else=or_else)
-    elif all(typing.get_origin(p) is Literal or p in (bool, type(None)) for p in parts):
-        check_one_of(name, value, allowed)
-    elif str in parts and Any not in parts and not isinstance(value, str):
-        or_else = "".join(f" or {one!r}" for one in allowed)
-        raise InputError(f"The '{name}' parameter must be a str{or_else}. Got {value!r} instead.")

@@ -8,6 +8,9 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pysces._parameters import check_of
+from pysces.errors import InputError
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -43,11 +46,12 @@ def _bytes(name: str, value: Any) -> int:
         try:
             value = float(number) * 1024**unit
         except ValueError:
-            raise ValueError(
+            raise InputError(
                 f"settings.{name} must be a number of bytes or text like '2 GB'. Got {value!r}."
             ) from None
-    if isinstance(value, bool) or not isinstance(value, int | float) or value < 2**20:
-        raise ValueError(f"settings.{name} must be at least 1 MB. Got {value!r}.")
+    plain = isinstance(value, int | float) and not isinstance(value, bool)
+    if not plain or not 2**20 <= value < 2**63:
+        raise InputError(f"settings.{name} must be at least 1 MB. Got {value!r:.80}.")
     return int(value)
 
 
@@ -102,8 +106,8 @@ class Settings:
 
     @engine.setter
     def engine(self, value: str | None) -> None:
-        if value is not None and value not in ENGINES:
-            raise ValueError(f"settings.engine must be None or one of {ENGINES}. Got {value!r}.")
+        if value is not None and (not isinstance(value, str) or value not in ENGINES):
+            raise InputError(f"settings.engine must be None or one of {ENGINES}. Got {value!r}.")
         self._engine = value
 
     @property
@@ -117,7 +121,7 @@ class Settings:
             isinstance(value, int) and not isinstance(value, bool) and value >= 1
         )
         if not valid:
-            raise ValueError(f"settings.threads must be None or an int >= 1. Got {value!r}.")
+            raise InputError(f"settings.threads must be None or an int >= 1. Got {value!r}.")
         self._threads = value
 
     @property
@@ -136,8 +140,8 @@ class Settings:
 
     @verbosity.setter
     def verbosity(self, value: str) -> None:
-        if value not in _LEVELS:
-            raise ValueError(f"settings.verbosity must be one of {tuple(_LEVELS)}. Got {value!r}.")
+        if not isinstance(value, str) or value not in _LEVELS:
+            raise InputError(f"settings.verbosity must be one of {tuple(_LEVELS)}. Got {value!r}.")
         self._verbosity = value
         _logger.setLevel(_LEVELS[value])
         # Without it, Python's last-resort handler prints warnings but no steps.
@@ -160,6 +164,7 @@ class Settings:
 
     @cache_dir.setter
     def cache_dir(self, value: str | os.PathLike[str] | None) -> None:
+        check_of("settings.cache_dir", str | os.PathLike | None)(value)
         self._cache_dir = None if value is None else Path(value)
 
     @property

@@ -16,7 +16,8 @@ import pandas as pd
 import pytest
 
 import pysces
-from pysces._options import Options, Range, hints, members
+from pysces._options import Options, hints
+from pysces._parameters import Range, members
 from pysces.aracne import _inference
 from pysces.aracne._options import AracneOptions
 from pysces.cli import main, parser
@@ -181,7 +182,7 @@ def test_the_help_of_each_option_says_what_it_is_and_its_default() -> None:
         ("counts", 1, r"must be one of \['auto', True, False\]"),
         ("min_support", "half", "must be a number"),
         ("resample_pvalue", "Auto", r"must be a number in the range \(0, 1\] or 'auto'"),
-        ("n_resamples", "Auto", r"an int in the range \[1, inf\) or 'auto'"),
+        ("n_resamples", "Auto", r"an int in the range \[1, 100000\] or 'auto'"),
         ("n_resamples", np.array([1, 2]), "must be an int"),
     ],
 )

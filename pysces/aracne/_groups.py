@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
-from pysces._messages import listed
+from pysces._messages import listed, outside
 from pysces.data._labels import labels_of
 from pysces.errors import InputError, PyscesWarning
 
@@ -50,7 +50,7 @@ def groups_of(adata: AnnData, groupby: str, min_samples: int) -> dict[str, AnnDa
             f"{len(small)} of {len(sizes)} groups have fewer than {min_samples} samples and get no "
             f"network: {', '.join(small)}. {remedy}",
             PyscesWarning,
-            stacklevel=3,
+            stacklevel=outside(),
         )
     numbers = np.asarray(labels.codes)
     return {
@@ -82,6 +82,6 @@ def usable(groups: dict[str, AnnData], prepare: Callable[[AnnData], T]) -> dict[
         warnings.warn(
             f"Group {name!r} cannot be used and gets no network: {why}",
             PyscesWarning,
-            stacklevel=3,
+            stacklevel=outside(),
         )
     return prepared

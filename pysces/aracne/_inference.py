@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from pysces._messages import outside
 from pysces._record import RunRecord
 from pysces.aracne._candidates import Candidates, Edges, ScoredCandidates
 from pysces.aracne._consensus import (
@@ -328,7 +329,7 @@ def warn_empty(
         f"{candidates.n_regulators} regulators x {candidates.n_genes} genes, {n_samples} samples; "
         f"{reached}. {_why_empty(candidates, options, facts)}",
         PyscesWarning,
-        stacklevel=4,
+        stacklevel=outside(),
     )
 
 

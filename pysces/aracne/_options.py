@@ -56,7 +56,7 @@ class AracneOptions(Options):
     min_samples: int = option(50, "fewest samples of a group, with groupby", within=Range(2))
     resampling: ResamplingName | None = option("halves", "how resamples are drawn")
     n_resamples: int | Auto = option(
-        100, "number of resamples; auto: until the edges converge", within=Range(1)
+        100, "number of resamples; auto: until the edges converge", within=Range(1, 100_000)
     )
     alpha: float = option(0.05, "largest q-value of an edge", within=Range(0, 1, True))
     correction: Correction | None = option("fdr_bh", "correction of p-values, without resampling")
@@ -70,7 +70,7 @@ class AracneOptions(Options):
     n_decoys: int | None = option(
         None,
         "number of decoys; none: as many as regulators, but 200 to 500",
-        within=Range(1),
+        within=Range(1, 100_000),
     )
     dpi: Pruning | None = option(
         True, "removal of indirect edges; true is dpi, maxent the rule of ARACNe3"
@@ -81,7 +81,7 @@ class AracneOptions(Options):
         within=Range(0, 1, open_high=True),
     )
     n_null: int = option(
-        N_NULL, "number of simulated pairs of independent genes", within=Range(1000)
+        N_NULL, "number of simulated pairs of independent genes", within=Range(1000, 10**9)
     )
     seed: int = option(0, "seed of resamples, ties and decoys", within=Range(0))
     checkpoint: Any = option(

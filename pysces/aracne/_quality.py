@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from pysces._messages import outside
 from pysces.errors import PyscesWarning
 
 if TYPE_CHECKING:
@@ -70,7 +71,7 @@ def judge(
         "" if share is None else f"; decoys have {share:.2g} edges for each edge",
     )
     for problem in _problems(facts, options, n, share):
-        warnings.warn(f"{whose}{problem}", PyscesWarning, stacklevel=5)
+        warnings.warn(f"{whose}{problem}", PyscesWarning, stacklevel=outside())
     return facts
 
 

@@ -14,6 +14,7 @@ import pandas as pd
 
 from pysces._checks import check_integer, check_number, check_one_of
 from pysces._messages import listed
+from pysces._parameters import Range, check_of, checked
 from pysces._reading import lines, reading
 from pysces.aracne._consensus import (
     CORRECTIONS,
@@ -37,6 +38,7 @@ _OF_A_CONSENSUS = ("support", "pvalue", "log_pvalue", "qvalue")
 _NETWORK_FILES = (".tsv", ".csv", ".txt", ".parquet", ".pq", ".adj")
 
 
+@checked(alpha=Range(0, 1, open_low=True), rate=Range(0, 1))
 def consolidate(
     networks: Any,
     method: str = "poisson",
@@ -235,8 +237,9 @@ def _items(networks: Any) -> list[Any]:
     if isinstance(networks, Mapping):
         return list(networks.values())
     if isinstance(networks, str | os.PathLike):
+        check_of("networks", os.PathLike)(networks)
         return _files_of(Path(networks))
-    if isinstance(networks, Network | pd.DataFrame) or not isinstance(networks, Iterable):
+    if isinstance(networks, Network | pd.DataFrame) or not np.iterable(networks):
         raise InputError(
             f"Expected a folder or a list of networks, got one {type(networks).__name__}. "
             "Pass a list with one network per resample."

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from pysces._parameters import checked
 from pysces.aracne._inference import network_of
 from pysces.aracne._null import N_NULL
 from pysces.aracne._options import (
@@ -26,17 +27,21 @@ from pysces.dispatch.engines import use_engine
 from pysces.network import Network
 
 if TYPE_CHECKING:
+    import os
     from collections.abc import Sequence
 
+    from numpy.typing import ArrayLike
 
+
+@checked(AracneOptions)
 def infer_network(
     expression: Any,
     regulators: Any = None,
     *,
     genes: Sequence[str] | None = None,
     counts: Counts = "auto",
-    size_factors: Any = None,
-    batch_key: Any = None,
+    size_factors: ArrayLike | None = None,
+    batch_key: ArrayLike | None = None,
     min_cells: int = 10,
     estimator: EstimatorName = "copula",
     degree: Degree = "auto",
@@ -55,7 +60,7 @@ def infer_network(
     dpi_tolerance: float = 0.0,
     n_null: int = N_NULL,
     seed: int = 0,
-    checkpoint: Any = None,
+    checkpoint: str | os.PathLike[str] | None = None,
     client: Any = None,
     engine: str | None = None,
 ) -> Network:

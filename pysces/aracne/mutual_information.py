@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from pysces._parameters import checked
 from pysces.aracne._candidates import RankCandidates, mi_blocks
 from pysces.aracne._copula import Scores
 from pysces.aracne._options import AracneOptions, Counts, Degree, EstimatorName, Ties
@@ -22,7 +23,10 @@ from pysces.errors import InputError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from numpy.typing import ArrayLike
 
+
+@checked(AracneOptions)
 def mutual_information(
     expression: Any,
     regulators: Any = None,
@@ -30,8 +34,8 @@ def mutual_information(
     genes: Sequence[str] | None = None,
     layer: str | None = None,
     counts: Counts = "auto",
-    size_factors: Any = None,
-    batch_key: Any = None,
+    size_factors: str | ArrayLike | None = None,
+    batch_key: str | ArrayLike | None = None,
     estimator: EstimatorName = "copula",
     degree: Degree = "auto",
     n_bins: int = 10,
@@ -116,7 +120,7 @@ def mutual_information(
         min_cells=0,
     )
     var = None
-    if hasattr(expression, "var_names"):
+    if hasattr(expression, "raw"):
         known = known_of(expression, size_factors, batch_key, layer)
         var, expression = expression.var, Expression.from_anndata(expression, layer=layer)
     else:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import pandas as pd
 
-from pysces._checks import check_number, check_one_of
+from pysces._parameters import Range, checked
 from pysces.aracne._dpi import kept_fraction
 from pysces.aracne._options import DPI_METHODS
 from pysces.dispatch import operations as ops
@@ -18,11 +18,12 @@ if TYPE_CHECKING:
     pass
 
 
+@checked(tolerance=Range(0, 1, open_high=True))
 def prune_dpi(
     mi: pd.DataFrame,
     *,
     tolerance: float = 0.0,
-    method: str = "dpi",
+    method: Literal["dpi", "maxent"] = "dpi",
     engine: str | None = None,
 ) -> pd.DataFrame:
     """Remove indirect edges by the data processing inequality.
@@ -69,15 +70,9 @@ def prune_dpi(
     >>> pysces.prune_dpi(mi).loc["A", "G"]
     np.float64(0.0)
     """
-    check_number("tolerance", tolerance, 0, 1, open_high=True)
-    check_one_of("method", method, ("dpi", "maxent"))
-    if not isinstance(mi, pd.DataFrame):
-        raise InputError(
-            f"Expected a DataFrame of regulators x genes, got {type(mi).__name__}. "
-            "Pass what pysces.mutual_information returns."
-        )
-    places = mi.columns.get_indexer(mi.index)
-    if not (mi.index.is_unique and mi.columns.is_unique) or (places < 0).any():
+    unique = mi.index.is_unique and mi.columns.is_unique
+    places = mi.columns.get_indexer(mi.index) if unique else np.array([-1])
+    if (places < 0).any():
         raise InputError(
             "Rows of mi must be regulators and columns genes, each named once, with every "
             "regulator among the genes. Pass what pysces.mutual_information returns."

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from pysces._checks import check_column
 from pysces._keys import NetworkResult
+from pysces._parameters import checked
 from pysces._record import RunRecord
 from pysces.aracne._groups import groups_of, usable
 from pysces.aracne._inference import network_of
@@ -32,19 +33,23 @@ from pysces.dispatch.blocks import progress
 from pysces.dispatch.engines import use_engine
 
 if TYPE_CHECKING:
+    import os
+
     from anndata import AnnData
+    from numpy.typing import ArrayLike
 
 
+@checked(AracneOptions)
 def run_aracne(
     adata: AnnData,
     regulators: Any = None,
     *,
     layer: str | None = None,
     gene_symbols: str | None = None,
-    mask_var: Any = None,
+    mask_var: str | ArrayLike | None = None,
     counts: Counts = "auto",
-    size_factors: Any = None,
-    batch_key: Any = None,
+    size_factors: str | ArrayLike | None = None,
+    batch_key: str | ArrayLike | None = None,
     min_cells: int = 10,
     estimator: EstimatorName = "copula",
     degree: Degree = "auto",
@@ -65,7 +70,7 @@ def run_aracne(
     dpi_tolerance: float = 0.0,
     n_null: int = N_NULL,
     seed: int = 0,
-    checkpoint: Any = None,
+    checkpoint: str | os.PathLike[str] | None = None,
     client: Any = None,
     engine: str | None = None,
     key_added: str = "aracne",

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from pysces._checks import check_one_of
+from pysces._messages import outside
 from pysces.data._count_data import CountData, Counts
 from pysces.data._counts import Recovered, looks_like_counts, recover_counts
 from pysces.data._expression import Expression
@@ -419,7 +420,7 @@ def _warn_lost(expression: Expression) -> None:
             "so the depth of the samples may appear as regulation or activity. Pass the layer that "
             "holds counts (layer='counts'), or counts=False if they never were counts.",
             PyscesWarning,
-            stacklevel=5,
+            stacklevel=outside(),
         )
     elif _looks_scaled(expression):
         warnings.warn(
@@ -428,7 +429,7 @@ def _warn_lost(expression: Expression) -> None:
             "Pass the layer that holds counts (layer='counts'), or counts=False if they never "
             "were.",
             PyscesWarning,
-            stacklevel=5,
+            stacklevel=outside(),
         )
 
 

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 import scipy.sparse as sp
 
-from pysces._messages import listed
+from pysces._messages import listed, outside
 from pysces.data._inputs import (
     check_names,
     frame_values,
@@ -121,7 +121,7 @@ class Expression:
         InputError
             If the layer or the mask is unknown, names repeat, or values cannot be used.
         """
-        if not all(hasattr(adata, name) for name in ("var_names", "obs_names", "layers")):
+        if not all(hasattr(adata, name) for name in ("var_names", "obs_names", "layers", "raw")):
             raise InputError(
                 f"Expected an AnnData, got {type(adata).__name__}. "
                 "For arrays and DataFrames use `pysces.infer_network` or `Expression.from_matrix`."
@@ -471,7 +471,7 @@ class Expression:
                 "Integers beyond 2^53 lose their last digits, since values are computed as "
                 "float64. Divide the data by a constant if the digits matter.",
                 PyscesWarning,
-                stacklevel=5,
+                stacklevel=outside(),
             )
 
     def _refuse_unusable(self, block: NDArray[np.float64]) -> None:

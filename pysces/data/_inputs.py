@@ -77,7 +77,11 @@ def gene_mask(adata: AnnData, mask_var: str | ArrayLike) -> NDArray[np.bool_]:
             )
         mask_var = adata.var[mask_var]
     values = np.asarray(mask_var)
-    if values.dtype.kind == "O" and all(isinstance(value, bool | np.bool_) for value in values):
+    if (
+        values.dtype.kind == "O"
+        and values.ndim == 1
+        and all(isinstance(value, bool | np.bool_) for value in values)
+    ):
         values = values.astype(bool)
     if values.dtype.kind != "b" or values.shape != (adata.n_vars,):
         raise InputError(

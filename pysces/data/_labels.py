@@ -27,7 +27,13 @@ def labels_of(adata: AnnData, column: str | None, argument: str = "groupby") -> 
     if column is not None:
         check_column(adata, column, argument)
     values: Any = [""] * adata.n_obs if column is None else adata.obs[column]
-    labels = pd.Categorical(values).remove_unused_categories()
+    try:
+        labels = pd.Categorical(values).remove_unused_categories()
+    except TypeError as error:
+        raise InputError(
+            f".obs[{column!r}] of {argument} cannot give labels ({error}). Convert the column with "
+            "`.astype(str)`."
+        ) from error
     texts = pd.Index([str(label) for label in labels.categories])
     if not texts.is_unique:
         raise InputError(

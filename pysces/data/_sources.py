@@ -150,7 +150,10 @@ def make_source(matrix: Any) -> Source:
 
 def _reader(matrix: Any) -> Source:
     if isinstance(matrix, list | tuple):
-        matrix = np.asarray(matrix)
+        try:
+            matrix = np.asarray(matrix)
+        except ValueError as error:  # lists of unequal lengths
+            raise InputError(f"The expression is no matrix ({error}).") from error
     if isinstance(matrix, np.ma.MaskedArray):
         matrix = np.ma.filled(matrix.astype(np.float64), np.nan)
     if isinstance(matrix, np.ndarray):

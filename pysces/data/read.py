@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from pysces._atomic import replacing
+from pysces._parameters import checked
 from pysces._reading import reading
 from pysces.data._tables import read_matrix
 from pysces.errors import InputError
@@ -24,6 +25,7 @@ logger = logging.getLogger("pysces")
 _REMEDY = "It is corrupt, truncated, or another kind of file. Download or write it again."
 
 
+@checked()
 def read_network(
     path: str | os.PathLike[str], format: str | None = None, *, group: str | None = None
 ) -> Network:
@@ -100,6 +102,7 @@ def _existing(path: str | os.PathLike[str]) -> Path:
     return Path(path)
 
 
+@checked()
 def read_expression(path: str | os.PathLike[str], *, transpose: bool = False) -> AnnData:
     r"""Read an expression matrix.
 

@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from pysces._messages import listed
+from pysces._messages import listed, outside
+from pysces._parameters import check_of, checked
 from pysces._reading import lines, reading
 from pysces.errors import InputError, PyscesWarning
 
@@ -45,6 +46,7 @@ _WHAT_TO_PASS = (
 )
 
 
+@checked()
 def regulators(organism: str) -> list[str]:
     """Symbols of the transcription factors of an organism.
 
@@ -226,7 +228,7 @@ def resolve_regulators(
             f"{listed([f'{name} -> {gene}' for name, gene in renamed.items()], 3)}. "
             "Check that they are meant.",
             PyscesWarning,
-            stacklevel=3,
+            stacklevel=outside(),
         )
     if missing and named_by_user:
         warnings.warn(
@@ -234,7 +236,7 @@ def resolve_regulators(
             f"are left out: {listed(missing)}. Check their names if you expected them"
             + (f"; {len(masked)} are excluded by mask_var=." if masked else "."),
             PyscesWarning,
-            stacklevel=3,
+            stacklevel=outside(),
         )
     if organism is not None and (other is not None or len(chosen) < _FEW * len(genes)):
         warnings.warn(
@@ -244,7 +246,7 @@ def resolve_regulators(
             "other names than symbols, pass regulators=, or the column of .var with symbols as "
             "gene_symbols=.",
             PyscesWarning,
-            stacklevel=3,
+            stacklevel=outside(),
         )
     logger.info(
         "%d regulators (%s); %d of the list are not among the genes%s.",
@@ -290,10 +292,11 @@ def _wanted(
     if isinstance(regulators, str) and regulators in ORGANISMS:
         return list(_packaged(regulators)), f"built-in list of {regulators}", False
     if isinstance(regulators, str | os.PathLike):
+        check_of("regulators", os.PathLike)(regulators)
         return _from_file(Path(regulators)), f"file {Path(regulators).name}", True
     if not isinstance(regulators, Iterable) or isinstance(regulators, pd.DataFrame | dict | bytes):
         raise InputError(f"Regulators cannot be a {type(regulators).__name__}. {_WHAT_TO_PASS}")
-    names = list(regulators)
+    names = [*np.atleast_1d(regulators)] if isinstance(regulators, np.ndarray) else [*regulators]
     if wrong := [name for name in names if not isinstance(name, str)]:
         raise InputError(
             f"Regulators must be gene names. Got {listed(wrong, 3)} of type "

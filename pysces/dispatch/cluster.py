@@ -47,7 +47,7 @@ def connected(client: Client | str | None) -> Iterator[Client | None]:
         with _lost(client):
             yield client
         return
-    if client not in ("local", "gpus"):
+    if not isinstance(client, str) or client not in ("local", "gpus"):
         raise InputError(
             f"client= must be a dask.distributed.Client, 'local' or 'gpus'. Got {client!r}."
         )

@@ -19,6 +19,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from pysces._messages import nearest
+from pysces._parameters import checked
 from pysces.dispatch import compilation
 from pysces.dispatch.contracts import Kernel, Spec
 from pysces.errors import EngineUnavailable, InputError
@@ -398,6 +399,7 @@ def _found(engine: str | None = None, work: Work | None = None) -> Engine:
 
 
 @contextlib.contextmanager
+@checked()
 def use_engine(engine: str | None, *, work: Work | None = None) -> Iterator[Engine]:
     """Compute with this engine inside the ``with`` block.
 

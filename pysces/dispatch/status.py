@@ -8,6 +8,7 @@ import platform
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from pysces._parameters import checked
 from pysces.dispatch import engines
 from pysces.dispatch.operations import declared
 from pysces.settings import ENGINES
@@ -105,6 +106,7 @@ class Status:
     __repr__ = __str__
 
 
+@checked()
 def status() -> Status:
     """State of the engines on this machine: device, precision and version, or why one is missing.
 

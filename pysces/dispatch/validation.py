@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from pysces._parameters import checked
 from pysces.dispatch import engines as engine_room
 from pysces.dispatch.blocks import progress
 from pysces.dispatch.contracts import EXACT, Agreement, Case, Kernel, Spec
@@ -148,6 +149,7 @@ def _percent(verdict: Verdict) -> str:
     return "< 0.01 %" if 0 < used < 0.01 else f"{used:.2g} %"
 
 
+@checked()
 def validate(
     engines: Sequence[str] | None = None,
     kernels: Sequence[str] | None = None,
@@ -185,8 +187,9 @@ def validate(
     True
     """
     contracts = declared()
-    names = list(kernels or contracts)
-    unknown = sorted(set(names) - set(contracts)) + sorted(set(engines or ()) - set(ENGINES))
+    names = list(contracts if kernels is None else kernels) or list(contracts)
+    chosen = list(engines if engines is not None else ()) or list(reversed(ENGINES))
+    unknown = sorted(set(names) - set(contracts)) + sorted(set(chosen) - set(ENGINES))
     if unknown:
         raise InputError(
             f"unknown: {', '.join(unknown)}. Kernels: {', '.join(contracts)}; "
@@ -194,7 +197,7 @@ def validate(
         )
     verdicts: list[Verdict] = []
     for name in progress(names, "validating", unit="kernel"):
-        verdicts += compare(contracts[name], engines or tuple(reversed(ENGINES)), quick=quick)
+        verdicts += compare(contracts[name], chosen, quick=quick)
     return ValidationReport(tuple(verdicts))
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from pysces._parameters import checked
 from pysces.dispatch import compilation, engines
 from pysces.dispatch.blocks import progress
 from pysces.dispatch.contracts import Kernel
@@ -65,6 +66,7 @@ def _functions(
     return {contract.name: engine.implementation(contract) for contract in contracts}
 
 
+@checked()
 def warmup() -> int:
     """Compile the kernels of the Numba engine, which else happens at first use.
 

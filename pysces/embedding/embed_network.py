@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from pysces._checks import check_integer, check_number
 from pysces._messages import listed
+from pysces._parameters import Range, checked
 from pysces.dispatch import engines
 from pysces.embedding._graph import SignedGraph, signed_graph
 from pysces.embedding._spectrum import NOTHING, Spectrum, largest
@@ -47,6 +47,7 @@ class Embedding:
     engine: dict[str, str]
 
 
+@checked(n_components=Range(1, 10_000), regularisation=Range(0, 1e9))
 def embed_network(
     network: Network | pd.DataFrame,
     *,
@@ -161,9 +162,6 @@ def embed(
     engine: str | None,
 ) -> Embedding:
     """See :func:`embed_network`."""
-    check_integer("n_components", n_components, 1)
-    check_number("regularisation", regularisation, 0, np.inf, open_high=True)
-    check_integer("seed", seed, 0)
     graph = signed_graph(network, float(regularisation))
     with engines.use_engine(engine) as used:
         spectrum = largest(graph, int(n_components), int(seed))

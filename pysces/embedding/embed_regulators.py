@@ -11,6 +11,7 @@ import pandas as pd
 from pysces._checks import check_one_of
 from pysces._keys import EmbeddingResult
 from pysces._messages import listed
+from pysces._parameters import Range, checked
 from pysces._record import RunRecord
 from pysces.data import _results
 from pysces.embedding.embed_network import Embedding, as_network, embed
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 log = logging.getLogger("pysces")
 
 
+@checked(n_components=Range(1, 10_000), regularisation=Range(0, 1e9))
 def embed_regulators(
     adata: AnnData,
     *,

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 import pandas as pd
 
-from pysces._checks import check_integer, check_one_of
 from pysces._keys import EmbeddingResult, read
 from pysces._messages import listed
+from pysces._parameters import Range, checked
 from pysces.errors import InputError
 
 if TYPE_CHECKING:
@@ -51,6 +51,7 @@ def stored(adata: AnnData, key: str = "regulon_embedding") -> Stored:
     return Stored(table, facts[facts.index.isin(table.index)], np.asarray(found.eigenvalues))
 
 
+@checked(n_neighbours=Range(1))
 def regulator_neighbours(
     adata: AnnData,
     regulator: str,
@@ -101,8 +102,6 @@ def regulator_neighbours(
     >>> near["regulator"].tolist(), near["cosine"].round(1).tolist()
     (['TF2', 'TF3'], [1.0, -1.0])
     """
-    check_integer("n_neighbours", n_neighbours, 1)
-    check_one_of("direction", direction, ("same", "opposite"))
     found = stored(adata, key)
     if regulator not in found.coordinates.index:
         raise InputError(

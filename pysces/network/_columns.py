@@ -8,7 +8,7 @@ import warnings
 import numpy as np
 import pandas as pd
 
-from pysces._messages import listed
+from pysces._messages import listed, outside
 from pysces._reading import numbers_of
 from pysces.errors import InputError, MissingKeyError, PyscesWarning
 from pysces.network._edges import COLUMNS, RANGES
@@ -139,7 +139,7 @@ def named_columns(edges: pd.DataFrame, what: str) -> pd.DataFrame:
                 "other column gives the sign of edges: all count as activating. If one of them "
                 "does, rename it to 'mor' (between -1 and 1), 'correlation' or 'weight'.",
                 PyscesWarning,
-                stacklevel=3,
+                stacklevel=outside(),
             )
     return known
 

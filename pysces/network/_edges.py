@@ -66,7 +66,10 @@ def checked_edges(edges: pd.DataFrame) -> pd.DataFrame:
 
 def _names(column: pd.Series, what: str) -> pd.Categorical:
     """Names as categories in the order of their first appearance, without unused ones."""
-    given = pd.Categorical(column)
+    try:
+        given = pd.Categorical(column)
+    except TypeError as error:
+        raise InputError(f"The column {what!r} does not hold names ({error}).") from error
     if (n_missing := int((given.codes < 0).sum())) > 0:
         raise InputError(f"{n_missing} edges have no {what} (missing value). Drop those rows.")
     merged, texts = pd.factorize(given.categories.astype(str).astype(object))

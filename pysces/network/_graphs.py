@@ -36,7 +36,7 @@ def to_networkx(edges: pd.DataFrame) -> networkx.DiGraph[Any]:
 
 def networkx_edges(graph: networkx.Graph[Any]) -> pd.DataFrame:
     """Table of the edges of a directed graph of networkx; all their attributes are columns."""
-    _check_directed(graph.is_directed())
+    _check_directed(graph, "networkx")
     names: dict[Any, Any] = dict(graph.nodes(data="name"))
     if any(name is None for name in names.values()):
         names = {node: node for node in names}
@@ -68,7 +68,7 @@ def to_igraph(edges: pd.DataFrame) -> igraph.Graph:
 
 def igraph_edges(graph: igraph.Graph) -> pd.DataFrame:
     """Table of the edges of a directed graph of igraph; all their attributes are columns."""
-    _check_directed(graph.is_directed())
+    _check_directed(graph, "igraph")
     named = "name" in graph.vs.attributes()
     names = np.array(
         [str(name) for name in (graph.vs["name"] if named else range(graph.vcount()))],
@@ -80,8 +80,10 @@ def igraph_edges(graph: igraph.Graph) -> pd.DataFrame:
     return pd.DataFrame(ends | kept)
 
 
-def _check_directed(directed: bool) -> None:
-    if not directed:
+def _check_directed(graph: Any, package: str) -> None:
+    if type(graph).__module__.partition(".")[0] != package and not hasattr(graph, "is_directed"):
+        raise InputError(f"Expected a graph of {package}, got {type(graph).__name__}.")
+    if not graph.is_directed():
         raise InputError(
             "The graph is undirected, so regulators and targets cannot be distinguished. "
             "Make a directed one whose edges go from regulator to target."

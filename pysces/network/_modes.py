@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy.special import ndtr
 
+from pysces._messages import outside
 from pysces.errors import InputError, PyscesWarning
 
 if TYPE_CHECKING:
@@ -241,7 +242,7 @@ def _warn_of_large_weights(weight: NDArray[np.float64], *, likelihood_known: boo
         f"{largest}), so they are not taken as modes of regulation. Modes are {mode}{sizes}. "
         f"{remedy}",
         PyscesWarning,
-        stacklevel=4,
+        stacklevel=outside(),
     )
 
 

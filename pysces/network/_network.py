@@ -10,6 +10,7 @@ import pandas as pd
 
 from pysces._keys import NetworkResult, holds, read
 from pysces._messages import listed
+from pysces._parameters import Range, checked
 from pysces._record import RunRecord
 from pysces.errors import InputError
 from pysces.network._columns import known_columns, named_columns, rows_of_group
@@ -62,11 +63,13 @@ class Network:
     ['MAX', 'NCL']
     """
 
+    @checked()
     def __init__(self, edges: pd.DataFrame, record: RunRecord | None = None) -> None:
         self._edges = checked_edges(edges)
         self.record = RunRecord(version="") if record is None else record
 
     @classmethod
+    @checked()
     def from_dataframe(cls, edges: pd.DataFrame, *, group: str | None = None) -> Self:
         """Create a network from a table, also with the column names of other programs.
 
@@ -109,11 +112,10 @@ class Network:
         >>> pysces.Network.from_dataframe(net).columns
         ('weight',)
         """
-        if not isinstance(edges, pd.DataFrame):
-            raise InputError(f"Expected a DataFrame of edges, got {type(edges).__name__}.")
         return cls(named_columns(rows_of_group(edges, group, "The table"), "Network"))
 
     @classmethod
+    @checked()
     def from_anndata(cls, adata: AnnData, key: str = "aracne", *, group: str | None = None) -> Self:
         """The network that `pysces.run_aracne` stored in an AnnData.
 
@@ -157,6 +159,7 @@ class Network:
         return cls(known_columns(own)[0], record)
 
     @classmethod
+    @checked()
     def from_networkx(cls, graph: networkx.Graph[Any]) -> Self:
         """Create a network from a directed graph of networkx.
 
@@ -189,6 +192,7 @@ class Network:
         return cls.from_dataframe(networkx_edges(graph))
 
     @classmethod
+    @checked()
     def from_igraph(cls, graph: igraph.Graph) -> Self:
         """Create a network from a directed graph of igraph.
 
@@ -220,6 +224,7 @@ class Network:
 
         return cls.from_dataframe(igraph_edges(graph))
 
+    @checked()
     def to_dataframe(self) -> pd.DataFrame:
         """A copy of the table.
 
@@ -237,6 +242,7 @@ class Network:
         """
         return self._edges.copy()
 
+    @checked()
     def to_decoupler(self) -> pd.DataFrame:
         """The table that the methods of decoupler take as ``net``.
 
@@ -258,6 +264,7 @@ class Network:
 
         return decoupler_table(self._edges.astype({"source": object, "target": object}))
 
+    @checked()
     def to_networkx(self) -> networkx.DiGraph[Any]:
         """A directed graph of networkx, from regulator to target.
 
@@ -282,6 +289,7 @@ class Network:
 
         return to_networkx(self._edges)
 
+    @checked()
     def to_igraph(self) -> igraph.Graph:
         """A directed graph of igraph, from regulator to target.
 
@@ -306,6 +314,7 @@ class Network:
 
         return to_igraph(self._edges)
 
+    @checked()
     def write(self, path: str | os.PathLike[str], format: str | None = None) -> None:
         """Write the network to a file atomically.
 
@@ -341,6 +350,7 @@ class Network:
 
         write_network(self._edges, path, format)
 
+    @checked(rtol=Range(0, open_high=True), atol=Range(0, open_high=True))
     def equals(self, other: Network, *, rtol: float = 0.0, atol: float = 0.0) -> bool:
         """Whether both have the same edges and columns, in any order, with equal numbers.
 
@@ -395,6 +405,7 @@ class Network:
         """Names of the targets, in the order of their first edge."""
         return pd.Index(self._edges["target"].cat.categories.to_numpy(), name="target")
 
+    @checked()
     def regulons(self) -> dict[str, list[str]]:
         """Targets of each regulator.
 
@@ -413,6 +424,7 @@ class Network:
         parts = np.split(targets[order], np.cumsum(self._sizes())[:-1])
         return {name: part.tolist() for name, part in zip(self.regulators, parts, strict=False)}
 
+    @checked()
     def targets_of(self, regulator: str) -> list[str]:
         """Targets of one regulator.
 
@@ -438,6 +450,7 @@ class Network:
         """
         return self.regulon(regulator)["target"].astype(str).tolist()
 
+    @checked()
     def regulon(self, regulator: str) -> pd.DataFrame:
         """Edges of one regulator.
 
@@ -470,6 +483,7 @@ class Network:
         chosen = self._edges["source"] == regulator
         return self._edges[chosen].reset_index(drop=True)
 
+    @checked()
     def mode_and_likelihood(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Mode of regulation and likelihood of each edge [edges], from the available columns.
 
@@ -502,6 +516,7 @@ class Network:
         columns = {name: self._edges[name].to_numpy(dtype=np.float64) for name in self.columns}
         return mode_and_likelihood(columns, self._regulator_numbers())
 
+    @checked()
     def with_modes(self, based_on: Literal["mi", "support"] = "mi") -> Network:
         """The network with ``mor`` from its correlations and ``likelihood`` scaled per regulon.
 
@@ -545,6 +560,7 @@ class Network:
         scaled = likelihood(self._edges, based_on)
         return Network(self._edges.assign(mor=mor, likelihood=scaled), self.record)
 
+    @checked(n_targets=Range(1))
     def prune(
         self,
         n_targets: int = 50,
@@ -585,15 +601,18 @@ class Network:
         >>> Network(pd.DataFrame(edges)).prune(1).targets_of("A")
         ['C']
         """
-        if isinstance(n_targets, bool) or not n_targets >= 1:
-            raise InputError(f"n_targets must be at least 1. Got {n_targets!r}.")
         _, confidence = self.mode_and_likelihood()
         if gene_weights is not None:
-            weights = pd.Series(gene_weights, dtype=np.float64).reindex(self.targets).fillna(0)
+            try:
+                weights = pd.Series(gene_weights).astype(np.float64)
+            except (TypeError, ValueError) as error:
+                raise InputError(f"gene_weights must be numbers ({error}).") from error
+            weights = weights.reindex(self.targets).fillna(0)
             confidence = confidence * weights.to_numpy()[self._edges["target"].cat.codes]
         kept = prune_order(confidence, self._regulator_numbers(), int(n_targets), adaptive)
         return Network(self._edges.iloc[kept], self.record)
 
+    @checked()
     def filter(self, min_targets: int = 1, *, targets: Iterable[str] | None = None) -> Network:
         """The network without small regulons.
 

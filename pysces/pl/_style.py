@@ -131,11 +131,6 @@ def pair_of(genes: pd.Index, regulator: Any, target: Any) -> NDArray[np.intp]:
     InputError
         If one is not a name or not found, or if both are the same gene.
     """
-    for parameter, name in (("regulator", regulator), ("target", target)):
-        if not isinstance(name, str):
-            raise InputError(
-                f"The {parameter!r} parameter must be the name of one gene. Got {name!r:.80}."
-            )
     places = genes.get_indexer(pd.Index([regulator, target]))
     if (places < 0).any():
         absent = [n for n, at in zip((regulator, target), places, strict=True) if at < 0]
@@ -152,6 +147,19 @@ def names_of(names: str | Iterable[str]) -> list[str]:
     (['MYC'], ['MYC', 'SPI1'])
     """
     return [names] if isinstance(names, str) else list(names)
+
+
+def numbers_of(name: str, values: Any) -> NDArray[np.float64]:
+    """Numbers as an array, or an InputError."""
+    try:
+        if np.asarray(values).dtype.kind in "cmM":
+            raise TypeError(f"not {np.asarray(values).dtype}")
+        found = np.asarray(values, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise InputError(f"The {name!r} parameter must be numbers ({error}).") from error
+    if found.ndim != 1:
+        raise InputError(f"The {name!r} parameter must have one axis. Got {found.ndim}.")
+    return found
 
 
 def clean(ax: Axes) -> None:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from pysces._parameters import checked
 from pysces.pl._activities import group_means, scores_of, similarity_order
 from pysces.pl._labels import fit, settle
 from pysces.pl._style import DIVERGING, FAINT, PALE, axes_of, label
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 _DOT = 190.0  # area of the largest dot, square points
 
 
+@checked()
 def activity_dotplot(
     adata: AnnData,
     groupby: str,

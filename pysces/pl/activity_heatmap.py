@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from pysces._parameters import checked
 from pysces.pl._activities import group_means, similarity_order
 from pysces.pl._labels import fit, settle
 from pysces.pl._style import DIVERGING, INK, axes_of, label
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 
+@checked()
 def activity_heatmap(
     adata: AnnData,
     groupby: str,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from typing import TYPE_CHECKING, Any
 
+from pysces._parameters import checked
 from pysces.errors import PyscesError
 from pysces.pl._activities import scores_of
 from pysces.pl._labels import fit
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 
+@checked()
 def activity_violin(
     adata: AnnData,
     regulator: str,

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from pysces._messages import listed
+from pysces._parameters import checked
 from pysces.errors import InputError
 from pysces.pl._labels import fit
 from pysces.pl._style import (
@@ -21,6 +22,7 @@ from pysces.pl._style import (
     label,
     names_of,
     network_of,
+    numbers_of,
 )
 
 if TYPE_CHECKING:
@@ -32,12 +34,13 @@ if TYPE_CHECKING:
     from pysces.network import Network
 
 
+@checked()
 def barcode(
-    signature: pd.Series[float],
+    signature: pd.Series,
     network: Network | pd.DataFrame | AnnData,
     regulators: str | Sequence[str] | None = None,
     *,
-    scores: pd.Series[float] | None = None,
+    scores: pd.Series | None = None,
     n_regulators: int = 10,
     key: str = "aracne",
     group: str | None = None,
@@ -86,9 +89,12 @@ def barcode(
     """
     from matplotlib.transforms import ScaledTranslation
 
+    numbers_of("signature", signature)
     values = signature.dropna().sort_values(kind="stable")
     if not values.index.is_unique:
         raise InputError("Gene names of the signature are not unique. Make them unique.")
+    if scores is not None:
+        numbers_of("scores", scores)
     network = network_of(network, key, group)
     names = _regulators(network, regulators, scores, n_regulators)
     ax = axes_of(ax, 8, 1.4 + 0.42 * len(names))
@@ -122,7 +128,7 @@ def barcode(
 def _regulators(
     network: Network,
     regulators: str | Sequence[str] | None,
-    scores: pd.Series[float] | None,
+    scores: pd.Series | None,
     n_regulators: int,
 ) -> list[str]:
     """Regulators from top to bottom: the given ones, or by score with the most active first."""

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from pysces._messages import listed
+from pysces._parameters import checked
 from pysces.errors import InputError
 from pysces.pl._labels import box_of, place_labels, settle
 from pysces.pl._layout import layout
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
+@checked()
 def dpi_comparison(
     before: pd.DataFrame,
     after: pd.DataFrame,
@@ -65,11 +67,18 @@ def dpi_comparison(
     >>> [text.get_text() for text in ax.texts[:2]]
     ['before: 3 edges', 'after: 2 edges']
     """
+    for table in (before, after):
+        if not pd.Index(table.index).isin(table.columns).all() or not table.columns.is_unique:
+            raise InputError(
+                "Rows of the tables must be regulators and columns genes, with every regulator "
+                "among the genes. Pass what pysces.mutual_information and pysces.prune_dpi return."
+            )
     first, second = before.fillna(0.0), after.reindex_like(before).fillna(0.0)
-    absent = [name for name in genes or () if name not in set(first.columns)]
+    given = () if genes is None else genes
+    absent = [name for name in given if name not in set(first.columns)]
     if absent:
         raise InputError(f"Did not find the genes {listed(absent)}. Pass columns of `before`.")
-    chosen = list(genes) if genes is not None else _triangles(first, second, n_genes)
+    chosen = list(dict.fromkeys(genes)) if genes is not None else _triangles(first, second, n_genes)
     if not chosen:
         raise InputError(
             "No edge differs between before and after. "

@@ -10,6 +10,7 @@ import pandas as pd
 
 from pysces._checks import check_one_of
 from pysces._messages import listed
+from pysces._parameters import checked
 from pysces.aracne._copula import DEGREES, SPARSE, degree_of, nats_of_pair, ranked_scores
 from pysces.aracne._correlation import spearman
 from pysces.data._depth import COUNTS, counts_of, known_of, known_of_arrays
@@ -19,7 +20,7 @@ from pysces.pl._style import FAINT, INK, VERMILION, axes_of, clean, label, pair_
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from numpy.typing import NDArray
+    from numpy.typing import ArrayLike, NDArray
 
     from pysces.data._count_data import CountData
     from pysces.data._depth import Known
@@ -76,6 +77,7 @@ class Pair:
         return 1 - left / max(1e-300, float(np.var(self.first[of]))), weights
 
 
+@checked()
 def edge_copula(
     expression: Any,
     regulator: str,
@@ -83,8 +85,8 @@ def edge_copula(
     *,
     layer: str | None = None,
     counts: bool | str = "auto",
-    size_factors: Any = None,
-    batch_key: Any = None,
+    size_factors: str | ArrayLike | None = None,
+    batch_key: str | ArrayLike | None = None,
     degree: int | str = "auto",
     ax: Axes | None = None,
 ) -> Axes:
@@ -132,7 +134,7 @@ def edge_copula(
     """
     check_one_of("counts", counts, COUNTS)
     check_one_of("degree", degree, DEGREES)
-    if hasattr(expression, "var_names"):
+    if hasattr(expression, "raw"):
         known = known_of(expression, size_factors, batch_key, layer)
         data = Expression.from_anndata(expression, layer=layer)
     else:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from pysces._parameters import checked
 from pysces.aracne._candidates import RankCandidates
 from pysces.aracne._estimators import Adaptive
 from pysces.aracne._partition import Partition, partition, to_nats
@@ -32,6 +33,7 @@ class Leaf:
     """Contribution to the mutual information."""
 
 
+@checked()
 def edge_partition(
     expression: Any,
     regulator: str,

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from pysces._messages import listed
+from pysces._parameters import Range, checked
 from pysces.embedding.regulator_neighbours import Stored, stored
 from pysces.errors import InputError
 from pysces.pl._labels import fit, place_labels, settle
@@ -24,6 +25,7 @@ _AREAS = (14.0, 110.0)  # areas of the smallest and the largest regulon, in squa
 _WIDE = 20  # numbers of targets with a larger ratio are coloured on a logarithmic scale
 
 
+@checked(components=Range(1))
 def embedding(
     adata: AnnData,
     *,

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from pysces._messages import listed
+from pysces._parameters import checked
 from pysces.errors import InputError
 from pysces.pl._labels import fit, settle
 from pysces.pl._style import GREEN, INK, PALE, SERIES, VERMILION, axes_of, clean, label
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from pysces.dispatch.validation import ValidationReport
 
 
+@checked()
 def engine_agreement(
     report: ValidationReport | Mapping[str, Any], *, ax: Axes | None = None
 ) -> Axes:
@@ -49,6 +51,8 @@ def engine_agreement(
     """
     from matplotlib.patches import Rectangle
 
+    if isinstance(report, Mapping) and "verdicts" not in report:
+        raise InputError("The report has no 'verdicts'. Pass the result of pysces.validate.")
     verdicts = (report if isinstance(report, Mapping) else report.to_dict())["verdicts"]
     table = pd.DataFrame(verdicts)
     kernels, engines = (list(dict.fromkeys(table[name])) for name in ("kernel", "engine"))
@@ -84,6 +88,7 @@ def _verdict(verdict: Mapping[str, Any]) -> str:
     return f"DIFFERS {size}" if verdict["verdict"] == "DIFFERS" else size
 
 
+@checked()
 def benchmark_scaling(
     table: pd.DataFrame,
     *,

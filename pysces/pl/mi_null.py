@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from pysces._parameters import checked
 from pysces.aracne._null import null_of
 from pysces.aracne._options import estimator_of
 from pysces.errors import InputError
-from pysces.pl._style import BLUE, INK, VERMILION, axes_of, clean, network_of
+from pysces.pl._style import BLUE, INK, VERMILION, axes_of, clean, network_of, numbers_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from pysces.network import Network
 
 
+@checked()
 def mi_null(
     network: Network | pd.DataFrame | AnnData,
     mi: pd.DataFrame | None = None,
@@ -77,7 +79,10 @@ def mi_null(
     if "mi" not in table:
         raise InputError("The network has no column 'mi'. Pass a network of pysces.run_aracne.")
     found = np.sort(table["mi"].to_numpy())
-    pairs = None if mi is None else np.sort(mi.to_numpy()[np.isfinite(mi.to_numpy())])
+    pairs = None
+    if mi is not None:
+        values = numbers_of("mi", mi.to_numpy().ravel())
+        pairs = np.sort(values[np.isfinite(values)])
     longest = max(float(part.max(initial=0.0)) for part in (found, pairs) if part is not None)
     # Mutual information grows with the square of a correlation, so the null is at the far left.
     grid = (1.04 * longest or 1.0) * np.linspace(0.0, 1.0, 400) ** 2
@@ -129,7 +134,7 @@ def _chance(
 ) -> NDArray[np.float64]:
     """P(mutual information of independent genes >= grid)."""
     if null is not None:
-        values = np.sort(np.asarray(null, dtype=float))
+        values = np.sort(numbers_of("null", null))
         above = len(values) - np.searchsorted(values, grid)
         return np.asarray((1.0 + above) / (1.0 + len(values)))
     estimator = estimator_of(record)

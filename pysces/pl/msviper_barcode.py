@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pysces._keys import MastersResult, read
+from pysces._parameters import checked
 from pysces.pl._style import label, network_of_run
 from pysces.pl.barcode import barcode
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from pysces.network import Network
 
 
+@checked()
 def msviper_barcode(
     adata: AnnData,
     regulators: str | Sequence[str] | None = None,

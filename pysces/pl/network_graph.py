@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from pysces._messages import listed
+from pysces._parameters import checked
 from pysces.errors import InputError, PyscesError
 from pysces.pl._labels import box_of, place_labels, settle
 from pysces.pl._layout import layout
@@ -34,6 +35,7 @@ REGULATOR, TARGET = "#fddbc7", "#e4e4e4"
 _TARGET_AREA = 46.0  # square points
 
 
+@checked()
 def network_graph(
     network: Network | pd.DataFrame | AnnData,
     regulators: str | Sequence[str] | None = None,

@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from pysces._parameters import checked
 from pysces.errors import InputError
 from pysces.pl._labels import fit
-from pysces.pl._style import BLUE, FAINT, INK, ORANGE, axes_of, clean, network_of
+from pysces.pl._style import BLUE, FAINT, INK, ORANGE, axes_of, clean, network_of, numbers_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from pysces.network import Network
 
 
+@checked()
 def support_histogram(
     network: Network | pd.DataFrame | AnnData,
     *,
@@ -80,16 +82,20 @@ def support_histogram(
     used, regulators = facts.get("n_decoys_used", 1), facts.get("n_regulators", 1)
     per = decoys_per_regulator or used / regulators or 1
     support = table["support"].to_numpy(dtype=np.int64)
+    seen = None if seen is None else numbers_of("seen", seen)
+    decoys = None if decoys is None else numbers_of("decoys", decoys)
     most = max(int(facts.get("n_resamples_used", 1)), int(support.max(initial=1)))
-    most = max([most, *(len(np.asarray(c)) - 1 for c in (seen, decoys) if c is not None)])
+    seen = None if seen is None else numbers_of("seen", seen)
+    decoys = None if decoys is None else numbers_of("decoys", decoys)
+    most = max([most, *(len(c) - 1 for c in (seen, decoys) if c is not None)])
     width = max(1, -(-(most + 1) // 60))  # number of support values per bar
     ax = axes_of(ax, 6.5, 4.2)
     kept = np.bincount(support, minlength=most + 1).astype(float)
     if seen is not None:
-        _bars(ax, np.asarray(seen, dtype=float), width, FAINT, 0.35, "candidates", fill=True)
+        _bars(ax, seen, width, FAINT, 0.35, "candidates", fill=True)
     _bars(ax, kept, width, BLUE, 0.75, f"network ({len(table):,} edges)", fill=True)
     if decoys is not None:
-        scaled = np.asarray(decoys, dtype=float) / float(per)
+        scaled = decoys / float(per)
         _bars(ax, scaled, width, ORANGE, 1.0, "decoys, scaled to the regulators", fill=False)
     if seen is not None or decoys is not None:
         ax.set_yscale("log")

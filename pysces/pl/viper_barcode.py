@@ -9,6 +9,7 @@ import pandas as pd
 
 from pysces._keys import ActivityResult, SignatureResult, read
 from pysces._messages import listed
+from pysces._parameters import checked
 from pysces.data._inputs import gene_names
 from pysces.errors import InputError
 from pysces.pl._style import label, network_of_run
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from pysces.network import Network
 
 
+@checked()
 def viper_barcode(
     adata: AnnData,
     cell: str,

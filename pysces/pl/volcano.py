@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from pysces._messages import listed
+from pysces._parameters import Range, checked
 from pysces.errors import InputError
 from pysces.pl._labels import place_labels
 from pysces.pl._style import DOWN, FAINT, INK, UP, axes_of, clean, label
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 _EFFECTS = ("difference", "nes", "score")
 
 
+@checked(alpha=Range(0, 1))
 def volcano(
     table: pd.DataFrame,
     *,

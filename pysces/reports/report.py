@@ -6,8 +6,9 @@ from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
 from pysces._atomic import atomic_write, check_writable
-from pysces._checks import check_column
+from pysces._parameters import checked
 from pysces._version import __version__
+from pysces.data._labels import labels_of
 from pysces.errors import MissingKeyError, PyscesError
 from pysces.reports._checks import data_checks
 from pysces.reports._content import Content
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from jinja2 import Template
 
 
+@checked()
 def report(
     adata: AnnData,
     path: str | os.PathLike[str],
@@ -72,7 +74,7 @@ def report(
     """
     path = check_writable(path)
     if groupby is not None:
-        check_column(adata, groupby)
+        labels_of(adata, groupby)
     template = _template()
     content = Content.of(adata, key, activity_key, msviper_key, groupby)
     if not (content.networks or content.activity or content.masters):

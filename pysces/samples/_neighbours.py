@@ -13,7 +13,7 @@ import scipy.sparse as sp
 from threadpoolctl import threadpool_limits
 
 from pysces import _seeds
-from pysces._messages import listed
+from pysces._messages import listed, outside
 from pysces.errors import InputError, PyscesError, PyscesWarning
 
 if TYPE_CHECKING:
@@ -110,7 +110,7 @@ def _warn_if_blurred(points: NDArray[np.float64], dtype: np.dtype[Any], name: st
             f"All cells have the same coordinates in {name}, so arbitrary cells are pooled. "
             "Pass another use_rep= unless that is intended.",
             PyscesWarning,
-            stacklevel=5,
+            stacklevel=outside(),
         )
         return
     if dtype.kind != "f":
@@ -125,7 +125,7 @@ def _warn_if_blurred(points: NDArray[np.float64], dtype: np.dtype[Any], name: st
             f"cells are within {apart:.2g}: neighbours are inaccurate. Centre the coordinates "
             "before storing them.",
             PyscesWarning,
-            stacklevel=5,
+            stacklevel=outside(),
         )
 
 

@@ -12,7 +12,7 @@ import scipy.sparse as sp
 
 from pysces import _seeds
 from pysces._keys import PoolsResult
-from pysces._messages import listed
+from pysces._messages import listed, outside
 from pysces._record import RunRecord
 from pysces.data._depth import TOTAL, total_counts
 from pysces.data._expression import Expression
@@ -187,7 +187,7 @@ def sums_or_means(cells: Cells, func: str | None) -> tuple[str, bool]:
             "normalised sums. Pass layer= with the layer of the counts, or func='mean' if "
             "means are intended.",
             PyscesWarning,
-            stacklevel=4,
+            stacklevel=outside(),
         )
     return func or ("sum" if counts else "mean"), counts
 

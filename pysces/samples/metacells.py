@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from pysces._checks import check_integer
-from pysces._messages import listed
+from pysces._messages import listed, outside
+from pysces._parameters import Range, checked
 from pysces.data._labels import labels_of
 from pysces.errors import InputError, PyscesWarning
 from pysces.samples._neighbours import Space, disjoint_pools, source_of_neighbours
@@ -25,6 +25,7 @@ log = logging.getLogger("pysces")
 _OWN = {"n_cells": "the number of cells", "purity": "the share of the most frequent label"}
 
 
+@checked(n_cells=Range(2), n_metacells=Range(1), n_pcs=Range(1), n_top_genes=Range(2))
 def metacells(
     adata: AnnData,
     groupby: str | None = None,
@@ -140,12 +141,6 @@ def metacells(
     >>> pooled.obs["n_cells"].unique().tolist(), pooled.uns["metacells"]["cells"].index.is_unique
     ([5], True)
     """
-    check_integer("n_cells", n_cells, 2)
-    check_integer("n_pcs", n_pcs, 1)
-    check_integer("n_top_genes", n_top_genes, 2)
-    check_integer("seed", seed, 0)
-    if n_metacells is not None:
-        check_integer("n_metacells", n_metacells, 1)
     groups = labels_of(adata, groupby, "groupby")
     label_key = purity_of or groupby
     labels = None if label_key is None else labels_of(adata, label_key, "purity_of")
@@ -251,7 +246,7 @@ def _warn_fewer(made: list[int], asked: int | None, groups: pd.Index | None) -> 
     for position, number in enumerate(made):
         if number < (1 if asked is None else asked):
             where = "" if groups is None else f" in the group {groups[position]!r}"
-            warnings.warn(_fewer(number, asked, where), PyscesWarning, stacklevel=3)
+            warnings.warn(_fewer(number, asked, where), PyscesWarning, stacklevel=outside())
 
 
 def _fewer(number: int, asked: int | None, where: str) -> str:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
-from pysces._checks import check_integer
 from pysces._messages import listed
+from pysces._parameters import Range, checked
 from pysces.data._labels import labels_of
 from pysces.errors import InputError
 from pysces.samples._pools import Cells, pooled_anndata, refuse_own_names, sums_or_means
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 log = logging.getLogger("pysces")
 
 
+@checked(min_cells=Range(1))
 def pseudobulk(
     adata: AnnData,
     groupby: str | Sequence[str],
@@ -70,7 +71,6 @@ def pseudobulk(
     >>> pysces.pseudobulk(adata, "patient").layers["counts"].tolist()
     [[20.0, 20.0], [10.0, 10.0]]
     """
-    check_integer("min_cells", min_cells, 1)
     columns = _columns(groupby)
     numbers, obs = _groups(adata, columns)
     for column in columns:
@@ -98,16 +98,13 @@ def pseudobulk(
     )
 
 
-def _columns(groupby: Any) -> list[str]:
+def _columns(groupby: str | Sequence[str]) -> list[str]:
     """Column names as a list."""
-    several = isinstance(groupby, Iterable) and not isinstance(groupby, str | bytes | Mapping)
-    columns = list(groupby) if several else [groupby]
-    if not all(isinstance(column, str) for column in columns):
-        raise InputError(
-            f"groupby= must be a column of .obs or a list of columns. Got {groupby!r} instead."
-        )
+    columns = [groupby] if isinstance(groupby, str) else list(groupby)
     if not columns:
         raise InputError("groupby= is empty. Pass one or more columns of .obs.")
+    if len(set(columns)) < len(columns):
+        raise InputError(f"groupby= names a column twice: {listed(columns)}. Name each once.")
     return columns
 
 

@@ -7,7 +7,7 @@ import warnings
 from typing import TYPE_CHECKING, get_args
 
 from pysces._checks import check_one_of
-from pysces._messages import listed
+from pysces._messages import listed, outside
 from pysces.data._count_data import CountData, Counts
 from pysces.data._depth import count_data
 from pysces.data._expression import Expression
@@ -88,7 +88,7 @@ def _warn_counts(adata: AnnData, layer: str | None, argument: str, signature: st
         f"{argument}={signature!r}, but all values are whole numbers, none of them negative, as "
         f"raw counts: the depth of a cell then appears as activity. {remedy}",
         PyscesWarning,
-        stacklevel=4,
+        stacklevel=outside(),
     )
 
 

@@ -9,6 +9,7 @@ from typing import Any, Literal
 import numpy as np
 
 from pysces._options import Options, Range, option
+from pysces._parameters import SIZE
 from pysces.data._count_data import Counts
 from pysces.errors import InputError
 from pysces.viper._enrichment import Compat, Enrichment, EnrichmentOptions, check_compat
@@ -55,9 +56,9 @@ class ViperOptions(Options):
         "correct activities due to targets shared with another regulator; "
         "keys: regulators, shadow, targets, penalty, method",
     )
-    n_permutations: int = option(0, "number of null samples; 0: analytic null", within=Range(0))
-    n_bootstraps: int = option(0, "number of bootstraps of the reference", within=Range(0))
-    n_draws: int = option(8, "number of draws of residuals of counts", within=Range(1))
+    n_permutations: int = option(0, "number of null samples; 0: analytic null", within=SIZE)
+    n_bootstraps: int = option(0, "number of bootstraps of the reference", within=SIZE)
+    n_draws: int = option(8, "number of draws of residuals of counts", within=Range(1, 10**6))
     seed: int = option(0, "seed of null samples, bootstraps and draws", within=Range(0))
     compat: Compat | None = option(None, "result of another program: the matrix form of aREA in R")
     client: Literal["local", "gpus"] | Any = option(
@@ -148,9 +149,9 @@ class MsviperOptions(Options):
         False, "compare min_targets with the sum of likelihood / largest likelihood"
     )
     n_permutations: int = option(
-        1000, "number of permutations of the groups; 0: analytic null", within=Range(0)
+        1000, "number of permutations of the groups; 0: analytic null", within=SIZE
     )
-    n_bootstraps: int = option(0, "number of bootstraps of the signature", within=Range(0))
+    n_bootstraps: int = option(0, "number of bootstraps of the signature", within=SIZE)
     combine: Combine = option("mean", "how scores of bootstraps are combined")
     pleiotropy: PleiotropyChoice = option(
         False,

@@ -8,6 +8,7 @@ import anndata as ad
 import pandas as pd
 
 from pysces._keys import ActivityResult, read, slots
+from pysces._parameters import checked
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -16,6 +17,7 @@ PLACES = {"nes": "X"} | {name: f"layers/{name}" for name in ("pvalues", "qvalues
 """Place of each score in an AnnData of activities."""
 
 
+@checked()
 def activity(adata: AnnData, key: str = "viper") -> AnnData:
     """Extract activities as a separate AnnData, cells x regulators.
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pysces._checks import check_column, check_integer
+from pysces._checks import check_column
 from pysces._keys import SignatureResult
 from pysces._options import recorded
+from pysces._parameters import checked
 from pysces._record import RunRecord
 from pysces.data import _results
 from pysces.dispatch import engines
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from pysces.data._count_data import Counts
 
 
+@checked()
 def compute_signature(
     adata: AnnData,
     *,
@@ -86,9 +88,6 @@ def compute_signature(
     _results.check_free(adata, key_added, SignatureResult)
     if groupby is not None:
         check_column(adata, groupby)
-    check_integer("seed", seed, 0)
-    if draw is not None:
-        check_integer("draw", draw, 0, or_else="None")
     chosen, data = chosen_signature(
         adata,
         method,

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 import pandas as pd
 
-from pysces._checks import check_integer
+from pysces._parameters import SIZE, checked
 from pysces.dispatch import engines
 from pysces.dispatch.blocks import blocks, progress
 from pysces.errors import InputError
@@ -42,6 +42,7 @@ VALUES: dict[str, tuple[str, ...]] = {
 }
 
 
+@checked(n_permutations=SIZE)
 def enrich(
     signature: Any,
     network: Any,
@@ -118,9 +119,6 @@ def enrich(
     >>> round(enrich(table, edges, min_targets=1, filter_genes=False).loc[0, "TF"], 4)
     np.float64(1.1902)
     """
-    check_integer("min_targets", min_targets, 0)
-    check_integer("n_permutations", n_permutations, 0)
-    check_integer("seed", seed, 0)
     check_compat(compat, enrichment)
     options = EnrichmentOptions(enrichment, n_permutations, seed)
     if gene_weights is not None and enrichment != "area":

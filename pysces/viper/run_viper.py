@@ -15,6 +15,7 @@ import pandas as pd
 from pysces._checks import check_column
 from pysces._keys import ActivityResult
 from pysces._messages import listed
+from pysces._parameters import checked
 from pysces._record import RunRecord
 from pysces.data import _results
 from pysces.data._count_data import CountData, Counts
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
 log = logging.getLogger("pysces")
 
 
+@checked(ViperOptions)
 def run_viper(
     adata: AnnData,
     network: Any = "aracne",

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from pysces._parameters import checked
 from pysces.data._depth import count_data
 from pysces.errors import InputError
 from pysces.viper._cells import cells_of
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
 
+@checked()
 def signature(
     expression: Any, *, method: Choice = "zscore", reference: ArrayLike | None = None
 ) -> pd.DataFrame:

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from scipy import special, stats
 
-from pysces._checks import check_number, check_one_of
+from pysces._parameters import Range, checked
 from pysces.errors import InputError
 from pysces.viper._cells import frame
 from pysces.viper._statistics import check_top, scaled, shares_of
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
+@checked(weighting=Range(0, open_high=True))
 def signature_similarity(
     first: Any,
     second: Any = None,
@@ -67,10 +68,8 @@ def signature_similarity(
     >>> signature_similarity(table).shape
     (3, 3)
     """
-    check_number("weighting", weighting, 0, np.inf, open_high=True)
-    check_one_of("tails", tails, ("two-sided", "one-sided"))
     check_top(n_top, 1)
-    tables = [frame(table) for table in (first, second) if table is not None]
+    tables = [frame(table) for table in ((first,) if second is None else (first, second))]
     if second is not None and not tables[0].columns.equals(tables[1].columns):
         raise InputError("Both tables must have the same genes in the same order. Reindex one.")
     scores = [_gene_scores(t.to_numpy(), weighting, standardise) for t in tables]

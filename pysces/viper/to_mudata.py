@@ -6,6 +6,7 @@ import importlib
 import warnings
 from typing import TYPE_CHECKING
 
+from pysces._parameters import checked
 from pysces.errors import PyscesError
 from pysces.viper.activity import activity
 
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from mudata import MuData
 
 
+@checked()
 def to_mudata(adata: AnnData, key: str = "viper") -> MuData:
     """Convert expression and activity to two modalities of one MuData, e.g. for muon.
 

@@ -9,6 +9,7 @@ import pandas as pd
 from scipy import special, stats
 
 from pysces._checks import check_number
+from pysces._parameters import checked
 from pysces.errors import InputError
 from pysces.viper._cells import frame
 from pysces.viper._statistics import check_top, normal_table, scaled, shares_of
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 Tails = Literal["two-sided", "greater", "less"]
 
 
+@checked()
 def viper_similarity(
     activity: Any,
     *,

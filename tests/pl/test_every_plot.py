@@ -185,7 +185,7 @@ def test_one_name_needs_no_list_and_a_table_is_a_network(adata) -> None:
     with pytest.raises(pysces.InputError, match="'MYX'"):
         pl.activity_heatmap(adata, "kind", "MYX")
     for wrong in (table["mi"].to_numpy(), "network.tsv", None):
-        with pytest.raises(pysces.InputError, match="Expected an AnnData, got"):
+        with pytest.raises(pysces.InputError, match="a Network or a DataFrame or an AnnData"):
             pl.network_graph(wrong)
 
 

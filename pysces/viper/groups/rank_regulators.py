@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from pysces._checks import check_integer, check_number
+from pysces._parameters import Range, checked
 from pysces.data._labels import group_mask, labels_of
 from pysces.errors import InputError
 from pysces.viper._statistics import benjamini_hochberg, t_test
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from anndata import AnnData
 
 
+@checked(alpha=Range(0, 1), n_top=Range(1))
 def rank_regulators(
     adata: AnnData,
     groupby: str,
@@ -97,9 +98,6 @@ def rank_regulators(
     """
     scores = activity(adata, key)
     values = np.asarray(scores.X)
-    check_number("alpha", alpha, 0, 1)
-    if n_top is not None:
-        check_integer("n_top", n_top, 1)
     # Cells without a label belong to no group and to no rest.
     labels = labels_of(adata, groupby)
     labelled = labels.codes >= 0

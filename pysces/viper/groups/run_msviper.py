@@ -10,9 +10,11 @@ import pandas as pd
 
 from pysces._checks import check_column
 from pysces._keys import MastersResult
+from pysces._parameters import checked
 from pysces._record import RunRecord
 from pysces.data import _results
 from pysces.dispatch import engines
+from pysces.errors import InputError, MissingKeyError
 from pysces.viper._inputs import chosen_signature
 from pysces.viper._options import MsviperOptions
 from pysces.viper._pleiotropy import Pleiotropy, corrected_scores, pleiotropy_of
@@ -33,6 +35,7 @@ if TYPE_CHECKING:
     from pysces.data._count_data import Counts
 
 
+@checked(MsviperOptions)
 def run_msviper(
     adata: AnnData,
     groupby: str,
@@ -173,7 +176,10 @@ def run_msviper(
     options = MsviperOptions.of(locals())
     corrected = pleiotropy_of(pleiotropy)
     check_column(adata, groupby)
-    grn = as_network(network, adata, group=network_group)
+    try:
+        grn = as_network(network, adata, group=network_group)
+    except (InputError, MissingKeyError) as error:  # they name the parameter of Network
+        raise type(error)(str(error).replace("group=", "network_group=")) from error
     _, data = chosen_signature(
         adata,
         "auto",
