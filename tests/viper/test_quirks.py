@@ -9,6 +9,7 @@ import anndata as ad
 import numpy as np
 import pandas as pd
 import pytest
+from scipy import stats
 
 import pysces
 from pysces.viper import _activities, _cells, _enrichment
@@ -196,6 +197,16 @@ def test_13_and_15_odd_networks_do_not_crash() -> None:
 
 def test_14_p_values_of_one_cell_are_adjusted() -> None:
     np.testing.assert_allclose(benjamini_hochberg(np.array([0.01, 0.04])), [0.02, 0.04])
+    adata, network = simulated()
+    pysces.compute_signature(adata)
+    one = adata[:1].copy()
+    pysces.run_viper(one, network, layer="signature", signature="none", enrichment="narnea")
+    pvalues = one.obsm["viper_pvalues"]
+    assert (pvalues < 1).all(axis=None)
+    np.testing.assert_allclose(
+        one.obsm["viper_qvalues"], stats.false_discovery_control(pvalues, axis=1), rtol=1e-12
+    )
+    assert not one.obsm["viper_qvalues"].equals(pvalues)
 
 
 @pytest.mark.parametrize("seed", [0, 1])
