@@ -60,18 +60,15 @@ def test_a_full_disk_is_said_and_the_earlier_file_stays(name, tmp_path, full_dis
 
 
 @POSIX
-def test_a_checkpoint_on_a_full_disk_is_said(tmp_path, full_disk) -> None:
+def test_a_checkpoint_on_a_full_disk_is_said(tmp_path, full_disk, monkeypatch) -> None:
     values = np.random.default_rng(0).normal(size=(100, 30))
     values[:, 3:] += values[:, [0]]
     genes = [f"g{i}" for i in range(30)]
-    pysces.settings.cache_dir = None
-    try:
-        with pytest.raises(pysces.PyscesError, match=r"resample-\d+\.npz cannot be written"):
-            pysces.infer_network(
-                values, ["g0"], genes=genes, checkpoint=tmp_path / "c", n_resamples=2, n_null=1000
-            )
-    finally:
-        pysces.settings.cache_dir = "default"
+    monkeypatch.setattr(pysces.settings, "_cache_dir", None)
+    with pytest.raises(pysces.PyscesError, match=r"resample-\d+\.npz cannot be written"):
+        pysces.infer_network(
+            values, ["g0"], genes=genes, checkpoint=tmp_path / "c", n_resamples=2, n_null=1000
+        )
     assert [p.name for p in (tmp_path / "c").iterdir()] == ["fingerprint.json"]
 
 
@@ -111,6 +108,30 @@ def test_an_earlier_file_keeps_its_permissions_and_links_their_place(name, tmp_p
     finally:
         os.umask(before)
     assert stat.S_IMODE((tmp_path / f"new-{name}").stat().st_mode) == 0o640
+
+
+@POSIX
+@pytest.mark.parametrize("mode", [0o600, 0o664])
+def test_nobody_else_can_read_a_private_file_while_it_is_written(mode, tmp_path) -> None:
+    path = tmp_path / "file"
+    path.write_bytes(b"earlier")
+    path.chmod(mode)
+    opened, modes = os.open, []
+
+    def watched(name, *given, **more):
+        file = opened(name, *given, **more)
+        modes.append(stat.S_IMODE(os.fstat(file).st_mode))  # before any other call
+        return file
+
+    before = os.umask(0o022)
+    try:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(os, "open", watched)
+            atomic_write(path, b"content")
+    finally:
+        os.umask(before)
+    assert modes == [0o600]
+    assert stat.S_IMODE(path.stat().st_mode) == mode
 
 
 def test_the_content_is_on_the_disk_before_the_name_is(tmp_path, monkeypatch) -> None:

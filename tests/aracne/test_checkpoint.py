@@ -21,6 +21,7 @@ from pysces._atomic import atomic_create, atomic_write
 from pysces.aracne._candidates import RankCandidates, ScoredCandidates
 from pysces.aracne._copula import Scores
 from pysces.aracne._estimators import rank_estimator
+from pysces.aracne._null import Null
 from pysces.aracne._resampling import RankResampler, Resampler, Resampling, ScoreResampler
 from pysces.data._expression import Expression
 
@@ -163,6 +164,21 @@ def test_other_ties_nulls_and_regulators_are_refused_by_name(data, tmp_path) -> 
         run(data, tmp_path / "c", n_null=30_000)
     with pytest.raises(pysces.InputError, match="another run: regulators"):
         pysces.infer_network(data, ["g0", "g1", "g3"], checkpoint=tmp_path / "c", **OPTIONS)
+
+
+def test_other_thresholds_are_refused(data, tmp_path, monkeypatch) -> None:
+    """As of a version that simulates another null distribution."""
+    run(data, tmp_path / "c")
+    threshold = Null.threshold
+    monkeypatch.setattr(Null, "threshold", lambda self, p: threshold(self, p) + 1)
+    with pytest.raises(pysces.InputError, match="another run: thresholds"):
+        run(data, tmp_path / "c")
+
+
+def test_resamples_with_fewer_decoys_are_computed_again(chain, tmp_path) -> None:
+    run(chain, tmp_path / "c", n_decoys=20)
+    wanted = pysces.infer_network(chain, REGULATORS, **OPTIONS, n_decoys=60).to_dataframe()
+    same(run(chain, tmp_path / "c", n_decoys=60), wanted)
 
 
 @pytest.mark.filterwarnings("ignore::pysces.PyscesWarning")  # networks of noise are empty
