@@ -25,8 +25,7 @@ import warnings
 from pathlib import Path
 from typing import NamedTuple
 
-from results import ROOT, load, save
-
+ROOT = Path(__file__).resolve().parents[2]
 EQUIVALENT: dict[str, str] = {
     "pysces/aracne/_consensus.py: last = np.flatnonzero(ends)[np.searchsorted("
     "np.flatnonzero(ends), np.arange(count + decoys))] --> last = np.arange(count + decoys)": (
@@ -182,6 +181,8 @@ def main() -> int:
     mutants = [mutant for mutant in table() if given.only in mutant.name]
     if check(mutants) or given.check:
         return int(check(mutants) > 0)
+    from results import load, save
+
     warnings.simplefilter("ignore")
     for name in _LIBRARIES:
         importlib.import_module(name)

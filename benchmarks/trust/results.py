@@ -10,7 +10,6 @@ import time
 from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).resolve().parents[2]
 FOLDER = Path(__file__).parent / "results"
 
 
