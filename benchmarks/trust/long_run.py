@@ -45,8 +45,8 @@ def work(number: int, folder: Path) -> None:
     for ending in ("tsv.gz", "gmt"):
         network.write(folder / f"n.{ending}")
         pysces.read_network(folder / f"n.{ending}")
-    pysces.run_viper(adata, network, min_targets=2)
     edges = pd.DataFrame({"source": np.repeat(names[:6], 9), "target": names[6:], "mor": 1.0})
+    pysces.run_viper(adata, edges, min_targets=2)
     pysces.run_msviper(adata, "kind", "a", network=edges, n_permutations=100, min_targets=2)
     pysces.pseudobulk(adata, "kind")
     with contextlib.suppress(pysces.PyscesError):
