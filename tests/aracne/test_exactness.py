@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -15,6 +16,7 @@ from pysces.aracne._candidates import ScoredCandidates
 from pysces.aracne._consensus import SupportCounts
 from pysces.aracne._copula import Scores
 from pysces.aracne._null import UNREACHABLE, Null, summarise
+from pysces.aracne._resampling import Resampling, ScoreResampler
 from pysces.data._expression import Expression
 
 OPTIONS = {"n_null": 20_000, "degree": 1}
@@ -133,3 +135,29 @@ def test_the_parabola_is_left_out_where_most_values_are_zero(share: float, degre
     scores = Scores.of(expression, None, None, "auto")
     assert scores.degree == degree
     assert scores.studentised == (degree == 1)
+
+
+def test_bootstraps_draw_every_sample_and_have_their_own_null() -> None:
+    drawn = Resampling("bootstrap", 10, 0)
+    assert set(np.concatenate([drawn.indices(resample) for resample in range(30)])) == set(
+        range(10)
+    )
+    schemes = [Resampling(kind, 10, 0).null_scheme for kind in ("bootstrap", "halves", None)]
+    assert schemes == ["bootstrap", "permutation", "permutation"]
+
+
+def test_the_largest_value_is_that_of_a_regulator_not_of_a_decoy() -> None:
+    candidates = replace(_candidates(np.zeros(50, dtype=np.int64)), n_decoys=400)
+    resampler = ScoreResampler(candidates, Resampling(None, 50, 0), {50: 1}, None, 0.0)
+    edges, largest = resampler.whole()
+    real = edges.row < 2
+    assert edges.mi[~real].max() > edges.mi[real].max()
+    assert largest == edges.mi[real].max()
+
+
+def test_a_network_of_exactly_alpha_is_not_kept_by_consolidation() -> None:
+    tables = [pd.DataFrame({"source": ["A", "A"], "target": ["b", t]}) for t in "cd"]
+    every = pysces.consolidate(tables, alpha=None).to_dataframe()
+    limit = float(every["qvalue"].min())
+    assert len(pysces.consolidate(tables, alpha=limit)) == 0
+    assert len(pysces.consolidate(tables, alpha=np.nextafter(limit, 1))) > 0

@@ -17,12 +17,16 @@ if os.name != "posix":
     pytest.skip("signals, forks and limits of POSIX", allow_module_level=True)
 
 # pytest puts benchmarks/ on the path (pyproject.toml)
-from trust import calibrate, fuzz, long_run, mutants  # noqa: E402
+from trust import calibrate, fuzz, long_run, mutants, page  # noqa: E402
 
 
 @pytest.fixture(autouse=True)
 def on_this_checkout(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join(map(str, sys.path)))
+
+
+def test_the_page_states_what_the_scripts_stored() -> None:
+    assert page.PAGE.read_text() == page.render()
 
 
 def test_every_fault_can_be_planted() -> None:
