@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from types import SimpleNamespace
 
+import anndata
 import numpy as np
 import pandas as pd
 import pytest
@@ -15,6 +16,8 @@ from pysces import _seeds
 from pysces.aracne._candidates import ScoredCandidates
 from pysces.aracne._consensus import SupportCounts
 from pysces.aracne._copula import Scores
+from pysces.aracne._estimators import Binned
+from pysces.aracne._groups import groups_of
 from pysces.aracne._null import UNREACHABLE, Null, summarise
 from pysces.aracne._resampling import Resampling, ScoreResampler
 from pysces.data._expression import Expression
@@ -161,3 +164,40 @@ def test_a_network_of_exactly_alpha_is_not_kept_by_consolidation() -> None:
     limit = float(every["qvalue"].min())
     assert len(pysces.consolidate(tables, alpha=limit)) == 0
     assert len(pysces.consolidate(tables, alpha=np.nextafter(limit, 1))) > 0
+
+
+def test_a_group_of_exactly_min_samples_is_used(data) -> None:
+    adata = anndata.AnnData(data.set_index(data.index.astype(str)))
+    adata.obs["group"] = ["a"] * 50 + ["b"] * 49 + ["c"]
+    with pytest.warns(pysces.PyscesWarning, match="2 of 3 groups have fewer than 50"):
+        assert list(groups_of(adata, "group", 50)) == ["a"]
+
+
+def test_maxent_also_removes_the_weakest_edge_between_regulators() -> None:
+    """Regulators a and b are less alike than each is with their common targets."""
+    values = _seeds.generator(0, "triangles").normal(size=(200, 12))
+    values[:, 1] = 0.5 * values[:, 0] + 0.85 * values[:, 1]
+    values[:, 2:] = values[:, [0]] + values[:, [1]] + 0.3 * values[:, 2:]
+    table = pd.DataFrame(values, columns=["a", "b", *(f"t{i}" for i in range(10))])
+    networks = [
+        pysces.infer_network(table, ["a", "b"], dpi=rule, n_resamples=6, alpha=1.0, **OPTIONS)
+        for rule in (True, "maxent")
+    ]
+    pruned, maxent = (
+        set(map(tuple, network.to_dataframe()[["source", "target"]].to_numpy().tolist()))
+        for network in networks
+    )
+    assert pruned - maxent == {("a", "b"), ("b", "a")}
+    assert maxent < pruned
+
+
+@pytest.mark.parametrize("corrected", [False, True])
+def test_a_null_is_stretched_by_the_means_of_williams(corrected: bool) -> None:
+    small, large = (Binned("binned", n, 5, "random", corrected) for n in (4096, 1_000_000))
+    means = [1 + 36 / (6 * n) for n in (4096, 1_000_000)]
+    units = [2.0**one.fraction_bits for one in (small, large)]
+    bias = [0.5 * 16 * corrected * unit for unit in units]  # half a cell for each of (B - 1)^2
+    uncorrected = np.array([0.0, 3.0, 40.0])  # nats, of all samples
+    found = small.stretch(large)(np.rint(uncorrected * units[0] - bias[0]).astype(np.int64))
+    expected = uncorrected * means[1] / means[0] * units[1] - bias[1]
+    np.testing.assert_allclose(found, expected, rtol=1e-9, atol=2)
