@@ -69,9 +69,21 @@ def forked(work: Callable[[], object]) -> int:
     return child
 
 
-def ended(child: int) -> int:
-    """Its exit status; negative: the signal that ended it."""
-    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+def ended(child: int, again: int = 0) -> int:
+    """Its exit status; negative: the signal that ended it.
+
+    again: a signal that is sent anew every 5 s, since Python loses an interrupt that arrives in
+    a callback of a library (a file of Python that pyarrow writes to).
+    """
+    start = time.monotonic()
+    while True:
+        done, status = os.waitpid(child, os.WNOHANG if again else 0)
+        if done:
+            return os.waitstatus_to_exitcode(status)
+        time.sleep(0.02)
+        if time.monotonic() - start > 5:
+            os.kill(child, again)
+            start = time.monotonic()
 
 
 def by_api() -> int:
@@ -172,8 +184,9 @@ class Trials:
         writer(False)
         child = forked(forever)
         time.sleep(rng.uniform(0, 0.3))
-        os.kill(child, rng.choice(SIGNALS))
-        interrupted = ended(child) != 0
+        number = rng.choice(SIGNALS)
+        os.kill(child, number)
+        interrupted = ended(child, number) != 0
         return interrupted, "" if readable(self.folder / name) else f"{name} is broken"
 
     def _two(self, rng: random.Random) -> tuple[bool, str]:
