@@ -118,6 +118,30 @@ def test_an_earlier_file_keeps_its_permissions_and_links_their_place(name, tmp_p
     assert stat.S_IMODE((tmp_path / f"new-{name}").stat().st_mode) == 0o640
 
 
+@POSIX
+@pytest.mark.parametrize("mode", [0o600, 0o664])
+def test_nobody_else_can_read_a_private_file_while_it_is_written(mode, tmp_path) -> None:
+    path = tmp_path / "file"
+    path.write_bytes(b"earlier")
+    path.chmod(mode)
+    opened, modes = os.open, []
+
+    def watched(name, *given, **more):
+        file = opened(name, *given, **more)
+        modes.append(stat.S_IMODE(os.fstat(file).st_mode))  # before any other call
+        return file
+
+    before = os.umask(0o022)
+    try:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(os, "open", watched)
+            atomic_write(path, b"content")
+    finally:
+        os.umask(before)
+    assert modes == [0o600]
+    assert stat.S_IMODE(path.stat().st_mode) == mode
+
+
 def test_the_content_is_on_the_disk_before_the_name_is(tmp_path, monkeypatch) -> None:
     """Without it, a power cut may leave an empty file under the final name."""
     done = []

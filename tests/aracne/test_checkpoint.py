@@ -10,6 +10,7 @@ import sys
 import threading
 import time
 
+import anndata
 import numpy as np
 import pandas as pd
 import pytest
@@ -20,6 +21,7 @@ from pysces._atomic import atomic_create, atomic_write
 from pysces.aracne._candidates import RankCandidates, ScoredCandidates
 from pysces.aracne._copula import Scores
 from pysces.aracne._estimators import rank_estimator
+from pysces.aracne._null import Null
 from pysces.aracne._resampling import RankResampler, Resampler, Resampling, ScoreResampler
 from pysces.data._expression import Expression
 
@@ -87,8 +89,19 @@ def test_more_resamples_go_on_from_there(data, unbroken, tmp_path, monkeypatch) 
     assert before == {name: (folder / name).stat().st_mtime_ns for name in before}
 
 
+@pytest.fixture(scope="module")
+def chain() -> pd.DataFrame:
+    """Regulators g0 -> g1 -> g2 with targets of unlike strength, so that every choice matters."""
+    values = _seeds.generator(0, "chain").normal(size=(100, 30))
+    values[:, 1] = 0.8 * values[:, 0] + 0.6 * values[:, 1]
+    values[:, 2] = 0.9 * values[:, 1] + 0.5 * values[:, 2]
+    values[:, 3:15] += values[:, [1]] * np.linspace(0.3, 1.5, 12)
+    values[:, 15:30] += values[:, [2]] * np.linspace(0.2, 1.2, 15)
+    return pd.DataFrame(values, columns=[f"g{i}" for i in range(30)])
+
+
 LATER = [
-    {"alpha": 0.2},
+    {"alpha": 1e-4},
     {"dpi": False},
     {"dpi_tolerance": 0.3},
     {"dpi": "maxent"},
@@ -107,18 +120,19 @@ LATER = [
     ],
 )
 @pytest.mark.filterwarnings("ignore::pysces.PyscesWarning")  # weak edges, on purpose
-def test_later_steps_reuse_what_is_there(data, tmp_path, changed, rules, monkeypatch) -> None:
+def test_later_steps_reuse_what_is_there(chain, tmp_path, changed, rules, monkeypatch) -> None:
     folder = tmp_path / "c"
-    run(data, folder, **rules)
+    before = run(chain, folder, **rules)
     options = {**OPTIONS, **rules, **changed}
-    wanted = pysces.infer_network(data, REGULATORS, **options).to_dataframe()
+    wanted = pysces.infer_network(chain, REGULATORS, **options).to_dataframe()
+    assert not wanted.equals(before)  # else reuse of what must not be reused would go unseen
 
     def forbidden(*_, **__):
         raise AssertionError("a resample was computed again")
 
     monkeypatch.setattr("pysces.aracne._resampling.edges_above", forbidden)
     monkeypatch.setattr("pysces.aracne._resampling.ScoreResampler.part", forbidden)
-    same(run(data, folder, **{**rules, **changed}), wanted)
+    same(run(chain, folder, **{**rules, **changed}), wanted)
 
 
 @pytest.mark.parametrize(
@@ -137,6 +151,47 @@ def test_other_parameters_are_refused_by_name(data, tmp_path, changed, named) ->
     run(data, tmp_path / "c")
     with pytest.raises(pysces.InputError, match=f"another run: .*{named}"):
         run(data, tmp_path / "c", **changed)
+
+
+def test_other_ties_nulls_and_regulators_are_refused_by_name(data, tmp_path) -> None:
+    """None of these is in the data or in the number of anything."""
+    binned = {"estimator": "binned"}
+    run(data, tmp_path / "binned", **binned)
+    with pytest.raises(pysces.InputError, match=r"another run: .*ties"):
+        run(data, tmp_path / "binned", **binned, ties="together")
+    run(data, tmp_path / "c")
+    with pytest.raises(pysces.InputError, match=r"another run: .*n_null"):
+        run(data, tmp_path / "c", n_null=30_000)
+    with pytest.raises(pysces.InputError, match="another run: regulators"):
+        pysces.infer_network(data, ["g0", "g1", "g3"], checkpoint=tmp_path / "c", **OPTIONS)
+
+
+def test_other_thresholds_are_refused(data, tmp_path, monkeypatch) -> None:
+    """As of a version that simulates another null distribution."""
+    run(data, tmp_path / "c")
+    threshold = Null.threshold
+    monkeypatch.setattr(Null, "threshold", lambda self, p: threshold(self, p) + 1)
+    with pytest.raises(pysces.InputError, match="another run: thresholds"):
+        run(data, tmp_path / "c")
+
+
+def test_resamples_with_fewer_decoys_are_computed_again(chain, tmp_path) -> None:
+    run(chain, tmp_path / "c", n_decoys=20)
+    wanted = pysces.infer_network(chain, REGULATORS, **OPTIONS, n_decoys=60).to_dataframe()
+    same(run(chain, tmp_path / "c", n_decoys=60), wanted)
+
+
+@pytest.mark.filterwarnings("ignore::pysces.PyscesWarning")  # networks of noise are empty
+def test_groups_with_similar_names_have_folders_of_their_own(data, tmp_path) -> None:
+    adata = anndata.AnnData(data.set_index(data.index.astype(str)))
+    adata.obs["group"] = ["a b", "a_b"] * 50
+    options = {"groupby": "group", "min_samples": 50, **OPTIONS}
+    pysces.run_aracne(adata, REGULATORS, **options)
+    pysces.run_aracne(
+        adata, REGULATORS, **options, checkpoint=tmp_path / "c", key_added="checkpointed"
+    )
+    same(adata.uns["checkpointed"]["network"], adata.uns["aracne"]["network"])
+    assert [len(resamples(folder)) for folder in (tmp_path / "c").iterdir()] == [6, 6]
 
 
 @pytest.mark.filterwarnings("ignore::pysces.PyscesWarning")  # networks of noise are empty
@@ -366,7 +421,13 @@ def test_a_cluster_changes_nothing_even_when_a_worker_dies(
     more = {**OPTIONS, "n_resamples": 12}
     for name in ("_MOST_TOGETHER", "_FEWEST_TOGETHER"):  # several batches
         monkeypatch.setattr(f"pysces.aracne._resampling.{name}", 2)
-    killer = threading.Timer(0.1, lambda: os.kill(victim, signal.SIGKILL))
+    done = []
+
+    def kill() -> None:
+        os.kill(victim, signal.SIGKILL)
+        done.append(len(resamples(tmp_path / "c")))
+
+    killer = threading.Timer(0.1, kill)
     submit = type(cluster).submit
 
     def submitted(*given, **how):
@@ -379,6 +440,8 @@ def test_a_cluster_changes_nothing_even_when_a_worker_dies(
         data, REGULATORS, client=cluster, checkpoint=tmp_path / "c", **more
     )
     killer.join()
+    assert done[0] < 12  # there was work left
+    assert victim not in cluster.run(os.getpid).values()
     wanted = pysces.infer_network(data, REGULATORS, **more)
     same(network.to_dataframe(), wanted.to_dataframe())
     assert len(resamples(tmp_path / "c")) == 12

@@ -209,6 +209,7 @@ def test_cache_changes_nothing_and_survives_damage(tmp_path, monkeypatch, caplog
         _cached.cache_clear()
         again = null_of(measure, "permutation", 5_000)
         assert np.array_equal(first.top, again.top)
+        assert np.array_equal(first.thinned, again.thinned)
         assert "recomputing" in caplog.text
     assert len(list((tmp_path / "cache").iterdir())) == 1  # no temporary file is left
 
@@ -267,7 +268,9 @@ def test_a_table_of_impossible_content_is_not_taken(top, thinned, own_cache, cap
     digest = np.array(_null._digest(name, Null(top, thinned, 5_000)))
     np.savez(path, top=top, thinned=thinned, digest=digest)
     _cached.cache_clear()
-    assert np.array_equal(first.top, null_of(measure, "permutation", 5_000).top)
+    again = null_of(measure, "permutation", 5_000)
+    assert np.array_equal(first.top, again.top)
+    assert np.array_equal(first.thinned, again.thinned)
     assert "recomputing" in caplog.text
 
 
@@ -326,6 +329,7 @@ def test_simulation_is_the_same_on_every_engine() -> None:
                 tables.append(simulate(measure, "permutation", 3_000))
     for table in tables[1:]:
         assert np.array_equal(tables[0].top, table.top)
+        assert np.array_equal(tables[0].thinned, table.thinned)
 
 
 def test_tables_are_the_same_on_every_machine() -> None:

@@ -13,6 +13,7 @@ from anndata import AnnData
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 from scipy import stats
+from scipy.spatial.distance import pdist, squareform
 from threadpoolctl import threadpool_limits
 
 import pysces
@@ -88,9 +89,19 @@ def test_no_cell_is_used_twice_and_those_left_over_are_told() -> None:
     assert cells.index.is_unique
     assert len(cells) == 9 * pooled.n_obs
     assert pooled.uns["metacells"]["params"]["n_left_over"] == adata.n_obs - len(cells)
-    assert len(cells) > 0.8 * adata.n_obs
     adata.obs["metacell"] = cells["metacell"]
     assert adata.obs["metacell"].isna().sum() == adata.n_obs - len(cells)
+
+
+@pytest.mark.parametrize(("n", "n_left"), [(28, 1), (27, 0), (35, 8)])
+def test_where_all_cells_are_neighbours_no_pool_is_lost(n: int, n_left: int) -> None:
+    """Each cell has the 27 nearest as neighbours, so only the remainder of a division is left."""
+    adata = _counts(n)
+    adata.obsp["distances"] = squareform(pdist(adata.obsm["X_pca"]))
+    pooled = pysces.metacells(adata, n_cells=9, obsp="distances")
+    assert pooled.n_obs == n // 9
+    assert pooled.uns["metacells"]["params"]["n_left_over"] == n_left
+    assert pysces.metacells(adata, n_cells=9).n_obs >= n // 9 - (n > 28)
 
 
 def test_sums_are_renormalised() -> None:
@@ -252,11 +263,16 @@ def test_number_of_threads_changes_no_neighbour(n_dimensions: int) -> None:
 
 def test_many_cells_are_split_into_parcels_of_neighbours(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(_neighbours, "PARCEL", 100)
-    points = np.random.default_rng(1).normal(size=(1000, 2))
-    found = neighbours_in_space(points, 5).cells.reshape(1000, 5)
-    assert not (found == np.arange(1000)[:, None]).any()
+    points = _neighbours._of_usual_size(np.random.default_rng(1).normal(size=(1003, 2)))
+    parcels = list(_neighbours._parcels(points, np.arange(1003)))
+    assert np.sort(np.concatenate(parcels)).tolist() == list(range(1003))  # none lost, none twice
+    assert {len(parcel) for parcel in parcels} == {62, 63}
+    found = neighbours_in_space(points, 5).cells.reshape(1003, 5)
     exact = ((points[:, None] - points[None]) ** 2).sum(axis=2)
     np.fill_diagonal(exact, np.inf)
+    for parcel in parcels:  # exact within each
+        nearest = np.argsort(exact[np.ix_(parcel, parcel)], axis=1)[:, :5]
+        np.testing.assert_array_equal(found[parcel], parcel[nearest])
     expected = np.argsort(exact, axis=1)[:, :5]
     shared = [len(set(a) & set(b)) for a, b in zip(found, expected, strict=True)]
     assert np.mean(shared) > 4  # lost at the borders only

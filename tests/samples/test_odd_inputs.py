@@ -109,6 +109,11 @@ def test_a_cell_far_off_does_not_decide_where_many_cells_are_split(
     monkeypatch.setattr(_neighbours, "PARCEL", 100)
     points = np.random.default_rng(1).normal(size=(1000, 2)) * [100.0, 1.0]
     points[0, 1] = 1e9
+    parcels = list(_neighbours._parcels(points, np.arange(1000)))
+    assert np.sort(np.concatenate(parcels)).tolist() == list(range(1000))  # none lost, none twice
+    assert max(len(parcel) for parcel in parcels) <= 100
+    usual = [parcel for parcel in parcels if 0 not in parcel]
+    assert max(np.ptp(points[parcel, 1]) for parcel in usual) > 2  # split along the other axis
     found = neighbours_in_space(points, 5).cells.reshape(1000, 5)
     shared = [len(set(a) & set(b)) for a, b in zip(found, _brute(points, 5), strict=True)]
     assert np.mean(shared) > 4

@@ -9,11 +9,18 @@ import anndata as ad
 import numpy as np
 import pandas as pd
 import pytest
+from scipy import stats
 
 import pysces
+from pysces.data._expression import Expression
 from pysces.viper import _activities, _cells, _enrichment
 from pysces.viper._metaviper import best_network, combine_networks
-from pysces.viper._nulls import approximate_cdf
+from pysces.viper._nulls import (
+    approximate_cdf,
+    bootstrap_draws,
+    bootstrap_plan,
+    bootstrapped_moments,
+)
 from pysces.viper._pleiotropy import Pleiotropy, penalised_regulons
 from pysces.viper._regulons import align
 from pysces.viper._statistics import benjamini_hochberg, permutation_orders
@@ -74,6 +81,22 @@ def test_3_the_null_is_ranked_over_the_genes_of_the_signature() -> None:
     few = adata[:, named].copy()
     pysces.run_viper(few, network, **options)
     pd.testing.assert_frame_equal(few.obsm["viper"], adata.obsm["viper"])
+
+
+def test_a_null_cell_is_not_in_its_own_reference() -> None:
+    plan = bootstrap_plan(9, 40, 0)
+    assert {one.sample for one in plan} == set(range(9))
+    assert all(one.sample not in one.reference for one in plan)
+    assert set(np.concatenate([one.reference for one in plan])) == set(range(9))
+
+
+def test_moments_of_bootstraps_are_those_of_the_drawn_cells() -> None:
+    values = np.random.default_rng(0).normal(3, 1, size=(12, 4))
+    draws = bootstrap_draws(12, 5, 0)
+    cells = Expression.from_matrix(pd.DataFrame(values, columns=list("abcd")))
+    mean, sd = bootstrapped_moments(cells, draws)
+    np.testing.assert_allclose(mean, [values[draw].mean(axis=0) for draw in draws])
+    np.testing.assert_allclose(sd, [values[draw].std(axis=0, ddof=1) for draw in draws])
 
 
 def test_4_pleiotropy_with_a_null_and_filtered_genes_is_aligned() -> None:
@@ -196,6 +219,16 @@ def test_13_and_15_odd_networks_do_not_crash() -> None:
 
 def test_14_p_values_of_one_cell_are_adjusted() -> None:
     np.testing.assert_allclose(benjamini_hochberg(np.array([0.01, 0.04])), [0.02, 0.04])
+    adata, network = simulated()
+    pysces.compute_signature(adata)
+    one = adata[:1].copy()
+    pysces.run_viper(one, network, layer="signature", signature="none", enrichment="narnea")
+    pvalues = one.obsm["viper_pvalues"]
+    assert (pvalues < 1).all(axis=None)
+    np.testing.assert_allclose(
+        one.obsm["viper_qvalues"], stats.false_discovery_control(pvalues, axis=1), rtol=1e-12
+    )
+    assert not one.obsm["viper_qvalues"].equals(pvalues)
 
 
 @pytest.mark.parametrize("seed", [0, 1])
