@@ -1,4 +1,4 @@
-"""The figures of README.md and of the first page of docs/, from stored results.
+"""The figures of README.md, of the first page of docs/ and of the paper, from stored results.
 
     python benchmarks/headline.py            # write them into the pages
     python benchmarks/headline.py --measure  # first measure them (minutes), store the results
@@ -23,7 +23,7 @@ from typing import Any
 ROOT = Path(__file__).resolve().parent.parent
 STORED = Path(__file__).with_suffix(".json")
 ACCURACY = ROOT / "docs" / "accuracy.md"
-PAGES = (ROOT / "README.md", ROOT / "docs" / "index.md")
+PAGES = tuple(ROOT / page for page in ("README.md", "docs/index.md", "docs/paper/paper.md"))
 BLOCK = re.compile(r"(?<=<!-- figures -->\n).*?(?=<!-- /figures -->)", flags=re.S)
 
 

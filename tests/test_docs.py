@@ -99,6 +99,31 @@ def test_figures_of_the_first_pages_are_those_stored(monkeypatch: pytest.MonkeyP
         assert headline.BLOCK.findall(page.read_text(encoding="utf-8")) == [block]
 
 
+def test_paper_cites_its_bibliography_and_no_more() -> None:
+    text = (DOCS / "paper" / "paper.md").read_text(encoding="utf-8")
+    cited = set(re.findall(r"(?<=@)[a-z]+\d{4}", text))
+    entries = re.findall(
+        r"^@\w+\{(\w+),$", (DOCS / "paper" / "paper.bib").read_text("utf-8"), flags=re.M
+    )
+    assert sorted(cited) == sorted(entries)
+
+
+def test_figures_of_the_paper_are_those_of_the_pages(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    pytest.importorskip("matplotlib")
+    monkeypatch.syspath_prepend(str(DOCS / "paper"))
+    figures = importlib.import_module("figures")
+    figures.main(tmp_path)
+    paper = (DOCS / "paper" / "paper.md").read_text(encoding="utf-8")
+    drawn = sorted(path.name for path in tmp_path.iterdir())
+    assert drawn == sorted(re.findall(r"\]\((\w+\.png)\)", paper))
+    shares = figures.table("Activities of cells that differ only in depth").set_index("targets")
+    before, now = (float(share) for share in shares.loc["mean"].iloc[1:3])
+    assert f"is {before:.2f} with z-scores" in paper
+    assert f"and {now:.2f} with\nscores of counts" in paper
+
+
 def test_terms_of_the_glossary_are_sorted() -> None:
     terms = re.findall(r"^(\w[\w -]*)$", (DOCS / "glossary.md").read_text("utf-8"), flags=re.M)
     assert len(terms) > 30
