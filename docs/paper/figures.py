@@ -41,7 +41,8 @@ def draw_depth(ax: plt.Axes) -> None:
     shares = table("Activities of cells that differ only in depth")
     (mean,) = shares.index[shares["targets"] == "mean"]
     means = shares.loc[mean].drop(["targets", "noise"]).astype(float)
-    ax.bar(["z-scores, aREA", *(name.strip('`"') for name in means.index[1:])], means)
+    names = [name.strip('`"').replace(", ", ",\n") for name in means.index[1:]]
+    ax.bar(["z-scores,\naREA", *names], means)
     ax.axhline(0.05, color="black", ls="--", lw=0.8)
     ax.set_ylabel("share of regulators at p < 0.05")
 
