@@ -44,7 +44,7 @@ extensions = [
 # No intersphinx: the build needs no network.
 
 source_suffix = {".rst": "restructuredtext", ".md": "myst-nb"}
-exclude_patterns = ["_build", "**.ipynb_checkpoints", "conda", "README.md"]
+exclude_patterns = ["_build", "**.ipynb_checkpoints", "conda", "paper", "README.md"]
 templates_path = ["_templates"]
 nitpicky = False
 python_maximum_signature_line_length = 80

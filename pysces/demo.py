@@ -58,9 +58,14 @@ def load() -> AnnData:
 
 
 def simulate_cells(
-    n_cells: int = 1500, n_genes: int = 4000, n_regulators: int = 150, *, seed: int = 0
+    n_cells: int = 1500,
+    n_genes: int = 4000,
+    n_regulators: int = 150,
+    *,
+    n_donors: int = 2,
+    seed: int = 0,
 ) -> AnnData:
-    """Simulate counts of blood cells of two donors with a known network.
+    """Simulate counts of blood cells of several donors with a known network.
 
     Each regulator has an activity in each cell, standard normal within a cell type; eleven known
     regulators of blood cells are active in one type. A regulator has 10 to 59 targets, none of
@@ -69,13 +74,15 @@ def simulate_cells(
     0.7. In addition, genes differ between donors (standard deviation of the logarithm 0.3), and a
     twentieth of the genes differ between cell types (0.7) without a regulator. Counts are negative
     binomial (size 5) with log-normal depths: the median is 2,500, the standard deviation of the
-    logarithm is 0.4, the depth of monocytes is 1.5 times that of T cells, and the depth of the
-    second donor is 1.5 times that of the first.
+    logarithm is 0.4, the depth of monocytes is 1.5 times that of T cells, and the depth of each
+    second donor is 1.5 times that of the others.
 
     Parameters
     ----------
     n_cells, n_genes, n_regulators
         Size of the data; at least 11 regulators.
+    n_donors
+        Number of donors, to which the cells are assigned at random.
     seed
         Seed of all random numbers.
 
@@ -104,8 +111,8 @@ def simulate_cells(
     genes = np.array([*regulators, *(f"gene{i}" for i in range(n_genes - n_regulators))])
     types, first = list(_TYPES), len(regulators)
     kind = rng.choice(len(types), n_cells, p=[share for share, _ in _TYPES.values()])
-    donor = rng.integers(0, 2, n_cells)
-    depth = 2500 * rng.lognormal(0.0, 0.4, n_cells) * 1.5**donor
+    donor = rng.integers(0, n_donors, n_cells)
+    depth = 2500 * rng.lognormal(0.0, 0.4, n_cells) * 1.5 ** (donor % 2)
     depth *= np.array([relative for _, relative in _TYPES.values()])[kind]
 
     activity = rng.normal(size=(n_cells, first))
@@ -119,7 +126,7 @@ def simulate_cells(
 
     log_share = rng.normal(0.0, 1.5, n_genes) + activity @ effect
     log_share[:, :first] += 0.7 * activity
-    log_share += rng.normal(0.0, 0.3, (2, n_genes))[donor]
+    log_share += rng.normal(0.0, 0.3, (n_donors, n_genes))[donor]
     marker = rng.random(n_genes) < np.where(np.arange(n_genes) < first, 0.0, 0.05)
     log_share += (marker * rng.normal(0.0, 0.7, (len(types), n_genes)))[kind]
     mean = np.exp(log_share)

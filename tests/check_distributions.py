@@ -1,6 +1,6 @@
 """Run by hand, in CI and before a release: a wheel and sdist with everything, and nothing else.
 
-python tests/check_distributions.py dist [--tag v0.1.0]
+python tests/check_distributions.py dist [--tag v1.2.3]
 """
 
 from __future__ import annotations

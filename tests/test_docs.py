@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 import re
 import sys
 from dataclasses import fields
@@ -77,6 +78,56 @@ def test_every_public_name_has_a_page() -> None:
 def test_every_plot_has_a_page() -> None:
     pytest.importorskip("matplotlib")
     assert sorted(_listed_names("plots.md")) == sorted(pysces.pl.__all__)
+
+
+def test_gallery_draws_every_plot() -> None:
+    pytest.importorskip("matplotlib")
+    sections = re.split(
+        r"^### `(\w+)`$", (DOCS / "gallery.md").read_text(encoding="utf-8"), flags=re.M
+    )
+    shown = dict(zip(sections[1::2], sections[2::2], strict=True))
+    assert sorted(shown) == sorted(pysces.pl.__all__)
+    for name, section in shown.items():
+        assert re.search(rf"^pysces\.pl\.{name}\(.*\);$", section, flags=re.M), name
+
+
+def test_figures_of_the_first_pages_are_those_stored(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(ROOT / "benchmarks"))
+    headline = importlib.import_module("headline")
+    block = headline.text(json.loads(headline.STORED.read_text(encoding="utf-8")))
+    for page in headline.PAGES:
+        assert headline.BLOCK.findall(page.read_text(encoding="utf-8")) == [block]
+
+
+def test_paper_cites_its_bibliography_and_no_more() -> None:
+    text = (DOCS / "paper" / "paper.md").read_text(encoding="utf-8")
+    cited = set(re.findall(r"(?<=@)[a-z]+\d{4}", text))
+    entries = re.findall(
+        r"^@\w+\{(\w+),$", (DOCS / "paper" / "paper.bib").read_text("utf-8"), flags=re.M
+    )
+    assert sorted(cited) == sorted(entries)
+
+
+def test_figures_of_the_paper_are_those_of_the_pages(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    pytest.importorskip("matplotlib")
+    monkeypatch.syspath_prepend(str(DOCS / "paper"))
+    figures = importlib.import_module("figures")
+    figures.main(tmp_path)
+    paper = (DOCS / "paper" / "paper.md").read_text(encoding="utf-8")
+    drawn = sorted(path.name for path in tmp_path.iterdir())
+    assert drawn == sorted(re.findall(r"\]\((\w+\.png)\)", paper))
+    shares = figures.table("Activities of cells that differ only in depth").set_index("targets")
+    before, now = (float(share) for share in shares.loc["mean"].iloc[1:3])
+    assert f"is {before:.2f} with z-scores" in paper
+    assert f"and {now:.2f} with\nscores of counts" in paper
+
+
+def test_terms_of_the_glossary_are_sorted() -> None:
+    terms = re.findall(r"^(\w[\w -]*)$", (DOCS / "glossary.md").read_text("utf-8"), flags=re.M)
+    assert len(terms) > 30
+    assert terms == sorted(terms, key=str.lower)
 
 
 def test_tables_of_the_command_line_have_every_option(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -201,6 +201,55 @@ def test_container_has_the_targets_that_the_workflow_builds() -> None:
             assert users[-1] != "root"
 
 
+# --- conda, package hosts -----------------------------------------------------------------------
+
+
+def test_conda_recipe_is_that_of_pyproject() -> None:
+    recipe = load(ROOT / "docs" / "conda" / "recipe.yaml")
+    assert recipe["context"]["version"] == pysces.__version__
+    assert recipe["package"]["name"] == PROJECT["name"]
+    assert recipe["source"] == {"git": "../..", "tag": "v${{ version }}"}
+    everywhere = [need.replace(">=", " >=") for need in PROJECT["dependencies"] if ";" not in need]
+    python = f"python {PROJECT['requires-python']}"
+    assert sorted(recipe["requirements"]["run"]) == sorted([python, *everywhere])
+    assert recipe["build"]["python"]["entry_points"] == [
+        f"{name} = {where}" for name, where in PROJECT["scripts"].items()
+    ]
+    assert recipe["about"]["license"] == PROJECT["license"]
+
+
+def test_conda_recipe_as_rattler_sees_it() -> None:
+    rattler = pytest.importorskip("rattler_build", reason="py-rattler-build is not installed")
+    recipe = rattler.Stage0Recipe.from_file(ROOT / "docs" / "conda" / "recipe.yaml")
+    (variant,) = recipe.render(rattler.VariantConfig())
+    rendered = variant.recipe.to_dict()
+    assert rendered["package"] == {"name": PROJECT["name"], "version": pysces.__version__}
+    assert rendered["source"] == [{"git": "../..", "rev": f"refs/tags/v{pysces.__version__}"}]
+
+
+def test_no_package_host_is_named() -> None:
+    hosts = re.compile(
+        r"pypi\.org|pythonhosted|pypi\.python|conda[-]forge|anaconda\.(org|com)|prefix\.dev"
+        r"|bioconda|cran\.r-project|bioconductor\.org"
+    )
+    folders = ("pysces", "kernels", "tests", "benchmarks", "docs", ".github", ".ci")
+    files = [p for folder in folders for p in (ROOT / folder).rglob("*") if "_build" not in p.parts]
+    files += [*ROOT.glob("*.*"), ROOT / "Dockerfile"]
+    text = {".py", ".md", ".yml", ".yaml", ".toml", ".txt", ".cff", ".html", ".css", ".bib", ""}
+    named = [
+        path
+        for path in files
+        if path.is_file() and path.suffix in text
+        if hosts.search(path.read_text(encoding="utf-8", errors="replace"))
+    ]
+    assert named == [Path(__file__)]  # by the pattern above
+
+
+def test_changelog_begins_with_this_version() -> None:
+    headings = re.findall(r"^## (\S+)", (ROOT / "CHANGELOG.md").read_text("utf-8"), flags=re.M)
+    assert headings[0] == pysces.__version__
+
+
 # --- templates, hooks ---------------------------------------------------------------------------
 
 
@@ -263,7 +312,7 @@ def test_check_of_distributions_sees_what_is_missing_and_what_is_too_much() -> N
     sources = [*in_checkout(), *(n for n in check.IN_SDIST if n != "pysces/py.typed")]
     assert check.faults_of_sdist(sources) == []
     wheel = [n if n.startswith("pysces/") else f"pysces/{n}" for n in in_checkout()]
-    wheel += [f"pysces_grn-0.1.0.dist-info/{name}" for name in check.IN_DIST_INFO]
+    wheel += [f"pysces_grn-{pysces.__version__}.dist-info/{name}" for name in check.IN_DIST_INFO]
     assert check.faults_of_wheel(wheel, sources) == []
     for lost in (
         "py.typed",

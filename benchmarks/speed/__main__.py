@@ -25,7 +25,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     amount.add_argument("--sizes", choices=SIZES, help="3, 4 or 6 sizes")
     amount.add_argument("--seconds", type=float, metavar="S", help="total time (default: 100)")
     parser.add_argument("--threads", type=int, metavar="N", help="of Numba (default: all)")
-    parser.add_argument("--peers", action="store_true", help="also time other programs from PyPI")
+    parser.add_argument("--peers", action="store_true", help="also time other programs")
     parser.add_argument("-o", "--output", default="pysces-benchmark", metavar="FOLDER")
     parser.add_argument("--json", action="store_true", help="print JSON instead of tables")
     options = parser.parse_args(arguments)

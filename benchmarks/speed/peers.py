@@ -56,7 +56,7 @@ class Program:
     run
         From the data of a size (see `Task`) to scores.
     distribution, module
-        Its name on PyPI, and what is imported; ``None`` for PySCES.
+        Its name for pip, and what is imported; ``None`` for PySCES.
     pip
         What ``pip install`` is given for it.
     """

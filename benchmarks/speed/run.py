@@ -68,7 +68,7 @@ def benchmark(
     threads
         Threads of the Numba engine; all by default.
     peers
-        Also time other programs of PyPI on the same data, with one thread each: decoupler and
+        Also time other programs on the same data, with one thread each: decoupler and
         viper-in-python (aREA), scikit-learn's gradient boosting (network inference). Those that
         aren't installed are named.
     show
