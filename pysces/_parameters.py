@@ -19,6 +19,8 @@ from typing import Any, Literal, ParamSpec, TypeVar
 
 import numpy as np
 
+from pysces._messages import nearest
+from pysces._synonyms import no_parameter
 from pysces.errors import InputError
 
 P = ParamSpec("P")
@@ -63,6 +65,8 @@ def checked(
 ) -> Callable[[Callable[P, R]], Callable[P, R]]:
     """Decorator that checks arguments before a function is called.
 
+    A keyword that is no parameter raises a TypeError that names the right one.
+
     Parameters
     ----------
     options
@@ -80,11 +84,17 @@ def checked(
     """
 
     def decorate(function: Callable[P, R]) -> Callable[P, R]:
-        names = tuple(inspect.signature(function).parameters)
+        parameters = inspect.signature(function).parameters
+        names, known = tuple(parameters), set(parameters)
+        whole = all(one.kind is not one.VAR_KEYWORD for one in parameters.values())
         plan: dict[str, Check] = {}
 
         @functools.wraps(function)
         def call(*args: P.args, **kwargs: P.kwargs) -> R:
+            if whole and not kwargs.keys() <= known:
+                wrong = next(name for name in kwargs if name not in known)
+                own = [name for name in names if name not in ("self", "cls")]
+                raise TypeError(no_parameter(function.__qualname__, wrong, own))
             if not plan:
                 plan.update(checks_of(function, options, within))
             for name, value in zip(names, args, strict=False):
@@ -108,12 +118,14 @@ class Check:
     name: str
     tests: tuple[Test, ...]
     wanted: str
+    texts: tuple[str, ...] = ()
 
     def __call__(self, value: Any) -> None:
         """Raise InputError unless the value passes one of the tests."""
         if not any(test(value) for test in self.tests):
             raise InputError(
-                f"The {self.name!r} parameter must be {self.wanted}. Got {_shown(value)} instead."
+                f"The {self.name!r} parameter must be {self.wanted}. Got {_shown(value)} instead"
+                f"{nearest(value, self.texts) if isinstance(value, str) else ''}."
                 f"{_REMEDIES.get((self.wanted, type(value).__name__), '')}"
             )
 
@@ -151,6 +163,7 @@ def check_of(name: str, hint: Any, within: Range | None = None) -> Check:
     """The check of a parameter with an annotation."""
     parts = list(dict.fromkeys(members(hint)))
     single = choices(hint)
+    texts = tuple(value for value in single if isinstance(value, str))
     of_path = any(_origin(part) is os.PathLike for part in parts)
     if Any in parts:
         return Check(name, (lambda value: True,), _ANYTHING)
@@ -165,10 +178,10 @@ def check_of(name: str, hint: Any, within: Range | None = None) -> Check:
     if parts == [bool]:
         return Check(name, tuple(tests), "True or False")
     if all(part in (bool, type(None)) or _origin(part) is Literal for part in parts):
-        return Check(name, tuple(tests), f"one of {single}")
+        return Check(name, tuple(tests), f"one of {single}", texts)
     # Single values come last
     wanted = [words for words in wanted if words] + [repr(value) for value in single]
-    return Check(name, tuple(tests), " or ".join(dict.fromkeys(wanted)))
+    return Check(name, tuple(tests), " or ".join(dict.fromkeys(wanted)), texts)
 
 
 def members(hint: Any) -> Iterator[Any]:

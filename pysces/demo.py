@@ -14,6 +14,7 @@ import numpy as np
 import pysces
 from pysces._atomic import atomic_write, storing
 from pysces.errors import PyscesError
+from pysces.settings import EngineName
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -144,7 +145,7 @@ def simulate_cells(
     return adata
 
 
-def demo(folder: Path, engine: str | None = None, **options: Any) -> None:
+def demo(folder: Path, engine: EngineName | None = None, **options: Any) -> None:
     """Infer a network and activities, write tables and plots, and print a summary.
 
     Parameters

@@ -31,6 +31,7 @@ from pysces.data._expression import Expression
 from pysces.data._inputs import gene_names
 from pysces.dispatch.blocks import progress
 from pysces.dispatch.engines import use_engine
+from pysces.settings import EngineName
 
 if TYPE_CHECKING:
     import os
@@ -72,7 +73,7 @@ def run_aracne(
     seed: int = 0,
     checkpoint: str | os.PathLike[str] | None = None,
     client: Any = None,
-    engine: str | None = None,
+    engine: EngineName | None = None,
     key_added: str = "aracne",
     copy: bool = False,
 ) -> AnnData | None:

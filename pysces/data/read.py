@@ -15,7 +15,7 @@ from pysces._reading import reading
 from pysces.data._tables import read_matrix
 from pysces.errors import InputError
 from pysces.network import Network, groups_of
-from pysces.network.formats import PACKED, edges_of, read_table
+from pysces.network.formats import PACKED, FormatName, edges_of, read_table
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -27,7 +27,7 @@ _REMEDY = "It is corrupt, truncated, or another kind of file. Download or write 
 
 @checked()
 def read_network(
-    path: str | os.PathLike[str], format: str | None = None, *, group: str | None = None
+    path: str | os.PathLike[str], format: FormatName | None = None, *, group: str | None = None
 ) -> Network:
     r"""Read a network that PySCES or another program wrote.
 

@@ -21,6 +21,7 @@ from pysces.network._modes import (
     prune_order,
     scale_by_regulon,
 )
+from pysces.network.formats import FormatName, write_network
 
 if TYPE_CHECKING:
     import os
@@ -315,7 +316,7 @@ class Network:
         return to_igraph(self._edges)
 
     @checked()
-    def write(self, path: str | os.PathLike[str], format: str | None = None) -> None:
+    def write(self, path: str | os.PathLike[str], format: FormatName | None = None) -> None:
         """Write the network to a file atomically.
 
         Parameters
@@ -346,8 +347,6 @@ class Network:
         >>> pysces.read_network("network.tsv").equals(network)
         True
         """
-        from pysces.network.formats import write_network
-
         write_network(self._edges, path, format)
 
     @checked(rtol=Range(0, open_high=True), atol=Range(0, open_high=True))
