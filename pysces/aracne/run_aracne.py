@@ -24,6 +24,7 @@ from pysces.aracne._options import (
     Ties,
 )
 from pysces.aracne._prepared import PreparedData, origin
+from pysces.aracne._quality import Problem, warn_of_groups
 from pysces.aracne._runner import Runner
 from pysces.data import _results
 from pysces.data._depth import known_of
@@ -291,11 +292,20 @@ def run_aracne(
             result = NetworkResult(network=network.to_dataframe(), record=network.record)
         else:
             parts = usable(groups_of(adata, groupby, min_samples), prepared)
+            problems: dict[str, list[Problem]] = {name: [] for name in parts}
             networks = {
-                name: network_of(part, options, runner.of_group(name), group=name, **how)
+                name: network_of(
+                    part,
+                    options,
+                    runner.of_group(name),
+                    group=name,
+                    problems=problems[name],
+                    **how,
+                )
                 for name, part in progress(parts.items(), "groups", total=len(parts), unit="group")
             }
             records = {name: network.record for name, network in networks.items()}
+            warn_of_groups(problems)
             result = NetworkResult(
                 network=_results.grouped_edges(networks),
                 record=RunRecord.of_groups(records),

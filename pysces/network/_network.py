@@ -32,6 +32,9 @@ if TYPE_CHECKING:
     from anndata import AnnData
     from numpy.typing import NDArray
 
+_SHOWN = 10  # edges in a notebook
+_STRENGTHS = ("support", "mi", "weight", "likelihood", "mor", "correlation")
+
 
 class Network:
     """A gene regulatory network as a table of directed, weighted and signed edges.
@@ -650,8 +653,18 @@ class Network:
         return text + (f"; columns {', '.join(self.columns)}" if self.columns else "")
 
     def _repr_html_(self) -> str:
-        note = "" if len(self) <= 5 else f"<p>first 5 of {len(self)} edges</p>"
-        return f"<p>{self!r}</p>{self._edges.head(5).to_html(index=False)}{note}"
+        shown = self._strongest(_SHOWN).to_html(index=False, float_format="{:.3g}".format)
+        note = f"<p>the strongest {_SHOWN} of {len(self)} edges</p>" * (len(self) > _SHOWN)
+        return f"<p>{self!r}</p>{shown}{note}"
+
+    def _strongest(self, most: int) -> pd.DataFrame:
+        """The edges of highest rank, else of largest support, mutual information or weight."""
+        by = "rank" if "rank" in self.columns else None
+        by = by or next((one for one in _STRENGTHS if one in self.columns), None)
+        if by is None:
+            return self._edges.head(most)
+        strength = self._edges[by].abs() * (1 if by == "rank" else -1)
+        return self._edges.iloc[np.argsort(strength.to_numpy(), kind="stable")[:most]]
 
     def _regulator_numbers(self) -> NDArray[np.integer]:
         return self._edges["source"].cat.codes.to_numpy().astype(np.int64)
