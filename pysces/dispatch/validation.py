@@ -142,8 +142,10 @@ class ValidationReport:
 
     def _rows(self) -> list[tuple[str, ...]]:
         return [
-            (v.kernel, v.engine, str(v.cases), v.agreement)
-            + (f"{v.difference:.3g}", _percent(v), v.verdict)
+            (
+                *(v.kernel, v.engine, str(v.cases), v.agreement),
+                *(f"{v.difference:.3g}", _percent(v), v.verdict),
+            )
             for v in self.verdicts
         ]
 
