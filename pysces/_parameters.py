@@ -6,6 +6,7 @@ same way. A parameter whose annotation has an unknown part accepts anything.
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import inspect
 import os
@@ -135,17 +136,22 @@ def checks_of(
 ) -> dict[str, Check]:
     """The check of each parameter of a function."""
     found = {} if options is None else {one.name: one for one in checks_of_options(options)}
+    for name, hint in hints_of(function).items():
+        if name not in found or found[name].wanted == _ANYTHING:
+            found[name] = check_of(name, hint, within.get(name))
+    return found
+
+
+def hints_of(function: Callable[..., Any]) -> dict[str, Any]:
+    """The type of each parameter of a function, where it is known."""
+    found = {}
+    function = inspect.unwrap(function)
     known = _NAMED | function.__globals__
     for name, parameter in inspect.signature(function).parameters.items():
-        if parameter.kind is parameter.VAR_KEYWORD or not parameter.annotation:
-            continue
-        if name in found and found[name].wanted != _ANYTHING:
-            continue
-        try:
-            hint = eval(parameter.annotation, known)
-        except (NameError, TypeError):  # of another package, or none
-            continue
-        found[name] = check_of(name, hint, within.get(name))
+        if parameter.kind is not parameter.VAR_KEYWORD and parameter.annotation:
+            # Types of other packages are unknown here
+            with contextlib.suppress(NameError, TypeError):
+                found[name] = eval(parameter.annotation, known)
     return found
 
 

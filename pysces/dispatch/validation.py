@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from pysces._messages import listed
+from pysces._messages import listed, nearest
 from pysces._parameters import checked
 from pysces.dispatch import engines as engine_room
 from pysces.dispatch.blocks import progress
@@ -218,11 +218,12 @@ def validate(
     contracts = declared()
     names = list(contracts if kernels is None else kernels) or list(contracts)
     chosen = list(engines if engines is not None else ()) or list(reversed(ENGINES))
+    known = [*contracts, *ENGINES]
     unknown = sorted(set(names) - set(contracts)) + sorted(set(chosen) - set(ENGINES))
     if unknown:
         raise InputError(
-            f"unknown: {', '.join(unknown)}. Kernels: {', '.join(contracts)}; "
-            f"engines: {', '.join(ENGINES)}."
+            f"unknown: {', '.join(name + nearest(name, known) for name in unknown)}. "
+            f"Kernels: {', '.join(contracts)}; engines: {', '.join(ENGINES)}."
         )
     verdicts: list[Verdict] = []
     for name in progress(names, "validating", unit="kernel"):

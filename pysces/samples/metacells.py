@@ -76,9 +76,10 @@ def metacells(
         "distances" a smaller value is nearer, in any other ("connectivities") a larger one. With
         neither, ``obsm["X_pca"]`` is used if present, else ``obsp["connectivities"]``, else
         principal components are computed.
-    n_pcs, n_top_genes
-        Number of principal components, if computed, and number of genes they are computed from
-        (the most variable ones in ln(1 + counts per 10,000)).
+    n_pcs
+        Number of principal components, if computed.
+    n_top_genes
+        Number of genes they are computed from: the most variable ones in ln(1 + counts per 10,000).
     purity_of
         Column of ``adata.obs`` (cell type, for example) that purity is computed from; ``groupby``
         by default.
