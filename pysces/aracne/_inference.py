@@ -328,13 +328,12 @@ def _empty(candidates: Candidates, options: AracneOptions, facts: dict[str, Any]
         if np.isfinite(threshold)
         else "no mutual information of so few samples can be significant"
     )
-    none = f"no edge is significant at alpha = {options.alpha:g}"
     cause, remedy = _why_empty(candidates, options, facts)
     return Problem(
-        f"{none.capitalize()}: {candidates.n_regulators} regulators x {candidates.n_genes} genes, "
-        f"{n_samples} samples; {reached}.{cause}",
+        f"No edge is significant at alpha = {options.alpha:g}: {candidates.n_regulators} "
+        f"regulators x {candidates.n_genes} genes, {n_samples} samples; {reached}.{cause}",
         remedy,
-        none,
+        f"no edge is significant at alpha = {options.alpha:g}",
         f"{n_samples} samples",
     )
 

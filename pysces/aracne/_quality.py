@@ -137,14 +137,14 @@ def _problems(
         )
     pairs = facts["n_regulators"] * (facts["n_genes"] - 1)
     if facts["share_of_pairs"] > _NEARLY_COMPLETE and pairs > _MANY_PAIRS:
-        share = f"{100 * facts['share_of_pairs']:.0f} %"
+        share = f"{100 * facts['share_of_pairs']:.0f}"
         found.append(
             Problem(
-                f"The network has {share} of all pairs: so many edges are not direct regulation.",
+                f"The network has {share} % of all pairs: so many edges are not direct regulation.",
                 "Account for depth and batches (counts, batch_key=), raise min_support=, or lower "
                 "alpha=.",
                 "the network has so many of all pairs that they are not direct regulation",
-                share,
+                f"{share} %",
             )
         )
     if facts["median_support"] < _WEAK * n:
@@ -158,13 +158,13 @@ def _problems(
             )
         )
     if facts["stability"] < _UNSTABLE and options.consensus == "decoy":
-        stability = f"{100 * facts['stability']:.0f} %"
+        stability = f"{100 * facts['stability']:.0f}"
         found.append(
             Problem(
-                f"Two halves of the resamples agree on {stability} of the edges of either.",
+                f"Two halves of the resamples agree on {stability} % of the edges of either.",
                 "More resamples (n_resamples=) or samples give a more stable network.",
                 "two halves of the resamples agree on few of the edges of either",
-                stability,
+                f"{stability} %",
             )
         )
     return found
