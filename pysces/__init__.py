@@ -117,6 +117,11 @@ def __getattr__(name: str) -> Any:
         return __getattr__(_RENAMED[name])
     if name == "pl":
         return importlib.import_module("pysces.pl")
+    if name in ("pp", "tl", "get"):
+        raise AttributeError(
+            f"pysces has no module {name!r}: its functions are in pysces itself, such as "
+            "pysces.run_aracne, and its plots in pysces.pl."
+        )
     raise no_attribute("pysces", name, __all__)
 
 

@@ -29,9 +29,12 @@ R = TypeVar("R")
 Test = Callable[[Any], bool]
 
 _ANYTHING = "anything"
+_TABLE = (
+    " Use `pysces.infer_network`, `pysces.signature` and `pysces.enrich` for tables, or pass "
+    "`anndata.AnnData(table)`."
+)
 _REMEDIES = {
-    ("an AnnData", "DataFrame"): " Use `pysces.infer_network`, `pysces.signature` and "
-    "`pysces.enrich` for tables, or pass `anndata.AnnData(table)`.",
+    **{("an AnnData", kind): _TABLE for kind in ("DataFrame", "ndarray", "csr_matrix")},
     ("an AnnData", "MuData"): " Pass one of its modalities, such as `mdata['rna']`.",
 }
 _LARGEST = 2**63 - 1  # of an integer that arrays and files can hold

@@ -285,11 +285,14 @@ def _aracne(options: argparse.Namespace) -> int:
     import pysces
     from pysces.aracne._options import AracneOptions
     from pysces.data.read import write_h5ad
+    from pysces.network._graphs import package
     from pysces.network.formats import format_by_name
 
     start = time.perf_counter()
-    any_format = options.groupby is None and format_by_name(Path(options.output)) is not None
-    _check_output(options, *(() if any_format else (".tsv", ".csv", ".h5ad")))
+    format = format_by_name(Path(options.output)) if options.groupby is None else None
+    _check_output(options, *(() if format else (".tsv", ".csv", ".h5ad")))
+    if format == "parquet":  # before the work
+        package("pyarrow", "Writing parquet")
     given = _given(AracneOptions, options)
     adata = _read(options)
     pysces.run_aracne(adata, options.regulators, **given)

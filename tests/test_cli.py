@@ -83,6 +83,13 @@ def test_errors_are_one_line_and_status_1(expression, tmp_path, capsys) -> None:
     assert not (tmp_path / "x.tsv").exists()
 
 
+def test_a_missing_package_is_named_before_the_work(expression, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(pysces, "run_aracne", None)
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    assert aracne(expression, "-o", str(tmp_path / "net.parquet")) == 1
+    assert "Install it with: pip install pyarrow" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("name", ["net.xyz", "net", "net.h5"])
 def test_a_format_that_cannot_be_told_is_refused_before_the_work(
     expression, tmp_path, capsys, monkeypatch, name

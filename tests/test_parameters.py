@@ -270,11 +270,13 @@ def test_choices_are_literals_in_signatures() -> None:
             assert engine is None or engine.annotation == "EngineName | None", name
 
 
-def test_wrong_attributes_are_answered_with_the_right_ones(capsys) -> None:
+def test_wrong_attributes_are_answered_with_the_right_ones() -> None:
     with pytest.raises(AttributeError, match=r"'run_arcne' \(did you mean 'run_aracne'\?\)"):
         pysces.run_arcne  # noqa: B018
     with pytest.raises(AttributeError, match=r"'pysces.pl' .*\(did you mean 'volcano'\?\)"):
         pysces.pl.vulcano  # noqa: B018
     with pytest.raises(AttributeError, match=r"'engin' \(did you mean 'engine'\?\)"):
         pysces.settings.engin = "numba"
+    with pytest.raises(AttributeError, match=r"no module 'tl': its functions are in pysces"):
+        pysces.tl  # noqa: B018
     assert all(inspect.isfunction(getattr(pysces.pl, name)) for name in dir(pysces.pl))

@@ -56,9 +56,15 @@ def read_mtx(path: Path) -> AnnData:
     folder, pattern = (path, "*matrix.mtx*") if path.is_dir() else (path.parent, path.name)
     found = sorted(folder.glob(pattern))
     if len(found) != 1:
+        names = listed(one.name for one in found)
         raise InputError(
-            f"The folder {path.name!r} has {len(found)} files named matrix.mtx or matrix.mtx.gz"
-            + (f": {listed(one.name for one in found)}. Pass the path of one." if found else ".")
+            f"The folder {folder.name!r} has "
+            + (
+                f"several matrices: {names}. Pass the path of one."
+                if found
+                else "no file named matrix.mtx or matrix.mtx.gz. Pass a folder that Cell Ranger or "
+                "STARsolo wrote, or a file."
+            )
         )
     prefix = found[0].name.partition("matrix.mtx")[0]
 
