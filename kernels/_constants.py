@@ -14,4 +14,7 @@ NO_SPREAD = 2.0**-26  # of a gene's sum of squares: below it the other cells are
 
 NOISE = 2.0**-40  # scores this close to 0, or to each other, differ only by rounding
 
+SMALL = 64  # counts below it are counted in a table
+LARGEST_COUNT = 2.0**53  # larger integers are not all numbers of float64
+
 NOWHERE = -(2**31)  # level of a gene that a batch does not have

@@ -201,6 +201,28 @@ def sparse_gene_range(rung: int) -> Workload:
     return Workload({**_sparse(rng, values), "n_genes": GENES}, len(values), "cells")
 
 
+def largest_counts(rung: int) -> Workload:
+    """Cells x 1,000 genes, a tenth of the counts above 0; the largest 11 of each gene."""
+    stored, depth = _counted("largest_counts", rung)
+    given = {**stored, "depth": depth, "n_genes": GENES, "number": 11}
+    return Workload(given, len(depth), "cells")
+
+
+def count_sums(rung: int) -> Workload:
+    """Cells x 1,000 genes, a tenth of the counts above 0, in 40 bins."""
+    stored, depth = _counted("count_sums", rung)
+    bins = (np.arange(len(depth)) % 40).astype(np.int32)
+    given = {**stored, "depth": depth, "bin": bins, "n_bins": 40, "bound": np.full(GENES, 0.02)}
+    return Workload(given, len(depth), "cells")
+
+
+def _counted(name: str, rung: int) -> tuple[dict[str, Any], np.ndarray]:
+    rng, values = _cells(name, rung)
+    stored = _sparse(rng, values)
+    stored["count"] = np.floor(1 + 3 * np.abs(stored.pop("value")))
+    return stored, rng.uniform(500, 2000, size=len(values))
+
+
 def sparse_standardise(rung: int) -> Workload:
     """Cells x 1,000 genes, a tenth of the values filled, to 36 bits."""
     rng, values = _cells("sparse_standardise", rung)

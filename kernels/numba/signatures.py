@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import functools
 import math
 
 import numpy as np
 from numba import prange
 
-from .._constants import HALF_BITS, NO_SPREAD, SUM_BITS
+from .._constants import HALF_BITS, LARGEST_COUNT, NO_SPREAD, SMALL, SUM_BITS
+from .._largest import largest_of
 from ._jit import jit, on_threads, parallel_from, read_only
 
 _HALF_MASK = (1 << HALF_BITS) - 1
 _LARGEST_SHIFT = 1000
 _TILE = 64  # genes or cells of one task
 _SUMMED = 64  # fewest cells of a task of sparse sums, whose sums are added at its end
+_COUNTED = 256  # the same of counts, of which a task has more sums
 _LINE = 8  # values of a cache line
 _PART = 1 << 15  # values of a task
 _ROUNDS = 60  # partitions of a selection; about 1.4 log2(n) on average
@@ -117,6 +120,83 @@ def _sparse_gene_range(rows, begin, end, largest, stored):
                 largest[own, 0] = -x
             if x > largest[own, 1]:
                 largest[own, 1] = x
+
+
+def largest_counts(start, stop, gene, count, depth, n_genes, number):
+    """Largest counts per depth of each gene, ascending; a task has its own."""
+    rows = tuple(map(read_only, (start, stop, gene, count)))
+    known = read_only(np.where(depth > 0, depth, 1.0))
+    parts = [np.zeros((n_genes, number))]
+
+    def work(begin: int, end: int) -> None:
+        largest = np.zeros((n_genes, number))
+        _largest_counts(rows, known, begin, end, largest)
+        parts.append(largest)
+
+    on_threads(work, len(start), _COUNTED)
+    return functools.reduce(largest_of, parts)
+
+
+@jit
+def _largest_counts(rows, depth, begin, end, largest):
+    start, stop, gene, count = rows
+    number = largest.shape[1]
+    for cell in range(begin, end):
+        for i in range(start[cell], stop[cell]):
+            own = gene[i]
+            if own < 0:
+                continue
+            ratio = count[i] / depth[cell]
+            if ratio <= largest[own, 0]:
+                continue
+            at = 0
+            while at + 1 < number and largest[own, at + 1] < ratio:
+                largest[own, at] = largest[own, at + 1]
+                at += 1
+            largest[own, at] = ratio
+
+
+def count_sums(start, stop, gene, count, depth, bin, n_bins, bound):
+    """Sums by bin and numbers of small counts; a task has its own."""
+    rows = tuple(map(read_only, (start, stop, gene, count)))
+    cells = tuple(map(read_only, (depth, bin)))
+    bounds = read_only(bound)
+    parts = [_no_counts(len(bound), n_bins)]
+
+    def work(begin: int, end: int) -> None:
+        sums = _no_counts(len(bound), n_bins)
+        _count_sums(rows, cells, bounds, begin, end, *sums)
+        parts.append(sums)
+
+    on_threads(work, len(start), _COUNTED)
+    return tuple(map(sum, zip(*parts, strict=True)))
+
+
+def _no_counts(genes, n_bins):
+    shapes = (n_bins, genes), (SMALL, genes), (2,)
+    return tuple(np.zeros(shape, np.int64) for shape in shapes)
+
+
+@jit
+def _count_sums(rows, cells, bound, begin, end, total, small, wrong):
+    start, stop, gene, count = rows
+    depth, bins = cells
+    for cell in range(begin, end):
+        sums, empty = total[bins[cell]], depth[cell] <= 0
+        for i in range(start[cell], stop[cell]):
+            of, y = gene[i], count[i]
+            if of < 0:
+                continue
+            wrong[1] += empty and y != 0
+            if not (0 <= y <= LARGEST_COUNT) or y != math.floor(y):
+                wrong[0] += 1
+                continue
+            if y > 1:
+                y = min(y, max(math.floor(bound[of] * depth[cell]), 1.0))
+            whole = np.int64(y)
+            sums[of] += whole
+            if whole < SMALL:
+                small[whole, of] += 1
 
 
 @parallel_from(1 << 16)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from .._constants import HALF_BITS, NO_SPREAD, SUM_BITS
+from .._constants import HALF_BITS, LARGEST_COUNT, NO_SPREAD, SMALL, SUM_BITS
 from ._sparse import dense
 
 Float = NDArray[np.float64]
@@ -118,6 +118,91 @@ def sparse_gene_range(
     values = dense(np.zeros(n_genes), start, stop, gene, value)
     lowest, highest = (np.fmax.reduce(x, axis=0, initial=-np.inf) for x in (-values, values))
     return lowest + 0.0, highest + 0.0  # not -0.0
+
+
+def largest_counts(
+    start: Counts,
+    stop: Counts,
+    gene: NDArray[np.int32],
+    count: Float,
+    depth: Float,
+    n_genes: int,
+    number: int,
+) -> Float:
+    """Largest counts per depth of each gene of sparse cells, whose other counts are 0.
+
+    Parameters
+    ----------
+    start, stop : (cells,) int64
+        A cell stores the counts ``start ... stop - 1``.
+    gene : (stored,) int32
+        Gene of each stored count, not repeated within a cell; skipped if below 0.
+    count : (stored,) float64
+    depth : (cells,) float64
+        Depth of each cell; 0 counts as 1.
+    n_genes : int
+    number : int
+        How many are returned.
+
+    Returns
+    -------
+    (genes, number) float64
+        Ascending; 0 before the first if there are fewer cells.
+    """
+    ratio = dense(np.zeros(n_genes), start, stop, gene, count)
+    ratio /= np.where(depth > 0, depth, 1.0)[:, None]
+    ordered = np.sort(np.concatenate([np.zeros((number, n_genes)), ratio]), axis=0)
+    return ordered[len(ordered) - number :].T
+
+
+def count_sums(
+    start: Counts,
+    stop: Counts,
+    gene: NDArray[np.int32],
+    count: Float,
+    depth: Float,
+    bin: NDArray[np.int32],
+    n_bins: int,
+    bound: Float,
+) -> tuple[Counts, Counts, Counts]:
+    """Sums of the counts of sparse cells after those of extreme cells are reduced.
+
+    A count is reduced to ``max(floor(bound depth), 1)``.
+
+    Parameters
+    ----------
+    start, stop, gene, count, depth
+        As in `largest_counts`.
+    bin : (cells,) int32
+        Bin of each cell.
+    n_bins : int
+    bound : (genes,) float64
+        Largest count per depth of each gene.
+
+    Returns
+    -------
+    (bins, genes) int64
+        Sum of the counts in each bin.
+    (counts, genes) int64
+        How often each of the counts 0 ... SMALL - 1 is stored.
+    (kinds,) int64
+        How many stored values are no counts, and how many counts above 0 have the depth 0.
+    """
+    total = np.zeros((n_bins, len(bound)), np.int64)
+    small = np.zeros((SMALL, len(bound)), np.int64)
+    wrong = np.zeros(2, np.int64)
+    for cell, (first, last) in enumerate(zip(start, stop, strict=True)):
+        own = first + np.flatnonzero(gene[first:last] >= 0)
+        genes, counts = gene[own], count[own]
+        no_count = (counts < 0) | (counts != np.floor(counts)) | (counts > LARGEST_COUNT)
+        wrong += no_count.sum(), ((counts != 0) & (depth[cell] <= 0)).sum()
+        genes, counts = genes[~no_count], counts[~no_count]
+        most = np.maximum(np.floor(bound[genes] * depth[cell]), 1.0)
+        counts = np.where(counts > most, most, counts).astype(np.int64)
+        total[bin[cell], genes] += counts
+        few = counts < SMALL
+        small[counts[few], genes[few]] += 1
+    return total, small, wrong
 
 
 def gene_medians(values: Float) -> tuple[Float, Float]:

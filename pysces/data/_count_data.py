@@ -79,8 +79,8 @@ class CountData:
                 "levels of their genes are unknown. Choose a reference with cells of every batch."
             )
         known = source.n_genes, self.depth[rows], self.batch[rows]
-        if not source.in_memory and source.is_sparse:
-            return fit_by_samples(source.sparse_windows, *known).at(self.depth, self.batch)
+        if source.is_sparse:
+            return fit_by_samples(source, *known[1:]).at(self.depth, self.batch)
         model = CountModel.fit(partial(_columns, source), *known, calibrate=False)
         return model.at(self.depth, self.batch)
 

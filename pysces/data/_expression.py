@@ -24,6 +24,7 @@ from pysces.data._sources import (
     ALL,
     EXACT,
     LARGEST,
+    MOST_SAMPLES,
     PASS_BYTES,
     as_positions,
     compose,
@@ -322,7 +323,7 @@ class Expression:
         with the iteration; an error of a read is raised by the iteration.
         """
         if length is None:
-            length = max(1, int(PASS_BYTES / max(1.0, self.sample_bytes)))
+            length = max(1, min(int(PASS_BYTES / max(1.0, self.sample_bytes)), MOST_SAMPLES))
         starts = range(0, self.n_samples, length)
         parts = (slice(start, min(start + length, self.n_samples)) for start in starts)
         if self.in_memory:
@@ -333,13 +334,6 @@ class Expression:
     def is_sparse(self) -> bool:
         """Whether :meth:`sparse_block` returns the samples."""
         return self.sparse_block(slice(0, 1)) is not None
-
-    def sparse_windows(self) -> Generator[tuple[slice, Rows], None, None]:
-        """The windows of a sparse matrix by their stored values; no gene is -1."""
-        for part, window in self.windows():
-            rows = window.sparse_block()
-            assert rows is not None
-            yield part, rows.chosen()
 
     def loaded(self) -> Expression:
         """The same with all values in memory and nothing else, for other threads and processes."""

@@ -1,9 +1,8 @@
-"""Margins of counts in two passes over sparse samples, for files that are stored by samples."""
+"""Margins of counts in two passes over sparse samples."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -11,31 +10,25 @@ import numpy as np
 
 from pysces.data._counts import CountModel
 from pysces.data._margins import EXTREME, DepthBins, check_counts, n_extreme, size_of
+from pysces.data._passes import over_rows
+from pysces.dispatch import operations as ops
+from pysces.kernels._constants import SMALL
+from pysces.kernels._largest import largest_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from pysces.data._expression import Expression
     from pysces.data._sources import Rows
 
     Floats = NDArray[np.float64]
-
-_SORTED_VALUES = 2**18  # stored values whose largest are searched at a time
-_SMALL = 64  # counts below it are counted in a table
+    Distinct = tuple[NDArray[np.intp], Floats, NDArray[np.intp]]
 
 
-def fit_by_samples(
-    read: Callable[[], Iterable[tuple[slice, Rows]]], n_genes: int, depth: Any, batch: Any
-) -> CountModel:
-    """`CountModel.fit` without calibration, bit-identical.
+def fit_by_samples(source: Expression, depth: Any, batch: Any) -> CountModel:
+    """`CountModel.fit` without calibration, bit-identical, for a matrix that is stored by samples.
 
-    Blocks of genes would each read the whole of a file that is stored by samples.
-
-    Parameters
-    ----------
-    read
-        Starts a pass: yields all samples in order, with their positions.
-    n_genes, depth, batch
-        As of `CountModel.fit`.
+    Blocks of genes would each read the whole of a file, or need a copy of the matrix.
 
     Raises
     ------
@@ -45,9 +38,9 @@ def fit_by_samples(
     model = CountModel.fit(lambda _: np.empty((0, 0)), 0, depth, batch, calibrate=False)
     depths, batches = model.depth, model.batch
     bins = DepthBins(depths, batches)
-    usual = _usual(read(), n_genes, depths)
-    in_bin, distinct = _sums_of_rows(read(), n_genes, depths, usual, bins)
-    share = np.zeros((int(batches.max()) + 1, n_genes))
+    bound = _bound(source, depths)
+    in_bin, distinct = _sums(source, depths, bound, bins)
+    share = np.zeros((int(batches.max()) + 1, source.n_genes))
     for b in range(len(share)):
         total = math.fsum(depths[batches == b])
         if total > 0:
@@ -55,61 +48,59 @@ def fit_by_samples(
     return replace(model, share=share, size=size_of(in_bin, distinct, share, bins))
 
 
-def _usual(windows: Iterable[tuple[slice, Rows]], n_genes: int, depth: Floats) -> Floats | None:
-    """The largest usual count per depth of each gene; None if no count can be extreme."""
-    k = n_extreme(len(depth))
-    largest = np.zeros((n_genes, k + 1))
-    for part, rows in windows:
-        sample = rows.samples() + part.start
-        check_counts(rows.values, depth[sample])
-        ratio = rows.values / np.where(depth > 0, depth, 1.0)[sample]
-        for start in range(0, len(ratio), _SORTED_VALUES):
-            some = slice(start, start + _SORTED_VALUES)
-            _keep_largest(largest, rows.genes[some], ratio[some])
-    return largest.min(axis=1) if len(depth) > k else None
+def _bound(source: Expression, depth: Floats) -> Floats:
+    """The largest count per depth of each gene that is not extreme [genes]."""
+    number = n_extreme(len(depth)) + 1
+    if len(depth) < number:
+        return np.full(source.n_genes, np.inf)
+
+    def largest(part: slice, rows: Rows) -> Floats:
+        of_rows = rows.indptr[:-1], rows.indptr[1:], rows.genes, rows.values
+        return ops.largest_counts(*of_rows, depth[part], source.n_genes, number)
+
+    found = over_rows(source, largest, largest_of, np.zeros((source.n_genes, number)))
+    return EXTREME * found[:, 0]
 
 
-def _keep_largest(largest: Floats, gene: NDArray[np.int32], ratio: Floats) -> None:
-    """Update the largest values of each gene [genes values]."""
-    n = largest.shape[1]
-    above = ratio > largest.min(axis=1)[gene]
-    genes, at = np.unique(gene[above], return_inverse=True)
-    values = np.concatenate([largest[genes].ravel(), ratio[above]])
-    owner = np.concatenate([np.repeat(np.arange(len(genes)), n), at])
-    order = np.lexsort((-values, owner))
-    first = np.searchsorted(owner[order], np.arange(len(genes)))
-    largest[genes] = values[order][first[:, None] + np.arange(n)]
-
-
-def _sums_of_rows(
-    windows: Iterable[tuple[slice, Rows]],
-    n_genes: int,
-    depth: Floats,
-    usual: Floats | None,
-    bins: DepthBins,
-) -> tuple[Floats, tuple[NDArray[np.intp], Floats, NDArray[np.intp]]]:
+def _sums(
+    source: Expression, depth: Floats, bound: Floats, bins: DepthBins
+) -> tuple[Floats, Distinct]:
     """Sum of the counts of each gene in each bin; number of each distinct count of a gene."""
-    n_bins = len(bins.number)
-    in_bin = np.zeros(n_genes * n_bins)
-    small = np.zeros(n_genes * _SMALL, dtype=np.intp)
-    large = np.empty((3, 0), dtype=np.int64)
-    for part, rows in windows:
-        sample, gene = rows.samples() + part.start, rows.genes.astype(np.intp)
-        counts = rows.values
-        if usual is not None:
-            bound = np.floor(EXTREME * usual[gene] * depth[sample])
-            counts = np.minimum(counts, np.maximum(bound, 1.0))
-        in_bin += np.bincount(gene * n_bins + bins.bin_of[sample], counts, len(in_bin))
-        few = counts < _SMALL
-        at = gene[few] * _SMALL + counts[few].astype(np.intp)
-        small += np.bincount(at, minlength=len(small))
-        more = np.array([gene[~few], counts[~few], np.ones((~few).sum())], dtype=np.int64)
-        large = _distinct(np.concatenate([large, more], axis=1))
-    at = np.flatnonzero(small)
-    at = at[at % _SMALL > 0]
-    found = np.array([at // _SMALL, at % _SMALL, small[at]], dtype=np.int64)
+    n_bins, bin_of = len(bins.number), bins.bin_of.astype(np.int32)
+
+    def of_part(part: slice, rows: Rows) -> tuple[Any, ...]:
+        of_rows = rows.indptr[:-1], rows.indptr[1:], rows.genes, rows.values
+        total, small, wrong = ops.count_sums(*of_rows, depth[part], bin_of[part], n_bins, bound)
+        if wrong.any():
+            stored = rows.genes >= 0
+            check_counts(rows.values[stored], depth[part][rows.samples()[stored]])
+        return total, small, _large(rows, depth[part], bound)
+
+    def join(one: tuple[Any, ...], other: tuple[Any, ...]) -> tuple[Any, ...]:
+        large = _distinct(np.concatenate([one[2], other[2]], axis=1))
+        return one[0] + other[0], one[1] + other[1], large
+
+    none = tuple(
+        np.zeros(shape, np.int64) for shape in ((n_bins, len(bound)), (SMALL, len(bound)), (3, 0))
+    )
+    in_bin, small, large = over_rows(source, of_part, join, none)
+    small[0] = 0
+    count, gene = np.nonzero(small)
+    found = np.array([gene, count, small[count, gene]])
     gene, counts, times = _distinct(np.concatenate([found, large], axis=1))
-    return in_bin.reshape(n_genes, n_bins), (gene, counts.astype(np.float64), times)
+    return in_bin.T.astype(np.float64, order="C"), (gene, counts.astype(np.float64), times)
+
+
+def _large(rows: Rows, depth: Floats, bound: Floats) -> NDArray[np.int64]:
+    """Genes, counts and numbers of the counts that are not in the table of small ones."""
+    at = np.flatnonzero(rows.values >= SMALL)
+    at = at[rows.genes[at] >= 0]
+    sample = np.searchsorted(rows.indptr, at, side="right") - 1
+    most = np.maximum(np.floor(bound[rows.genes[at]] * depth[sample]), 1.0)
+    counts = np.minimum(rows.values[at], most)
+    kept = counts >= SMALL
+    found = rows.genes[at][kept], counts[kept], np.ones(np.count_nonzero(kept))
+    return np.array(found, dtype=np.int64)
 
 
 def _distinct(found: NDArray[np.int64]) -> NDArray[np.int64]:

@@ -27,6 +27,9 @@ T = TypeVar("T")
 PASS_BYTES = 64 * 2**20
 """Bytes read at a time by passes over the whole matrix."""
 
+MOST_SAMPLES = 1 << 18
+"""Samples of a window: the kernels of exact sums take no more."""
+
 EXACT = 2.0**53
 """Larger integers are not all numbers of float64."""
 

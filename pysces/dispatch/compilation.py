@@ -30,6 +30,8 @@ SECONDS: Mapping[str, float] = {
     "gene_sums": 0.7,
     "sparse_gene_range": 0.3,
     "sparse_gene_sums": 0.3,
+    "largest_counts": 0.5,
+    "count_sums": 0.5,
     "sparse_standardise": 0.4,
     "standardise": 0.8,
     "area": 2.5,

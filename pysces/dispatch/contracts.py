@@ -13,8 +13,11 @@ from typing import Any
 
 import numpy as np
 
+from pysces.kernels._largest import largest_of
+
 REDUCE: Mapping[str, Callable[[Any, Any], Any]] = {
     "any": np.logical_or,
+    "largest": largest_of,
     "max": np.maximum,
     "sum": np.add,
 }

@@ -107,23 +107,29 @@ def alone() -> bool:
     return _alone.get()
 
 
+def threads() -> int:
+    """Number of threads that :func:`side_by_side` uses."""
+    if _found().name != "numba":
+        return 1
+    with _numba_threads() as number:
+        return number
+
+
 def side_by_side(work: Callable[[T], R], items: Iterable[T]) -> Iterator[R]:
     """Results of the work on each item, in order.
 
     With the engine 'numba' each item is done by one thread, and several of them side by side: most
     of what is not in its kernels needs one thread, but holds no lock.
     """
-    if _found().name != "numba":
+    if (several := threads()) < 2:
         yield from map(work, items)
         return
-    with _numba_threads() as threads:
-        pass
 
     def one(item: T) -> R:
         _alone.set(True)
         return work(item)
 
-    with ThreadPoolExecutor(threads) as pool:
+    with ThreadPoolExecutor(several) as pool:
         started = [pool.submit(copy_context().run, one, item) for item in items]
         try:
             for result in started:

@@ -40,7 +40,8 @@ def kernel(
     cases
         Function that generates the inputs on which all engines must agree.
     reduce
-        ``"any"``, ``"max"`` or ``"sum"``: how results without the block axis are combined.
+        How results without the block axis are combined: ``"any"``, ``"largest"``, ``"max"`` or
+        ``"sum"``.
     unsupported
         Engines that cannot compute the kernel, each with the reason.
     """

@@ -26,7 +26,7 @@ WORKFLOWS: Mapping[str, tuple[str, ...]] = {
     ),
     "area": ("area", "sparse_area"),
     "score": ("weighted_mean",),
-    "counts score": ("depth_sums",),
+    "counts score": ("largest_counts", "count_sums", "depth_sums"),
     "msviper": ("leave_one_out_t", "permuted_running_sum", "shared_target_scores"),
 }
 _LARGE = 1 << 24  # values of the arrays of usual work

@@ -44,7 +44,7 @@ def engine_agreement(
     Raises
     ------
     InputError
-        If the report has no verdicts.
+        If the report is not one of `pysces.validate`.
 
     Examples
     --------

@@ -14,7 +14,7 @@ import pandas as pd
 from pysces.data._sources import PASS_BYTES
 from pysces.dispatch.blocks import blocks, progress
 from pysces.dispatch.cluster import connected, in_order
-from pysces.dispatch.engines import side_by_side
+from pysces.dispatch.engines import side_by_side, threads
 from pysces.viper._cells import by_blocks, by_name, stored_per_cell
 from pysces.viper._depth_scores import score_given_depth
 from pysces.viper._enrichment import (
@@ -62,6 +62,8 @@ _TABLES = {
     "score": ["nes"],
 }
 
+
+_FEWEST = 64  # cells of a block that a thread scores
 
 # Value for a regulator that is not in the network of a cell; 0 in other tables.
 _NOT_IN = {"pvalues": 1.0, "qvalues": 1.0}
@@ -132,14 +134,18 @@ Window = tuple[slice, "Expression"]  # positions of consecutive cells, and these
 
 @dataclass(frozen=True)
 class WindowScorer:
-    """Scores of consecutive cells by several networks."""
+    """Scores of consecutive cells by several networks.
+
+    Attributes
+    ----------
+    scorers
+        That of each network.
+    step
+        Number of cells of a block.
+    """
 
     scorers: Sequence[Scorer]
-
-    @property
-    def step(self) -> int:
-        """Number of cells of a block."""
-        return min(one.step for one in self.scorers)
+    step: int
 
     def __call__(self, window: Window, ticks: Iterator[Any] | None = None) -> list[Tables]:
         """Tables of each network; ``ticks`` is advanced after each block of cells."""
@@ -187,13 +193,18 @@ def scored(
     client: as for `connected`. A few windows of cells are in memory at a time.
     """
     n_cells = source.n_samples
-    work = WindowScorer(scorers)
-    step = work.step
+    step = min(one.step for one in scorers)
+    several = threads() if client is None and all(one.in_threads for one in scorers) else 1
+    if several > 1:  # a few blocks for each thread
+        step = min(step, max(_FEWEST, -(-n_cells // (4 * several))))
+    work = WindowScorer(scorers, step)
     # As many cells as their values or scores fill the memory of a window.
     each = max(source.sample_bytes, 32.0 * sum(len(one.regulons.names) for one in scorers))
     with connected(client) as cluster:
         size = PASS_BYTES if cluster is None else _SENT_BYTES
         length = max(1, round(size / each / step)) * step
+        if cluster is None and source.in_memory:  # a window is not read
+            length = max(length, 16 * several * step)
         total = -(-n_cells // (step if cluster is None else length))
         ticks = iter(progress(range(total), "activity", total=total, unit="block"))
         with contextlib.closing(source.windows(length)) as windows:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,19 +13,21 @@ from scipy import special, stats
 
 from pysces import _seeds
 from pysces._checks import check_integer
+from pysces.data._passes import over_rows
+from pysces.data._sources import MOST_SAMPLES
 from pysces.dispatch import operations as ops
 from pysces.dispatch.blocks import block_length, blocks
 from pysces.errors import InputError
-from pysces.viper._cells import stored_per_cell
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from pysces.data._expression import Expression
+    from pysces.data._sources import Rows
+
+    Floats = NDArray[np.float64]
 
 _FRACTION = 44  # bits of a value below the gene's exponent, as in the kernel
-_MOST_CELLS = 1 << 18  # per call of the kernel
-_MOST_SPARSE = 1024  # of sparse cells, whose values then stay in the cache
 _SMALLEST_EXPONENT = -1021  # of a normal float64
 _FAR = 2.0**-16  # a range below this fraction of the largest value lies far from zero
 _MOST_DRAWS = 1000
@@ -166,18 +169,15 @@ def gene_moments(cells: Expression) -> Moments:
         largest = np.fmax(np.abs(lowest), np.abs(highest))
     exponent = np.frexp(np.where(np.isfinite(largest), largest, 0.0))[1].astype(np.int32)
     exponent = np.maximum(exponent, _SMALLEST_EXPONENT)
-    sums = [np.zeros(cells.n_genes, dtype=object) for _ in range(5)]
-    for part in _parts(cells):
-        rows = cells.sparse_block(part)
-        if rows is None:
-            values = cells.sample_block(part, copy=False)
-            found = ops.gene_sums(values if offset is None else values - offset, exponent)
-        else:  # a gene with an offset is 0 in no cell: 0 lies outside its range
-            ends, genes, values = rows
-            values = values if offset is None else values - offset[genes]
-            found = ops.sparse_gene_sums(ends[:-1], ends[1:], genes, values, exponent)
-        sums = [a + b.astype(object) for a, b in zip(sums, found, strict=True)]
-    return _moments(sums, exponent, highest, offset)
+    sums = _over_cells(
+        cells,
+        partial(_sums_of_rows, exponent, offset),
+        partial(_sums_of_block, exponent, offset),
+        np.add,
+        np.zeros((2, 5, cells.n_genes), dtype=np.int64),
+    )
+    whole = list((sums[0].astype(object) << 32) + sums[1].astype(object))
+    return _moments(whole, exponent, highest, offset)
 
 
 def far_from_zero(cells: Expression) -> NDArray[np.float64] | None:
@@ -198,26 +198,55 @@ def _offset(
 
 def _range(cells: Expression) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Lowest and highest value of each gene; infinite for genes without values."""
-    n = cells.n_genes
-    lowest, highest = np.full(n, np.inf), np.full(n, -np.inf)
-    for part in _parts(cells):
-        rows = cells.sparse_block(part)
-        if rows is None:
-            values = cells.sample_block(part, copy=False)
-            least = np.fmin.reduce(values, axis=0, initial=np.inf)
-            most = np.fmax.reduce(values, axis=0, initial=-np.inf)
-        else:
-            ends, genes, stored = rows
-            negated, most = ops.sparse_gene_range(ends[:-1], ends[1:], genes, stored, n)
-            least = 0.0 - negated
-        lowest, highest = np.minimum(lowest, least), np.maximum(highest, most)
-    return lowest, highest
+    none = np.full((2, cells.n_genes), -np.inf)
+    of_rows = partial(_range_of_rows, cells.n_genes)
+    negated, highest = _over_cells(cells, of_rows, _range_of_block, np.maximum, none)
+    return 0.0 - negated, highest
 
 
-def _parts(cells: Expression) -> Iterator[slice]:
-    stored = stored_per_cell(cells)
-    each, most = (cells.n_genes, _MOST_CELLS) if stored is None else (stored, _MOST_SPARSE)
-    return blocks(cells.n_samples, min(most, block_length(40.0 * each, cells.n_samples)))
+def _range_of_rows(genes: int, rows: Rows) -> Floats:
+    """Largest -x and x of each gene."""
+    ends, gene, stored = rows
+    return np.stack(ops.sparse_gene_range(ends[:-1], ends[1:], gene, stored, genes))
+
+
+def _range_of_block(values: Floats) -> Floats:
+    least = np.fmin.reduce(values, axis=0, initial=np.inf)
+    return np.stack([-least, np.fmax.reduce(values, axis=0, initial=-np.inf)])
+
+
+def _sums_of_rows(exponent: NDArray[np.int32], offset: Floats | None, rows: Rows) -> Any:
+    ends, genes, values = rows
+    if offset is not None:  # a gene with an offset is 0 in no cell: 0 lies outside its range
+        values = values - offset[genes]
+    return _halves(ops.sparse_gene_sums(ends[:-1], ends[1:], genes, values, exponent))
+
+
+def _sums_of_block(exponent: NDArray[np.int32], offset: Floats | None, values: Floats) -> Any:
+    return _halves(ops.gene_sums(values if offset is None else values - offset, exponent))
+
+
+def _halves(sums: tuple[NDArray[np.int64], ...]) -> NDArray[np.int64]:
+    """High and low halves, of which many can be added."""
+    whole = np.stack(sums)
+    return np.stack([whole >> 32, whole & 0xFFFFFFFF])
+
+
+def _over_cells(
+    cells: Expression,
+    of_rows: Callable[[Rows], NDArray[Any]],
+    of_block: Callable[[Floats], NDArray[Any]],
+    join: Callable[[Any, Any], Any],
+    start: NDArray[Any],
+) -> NDArray[Any]:
+    """Joined results of blocks of cells: from their stored values, or all of a dense matrix."""
+    if cells.is_sparse:
+        return over_rows(cells, lambda _, rows: of_rows(rows), join, start)
+    length = min(MOST_SAMPLES, block_length(40.0 * cells.n_genes, cells.n_samples))
+    parts = blocks(cells.n_samples, length)
+    return functools.reduce(
+        join, (of_block(cells.sample_block(part, copy=False)) for part in parts), start
+    )
 
 
 def _moments(

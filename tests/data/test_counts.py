@@ -417,11 +417,10 @@ def test_the_fit_by_samples_is_that_by_genes(
     data = Expression.from_matrix(matrix, genes=names, least_samples=1)
     data = data.take_genes(rng.permutation(40)[:30])
     expected = CountModel.fit(data.gene_block, 30, depth, batch, calibrate=False)
-    monkeypatch.setattr("pysces.data._expression.PASS_BYTES", 100 * 40 * 12)
-    monkeypatch.setattr("pysces.data._fit_by_samples._SORTED_VALUES", 501)
-    found = fit_by_samples(data.sparse_windows, 30, depth, batch)
+    monkeypatch.setattr("pysces.data._sources.PASS_BYTES", 20 * 40 * 12)
+    found = fit_by_samples(data, depth, batch)
     for name in ("share", "size", "depth", "batch", "limit"):
         np.testing.assert_array_equal(getattr(found, name), getattr(expected, name), name)
     matrix.data[:] = 0.5
     with pytest.raises(InputError, match="non-negative integers"):
-        fit_by_samples(data.sparse_windows, 30, depth, batch)
+        fit_by_samples(data, depth, batch)

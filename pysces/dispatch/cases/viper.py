@@ -185,6 +185,36 @@ def sparse_standardise() -> list[Case]:
     return cases
 
 
+def largest_counts() -> list[Case]:
+    """More and fewer cells than are asked for; ties; a depth of 0."""
+    rng = _rng(42)
+    cases = []
+    for number, case in enumerate(sparse_gene_sums()):
+        given = {name: case.arguments[name] for name in ("start", "stop", "gene")}
+        cells = len(given["start"])
+        given["count"] = rng.negative_binomial(0.5, 0.1, size=len(given["gene"])).astype(float)
+        given["depth"] = np.where(rng.random(cells) < 0.1, 0.0, rng.uniform(1, 1000, size=cells))
+        given["n_genes"] = len(case.arguments["exponent"])
+        cases.append(Case(case.name, {**given, "number": (1, 3, cells + 1)[number % 3]}))
+    return cases
+
+
+def count_sums() -> list[Case]:
+    """The cells of the largest counts; values that are no counts; genes without a bound."""
+    rng = _rng(43)
+    cases = []
+    for case in largest_counts():
+        given = dict(case.arguments)
+        del given["number"]
+        genes, stored = given.pop("n_genes"), given["count"]
+        odd = rng.choice([0.5, -1.0, 1e300], size=len(stored))
+        given["count"] = np.where(rng.random(len(stored)) < 0.05, odd, stored)
+        given["bin"] = rng.integers(0, 4, size=len(given["start"])).astype(np.int32)
+        bound = np.where(rng.random(genes) < 0.3, np.inf, rng.exponential(0.05, size=genes))
+        cases.append(Case(case.name, {**given, "n_bins": 4, "bound": bound}))
+    return cases
+
+
 def gene_medians() -> list[Case]:
     """Even and odd numbers of cells, ties and missing values."""
     return [Case(name, {"values": array}) for name, array in _expression(13)]

@@ -28,6 +28,7 @@ RowEnds = Annotated[NDArray[np.int64], Spec("int64", "cells")]
 Stored = Annotated[NDArray[np.int32], Spec("int32", "stored")]
 StoredNumbers = Annotated[NDArray[np.float64], Spec("float64", "stored")]
 StoredValues = Annotated[NDArray[np.float64], Spec("order", "stored")]
+Depths = Annotated[NDArray[np.float64], Spec("float64", "cells")]
 PerEdge = Annotated[NDArray[np.float64], Spec("float64", "edges")]
 
 
@@ -83,6 +84,60 @@ def sparse_gene_range(
     """Largest -x and largest x of each gene of sparse cells, whose other values are 0.
 
     Cells as in :func:`sparse_gene_sums`. NaN is ignored; ``-inf`` for a gene without values.
+    """
+    raise NotImplementedError
+
+
+@kernel(
+    file="signatures",
+    block_axis="cells",
+    reduce="largest",
+    agreement=EXACT,
+    cases=cases.largest_counts,
+    unsupported={"mlx": _TRANSFER},
+)
+def largest_counts(
+    start: RowEnds,
+    stop: RowEnds,
+    gene: Stored,
+    count: StoredNumbers,
+    depth: Depths,
+    n_genes: int,
+    number: int,
+) -> Annotated[NDArray[np.float64], Spec("float64", "genes number")]:
+    """Largest counts per depth of each gene of sparse cells, ascending, from 0.
+
+    Cells as in :func:`sparse_gene_sums`; a depth of 0 counts as 1.
+    """
+    raise NotImplementedError
+
+
+@kernel(
+    file="signatures",
+    block_axis="cells",
+    reduce="sum",
+    agreement=EXACT,
+    cases=cases.count_sums,
+    unsupported={"mlx": _TRANSFER},
+)
+def count_sums(
+    start: RowEnds,
+    stop: RowEnds,
+    gene: Stored,
+    count: StoredNumbers,
+    depth: Depths,
+    bin: PerCell,
+    n_bins: int,
+    bound: PerGene,
+) -> tuple[
+    Annotated[NDArray[np.int64], Spec("int64", "bins genes")],
+    Annotated[NDArray[np.int64], Spec("int64", "counts genes")],
+    Annotated[NDArray[np.int64], Spec("int64", "kinds")],
+]:
+    """Sums of counts by bin of the cells, and numbers of the counts 0 ... SMALL - 1 of each gene.
+
+    Counts are reduced to ``max(floor(bound depth), 1)`` first. The third result is the number of
+    values that are no counts, and that of counts above 0 in cells of depth 0.
     """
     raise NotImplementedError
 
