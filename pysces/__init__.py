@@ -26,7 +26,8 @@ if (_source / "PyscesModel.py").exists():
 if not (_source / "kernels").is_dir():  # a checkout: kernels/ is next to pysces/
     __path__.append(str(_source.parent))
 
-from pysces.settings import settings  # noqa: E402 - __path__ first
+from pysces._messages import no_attribute  # noqa: E402 - __path__ first
+from pysces.settings import settings  # noqa: E402
 
 if TYPE_CHECKING:
     from pysces import pl as pl
@@ -116,7 +117,12 @@ def __getattr__(name: str) -> Any:
         return __getattr__(_RENAMED[name])
     if name == "pl":
         return importlib.import_module("pysces.pl")
-    raise AttributeError(f"module 'pysces' has no attribute {name!r}")
+    if name in ("pp", "tl", "get"):
+        raise AttributeError(
+            f"pysces has no module {name!r}: its functions are in pysces itself, such as "
+            "pysces.run_aracne, and its plots in pysces.pl."
+        )
+    raise no_attribute("pysces", name, __all__)
 
 
 def __dir__() -> list[str]:

@@ -5,10 +5,13 @@ from __future__ import annotations
 import argparse
 import contextlib
 import dataclasses
+import inspect
 import itertools
 import math
+import os
 import re
 import sys
+import types
 import typing
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -16,7 +19,8 @@ from typing import Any
 
 from pysces._messages import nearest
 from pysces._options import Options, hints
-from pysces._parameters import Range, choices, members
+from pysces._parameters import Range, choices, hints_of, members
+from pysces.settings import EngineName
 
 
 def spelled(value: object) -> str:
@@ -31,14 +35,19 @@ def spelled(value: object) -> str:
 
 
 def _two_numbers(text: str) -> tuple[float, float]:
-    first, second = text.split(",")
-    return float(first), float(second)
+    first, second = map(_number, text.split(","))
+    return first, second
+
+
+def _number(text: str) -> int | float:
+    with contextlib.suppress(ValueError):
+        return int(text)
+    return float(text)
 
 
 def _scalar(text: str) -> int | float | str:
-    for number in (int, float):
-        with contextlib.suppress(ValueError):
-            return number(text)
+    with contextlib.suppress(ValueError):
+        return _number(text)
     return text
 
 
@@ -96,21 +105,57 @@ class Values:
 
 def default_of(action: argparse.Action) -> str:
     """The default of an option as text; empty if it has none."""
-    generated = isinstance(action, argparse.BooleanOptionalAction | _Generated)
-    switch = action.nargs == 0 and not generated
-    if action.required or switch or action.default is argparse.SUPPRESS:
+    if action.required or not action.option_strings or action.default is argparse.SUPPRESS:
         return ""
-    return spelled(action.default) if generated or action.default else ""
+    if "(default:" in (action.help or ""):  # in words
+        return ""
+    if isinstance(action, argparse._StoreTrueAction):
+        return "off"
+    return getattr(action, "otherwise", "") or spelled(action.default)
 
 
 class _Generated(argparse._StoreAction):
-    """An option of a dataclass, whose help shows the range, and the default even if it is None."""
+    """An option whose help shows the range, and in words what None means."""
 
     interval = ""
+    otherwise = ""
+
+    def completer(self, **_: Any) -> list[str]:
+        """Values that the shell offers."""
+        return list(self.type.names) if isinstance(self.type, Values) else []
+
+
+def described(function: Callable[..., Any]) -> dict[str, str]:
+    """The first sentence about each parameter in the docstring of a function.
+
+    Examples
+    --------
+    >>> described(described)
+    {'function': 'any function with a docstring'}
+
+    Parameters
+    ----------
+    function
+        Any function with a docstring. It is not called.
+    """
+    text = (inspect.getdoc(function) or "").partition("Parameters\n----------\n")[2]
+    text = re.split(r"\n\w[^\n]*\n---", text)[0]
+    found = {}
+    for names, body in re.findall(r"^(\S.*)\n((?:    .*\n?|\n)+)", text, re.MULTILINE):
+        sentence = re.split(r"\.(?: |$)", " ".join(body.split()))[0]
+        sentence = re.sub(r":\w+:`~?([^`]*)`", r"\1", sentence).replace("**", "")
+        sentence = re.sub(r"``(None|True|False)``", lambda one: one[1].lower(), sentence)
+        sentence = re.sub(r"\badata\.|`", "", sentence)
+        for name in names.split(", "):
+            found[name] = sentence[:1].lower() + sentence[1:]
+    return found
 
 
 class _Help(argparse.HelpFormatter):
     """Help formatter that adds the range and the default of each option."""
+
+    def __init__(self, prog: str, **given: Any) -> None:
+        super().__init__(prog, **{"max_help_position": 28} | given)
 
     def _get_help_string(self, action: argparse.Action) -> str:
         text, default = (action.help or "").replace("%", "%%"), default_of(action)
@@ -128,23 +173,26 @@ class Parser(argparse.ArgumentParser):
 
     fill: Callable[[Parser], None] | None = None
     commands: Mapping[str, Any] | None = None
+    added: Mapping[str, Parser] = types.MappingProxyType({})
 
     def __init__(self, **given: Any) -> None:
         # The meaning of an abbreviation would change with each new option.
         super().__init__(formatter_class=_Help, allow_abbrev=False, **given)
 
-    def complete(self) -> Parser:
-        """Add the arguments, once."""
+    def complete(self, words: Sequence[str] = ()) -> Parser:
+        """Add the arguments, once; also those of the commands among the words."""
         fill, self.fill = self.fill, None
         if fill is not None:
             fill(self)
+        for sub in [self.added[word] for word in words if word in self.added][:1]:
+            sub.complete(words)
         return self
 
     def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
         """Report unknown names first, since argparse would report missing arguments instead."""
         self.complete()
         args = list(sys.argv[1:] if args is None else args)
-        if self.prefix_chars == "-":
+        if self.prefix_chars == "-" and "_ARGCOMPLETE" not in os.environ:
             self._refuse_unknown(args)
         return super().parse_known_args(args, namespace)
 
@@ -153,6 +201,9 @@ class Parser(argparse.ArgumentParser):
         if self.commands is not None:
             own = list(itertools.takewhile(lambda word: word.startswith("-"), args))
             rest = args[len(own) :]
+            if not args:
+                self.print_help(sys.stderr)
+                self.exit(2)
             if rest and rest[0] not in self.commands:
                 self.error(f"unknown command {rest[0]!r}{nearest(rest[0], self.commands)}")
         for word in own:
@@ -171,18 +222,38 @@ class Parser(argparse.ArgumentParser):
         for field in dataclasses.fields(options):
             if only is not None and field.name not in only:
                 continue
-            hint, of_field = types_of[field.name], field.metadata
-            given: dict[str, Any] = {"default": field.default}
-            if hint is bool:
-                given["action"] = argparse.BooleanOptionalAction
-            else:
-                values = Values(hint, of_field["metavar"])
-                given |= {"action": _Generated, "type": values, "metavar": values.metavar}
-            action = group.add_argument(f"--{field.name.replace('_', '-')}", **given)
-            # Set here because BooleanOptionalAction writes the default as Python does.
-            action.help = of_field["help"]
-            if isinstance(action, _Generated):
-                action.interval = _interval(of_field["within"])
+            _add(group, field.name, types_of[field.name], default=field.default, **field.metadata)
+
+    def add_parameters(self, function: Callable[..., Any], skip: Sequence[str] = ()) -> None:
+        """Add one option for each parameter of a function that has a form on the command line.
+
+        Types and ranges are those of the signature, help texts those of the docstring.
+        """
+        group = self.add_argument_group("options of the method")
+        types_of, texts = hints_of(function), described(function)
+        within = getattr(function, "__checks__", {})
+        for name, parameter in inspect.signature(function).parameters.items():
+            hint = types_of.get(name)
+            if name in skip or parameter.kind is parameter.VAR_KEYWORD or not has_form(hint):
+                continue
+            given = {"help": texts[name], "within": within.get(name), "default": parameter.default}
+            _add(group, name, hint, **given)
+
+    def add_engine(self) -> None:
+        """Add the option ``--engine``."""
+        help, otherwise = "what computes", "the fastest that is available"
+        _add(self, "engine", EngineName | None, default=None, help=help, otherwise=otherwise)
+
+    def add_commands(self, commands: Mapping[str, Command]) -> None:
+        """Add commands; the result has ``run`` and ``parser`` of the chosen one."""
+        self.commands = commands
+        added = self.add_subparsers(required=True, metavar="COMMAND")
+        for name, command in commands.items():
+            given = {"help": command.text, "description": command.text, **command.form}
+            sub = added.add_parser(name, **given)
+            sub.fill = command.fill
+            sub.set_defaults(run=command.run, parser=sub, quiet=False, verbose=False)
+        self.added = added.choices
 
     def translated(self, message: str) -> str:
         """Translate a message of the package: options of this command instead of parameters.
@@ -206,7 +277,8 @@ class Parser(argparse.ArgumentParser):
             return f"{flag} {value}"
 
         message = re.sub(
-            r"`pysces\.run_(aracne|viper|msviper)\((?:adata)?(?:, )?(.*?)\)`",
+            r"`pysces\.(?:run_|(?=rank_|metacells|pseudobulk))([a-z]+)(?:_regulators)?"
+            r"\((?:adata)?(?:, )?(.*?)\)`",
             lambda call: f"`pysces {call[1]} {call[2]}".rstrip() + "`",
             message,
         )
@@ -221,6 +293,48 @@ class Parser(argparse.ArgumentParser):
             option,
             message,
         )
+
+
+def has_form(hint: Any) -> bool:
+    """Whether values of a type can be written on the command line."""
+    if hint is bool or _of_names(hint):
+        return True
+    values = Values(hint) if hint is not None else None
+    return values is not None and bool(values.forms or set(values.names) - {"none"})
+
+
+def _of_names(hint: Any) -> bool:
+    """Whether a type allows a list of names."""
+    return any(part == Sequence[str] for part in members(hint))
+
+
+def _add(
+    group: Any,
+    name: str,
+    hint: Any,
+    *,
+    default: Any,
+    help: str,
+    within: Range | None = None,
+    metavar: str | None = None,
+    otherwise: str = "",
+) -> None:
+    """Add an option for a parameter; it is required if there is no default."""
+    given: dict[str, Any] = {"default": default}
+    if default is inspect.Parameter.empty:
+        given = {"required": True}
+    if hint is bool:
+        given["action"] = argparse.BooleanOptionalAction
+    else:
+        several = _of_names(hint)
+        values = Values(str if several else hint, metavar)
+        given |= {"action": _Generated, "type": values, "metavar": values.metavar}
+        given |= {"nargs": "+"} if several else {}
+    action = group.add_argument(f"--{name.replace('_', '-')}", **given)
+    # Set here because BooleanOptionalAction writes the default as Python does.
+    action.help = help
+    if isinstance(action, _Generated):
+        action.interval, action.otherwise = _interval(within), otherwise
 
 
 def _interval(within: Range | None) -> str:
@@ -244,12 +358,7 @@ class Command:
 
 
 def parser_of(commands: Mapping[str, Command], **given: Any) -> Parser:
-    """The parser of all commands; its result has ``run`` and ``parser`` of the chosen command."""
+    """The parser of all commands."""
     whole = Parser(**given)
-    whole.commands = commands
-    added = whole.add_subparsers(required=True, metavar="COMMAND")
-    for name, command in commands.items():
-        sub = added.add_parser(name, help=command.text, description=command.text, **command.form)
-        sub.fill = command.fill
-        sub.set_defaults(run=command.run, parser=sub, quiet=False, verbose=False)
+    whole.add_commands(commands)
     return whole

@@ -39,6 +39,18 @@ def nearest(name: object, names: Iterable[object]) -> str:
     return f" (did you mean {texts[close[0]]!r}?)" if close else ""
 
 
+def no_attribute(module: str, name: str, names: Iterable[str]) -> AttributeError:
+    """The error about an unknown attribute of a module, with a suggestion.
+
+    Examples
+    --------
+    >>> no_attribute("pysces", "run_arcne", ["run_aracne"])
+    AttributeError("module 'pysces' has no attribute 'run_arcne' (did you mean 'run_aracne'?)")
+    """
+    text = f"module {module!r} has no attribute {name!r}{nearest(name, names)}"
+    return AttributeError(text, name=name)  # Python adds its own suggestion to one without a name
+
+
 def outside() -> int:
     """The ``stacklevel`` of a warning: the first caller that is not in this package."""
     level, frame = 1, sys._getframe(1)

@@ -6,6 +6,7 @@ same way. A parameter whose annotation has an unknown part accepts anything.
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import inspect
 import os
@@ -20,6 +21,7 @@ from typing import Any, Literal, ParamSpec, TypeVar
 import numpy as np
 
 from pysces._messages import nearest
+from pysces._synonyms import no_parameter
 from pysces.errors import InputError
 
 P = ParamSpec("P")
@@ -27,9 +29,12 @@ R = TypeVar("R")
 Test = Callable[[Any], bool]
 
 _ANYTHING = "anything"
+_TABLE = (
+    " Use `pysces.infer_network`, `pysces.signature` and `pysces.enrich` for tables, or pass "
+    "`anndata.AnnData(table)`."
+)
 _REMEDIES = {
-    ("an AnnData", "DataFrame"): " Use `pysces.infer_network`, `pysces.signature` and "
-    "`pysces.enrich` for tables, or pass `anndata.AnnData(table)`.",
+    **{("an AnnData", kind): _TABLE for kind in ("DataFrame", "ndarray", "csr_matrix")},
     ("an AnnData", "MuData"): " Pass one of its modalities, such as `mdata['rna']`.",
 }
 _LARGEST = 2**63 - 1  # of an integer that arrays and files can hold
@@ -64,6 +69,8 @@ def checked(
 ) -> Callable[[Callable[P, R]], Callable[P, R]]:
     """Decorator that checks arguments before a function is called.
 
+    A keyword that is no parameter raises a TypeError that names the right one.
+
     Parameters
     ----------
     options
@@ -81,11 +88,17 @@ def checked(
     """
 
     def decorate(function: Callable[P, R]) -> Callable[P, R]:
-        names = tuple(inspect.signature(function).parameters)
+        parameters = inspect.signature(function).parameters
+        names, known = tuple(parameters), set(parameters)
+        whole = all(one.kind is not one.VAR_KEYWORD for one in parameters.values())
         plan: dict[str, Check] = {}
 
         @functools.wraps(function)
         def call(*args: P.args, **kwargs: P.kwargs) -> R:
+            if whole and not kwargs.keys() <= known:
+                wrong = next(name for name in kwargs if name not in known)
+                own = [name for name in names if name not in ("self", "cls")]
+                raise TypeError(no_parameter(function.__qualname__, wrong, own))
             if not plan:
                 plan.update(checks_of(function, options, within))
             for name, value in zip(names, args, strict=False):
@@ -109,14 +122,14 @@ class Check:
     name: str
     tests: tuple[Test, ...]
     wanted: str
-    single: tuple[Any, ...] = ()
+    texts: tuple[str, ...] = ()
 
     def __call__(self, value: Any) -> None:
         """Raise InputError unless the value passes one of the tests."""
         if not any(test(value) for test in self.tests):
             raise InputError(
                 f"The {self.name!r} parameter must be {self.wanted}. Got {_shown(value)} instead"
-                f"{nearest(value, self.single) if isinstance(value, str) else ''}."
+                f"{nearest(value, self.texts) if isinstance(value, str) else ''}."
                 f"{_REMEDIES.get((self.wanted, type(value).__name__), '')}"
             )
 
@@ -126,17 +139,22 @@ def checks_of(
 ) -> dict[str, Check]:
     """The check of each parameter of a function."""
     found = {} if options is None else {one.name: one for one in checks_of_options(options)}
+    for name, hint in hints_of(function).items():
+        if name not in found or found[name].wanted == _ANYTHING:
+            found[name] = check_of(name, hint, within.get(name))
+    return found
+
+
+def hints_of(function: Callable[..., Any]) -> dict[str, Any]:
+    """The type of each parameter of a function, where it is known."""
+    found = {}
+    function = inspect.unwrap(function)
     known = _NAMED | function.__globals__
     for name, parameter in inspect.signature(function).parameters.items():
-        if parameter.kind is parameter.VAR_KEYWORD or not parameter.annotation:
-            continue
-        if name in found and found[name].wanted != _ANYTHING:
-            continue
-        try:
-            hint = eval(parameter.annotation, known)
-        except (NameError, TypeError):  # of another package, or none
-            continue
-        found[name] = check_of(name, hint, within.get(name))
+        if parameter.kind is not parameter.VAR_KEYWORD and parameter.annotation:
+            # Types of other packages are unknown here
+            with contextlib.suppress(NameError, TypeError):
+                found[name] = eval(parameter.annotation, known)
     return found
 
 
@@ -154,6 +172,7 @@ def check_of(name: str, hint: Any, within: Range | None = None) -> Check:
     """The check of a parameter with an annotation."""
     parts = list(dict.fromkeys(members(hint)))
     single = choices(hint)
+    texts = tuple(value for value in single if isinstance(value, str))
     of_path = any(_origin(part) is os.PathLike for part in parts)
     if Any in parts:
         return Check(name, (lambda value: True,), _ANYTHING)
@@ -168,10 +187,10 @@ def check_of(name: str, hint: Any, within: Range | None = None) -> Check:
     if parts == [bool]:
         return Check(name, tuple(tests), "True or False")
     if all(part in (bool, type(None)) or _origin(part) is Literal for part in parts):
-        return Check(name, tuple(tests), f"one of {single}", tuple(single))
+        return Check(name, tuple(tests), f"one of {single}", texts)
     # Single values come last
     wanted = [words for words in wanted if words] + [repr(value) for value in single]
-    return Check(name, tuple(tests), " or ".join(dict.fromkeys(wanted)), tuple(single))
+    return Check(name, tuple(tests), " or ".join(dict.fromkeys(wanted)), texts)
 
 
 def members(hint: Any) -> Iterator[Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Self
@@ -118,6 +119,16 @@ class RunRecord:
         of = "" if self.group is None else f", group {self.group!r}"
         engine = f" on {self.engine['name']}" if "name" in self.engine else ""
         return f"RunRecord of {self.method or 'an unknown run'}{engine}, version {self.version}{of}"
+
+    def _repr_html_(self) -> str:
+        rows = [
+            (kind, name, f"{value:.4g}" if isinstance(value, float) else str(value))
+            for kind in ("options", "facts", "engine")
+            for name, value in getattr(self, kind).items()
+            if not isinstance(value, np.ndarray)  # counts by support
+        ]
+        table = pd.DataFrame(rows, columns=["", "name", "value"])
+        return f"<p>{html.escape(repr(self))}</p>{table.to_html(index=False)}"
 
 
 def _native(values: Mapping[str, Any]) -> dict[str, Any]:

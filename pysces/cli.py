@@ -1,3 +1,4 @@
+# PYTHON_ARGCOMPLETE_OK
 """The command line: ``pysces demo``, ``aracne``, ``viper``, ... (also ``python -m pysces``)."""
 
 from __future__ import annotations
@@ -5,7 +6,9 @@ from __future__ import annotations
 import argparse
 import contextlib
 import dataclasses
+import functools
 import importlib
+import inspect
 import json
 import logging
 import os
@@ -19,20 +22,28 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from pysces._arguments import Command, Parser, parser_of
+from pysces._arguments import Command, Parser, has_form, parser_of
 from pysces._atomic import atomic_write, check_writable
 from pysces._options import Options
+from pysces._parameters import hints_of
 from pysces._version import __version__
 from pysces.errors import PyscesError, PyscesWarning
 from pysces.settings import ENGINES, settings
 
 if TYPE_CHECKING:
     import pandas as pd
+    from anndata import AnnData
+
+    from pysces.network import Network
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit status (0: success)."""
-    options = parser().parse_args(arguments)
+    every = parser()
+    if "_ARGCOMPLETE" in os.environ:  # the shell asks what may come next
+        every.complete(os.environ.get("COMP_LINE", "").split()[1:])
+        importlib.import_module("argcomplete").autocomplete(every)
+    options = every.parse_args(arguments)
     translated: Callable[[str], str] = options.parser.translated
     settings.verbosity = "silent" if options.quiet else "verbose" if options.verbose else "normal"
     handler = logging.StreamHandler()
@@ -99,7 +110,10 @@ class _Translated(logging.Formatter):
 
 # --- arguments of several commands ----------------------------------------------------------------
 
-_TEXT_OR_H5AD = ".h5ad, or a table (.tsv, .csv) with genes in rows"
+_CELLS = (
+    ".h5ad, .zarr, .h5mu, .loom, 10x .h5, a folder with matrix.mtx, or a table (.tsv, .csv) with "
+    "genes in rows"
+)
 
 
 def _loudness(parser: Parser) -> None:
@@ -114,17 +128,21 @@ def _output(parser: Parser, help: str) -> None:
     )
 
 
-def _engine(parser: Parser) -> None:
+def _cells(parser: Parser) -> None:
+    """The file of cells, and how it is read."""
+    parser.add_argument("expression", help=_CELLS)
+    parser.add_argument("--transpose", action="store_true", help="tables with samples in rows")
     parser.add_argument(
-        "--engine",
-        choices=ENGINES,
-        metavar="|".join(ENGINES),
-        help="engine; the fastest that is available if not given",
+        "--modality", help="modality of an .h5mu file (default: rna, or the only one)"
     )
 
 
-def _transpose(parser: Parser) -> None:
-    parser.add_argument("--transpose", action="store_true", help="tables with samples in rows")
+def _read(options: argparse.Namespace) -> AnnData:
+    from pysces.data.read import read_expression
+
+    return read_expression(
+        options.expression, transpose=options.transpose, modality=options.modality
+    )
 
 
 def _network(parser: Parser) -> None:
@@ -132,8 +150,22 @@ def _network(parser: Parser) -> None:
         "-n",
         "--network",
         default="aracne",
-        help="file of a network, or its key in the .h5ad file",
+        help="file of a network (a table or .h5ad), or its key in the .h5ad file of the cells",
     )
+
+
+def _network_of(given: str, group: str | None = None) -> str | Network:
+    """A network in an .h5ad file of its own; otherwise what was given, a file or a key."""
+    import pysces
+    from pysces.data.read import open_h5ad
+
+    if not given.endswith(".h5ad"):
+        return given
+    adata = open_h5ad(given, backed="r")
+    try:
+        return pysces.Network.from_anndata(adata, group=group)
+    finally:
+        adata.file.close()
 
 
 def _given(options: type[Options], arguments: argparse.Namespace) -> dict[str, Any]:
@@ -143,19 +175,31 @@ def _given(options: type[Options], arguments: argparse.Namespace) -> dict[str, A
     return {**given, "engine": arguments.engine}
 
 
+def _arguments_of(function: Callable[..., Any], options: argparse.Namespace) -> dict[str, Any]:
+    """The arguments of a call that were given on the command line."""
+    names = inspect.signature(function).parameters
+    return {name: value for name, value in vars(options).items() if name in names}
+
+
 # --- output ---------------------------------------------------------------------------------------
 
 
-def _check_output(options: argparse.Namespace, *endings: str) -> None:
+def _check_output(options: argparse.Namespace, *endings: str, table: bool = True) -> None:
     """Raise an error, before any work, if the output cannot be written or is an input file."""
     path = options.output
+    if path == "-" and not table:
+        raise PyscesError(
+            "The standard output is for tables only. Pass the name of a file: --output "
+            f"result{endings[0]}."
+        )
     if path == "-":
         return
-    for name in ("expression", "network", "regulators"):
-        given = Path(getattr(options, name, None) or "")
+    for name in ("expression", "input", "network", "regulators"):
+        value = getattr(options, name, None)
+        given = Path(value if isinstance(value, str) else "")
         same = given.is_file() and Path(path).exists() and given.samefile(path)
         # Results are added to the cells of an .h5ad file; any other input would be lost.
-        adds = name == "expression" and path.endswith(".h5ad") and options.run is not _report
+        adds = name == "expression" and path.endswith(".h5ad") and options.run in (_aracne, _viper)
         if same and not adds:
             raise PyscesError(
                 f"{path} is an input and would be overwritten. Pass a different --output."
@@ -203,16 +247,15 @@ def _demo_arguments(parser: Parser) -> None:
     parser.add_argument(
         "-o", "--output", default="pysces-demo", metavar="FOLDER", help="folder of the results"
     )
-    _engine(parser)
+    parser.add_engine()
     parser.add_options(AracneOptions, only=("n_resamples", "n_null"))
+    parser.set_defaults(n_resamples=20, n_null=100_000)  # seconds
 
 
 def _demo(options: argparse.Namespace) -> int:
-    import matplotlib
-
+    os.environ.setdefault("MPLBACKEND", "Agg")
     from pysces.demo import demo
 
-    matplotlib.use("Agg")
     demo(
         Path(options.output),
         options.engine,
@@ -226,30 +269,32 @@ def _aracne_arguments(parser: Parser) -> None:
     from pysces.aracne._options import AracneOptions
 
     _loudness(parser)
-    parser.add_argument("expression", help=_TEXT_OR_H5AD)
+    _cells(parser)
     _output(parser, "network (.tsv, .csv, .parquet, ...), or cells with the network (.h5ad)")
     parser.add_argument(
         "-r",
         "--regulators",
         metavar="FILE",
-        help="text file, one name per line; transcription factors if not given",
+        help="text file, one name per line (default: transcription factors of the organism)",
     )
-    _transpose(parser)
-    _engine(parser)
+    parser.add_engine()
     parser.add_options(AracneOptions)
 
 
 def _aracne(options: argparse.Namespace) -> int:
     import pysces
     from pysces.aracne._options import AracneOptions
-    from pysces.data.read import read_expression, write_h5ad
+    from pysces.data.read import write_h5ad
+    from pysces.network._graphs import package
     from pysces.network.formats import format_by_name
 
     start = time.perf_counter()
-    any_format = options.groupby is None and format_by_name(Path(options.output)) is not None
-    _check_output(options, *(() if any_format else (".tsv", ".csv", ".h5ad")))
+    format = format_by_name(Path(options.output)) if options.groupby is None else None
+    _check_output(options, *(() if format else (".tsv", ".csv", ".h5ad")))
+    if format == "parquet":  # before the work
+        package("pyarrow", "Writing parquet")
     given = _given(AracneOptions, options)
-    adata = read_expression(options.expression, transpose=options.transpose)
+    adata = _read(options)
     pysces.run_aracne(adata, options.regulators, **given)
     edges = adata.uns["aracne"]["network"]
     with _destination(options.output) as path:
@@ -273,23 +318,22 @@ def _viper_arguments(parser: Parser) -> None:
     from pysces.viper._options import ViperOptions
 
     _loudness(parser)
-    parser.add_argument("expression", help=_TEXT_OR_H5AD)
+    _cells(parser)
     _network(parser)
     _output(parser, "cells with the activities (.h5ad), or activities alone (.tsv, .csv)")
-    _transpose(parser)
     parser.add_argument(
         "--backed",
         action="store_true",
         help="leave the cells of an .h5ad file on disk, and write the activities alone "
         "(.h5ad, .zarr) block by block: for more cells than fit in memory",
     )
-    _engine(parser)
+    parser.add_engine()
     parser.add_options(ViperOptions)
 
 
 def _viper(options: argparse.Namespace) -> int:
     import pysces
-    from pysces.data.read import read_expression, write_h5ad
+    from pysces.data.read import write_h5ad
     from pysces.viper._options import ViperOptions
 
     start = time.perf_counter()
@@ -297,8 +341,8 @@ def _viper(options: argparse.Namespace) -> int:
     if options.backed:
         return _viper_on_disk(options, given, start)
     _check_output(options, ".tsv", ".csv", ".h5ad")
-    adata = read_expression(options.expression, transpose=options.transpose)
-    pysces.run_viper(adata, options.network, **given)
+    adata = _read(options)
+    pysces.run_viper(adata, _network_of(options.network), **given)
     activities = adata.obsm["viper"]
     with _destination(options.output) as path:
         if path.endswith(".h5ad"):
@@ -319,9 +363,11 @@ def _viper_on_disk(options: argparse.Namespace, given: dict[str, Any], start: fl
 
     if options.transpose or not options.expression.endswith(".h5ad"):
         raise PyscesError("--backed requires an .h5ad file of cells, without --transpose.")
+    _check_output(options, ".h5ad", ".zarr", table=False)
+    network = _network_of(options.network)
     adata = open_h5ad(options.expression, backed="r")
     try:
-        pysces.run_viper(adata, options.network, output=options.output, **given)
+        pysces.run_viper(adata, network, output=options.output, **given)
     finally:
         adata.file.close()
     seconds = time.perf_counter() - start
@@ -338,7 +384,7 @@ def _msviper_arguments(parser: Parser) -> None:
     parser.add_argument("--groupby", required=True, metavar="COLUMN", help="column of .obs")
     parser.add_argument("--group", required=True, help="group whose master regulators are searched")
     _output(parser, "table of regulators (.tsv, .csv)")
-    _engine(parser)
+    parser.add_engine()
     parser.add_options(MsviperOptions)
 
 
@@ -350,7 +396,10 @@ def _msviper(options: argparse.Namespace) -> int:
     _check_output(options, ".tsv", ".csv")
     given = _given(MsviperOptions, options)
     adata = read_expression(options.expression)
-    pysces.run_msviper(adata, options.groupby, options.group, network=options.network, **given)
+    network = _network_of(options.network, options.network_group)
+    if network is not options.network:
+        given["network_group"] = None
+    pysces.run_msviper(adata, options.groupby, options.group, network=network, **given)
     results = adata.uns["msviper"]["results"]
     leading = adata.uns["msviper"]["leading_edge"].groupby("regulator")["target"].agg(",".join)
     joined = results["regulator"].map(leading).fillna("")
@@ -359,6 +408,147 @@ def _msviper(options: argparse.Namespace) -> int:
     columns = ["regulator", "n_targets", "effect", "nes", "pvalue", "qvalue"]
     first = results[columns].head(10).to_string(index=False, float_format=lambda x: f"{x:.3g}")
     _print_summary(options, first, f"{len(results)} regulators")
+    return 0
+
+
+def _rank_arguments(parser: Parser) -> None:
+    import pysces
+
+    _loudness(parser)
+    parser.add_argument("expression", help=".h5ad with activities, as `pysces viper` writes it")
+    _output(parser, "table of regulators (.tsv, .csv)")
+    parser.add_parameters(pysces.rank_regulators, skip=("adata", "key_added", "copy"))
+
+
+def _rank(options: argparse.Namespace) -> int:
+    import pysces
+    from pysces.data.read import open_h5ad
+
+    _check_output(options, ".tsv", ".csv")
+    adata = open_h5ad(options.expression)
+    table = pysces.rank_regulators(adata, **_arguments_of(pysces.rank_regulators, options))
+    with _destination(options.output) as path:
+        _write_table(table, path, index=False)
+    lines = []
+    for group, own in table.groupby("group", observed=True):
+        first = ", ".join(own["regulator"].head(5))
+        lines.append(f"{group}: {first}")
+    _print_summary(options, *lines, f"{len(table)} rows of {len(lines)} groups")
+    return 0
+
+
+def _metacells_arguments(parser: Parser) -> None:
+    import pysces
+
+    _pools_arguments(parser, pysces.metacells)
+
+
+def _pseudobulk_arguments(parser: Parser) -> None:
+    import pysces
+
+    _pools_arguments(parser, pysces.pseudobulk)
+
+
+def _pools_arguments(parser: Parser, function: Callable[..., Any]) -> None:
+    _loudness(parser)
+    _cells(parser)
+    _output(parser, "pools with their counts (.h5ad), or a table with genes in rows (.tsv, .csv)")
+    parser.add_engine()
+    parser.add_parameters(function, skip=("adata", "engine"))
+
+
+def _pools(options: argparse.Namespace) -> int:
+    """Run the function of the name of the command: metacells or pseudobulk."""
+    import pysces
+    from pysces.data.read import write_h5ad
+
+    _check_output(options, ".tsv", ".csv", ".h5ad")
+    command = options.parser.prog.rpartition(" ")[2]
+    function = getattr(pysces, command)
+    adata = _read(options)
+    pools = function(adata, **_arguments_of(function, options))
+    with _destination(options.output) as path:
+        if path.endswith(".h5ad"):
+            write_h5ad(pools, path)
+        else:
+            _write_table(pools.to_df().T, path, index=True)
+    _print_summary(
+        options, f"{pools.n_obs} pools ({command}) of {int(pools.obs['n_cells'].sum())} cells"
+    )
+    return 0
+
+
+# What a plot is drawn from, by the first parameter of its function.
+_DRAWN_FROM = {
+    "adata": ".h5ad with the results",
+    "expression": _CELLS,
+    "network": "file of a network, or .h5ad with one",
+    "table": "table (.tsv, .csv), as `pysces rank` and `pysces msviper` write it",
+}
+
+
+def _plot_arguments(parser: Parser) -> None:
+    parser.add_commands(
+        {
+            name: Command(text, functools.partial(_one_plot_arguments, function), _plot)
+            for name, (text, function) in _plots().items()
+        }
+    )
+
+
+def _plots() -> dict[str, tuple[str, Callable[..., Any]]]:
+    """Description and function of the plots that files and options can describe."""
+    from pysces import pl
+
+    found = {}
+    for name in pl.__all__:
+        function = getattr(pl, name)
+        first, *others = inspect.signature(function).parameters.values()
+        needed = [one.name for one in others if one.default is one.empty]
+        hints = hints_of(function)
+        plain = all(has_form(hints.get(one)) for one in needed if one != "options")
+        if first.name in _DRAWN_FROM and plain:
+            found[name] = (inspect.getdoc(function) or "").partition("\n")[0], function
+    return found
+
+
+def _one_plot_arguments(function: Callable[..., Any], parser: Parser) -> None:
+    first = next(iter(inspect.signature(function).parameters))
+    _loudness(parser)
+    parser.add_argument("input", help=_DRAWN_FROM[first])
+    parser.add_argument(
+        "-o", "--output", required=True, metavar="FILE", help="plot (.png, .pdf, .svg)"
+    )
+    parser.add_argument("--resolution", type=int, default=150, metavar="N", help="dots per inch")
+    parser.add_parameters(function, skip=(first, "ax"))
+
+
+def _plot(options: argparse.Namespace) -> int:
+    import pysces
+    from pysces._reading import reading
+    from pysces.data.read import read_expression
+    from pysces.pl._style import axes_of
+
+    _check_output(options, ".png", ".pdf", ".svg", table=False)
+    function = _plots()[options.parser.prog.rpartition(" ")[2]][1]
+    first, path = next(iter(inspect.signature(function).parameters)), options.input
+    if first == "table":
+        with reading(Path(path), "read as a table", "Pass the output of `pysces rank`."):
+            data: Any = _table(path)
+    elif first == "network":
+        data = read_expression(path) if path.endswith(".h5ad") else pysces.read_network(path)
+    else:
+        data = read_expression(path)
+    axes_of(None, 1, 1).figure.clear()  # an error if matplotlib is not installed
+    ax = function(data, **_arguments_of(function, options))
+    ending = Path(options.output).suffix[1:]
+    atomic_write(
+        options.output,
+        lambda file: ax.figure.savefig(
+            file, format=ending, dpi=options.resolution, bbox_inches="tight"
+        ),
+    )
+    print(f"written to {options.output}")
     return 0
 
 
@@ -386,9 +576,9 @@ def _warmup(options: argparse.Namespace) -> int:
 def _validate_arguments(parser: Parser) -> None:
     _loudness(parser)
     parser.add_argument(
-        "--engines", nargs="+", choices=ENGINES, metavar="ENGINE", help="all if not given"
+        "--engines", nargs="+", metavar="ENGINE", help=f"of {', '.join(ENGINES)} (default: all)"
     )
-    parser.add_argument("--kernels", nargs="+", metavar="KERNEL", help="all if not given")
+    parser.add_argument("--kernels", nargs="+", metavar="KERNEL", help="kernels (default: all)")
     parser.add_argument("--quick", action="store_true", help="three small cases of each kernel")
     parser.add_argument("--json", action="store_true", help="print JSON")
 
@@ -445,33 +635,27 @@ def _report_arguments(parser: Parser) -> None:
     _loudness(parser)
     parser.add_argument("expression", help=".h5ad with a network, activities or master regulators")
     parser.add_argument("-o", "--output", required=True, metavar="FILE", help="page (.html)")
-    parser.add_argument("--key", default="aracne", help="key of the network")
-    parser.add_argument("--activity-key", default="viper", metavar="KEY", help="key of activities")
-    parser.add_argument(
-        "--msviper-key", default="msviper", metavar="KEY", help="key of master regulators"
-    )
-    parser.add_argument("--groupby", metavar="COLUMN", help="column of .obs with groups")
+    parser.add_parameters(importlib.import_module("pysces").report, skip=("adata", "path"))
 
 
 def _report(options: argparse.Namespace) -> int:
     import pysces
     from pysces.data.read import open_h5ad
 
-    _check_output(options)
+    _check_output(options, ".html", ".htm", table=False)
     adata = open_h5ad(options.expression, backed="r")
     try:
-        pysces.report(
-            adata,
-            options.output,
-            key=options.key,
-            activity_key=options.activity_key,
-            msviper_key=options.msviper_key,
-            groupby=options.groupby,
-        )
+        pysces.report(adata, options.output, **_arguments_of(pysces.report, options))
     finally:
         adata.file.close()
     print(f"written to {options.output}")
     return 0
+
+
+def _table(path: str) -> pd.DataFrame:
+    import pandas as pd
+
+    return pd.read_csv(path, sep="," if path.endswith(".csv") else "\t")
 
 
 COMMANDS = {
@@ -483,6 +667,11 @@ COMMANDS = {
     "msviper": Command(
         "Find the master regulators between groups of cells.", _msviper_arguments, _msviper
     ),
+    "rank": Command("Rank the regulators of each group of cells.", _rank_arguments, _rank),
+    "metacells": Command("Pool neighbouring cells.", _metacells_arguments, _pools),
+    "pseudobulk": Command("Pool the cells of each group.", _pseudobulk_arguments, _pools),
+    "plot": Command("Draw a result as a file.", _plot_arguments, _plot),
+    "report": Command("Write an HTML report about an .h5ad file.", _report_arguments, _report),
     "status": Command("List the engines, and why some are not available.", _json_argument, _status),
     "warmup": Command("Compile the kernels, which else happens at first use.", _loudness, _warmup),
     "validate": Command("Check that all available engines agree.", _validate_arguments, _validate),
@@ -493,5 +682,4 @@ COMMANDS = {
         {"usage": "pysces benchmark [OPTION ...]", "prefix_chars": "\0", "add_help": False},
     ),
     "doctor": Command("Check the installation and print remedies.", _json_argument, _doctor),
-    "report": Command("Write an HTML report about an .h5ad file.", _report_arguments, _report),
 }

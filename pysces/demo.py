@@ -14,6 +14,7 @@ import numpy as np
 import pysces
 from pysces._atomic import atomic_write, storing
 from pysces.errors import PyscesError
+from pysces.settings import EngineName
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -24,6 +25,16 @@ if TYPE_CHECKING:
     from pysces.network import Network
 
 CELL_TYPE = "bulk_labels"
+
+# What the demo writes.
+_FILES = {
+    "network.tsv": "the edges",
+    "master_regulators.tsv": "the regulators of each cell type",
+    "pbmc.h5ad": "the cells with all results",
+    "network.png": "the strongest regulons",
+    "heatmap.png": "activity by cell type",
+    "umap.png": "activity in each cell",
+}
 
 # Simulated cells: fraction of each type and its relative depth, and regulators that are active in
 # one type.
@@ -151,7 +162,7 @@ def simulate_cells(
     return adata
 
 
-def demo(folder: Path, engine: str | None = None, **options: Any) -> None:
+def demo(folder: Path, engine: EngineName | None = None, **options: Any) -> None:
     """Infer a network and activities, write tables and plots, and print a summary.
 
     Parameters
@@ -163,10 +174,17 @@ def demo(folder: Path, engine: str | None = None, **options: Any) -> None:
     **options
         More options of :func:`pysces.run_aracne`.
     """
+    _say("Reading 700 blood cells, which scanpy contains")
     adata = load()
     with storing(folder):
         folder.mkdir(parents=True, exist_ok=True)
-    print(f"{adata.n_obs} blood cells x {adata.n_vars} genes (included in scanpy)\n")
+    print(
+        f"{adata.n_obs} cells x {adata.n_vars} genes, {adata.obs[CELL_TYPE].nunique()} cell types"
+    )
+    _say(
+        "Inferring which regulator acts on which gene, in resamples of half of the cells",
+        "(takes seconds; the first run also compiles the kernels)",
+    )
     start = time.perf_counter()
     pysces.run_aracne(adata, engine=engine, **options)
     between = time.perf_counter()
@@ -174,14 +192,27 @@ def demo(folder: Path, engine: str | None = None, **options: Any) -> None:
     print(_network_summary(network, between - start))
     if len(network) == 0:
         return
+    _say("Inferring the activity of each regulator in each cell, and ranking them by cell type")
     start = time.perf_counter()
     pysces.run_viper(adata, engine=engine)
     ranked = pysces.rank_regulators(adata, CELL_TYPE)
     print(_activity_summary(adata, ranked, time.perf_counter() - start))
+    _say(f"Writing tables and plots to {folder}/")
     _write(folder, adata, network, ranked)
-    print(f"\nwritten to {folder}/")
-    for path in sorted(folder.iterdir()):
-        print(f"  {path.name}")
+    for name, content in _FILES.items():
+        print(f"  {name:<23}{content}")
+    _say(
+        "Next, with your own cells:",
+        "  pysces aracne cells.h5ad -o network.h5ad",
+        "  pysces viper network.h5ad -o activity.h5ad",
+        "  pysces rank activity.h5ad --groupby cell_type -o regulators.tsv",
+        f"or look at these: pysces report {folder / 'pbmc.h5ad'} -o report.html",
+    )
+
+
+def _say(*lines: str) -> None:
+    """Print what comes next at once."""
+    print("", *lines, sep="\n", flush=True)
 
 
 def _network_summary(network: Network, elapsed: float) -> str:
@@ -214,7 +245,6 @@ def _network_summary(network: Network, elapsed: float) -> str:
 def _activity_summary(adata: AnnData, ranked: pd.DataFrame, elapsed: float) -> str:
     count = adata.obsm["viper"].shape[1]
     lines = [
-        "",
         f"VIPER: activity of {count} regulators in {adata.n_obs} cells, {elapsed:.1f} s",
         "",
         f"{'cell type':<32}regulators more active than in the rest (t)",

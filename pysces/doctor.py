@@ -30,6 +30,7 @@ OPTIONAL = {  # package: extra
     "dask": "dask",
     "pyarrow": "parquet",
     "rdata": "rds",
+    "argcomplete": "completion",
 }
 
 

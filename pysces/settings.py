@@ -6,15 +6,18 @@ import logging
 import os
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
-from pysces._parameters import check_of
+from pysces._messages import listed, nearest
+from pysces._parameters import Range, check_of
 from pysces.errors import InputError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-ENGINES = ("mlx", "numba", "python")
+EngineName = Literal["mlx", "numba", "python"]
+ENGINES: tuple[EngineName, ...] = get_args(EngineName)
+Verbosity = Literal["silent", "normal", "verbose"]
 _LEVELS = {"silent": logging.ERROR, "normal": logging.WARNING, "verbose": logging.INFO}
 
 
@@ -91,23 +94,33 @@ class Settings:
     """
 
     def __init__(self) -> None:
-        self._engine: str | None = None
+        self._engine: EngineName | None = None
         self._threads: int | None = None
         self._memory = 2**30
-        self._verbosity = "normal"
+        self._verbosity: Verbosity = "normal"
         self._cache_dir: Path | str | None = "default"
         self._max_line = 2**25
         self._max_unpacked: int | None = None
 
+    def __setattr__(self, name: str, value: Any) -> None:
+        """Set an attribute; raise AttributeError for an unknown one."""
+        if not name.startswith("_") and not hasattr(type(self), name):
+            known = [one for one in dir(type(self)) if not one.startswith("_")]
+            raise AttributeError(
+                f"pysces.settings has no attribute {name!r}{nearest(name, known)}. "
+                f"Attributes: {listed(known)}.",
+                name=name,
+            )
+        super().__setattr__(name, value)
+
     @property
-    def engine(self) -> str | None:
+    def engine(self) -> EngineName | None:
         """Engine that calls use unless another one is given."""
         return self._engine
 
     @engine.setter
-    def engine(self, value: str | None) -> None:
-        if value is not None and (not isinstance(value, str) or value not in ENGINES):
-            raise InputError(f"settings.engine must be None or one of {ENGINES}. Got {value!r}.")
+    def engine(self, value: EngineName | None) -> None:
+        check_of("settings.engine", EngineName | None)(value)
         self._engine = value
 
     @property
@@ -117,11 +130,7 @@ class Settings:
 
     @threads.setter
     def threads(self, value: int | None) -> None:
-        valid = value is None or (
-            isinstance(value, int) and not isinstance(value, bool) and value >= 1
-        )
-        if not valid:
-            raise InputError(f"settings.threads must be None or an int >= 1. Got {value!r}.")
+        check_of("settings.threads", int | None, Range(1))(value)
         self._threads = value
 
     @property
@@ -134,14 +143,13 @@ class Settings:
         self._memory = _bytes("memory", value)
 
     @property
-    def verbosity(self) -> str:
+    def verbosity(self) -> Verbosity:
         """Which messages are printed."""
         return self._verbosity
 
     @verbosity.setter
-    def verbosity(self, value: str) -> None:
-        if not isinstance(value, str) or value not in _LEVELS:
-            raise InputError(f"settings.verbosity must be one of {tuple(_LEVELS)}. Got {value!r}.")
+    def verbosity(self, value: Verbosity) -> None:
+        check_of("settings.verbosity", Verbosity)(value)
         self._verbosity = value
         _logger.setLevel(_LEVELS[value])
         # Without it, Python's last-resort handler prints warnings but no steps.

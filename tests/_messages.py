@@ -62,12 +62,10 @@ def _texts(tree: ast.Module, node: ast.expr) -> Iterator[str]:
 
 
 def _listed(tree: ast.Module) -> Iterator[ast.Call]:
-    """Calls that put a message into the list that a function of problems returns."""
+    """Calls that make a problem, whose fact begins a message."""
     for node in ast.walk(tree):
-        if isinstance(node, ast.FunctionDef) and node.name == "_problems":
-            for inner in ast.walk(node):
-                if isinstance(inner, ast.Call) and _name(inner) == "append":
-                    yield inner
+        if isinstance(node, ast.Call) and _name(node) == "Problem":
+            yield node
 
 
 def messages(package: Path) -> list[Message]:

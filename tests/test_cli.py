@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -81,6 +83,13 @@ def test_errors_are_one_line_and_status_1(expression, tmp_path, capsys) -> None:
     assert not (tmp_path / "x.tsv").exists()
 
 
+def test_a_missing_package_is_named_before_the_work(expression, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(pysces, "run_aracne", None)
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    assert aracne(expression, "-o", str(tmp_path / "net.parquet")) == 1
+    assert "Install it with: pip install pyarrow" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("name", ["net.xyz", "net", "net.h5"])
 def test_a_format_that_cannot_be_told_is_refused_before_the_work(
     expression, tmp_path, capsys, monkeypatch, name
@@ -112,6 +121,8 @@ def test_only_switches_are_turned_off_by_none(expression, tmp_path, capsys) -> N
         ("aracne x -o y.tsv --degree 1.5", "--degree: must be auto, 1 or 2. Got '1.5'."),
         ("aracne x -o y.tsv --n-bins ten", "--n-bins: must be an integer. Got 'ten'."),
         ("aracne x -o y.tsv --dpi maxnt", "Got 'maxnt' (did you mean 'maxent'?)."),
+        ("aracne x -o y.tsv --engine nmba", "none. Got 'nmba' (did you mean 'numba'?)."),
+        ("rank x -o y.tsv --n-tp 3", "unknown option '--n-tp' (did you mean '--n-top'?)"),
         ("viper x -o y.tsv --weighting 1,2,3", "must be best, a number or two numbers X,Y."),
         ("viper x -o y.tsv --pleiotropy targets", "must be true, false or KEY=VALUE,..."),
     ],
@@ -153,6 +164,8 @@ def test_errors_name_options_before_a_file_is_read(arguments: str, said: str, ca
     ("message", "said"),
     [
         ("Pass counts=False, or layer=None.", "Pass --counts false, or no --layer."),
+        ("Run `pysces.rank_regulators(adata)` first.", "Run `pysces rank` first."),
+        ("use `pysces.metacells(adata)`", "use `pysces metacells`"),
         ("miller_madow=True needs n_null=100_000.", "--miller-madow needs --n-null 100_000."),
         ("Run `pysces.run_aracne(adata)` first.", "Run `pysces aracne` first."),
         (
@@ -317,6 +330,152 @@ def test_msviper_names_the_master_regulator(cells, capsys) -> None:
     assert set(named) <= {f"g{i}" for i in range(2, 12)}
     assert main([*command, "--n-permutations", "100", "-o", str(out.with_suffix(".x"))]) == 1
     assert ".tsv or .csv" in capsys.readouterr().err
+
+
+def test_rank_is_the_function(cells, capsys, tmp_path) -> None:
+    import anndata
+
+    network, activity = str(cells.with_name("network.tsv")), str(tmp_path / "activity.h5ad")
+    assert main(["viper", "-q", str(cells), "-n", network, "-o", activity]) == 0
+    out = str(tmp_path / "ranked.tsv")
+    assert main(["rank", activity, "--groupby", "group", "-o", out, "--alpha", "0.01"]) == 0
+    assert "b: g0, g1" in capsys.readouterr().out
+    wanted = pysces.rank_regulators(anndata.read_h5ad(activity), "group", alpha=0.01)
+    found = pd.read_csv(out, sep="\t")
+    pd.testing.assert_frame_equal(found, wanted.astype({"group": str}), check_dtype=False)
+    assert main(["rank", activity, "--groupby", "group", "-o", "-", "--group", "b"]) == 0
+    assert capsys.readouterr().out.count("\n") == 3
+    assert main(["rank", str(cells), "--groupby", "group", "-o", out]) == 1
+    assert "Run `pysces viper` first" in capsys.readouterr().err
+
+
+@pytest.fixture
+def counts(tmp_path):
+    """Counts of the cells of two donors."""
+    import anndata
+
+    values = _seeds.generator(2, "cli").poisson(2.0, size=(40, 6)).astype(float)
+    obs = pd.DataFrame({"donor": ["x", "y"] * 20, "kind": ["a"] * 20 + ["b"] * 20})
+    adata = anndata.AnnData(values, obs=obs.set_axis([f"c{i}" for i in range(40)]))
+    adata.write_h5ad(tmp_path / "counts.h5ad")
+    return tmp_path / "counts.h5ad"
+
+
+def test_pools_are_those_of_the_functions(counts, capsys, tmp_path) -> None:
+    import anndata
+
+    out = tmp_path / "pools.h5ad"
+    given = ["pseudobulk", str(counts), "--groupby", "kind", "donor"]
+    assert main([*given, "-o", str(out)]) == 0
+    assert "4 pools (pseudobulk) of 40 cells" in capsys.readouterr().out
+    wanted = pysces.pseudobulk(anndata.read_h5ad(counts), ["kind", "donor"])
+    np.testing.assert_array_equal(anndata.read_h5ad(out).layers["counts"], wanted.layers["counts"])
+    assert main([*given, "-o", str(tmp_path / "pools.tsv")]) == 0
+    assert pysces.read_expression(tmp_path / "pools.tsv").shape == wanted.shape  # genes in rows
+    assert main([*given, "-o", str(counts)]) == 1
+    assert "is an input and would be overwritten" in capsys.readouterr().err
+    assert main(["pseudobulk", str(counts), "--groupby", "knd", "-o", str(out)]) == 1
+    assert "did you mean 'kind'?" in capsys.readouterr().err
+
+
+def test_metacells(counts, capsys, tmp_path) -> None:
+    pytest.importorskip("sklearn", reason="metacells need scikit-learn")
+    given = ["metacells", str(counts), "-o", str(tmp_path / "m.h5ad"), "--n-cells", "5"]
+    assert main([*given, "--n-pcs", "3"]) == 0
+    assert "pools (metacells) of" in capsys.readouterr().out
+
+
+def test_a_network_of_another_h5ad_is_used(cells, expression, tmp_path, capsys) -> None:
+    network = tmp_path / "with-network.h5ad"
+    assert aracne(expression, "-q", "-o", str(network)) == 0
+    given = ["viper", "-q", str(cells), "-n", str(network), "--min-targets", "2"]
+    assert main([*given, "-o", str(tmp_path / "a.tsv")]) == 0
+    assert list(pd.read_csv(tmp_path / "a.tsv", sep="\t", index_col=0)) == ["g0"]
+
+
+def test_plots(cells, expression, tmp_path, capsys) -> None:
+    pytest.importorskip("matplotlib", reason="draws plots")
+    pytest.importorskip("networkx", reason="draws a graph")
+    network, activity = str(cells.with_name("network.tsv")), str(tmp_path / "activity.h5ad")
+    assert main(["viper", "-q", str(cells), "-n", network, "-o", activity]) == 0
+    ranked = str(tmp_path / "ranked.tsv")
+    assert main(["rank", activity, "--groupby", "group", "-o", ranked]) == 0
+    for arguments, name in (
+        (["network_graph", network], "graph.svg"),
+        (["volcano", ranked, "--group", "b"], "volcano.pdf"),
+        (["activity_heatmap", activity, "--groupby", "group"], "heatmap.png"),
+        (["edge_copula", str(expression), "--regulator", "g0", "--target", "g3"], "edge.png"),
+    ):
+        assert main(["plot", *arguments, "-o", str(tmp_path / name)]) == 0
+        assert (tmp_path / name).stat().st_size > 5000
+    capsys.readouterr()
+    assert main(["plot", "volcano", ranked, "-o", str(tmp_path / "v.png")]) == 1
+    assert "several groups: 'a', 'b'. Pass --group" in capsys.readouterr().err
+    with pytest.raises(SystemExit):
+        main(["plot", "volcanoo", ranked])
+    assert "did you mean 'volcano'?" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    ["plot volcano x.tsv", "report x.h5ad", "viper x.h5ad --backed -n net.tsv"],
+)
+def test_only_tables_go_to_the_standard_output(arguments: str, capsys) -> None:
+    assert main([*arguments.split(), "-o", "-"]) == 1
+    said = capsys.readouterr().err
+    assert "The standard output is for tables only. Pass the name of a file" in said
+
+
+def test_without_a_command_the_help_is_shown(capsys) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        main([])
+    said = capsys.readouterr().err
+    assert "metacells" in said
+    assert "Rank the regulators of each group" in said
+
+
+def every_parser() -> dict[str, Any]:
+    """The parsers of all commands, and of the kinds of plots."""
+    found: dict[str, Any] = {}
+    waiting = dict(parser().complete().added)
+    while waiting:
+        name, one = waiting.popitem()
+        found[name] = one.complete()
+        waiting |= {f"{name} {sub}": inner for sub, inner in one.added.items()}
+    return found
+
+
+def test_every_option_has_a_help_text_and_shows_its_default() -> None:
+    assert "plot volcano" in every_parser()
+    for command, one in every_parser().items():
+        for action in one._actions:
+            assert action.help or one.added, (command, action.dest)
+            if action.option_strings and not action.required and action.dest != "help":
+                shown = one._get_formatter()._expand_help(action)
+                assert "default: " in shown, (command, action.dest)
+                assert "(default: )" not in shown, (command, action.dest)
+
+
+def test_the_shell_completes_commands_and_values(tmp_path) -> None:
+    pytest.importorskip("argcomplete", reason="completes words in the shell")
+
+    def offered(line: str) -> list[str]:
+        out = tmp_path / "offered"
+        variables = {
+            "_ARGCOMPLETE": "1",
+            "_ARGCOMPLETE_IFS": "\n",
+            "_ARGCOMPLETE_STDOUT_FILENAME": str(out),
+            "COMP_LINE": line,
+            "COMP_POINT": str(len(line)),
+        }
+        code = "import sys; sys.argv = ['pysces']; from pysces.cli import main; main()"
+        subprocess.run([sys.executable, "-c", code], env=os.environ | variables, check=True)
+        return out.read_text().split()
+
+    assert offered("pysces meta") == ["metacells"]
+    assert offered("pysces aracne --estim") == ["--estimator"]
+    assert offered("pysces aracne --estimator b") == ["binned"]
+    assert offered("pysces plot volc") == ["volcano"]
 
 
 def test_module_runs() -> None:

@@ -18,9 +18,12 @@ import pytest
 import pysces
 from pysces._options import Options, hints
 from pysces._parameters import Range, members
+from pysces._synonyms import MEANINGS
 from pysces.aracne import _inference
 from pysces.aracne._options import AracneOptions
 from pysces.cli import main, parser
+from pysces.errors import InputError
+from pysces.network.formats import FORMATS, FormatName
 from pysces.viper._options import MsviperOptions, ViperOptions
 
 CLASSES: dict[str, type[Options]] = {
@@ -218,6 +221,62 @@ def test_each_option_is_handed_on(name: str, monkeypatch: pytest.MonkeyPatch) ->
         assert stopped.value.args[0] == OPTIONS | given
 
 
-def test_an_unknown_parameter_is_refused() -> None:
-    with pytest.raises(TypeError, match="n_resample"):
-        pysces.infer_network(pd.DataFrame(), n_resample=3)  # type: ignore[call-arg]
+@pytest.mark.parametrize(
+    ("call", "name", "said"),
+    [
+        (pysces.infer_network, "n_resample", r"\(did you mean 'n_resamples'\?\)\.$"),
+        (pysces.run_aracne, "random_state", r"run_aracne\(\) has .* 'random_state': use seed=\.$"),
+        (pysces.run_aracne, "n_jobs", r"Set `pysces.settings.threads`"),
+        (pysces.run_viper, "net", r": use network=\.$"),
+        (pysces.run_viper, "key", r": use key_added=\.$"),
+        (pysces.activity, "key_added", r": use key=\.$"),
+        (pysces.run_msviper, "use_raw", r"Pass `adata.raw.to_adata\(\)`"),
+        (pysces.pl.volcano, "figsize", r"Pass ax= from"),
+        (pysces.Network.from_anndata, "frobnicate", r"Its parameters: adata, key, group\.$"),
+        (pysces.status, "zzz", r"Its parameters: none\.$"),
+    ],
+)
+def test_an_unknown_parameter_is_answered_with_the_right_one(call, name, said) -> None:
+    with pytest.raises(TypeError, match=said):
+        call(**{name: 3})
+
+
+def test_names_of_other_packages_have_a_meaning_here() -> None:
+    """Every suggestion is a parameter of some function, and no name is already one everywhere."""
+    functions = [getattr(pysces, n) for n in pysces.__all__ if n not in ("pl", "settings")]
+    functions += [getattr(pysces.pl, name) for name in pysces.pl.__all__]
+    known = [set(inspect.signature(f).parameters) for f in functions if inspect.isfunction(f)]
+    for names, news in MEANINGS.items():
+        for new in set(news) - {"organism"}:
+            assert any(new in own for own in known), new
+        for name in names:
+            assert any(name not in own for own in known), name
+
+
+@pytest.mark.parametrize("wrong", ["copla", "Copula "])
+def test_a_wrong_choice_is_answered_with_the_nearest(wrong: str) -> None:
+    with pytest.raises(InputError, match=r"Got '.*' instead \(did you mean 'copula'\?\)"):
+        pysces.infer_network(pd.DataFrame(), estimator=wrong)  # type: ignore[arg-type]
+
+
+def test_choices_are_literals_in_signatures() -> None:
+    """Each choice that a docstring lists is in the type, so that editors and `checked` know it."""
+    hint = inspect.signature(pysces.read_network).parameters["format"].annotation
+    assert hint == "FormatName | None"
+    assert get_args(FormatName) == tuple(FORMATS)
+    for name in pysces.__all__:
+        if inspect.isfunction(function := getattr(pysces, name)):
+            engine = inspect.signature(function).parameters.get("engine")
+            assert engine is None or engine.annotation == "EngineName | None", name
+
+
+def test_wrong_attributes_are_answered_with_the_right_ones() -> None:
+    with pytest.raises(AttributeError, match=r"'run_arcne' \(did you mean 'run_aracne'\?\)"):
+        pysces.run_arcne  # noqa: B018
+    with pytest.raises(AttributeError, match=r"'pysces.pl' .*\(did you mean 'volcano'\?\)"):
+        pysces.pl.vulcano  # noqa: B018
+    with pytest.raises(AttributeError, match=r"'engin' \(did you mean 'engine'\?\)"):
+        pysces.settings.engin = "numba"
+    with pytest.raises(AttributeError, match=r"no module 'tl': its functions are in pysces"):
+        pysces.tl  # noqa: B018
+    assert all(inspect.isfunction(getattr(pysces.pl, name)) for name in dir(pysces.pl))

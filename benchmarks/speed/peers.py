@@ -26,6 +26,7 @@ import pysces
 from pysces.dispatch import engines
 from pysces.dispatch.contracts import Spec
 from pysces.dispatch.operations import declared
+from pysces.settings import EngineName
 from speed import inputs, measure
 from speed.report import aligned, duration, memory, number, rate, times
 from speed.workloads import workloads
@@ -104,7 +105,7 @@ class Task:
     programs: tuple[Program, ...]
 
 
-def _engine() -> str:
+def _engine() -> EngineName:
     """Numba if it is installed: the CPU, as the other programs use no GPU."""
     return "numba" if importlib.util.find_spec("numba") is not None else "python"
 

@@ -20,6 +20,7 @@ from pysces.dispatch import validation
 from pysces.dispatch.contracts import Kernel, Spec
 from pysces.dispatch.operations import declared
 from pysces.errors import InputError
+from pysces.settings import EngineName
 from speed import inputs
 from speed.workloads import workloads
 
@@ -48,7 +49,7 @@ class Job:
     size: str
     units: int
     unit: str
-    run: Callable[[str], Any]
+    run: Callable[[Any], Any]
     compare: Callable[[Any, Any], tuple[str, float]]
     arguments: Mapping[str, Any] | None = None
 
@@ -149,7 +150,7 @@ def _kernel_job(contract: Kernel, rung: int) -> Job:
         faults, gap = validation.differences(contract, ours, theirs, bound)
         return "; ".join(faults), gap.difference
 
-    def run(engine: str) -> Any:
+    def run(engine: EngineName) -> Any:
         return dispatch_engines.choose(engine).compute(contract, bound)
 
     lengths = {
@@ -173,7 +174,7 @@ def _infer_network(rung: int) -> Job:
     genes = 60 * 2**rung
     table, regulators, _ = inputs.expression(200, genes, genes // 10)
 
-    def run(engine: str) -> pd.DataFrame:
+    def run(engine: EngineName) -> pd.DataFrame:
         network = pysces.infer_network(
             table, regulators, engine=engine, n_resamples=10, n_decoys=20, n_null=10_000
         )
@@ -187,7 +188,7 @@ def _run_viper(rung: int) -> Job:
     """z-scores and aREA of 100 regulons of 50 targets among 1,000 genes."""
     adata, network = _cells(rung)
 
-    def run(engine: str) -> pd.DataFrame:
+    def run(engine: EngineName) -> pd.DataFrame:
         pysces.run_viper(adata, network, engine=engine)
         return adata.obsm["viper"]
 
@@ -199,7 +200,7 @@ def _run_msviper(rung: int) -> Job:
     adata, network = _cells(rung)
     adata.obs["half"] = pd.Categorical(np.where(np.arange(adata.n_obs) % 2, "a", "b"))
 
-    def run(engine: str) -> pd.DataFrame:
+    def run(engine: EngineName) -> pd.DataFrame:
         pysces.run_msviper(adata, "half", "a", network=network, n_permutations=100, engine=engine)
         found = adata.uns["msviper"]["results"].set_index("regulator").sort_index()
         return found[["es", "nes"]]
@@ -216,7 +217,7 @@ def _metacells(rung: int) -> Job:
     adata = anndata.AnnData(sparse.csr_matrix(rng.poisson(rates).astype(np.float32)))
     adata.obs_names = [f"C{k}" for k in range(cells)]
 
-    def run(engine: str) -> np.ndarray:
+    def run(engine: EngineName) -> np.ndarray:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # about cells left over
             pooled = pysces.metacells(adata, engine=engine)
@@ -230,7 +231,7 @@ def _cells(rung: int) -> tuple[anndata.AnnData, pd.DataFrame]:
     return anndata.AnnData(signature), network
 
 
-def _job_of_cells(adata: anndata.AnnData, run: Callable[[str], Any], *, exact: bool) -> Job:
+def _job_of_cells(adata: anndata.AnnData, run: Callable[[Any], Any], *, exact: bool) -> Job:
     size = f"{adata.n_obs:,} cells x {adata.n_vars:,} genes"
     return Job(size, adata.n_obs, "cells", run, partial(differences, exact=exact))
 

@@ -289,6 +289,12 @@ def command_line() -> str:
         for action in sub.complete()._actions:
             if isinstance(action, argparse._HelpAction):
                 continue
+            if isinstance(action, argparse._SubParsersAction):
+                rows += [
+                    (f"``{one.dest}``", "", "", *plain_text([one.help or ""]))
+                    for one in action._choices_actions
+                ]
+                continue
             names = ", ".join(f"``{option}``" for option in action.option_strings)
             value = "" if action.nargs == 0 else f"``{action.metavar or action.dest.upper()}``"
             default = "required" if action.required else default_of(action)

@@ -8,15 +8,11 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from scipy import stats
 
-from pysces._checks import check_one_of
-
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from pysces.aracne._candidates import Candidates
     from pysces.aracne._resampling import ResampleResult
-
-CORRECTIONS = ("fdr_bh", "bonferroni", None)
 
 
 def adjusted(
@@ -33,7 +29,6 @@ def adjusted(
     >>> adjusted(np.array([0.01, 0.5, 0.02]), 3, "fdr_bh").round(3).tolist()
     [0.03, 0.5, 0.03]
     """
-    check_one_of("correction", correction, CORRECTIONS)
     if correction is None:
         return pvalues.astype(float)
     if correction == "bonferroni":

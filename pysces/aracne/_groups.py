@@ -78,10 +78,10 @@ def usable(groups: dict[str, AnnData], prepare: Callable[[AnnData], T]) -> dict[
     if not prepared:
         name, why = next(iter(unusable.items()))
         raise InputError(f"Group {name!r}: {why}") from why
-    for name, why in unusable.items():
-        warnings.warn(
-            f"Group {name!r} cannot be used and gets no network: {why}",
-            PyscesWarning,
-            stacklevel=outside(),
-        )
+    if unusable:
+        named = [
+            f"Group {name!r} cannot be used and gets no network: {why}"
+            for name, why in unusable.items()
+        ]
+        warnings.warn(" ".join(named), PyscesWarning, stacklevel=outside())
     return prepared

@@ -27,7 +27,7 @@ from pysces.aracne._dpi import dpi_mask
 from pysces.aracne._null import UNREACHABLE, Null, null_of
 from pysces.aracne._options import AracneOptions
 from pysces.aracne._prepared import PreparedData
-from pysces.aracne._quality import judge
+from pysces.aracne._quality import Problem, judge
 from pysces.aracne._resampling import Resampling, resampler_of
 from pysces.aracne._runner import Runner
 from pysces.dispatch.engines import Work, use_engine
@@ -68,18 +68,18 @@ def network_of(
     method: str,
     regulators: str,
     group: str | None = None,
+    problems: list[Problem] | None = None,
 ) -> Network:
     """The network of one matrix, with its run record.
 
-    regulators: the source of the regulators.
+    regulators: the source of the regulators. problems: where those of the network are added; there
+    is a warning of each otherwise.
     """
     candidates = prepared.candidates
     n_samples = candidates.expression.n_samples
     size = candidates.n_regulators * candidates.n_genes * n_samples
     with use_engine(None, work=Work(options.estimator, size)) as engine:
         network, found = infer(candidates, options, runner)
-    if len(network) == 0:
-        warn_empty(candidates, options, found, group)
     log.info(
         "%s%d edges of %d regulators, from %d samples x %d genes.",
         "" if group is None else f"Group {group!r}: ",
@@ -97,7 +97,14 @@ def network_of(
         **prepared.facts,
         **found,
     }
-    facts = judge(network, candidates, options, facts, group)
+    facts, own = judge(network, candidates, options, facts, group)
+    if len(network) == 0:
+        own.append(_empty(candidates, options, found))
+    if problems is None:
+        for problem in own:
+            warnings.warn(str(problem), PyscesWarning, stacklevel=outside())
+    else:
+        problems += own
     arguments = {"regulators": regulators, **options.record()}
     record = RunRecord(method, arguments, facts, engine_record(engine))
     return Network(network.to_dataframe(), record)
@@ -311,11 +318,8 @@ def _ranked(table: pd.DataFrame) -> pd.DataFrame:
     return table.drop(columns="order").assign(rank=better + 1).reset_index(drop=True)
 
 
-def warn_empty(
-    candidates: Candidates, options: AracneOptions, facts: dict[str, Any], group: str | None
-) -> None:
-    """Warn that the network is empty, and say which threshold an edge must reach."""
-    whose = "" if group is None else f"Group {group!r}: "
+def _empty(candidates: Candidates, options: AracneOptions, facts: dict[str, Any]) -> Problem:
+    """The network is empty: which threshold an edge must reach, and the likely cause."""
     n_samples = candidates.expression.n_samples
     threshold = facts["threshold_mi"]
     reached = (
@@ -324,39 +328,48 @@ def warn_empty(
         if np.isfinite(threshold)
         else "no mutual information of so few samples can be significant"
     )
-    warnings.warn(
-        f"{whose}No edge is significant at alpha = {options.alpha:g}: "
-        f"{candidates.n_regulators} regulators x {candidates.n_genes} genes, {n_samples} samples; "
-        f"{reached}. {_why_empty(candidates, options, facts)}",
-        PyscesWarning,
-        stacklevel=outside(),
+    cause, remedy = _why_empty(candidates, options, facts)
+    return Problem(
+        f"No edge is significant at alpha = {options.alpha:g}: {candidates.n_regulators} "
+        f"regulators x {candidates.n_genes} genes, {n_samples} samples; {reached}.{cause}",
+        remedy,
+        f"no edge is significant at alpha = {options.alpha:g}",
+        f"{n_samples} samples",
     )
 
 
-def _why_empty(candidates: Candidates, options: AracneOptions, facts: dict[str, Any]) -> str:
-    """The likely cause of an empty network, and the remedy."""
-    more = "More samples (or metacells), fewer genes or a larger alpha may help."
+def _why_empty(
+    candidates: Candidates, options: AracneOptions, facts: dict[str, Any]
+) -> tuple[str, str]:
+    """The likely cause of an empty network (empty if unknown), and the remedy."""
+    more = (
+        "More samples (or metacells), fewer genes or a larger alpha may help."
+        if options.groupby is None
+        else "Below about 100 samples few edges are found: merge groups, or leave small ones out "
+        "by a larger min_samples=."
+    )
     if options.resampling is None:
-        return more
+        return "", more
     size = facts["samples_per_resample"]
     if options.resampling == "halves" and size < FEWEST_SAMPLES:
         return (
-            f"Halves of {size} samples are too small for any edge: at least "
-            f"{2 * FEWEST_SAMPLES} samples (or metacells) are needed, and some hundred for most "
-            "edges."
+            f" Halves of {size} samples are too small for any edge.",
+            f"At least {2 * FEWEST_SAMPLES} samples (or metacells) are needed, and some hundred "
+            "for most edges.",
         )
     seen = (
-        f"In resamples of {facts['samples_per_resample']} samples "
+        f" In resamples of {facts['samples_per_resample']} samples "
         f"{facts['n_seen']} edges were found"
     )
     if options.consensus != "decoy":
         n = facts["n_resamples_used"]
-        return f"{seen}, none in enough of the {n} resamples. More resamples may help. {more}"
+        return f"{seen}, none in enough of the {n} resamples.", f"More resamples may help. {more}"
     # The best case: all edges of regulators, none of decoys
     best = candidates.n_regulators / candidates.n_decoys / max(1, facts["n_seen"])
     if facts["n_seen"] and best > options.alpha:
         return (
             f"{seen}, too few for {candidates.n_decoys} decoys: the smallest q-value they could "
-            f"have is {min(1.0, best):.2g}. More decoys (n_decoys=) may help. {more}"
+            f"have is {min(1.0, best):.2g}.",
+            f"More decoys (n_decoys=) may help. {more}",
         )
-    return f"{seen}, and {facts['n_decoy_edges']} of decoys. {more}"
+    return f"{seen}, and {facts['n_decoy_edges']} of decoys.", more

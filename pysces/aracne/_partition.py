@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal, get_args
 
 import numpy as np
 
@@ -17,7 +17,8 @@ from pysces.errors import InputError
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-ADAPTIVE = ("adaptive", "adaptive-dyadic")
+AdaptiveName = Literal["adaptive", "adaptive-dyadic"]
+ADAPTIVE: tuple[AdaptiveName, ...] = get_args(AdaptiveName)
 
 
 @dataclass(frozen=True, eq=False)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 import warnings
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -22,7 +24,48 @@ _NEARLY_COMPLETE = 0.1  # share of all pairs, if there are at least
 _MANY_PAIRS = 5000  # this many: a few selected genes may all be connected
 _WEAK = 0.5  # median support, as a share of the resamples
 _DECOY_SHARE = 0.3  # edges of decoys for each edge, with as many decoys as regulators
+_SHOWN = 10  # groups that a warning names
 _UNSTABLE = 0.5  # overlap of the networks of two halves of the resamples
+
+
+@dataclass(frozen=True)
+class Problem:
+    """A fault of a network, and what to do.
+
+    Attributes
+    ----------
+    fact, remedy
+        What is wrong with one network, and what to do.
+    kind, value
+        The same for several networks: what is wrong with all, and the number for each.
+    """
+
+    fact: str
+    remedy: str
+    kind: str
+    value: str
+
+    def __str__(self) -> str:
+        return f"{self.fact} {self.remedy}"
+
+
+def warn_of_groups(problems: Mapping[str, Sequence[Problem]]) -> None:
+    """Warn of the problems of groups: one warning for each kind of problem."""
+    kinds: dict[str, dict[str, Problem]] = {}
+    for group, found in problems.items():
+        for problem in found:
+            kinds.setdefault(problem.kind, {})[group] = problem
+    for kind, groups in kinds.items():
+        (first, problem), *others = groups.items()
+        if others:
+            named = [f"{group} ({one.value})" for group, one in groups.items()]
+            shown = ", ".join(named[:_SHOWN]) + f" and {len(named) - _SHOWN} more" * (
+                len(named) > _SHOWN
+            )
+            text = f"{len(groups)} of {len(problems)} groups: {kind}: {shown}. {problem.remedy}"
+        else:
+            text = f"Group {first!r}: {problem}"
+        warnings.warn(text, PyscesWarning, stacklevel=outside())
 
 
 def judge(
@@ -31,8 +74,8 @@ def judge(
     options: AracneOptions,
     facts: dict[str, Any],
     group: str | None,
-) -> dict[str, Any]:
-    """Compute facts about the quality of a network, log them, and warn of poor quality."""
+) -> tuple[dict[str, Any], list[Problem]]:
+    """Facts about the quality of a network, which are logged, and its problems."""
     edges = network.to_dataframe()
     possible = candidates.n_regulators * (candidates.n_genes - 1)
     sizes = edges["source"].value_counts()
@@ -46,7 +89,7 @@ def judge(
         facts["least_support"] = int(edges["support"].min())
     whose = "" if group is None else f"Group {group!r}: "
     if options.resampling is None or not len(edges):
-        return facts
+        return facts, []
     n = facts["n_resamples_used"]
     asked = max(1, int(np.ceil(options.min_support * n)))
     decoys = float(np.sum(facts["decoy_support_counts"][asked:]))
@@ -70,44 +113,58 @@ def judge(
         100 * facts["stability"],
         "" if share is None else f"; decoys have {share:.2g} edges for each edge",
     )
-    for problem in _problems(facts, options, n, share):
-        warnings.warn(f"{whose}{problem}", PyscesWarning, stacklevel=outside())
-    return facts
+    return facts, _problems(facts, options, n, share)
 
 
 def _problems(
     facts: dict[str, Any], options: AracneOptions, n: int, decoy_share: float | None
-) -> list[str]:
+) -> list[Problem]:
     """Problems of a network, each with its likely cause and remedy."""
     found = []
     if decoy_share is not None and decoy_share > _DECOY_SHARE:
         given = facts.get("scores") == "counts given depth"
         found.append(
-            f"Decoys have {decoy_share:.2g} edges for each edge of a regulator: "
-            + (
-                "a batch effect is not accounted for, or there are too few resamples. "
+            Problem(
+                f"Decoys have {decoy_share:.2g} edges for each edge of a regulator.",
+                "A batch effect is not accounted for, or there are too few resamples. "
                 "Pass batch_key=, or raise n_resamples= or min_support=."
                 if given
-                else "depth or a batch effect is not accounted for. Pass counts "
-                "(layer='counts') and batch_key=."
+                else "Depth or a batch effect is not accounted for. Pass counts "
+                "(layer='counts') and batch_key=.",
+                "decoys have many edges for each edge of a regulator",
+                f"{decoy_share:.2g}",
             )
         )
     pairs = facts["n_regulators"] * (facts["n_genes"] - 1)
     if facts["share_of_pairs"] > _NEARLY_COMPLETE and pairs > _MANY_PAIRS:
+        share = f"{100 * facts['share_of_pairs']:.0f}"
         found.append(
-            f"The network has {100 * facts['share_of_pairs']:.0f} % of all pairs: so many edges "
-            "are not direct regulation. Account for depth and batches (counts, batch_key=), raise "
-            "min_support=, or lower alpha=."
+            Problem(
+                f"The network has {share} % of all pairs: so many edges are not direct regulation.",
+                "Account for depth and batches (counts, batch_key=), raise min_support=, or lower "
+                "alpha=.",
+                "the network has so many of all pairs that they are not direct regulation",
+                f"{share} %",
+            )
         )
     if facts["median_support"] < _WEAK * n:
+        support = f"{facts['median_support']:g} of {n}"
         found.append(
-            f"Most edges are weak: half of them were found in at most "
-            f"{facts['median_support']:g} of {n} resamples. Raise min_support= (0.5 is the "
-            "default)."
+            Problem(
+                f"Most edges are weak: half of them were found in at most {support} resamples.",
+                "Raise min_support= (0.5 is the default).",
+                "most edges are weak, and half of them were found in few resamples",
+                support,
+            )
         )
     if facts["stability"] < _UNSTABLE and options.consensus == "decoy":
+        stability = f"{100 * facts['stability']:.0f}"
         found.append(
-            f"Two halves of the resamples agree on {100 * facts['stability']:.0f} % of the edges "
-            "of either. More resamples (n_resamples=) or samples give a more stable network."
+            Problem(
+                f"Two halves of the resamples agree on {stability} % of the edges of either.",
+                "More resamples (n_resamples=) or samples give a more stable network.",
+                "two halves of the resamples agree on few of the edges of either",
+                f"{stability} %",
+            )
         )
     return found

@@ -7,7 +7,7 @@ import os
 import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -17,11 +17,11 @@ from pysces._messages import listed
 from pysces._parameters import Range, check_of, checked
 from pysces._reading import lines, reading
 from pysces.aracne._consensus import (
-    CORRECTIONS,
     adjusted,
     binomial_log_pvalues,
     poisson_pvalues,
 )
+from pysces.aracne._options import Correction
 from pysces.dispatch.blocks import progress
 from pysces.errors import InputError
 from pysces.network import Network
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("pysces")
 
-METHODS = ("poisson", "binomial")
+Method = Literal["poisson", "binomial"]
 RULES = ("fdr", "fwer", "fpr")
 _AVERAGED = ("mi", "correlation", "mor", "likelihood", "weight")
 _OF_A_CONSENSUS = ("support", "pvalue", "log_pvalue", "qvalue")
@@ -41,10 +41,10 @@ _NETWORK_FILES = (".tsv", ".csv", ".txt", ".parquet", ".pq", ".adj")
 @checked(alpha=Range(0, 1, open_low=True), rate=Range(0, 1))
 def consolidate(
     networks: Any,
-    method: str = "poisson",
+    method: Method = "poisson",
     *,
     alpha: float | None = 0.05,
-    correction: str | None = "bonferroni",
+    correction: Correction | None = "bonferroni",
     rate: float | Iterable[float] | None = None,
 ) -> Network:
     """One network from the networks of many resamples.
@@ -107,7 +107,7 @@ def consolidate(
     >>> network.to_dataframe()[["target", "mi", "support"]].values.tolist()
     [['MAX', 0.2, 1], ['NCL', 0.6, 2]]
     """
-    rates = _checked_rates(method, alpha, correction, rate)
+    rates = _checked_rates(method, alpha, rate)
     items = _items(networks)
     tables = [
         _table(item) for item in progress(items, "reading networks", total=None, unit="network")
@@ -194,10 +194,8 @@ def rate_of_log(path: str | os.PathLike[str]) -> float:
     )
 
 
-def _checked_rates(method: Any, alpha: Any, correction: Any, rate: Any) -> list[float]:
+def _checked_rates(method: Method, alpha: Any, rate: Any) -> list[float]:
     """Check all arguments, and return the rates as a list (empty if there are none)."""
-    check_one_of("method", method, METHODS)
-    check_one_of("correction", correction, CORRECTIONS)
     if alpha is not None:
         check_number("alpha", alpha, 0, 1, open_low=True)
     if method == "binomial" and rate is None:

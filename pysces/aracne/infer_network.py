@@ -25,6 +25,7 @@ from pysces.data._depth import known_of_arrays
 from pysces.data._expression import Expression
 from pysces.dispatch.engines import use_engine
 from pysces.network import Network
+from pysces.settings import EngineName
 
 if TYPE_CHECKING:
     import os
@@ -62,7 +63,7 @@ def infer_network(
     seed: int = 0,
     checkpoint: str | os.PathLike[str] | None = None,
     client: Any = None,
-    engine: str | None = None,
+    engine: EngineName | None = None,
 ) -> Network:
     """Infer a network from a DataFrame or an array, as :func:`run_aracne` does from an AnnData.
 

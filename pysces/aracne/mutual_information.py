@@ -19,6 +19,7 @@ from pysces.dispatch import operations as ops
 from pysces.dispatch.blocks import block_length, blocks
 from pysces.dispatch.engines import use_engine
 from pysces.errors import InputError
+from pysces.settings import EngineName
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -42,7 +43,7 @@ def mutual_information(
     ties: Ties = "random",
     miller_madow: bool = False,
     seed: int = 0,
-    engine: str | None = None,
+    engine: EngineName | None = None,
 ) -> pd.DataFrame:
     """Mutual information of regulators with genes, from all samples.
 

@@ -13,6 +13,7 @@ from pysces.aracne._options import DPI_METHODS
 from pysces.dispatch import operations as ops
 from pysces.dispatch.engines import use_engine
 from pysces.errors import InputError
+from pysces.settings import EngineName
 
 if TYPE_CHECKING:
     pass
@@ -24,7 +25,7 @@ def prune_dpi(
     *,
     tolerance: float = 0.0,
     method: Literal["dpi", "maxent"] = "dpi",
-    engine: str | None = None,
+    engine: EngineName | None = None,
 ) -> pd.DataFrame:
     """Remove indirect edges by the data processing inequality.
 

@@ -24,6 +24,7 @@ from pysces.aracne._options import (
     Ties,
 )
 from pysces.aracne._prepared import PreparedData, origin
+from pysces.aracne._quality import Problem, warn_of_groups
 from pysces.aracne._runner import Runner
 from pysces.data import _results
 from pysces.data._depth import known_of
@@ -31,6 +32,7 @@ from pysces.data._expression import Expression
 from pysces.data._inputs import gene_names
 from pysces.dispatch.blocks import progress
 from pysces.dispatch.engines import use_engine
+from pysces.settings import EngineName
 
 if TYPE_CHECKING:
     import os
@@ -72,7 +74,7 @@ def run_aracne(
     seed: int = 0,
     checkpoint: str | os.PathLike[str] | None = None,
     client: Any = None,
-    engine: str | None = None,
+    engine: EngineName | None = None,
     key_added: str = "aracne",
     copy: bool = False,
 ) -> AnnData | None:
@@ -290,11 +292,20 @@ def run_aracne(
             result = NetworkResult(network=network.to_dataframe(), record=network.record)
         else:
             parts = usable(groups_of(adata, groupby, min_samples), prepared)
+            problems: dict[str, list[Problem]] = {name: [] for name in parts}
             networks = {
-                name: network_of(part, options, runner.of_group(name), group=name, **how)
+                name: network_of(
+                    part,
+                    options,
+                    runner.of_group(name),
+                    group=name,
+                    problems=problems[name],
+                    **how,
+                )
                 for name, part in progress(parts.items(), "groups", total=len(parts), unit="group")
             }
             records = {name: network.record for name, network in networks.items()}
+            warn_of_groups(problems)
             result = NetworkResult(
                 network=_results.grouped_edges(networks),
                 record=RunRecord.of_groups(records),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,22 +13,30 @@ import pandas as pd
 from pysces._atomic import replacing
 from pysces._parameters import checked
 from pysces._reading import reading
+from pysces.data._cell_files import read_10x_h5, read_h5mu, read_loom, read_mtx
 from pysces.data._tables import read_matrix
 from pysces.errors import InputError
 from pysces.network import Network, groups_of
-from pysces.network.formats import PACKED, edges_of, read_table
+from pysces.network.formats import PACKED, FormatName, edges_of, read_table
 
 if TYPE_CHECKING:
     from anndata import AnnData
 
 logger = logging.getLogger("pysces")
 
+_TABLES = (".tsv", ".txt", ".csv", ".tab")
+_CELLS: dict[str, tuple[Callable[..., AnnData], str]] = {
+    ".h5": (read_10x_h5, "counts of Cell Ranger"),
+    ".h5mu": (read_h5mu, "MuData"),
+    ".loom": (read_loom, "loom"),
+    ".mtx": (read_mtx, "a folder of Cell Ranger"),
+}
 _REMEDY = "It is corrupt, truncated, or another kind of file. Download or write it again."
 
 
 @checked()
 def read_network(
-    path: str | os.PathLike[str], format: str | None = None, *, group: str | None = None
+    path: str | os.PathLike[str], format: FormatName | None = None, *, group: str | None = None
 ) -> Network:
     r"""Read a network that PySCES or another program wrote.
 
@@ -103,22 +112,29 @@ def _existing(path: str | os.PathLike[str]) -> Path:
 
 
 @checked()
-def read_expression(path: str | os.PathLike[str], *, transpose: bool = False) -> AnnData:
+def read_expression(
+    path: str | os.PathLike[str], *, transpose: bool = False, modality: str | None = None
+) -> AnnData:
     r"""Read an expression matrix.
 
     Parameters
     ----------
     path
-        ``.h5ad``, ``.zarr``, or a table ``.tsv``, ``.txt`` or ``.csv`` (optionally with ``.gz``).
-        Tables have **genes in rows** and samples in columns, as all ARACNe programs expect:
-        the first column names the genes, the first line the samples.
+        ``.h5ad``, ``.zarr``, ``.h5mu``, ``.loom``, ``.h5`` of Cell Ranger, a folder with
+        ``matrix.mtx``, barcodes and features (or that ``.mtx`` itself), or a table ``.tsv``,
+        ``.txt`` or ``.csv`` (optionally with ``.gz``). Tables have **genes in rows** and samples in
+        columns, as all ARACNe programs expect: the first column names the genes, the first line the
+        samples.
     transpose
         Whether the table has samples in rows and genes in columns instead.
+    modality
+        Modality of an ``.h5mu`` file; ``"rna"``, or the only one, if None.
 
     Returns
     -------
     anndata.AnnData
-        Samples x genes.
+        Samples x genes. From Cell Ranger: counts of genes, named by symbols (repeated ones get a
+        number), with ``var["gene_ids"]``; other features are left out.
 
     Raises
     ------
@@ -145,20 +161,27 @@ def read_expression(path: str | os.PathLike[str], *, transpose: bool = False) ->
     for packed in PACKED:
         name = name.removesuffix(packed)
     suffix = Path(name).suffix
-    if suffix in (".h5ad", ".zarr"):
-        if transpose:
-            raise InputError(
-                f"{path.name} states which axis holds the genes. transpose= is for tables only; "
-                "use `adata.T` if it was stored transposed."
-            )
-        if suffix == ".h5ad":
-            return open_h5ad(path)
+    if modality is not None and suffix != ".h5mu":
+        raise InputError(f"{path.name} has no modalities. modality= is for .h5mu files only.")
+    if transpose and suffix not in _TABLES:
+        raise InputError(
+            f"{path.name} states which axis holds the genes. transpose= is for tables only; "
+            "use `adata.T` if it was stored transposed."
+        )
+    if suffix == ".h5ad":
+        return open_h5ad(path)
+    if suffix in _CELLS or (path.is_dir() and suffix != ".zarr"):
+        read, kind = _CELLS.get(suffix, _CELLS[".mtx"])
+        with reading(path, f"read as {kind}", _REMEDY):
+            return read(path) if modality is None else read(path, modality)
+    if suffix == ".zarr":
         with reading(path, "opened as zarr", "Write it again with `adata.write_zarr`."):
             return anndata.read_zarr(path)
-    if suffix not in (".tsv", ".txt", ".csv", ".tab"):
+    if suffix not in _TABLES:
         raise InputError(
-            f"Expression cannot be read from {path.name}. Files may end in .h5ad, .zarr, .tsv, "
-            ".txt, .csv (and .gz). Read other formats with `scanpy.read` or similar functions."
+            f"Expression cannot be read from {path.name}. Files may end in .h5ad, .zarr, .h5mu, "
+            ".loom, .h5, .mtx, .tsv, .txt, .csv (and .gz). Read other formats with `scanpy.read` "
+            "or similar functions, and write an .h5ad file."
         )
     with reading(path, "read as a table of numbers", _REMEDY):
         table = read_matrix(path, "," if suffix == ".csv" else "\t")

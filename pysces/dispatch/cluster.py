@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from pysces.dispatch.engines import choose, use_engine
 from pysces.errors import InputError, PyscesError
-from pysces.settings import settings
+from pysces.settings import EngineName, settings
 
 if TYPE_CHECKING:
     from distributed import Client
@@ -199,7 +199,7 @@ def _submitted(client: Client, shared: Any, item: Any, parts: list[slice]) -> An
 
 
 def _on_worker(
-    here: tuple[str, int, int | None], step: str, work: Divisible[Any, Any], *arguments: Any
+    here: tuple[EngineName, int, int | None], step: str, work: Divisible[Any, Any], *arguments: Any
 ) -> Any:
     """Compute one unit; the engine is passed by name, since context variables are not sent."""
     engine, settings.memory, settings.threads = here

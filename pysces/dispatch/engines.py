@@ -23,7 +23,7 @@ from pysces._parameters import checked
 from pysces.dispatch import compilation
 from pysces.dispatch.contracts import Kernel, Spec
 from pysces.errors import EngineUnavailable, InputError
-from pysces.settings import ENGINES, settings
+from pysces.settings import ENGINES, EngineName, settings
 
 log = logging.getLogger("pysces")
 T = TypeVar("T")
@@ -406,7 +406,7 @@ def _found(engine: str | None = None, work: Work | None = None) -> Engine:
 
 @contextlib.contextmanager
 @checked()
-def use_engine(engine: str | None, *, work: Work | None = None) -> Iterator[Engine]:
+def use_engine(engine: EngineName | None, *, work: Work | None = None) -> Iterator[Engine]:
     """Compute with this engine inside the ``with`` block.
 
     Parameters

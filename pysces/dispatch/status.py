@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import html
 import importlib
 import math
 import platform
 from dataclasses import asdict, dataclass
 from typing import Any
+
+import pandas as pd
 
 from pysces._parameters import checked
 from pysces.dispatch import engines
@@ -85,6 +88,13 @@ class Status:
             "custom_kernels": self.custom_kernels,
         }
 
+    def _notes(self) -> list[str]:
+        automatic = self.why.startswith(self.chosen_by)
+        notes = [f"engine chosen by {self.why if automatic else self.chosen_by}"]
+        if self.custom_kernels:
+            notes.append(f"hand-written GPU kernels: {self.custom_kernels}")
+        return [*notes, *self.pays, *self.fallbacks]
+
     def __str__(self) -> str:
         lines = []
         for row in self.engines:
@@ -95,15 +105,16 @@ class Status:
                 else f"not available: {row.reason}"
             )
             lines.append(f"{mark} {row.engine:<7} {text}")
-        automatic = self.why.startswith(self.chosen_by)
-        lines.append(f"   engine chosen by {self.why if automatic else self.chosen_by}")
-        lines += [f"   {line}" for line in self.pays]
-        lines += [f"   {line}" for line in self.fallbacks]
-        if self.custom_kernels:
-            lines.append(f"   hand-written GPU kernels: {self.custom_kernels}")
-        return "\n".join(lines)
+        return "\n".join(lines + [f"   {note}" for note in self._notes()])
 
     __repr__ = __str__
+
+    def _repr_html_(self) -> str:
+        rows = pd.DataFrame(asdict(row) for row in self.engines)
+        rows["chosen"] = rows["chosen"].map({True: "yes", False: ""})
+        rows["available"] = rows["available"].map({True: "yes", False: "no"})
+        text = "".join(f"<li>{html.escape(note)}</li>" for note in self._notes())
+        return f"{rows.to_html(index=False)}<ul>{text}</ul>"
 
 
 @checked()

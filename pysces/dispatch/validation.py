@@ -6,12 +6,15 @@ Kernels, engines and cases are taken from the declarations.
 from __future__ import annotations
 
 import copy
+import html
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
+from pysces._messages import listed, nearest
 from pysces._parameters import checked
 from pysces.dispatch import engines as engine_room
 from pysces.dispatch.blocks import progress
@@ -121,11 +124,37 @@ class ValidationReport:
             "verdicts": [asdict(v) | {"verdict": v.verdict} for v in self.verdicts],
         }
 
+    @property
+    def sentence(self) -> str:
+        """The result in one sentence."""
+        run = [verdict for verdict in self.verdicts if not verdict.skipped]
+        if not run:
+            return "Nothing was compared: no engine could run."
+        if wrong := [verdict for verdict in run if not verdict.ok]:
+            named = listed(f"{verdict.kernel} on {verdict.engine}" for verdict in wrong)
+            return (
+                f"{len(wrong)} of {len(run)} comparisons FAILED: {named}. Do not use the results."
+            )
+        names = ", ".join(dict.fromkeys(verdict.engine for verdict in run))
+        kernels, cases = len({verdict.kernel for verdict in run}), sum(v.cases for v in run)
+        plural = "s" * (kernels != 1)
+        return f"All engines agree: {kernels} kernel{plural} on {names}, {cases} cases."
+
+    def _rows(self) -> list[tuple[str, ...]]:
+        return [
+            (
+                *(v.kernel, v.engine, str(v.cases), v.agreement),
+                *(f"{v.difference:.3g}", _percent(v), v.verdict),
+            )
+            for v in self.verdicts
+        ]
+
+    def _repr_html_(self) -> str:
+        table = pd.DataFrame(self._rows(), columns=_HEADER)
+        return f"{table.to_html(index=False)}<p>{html.escape(self.sentence)}</p>"
+
     def __str__(self) -> str:
-        rows = [_HEADER]
-        for v in self.verdicts:
-            sizes = (f"{v.difference:.3g}", _percent(v))
-            rows.append((v.kernel, v.engine, str(v.cases), v.agreement, *sizes, v.verdict))
+        rows = [_HEADER, *self._rows()]
         widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
         lines = [
             "  ".join(text.ljust(width) for text, width in zip(row, widths, strict=True)).rstrip()
@@ -136,7 +165,7 @@ class ValidationReport:
             lines += [f"{verdict.kernel} on {verdict.engine}: {p}" for p in verdict.problems]
         reasons = {f"{v.engine}: {v.skipped}" for v in self.verdicts if v.skipped}
         lines += [f"not run, {reason}" for reason in sorted(reasons)]
-        return "\n".join(lines)
+        return "\n".join([*lines, "", self.sentence])
 
     __repr__ = __str__
 
@@ -189,11 +218,12 @@ def validate(
     contracts = declared()
     names = list(contracts if kernels is None else kernels) or list(contracts)
     chosen = list(engines if engines is not None else ()) or list(reversed(ENGINES))
+    known = [*contracts, *ENGINES]
     unknown = sorted(set(names) - set(contracts)) + sorted(set(chosen) - set(ENGINES))
     if unknown:
         raise InputError(
-            f"unknown: {', '.join(unknown)}. Kernels: {', '.join(contracts)}; "
-            f"engines: {', '.join(ENGINES)}."
+            f"unknown: {', '.join(name + nearest(name, known) for name in unknown)}. "
+            f"Kernels: {', '.join(contracts)}; engines: {', '.join(ENGINES)}."
         )
     verdicts: list[Verdict] = []
     for name in progress(names, "validating", unit="kernel"):

@@ -16,6 +16,7 @@ from pysces.embedding._graph import SignedGraph, signed_graph
 from pysces.embedding._spectrum import NOTHING, Spectrum, largest
 from pysces.errors import InputError
 from pysces.network import Network
+from pysces.settings import EngineName
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -54,7 +55,7 @@ def embed_network(
     n_components: int = 16,
     regularisation: float = 1.0,
     seed: int = 0,
-    engine: str | None = None,
+    engine: EngineName | None = None,
 ) -> pd.DataFrame:
     """Embed the regulators and targets of a network in a few dimensions.
 
@@ -159,7 +160,7 @@ def embed(
     n_components: int,
     regularisation: float,
     seed: int,
-    engine: str | None,
+    engine: EngineName | None,
 ) -> Embedding:
     """See :func:`embed_network`."""
     graph = signed_graph(network, float(regularisation))

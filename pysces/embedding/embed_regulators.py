@@ -17,6 +17,7 @@ from pysces.data import _results
 from pysces.embedding.embed_network import Embedding, as_network, embed
 from pysces.errors import InputError
 from pysces.network import Network
+from pysces.settings import EngineName
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -33,7 +34,7 @@ def embed_regulators(
     n_components: int = 16,
     regularisation: float = 1.0,
     seed: int = 0,
-    engine: str | None = None,
+    engine: EngineName | None = None,
     key_added: str = "regulon_embedding",
     copy: bool = False,
 ) -> AnnData | None:

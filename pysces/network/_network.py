@@ -21,6 +21,7 @@ from pysces.network._modes import (
     prune_order,
     scale_by_regulon,
 )
+from pysces.network.formats import FormatName, write_network
 
 if TYPE_CHECKING:
     import os
@@ -30,6 +31,9 @@ if TYPE_CHECKING:
     import networkx
     from anndata import AnnData
     from numpy.typing import NDArray
+
+_SHOWN = 10  # edges in a notebook
+_STRENGTHS = ("support", "mi", "weight", "likelihood", "mor", "correlation")
 
 
 class Network:
@@ -315,7 +319,7 @@ class Network:
         return to_igraph(self._edges)
 
     @checked()
-    def write(self, path: str | os.PathLike[str], format: str | None = None) -> None:
+    def write(self, path: str | os.PathLike[str], format: FormatName | None = None) -> None:
         """Write the network to a file atomically.
 
         Parameters
@@ -346,8 +350,6 @@ class Network:
         >>> pysces.read_network("network.tsv").equals(network)
         True
         """
-        from pysces.network.formats import write_network
-
         write_network(self._edges, path, format)
 
     @checked(rtol=Range(0, open_high=True), atol=Range(0, open_high=True))
@@ -651,8 +653,18 @@ class Network:
         return text + (f"; columns {', '.join(self.columns)}" if self.columns else "")
 
     def _repr_html_(self) -> str:
-        note = "" if len(self) <= 5 else f"<p>first 5 of {len(self)} edges</p>"
-        return f"<p>{self!r}</p>{self._edges.head(5).to_html(index=False)}{note}"
+        shown = self._strongest(_SHOWN).to_html(index=False, float_format="{:.3g}".format)
+        note = f"<p>the strongest {_SHOWN} of {len(self)} edges</p>" * (len(self) > _SHOWN)
+        return f"<p>{self!r}</p>{shown}{note}"
+
+    def _strongest(self, most: int) -> pd.DataFrame:
+        """The edges of highest rank, else of largest support, mutual information or weight."""
+        by = "rank" if "rank" in self.columns else None
+        by = by or next((one for one in _STRENGTHS if one in self.columns), None)
+        if by is None:
+            return self._edges.head(most)
+        strength = self._edges[by].abs() * (1 if by == "rank" else -1)
+        return self._edges.iloc[np.argsort(strength.to_numpy(), kind="stable")[:most]]
 
     def _regulator_numbers(self) -> NDArray[np.integer]:
         return self._edges["source"].cat.codes.to_numpy().astype(np.int64)

@@ -1,5 +1,8 @@
 """Plots. Every function accepts ``ax=`` and returns the Axes; matplotlib is imported on use."""
 
+from typing import NoReturn
+
+from pysces._messages import no_attribute
 from pysces.pl.activity_dotplot import activity_dotplot
 from pysces.pl.activity_heatmap import activity_heatmap
 from pysces.pl.activity_violin import activity_violin
@@ -34,3 +37,11 @@ __all__ = [
     "viper_barcode",
     "volcano",
 ]
+
+
+def __getattr__(name: str) -> NoReturn:
+    raise no_attribute("pysces.pl", name, __all__)
+
+
+def __dir__() -> list[str]:
+    return __all__

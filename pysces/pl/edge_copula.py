@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from pysces._checks import check_one_of
 from pysces._messages import listed
 from pysces._parameters import checked
-from pysces.aracne._copula import DEGREES, SPARSE, degree_of, nats_of_pair, ranked_scores
+from pysces.aracne._copula import SPARSE, degree_of, nats_of_pair, ranked_scores
 from pysces.aracne._correlation import spearman
-from pysces.data._depth import COUNTS, counts_of, known_of, known_of_arrays
+from pysces.aracne._options import Degree
+from pysces.data._count_data import Counts
+from pysces.data._depth import counts_of, known_of, known_of_arrays
 from pysces.data._expression import Expression, constant_genes
 from pysces.errors import InputError
 from pysces.pl._style import FAINT, INK, VERMILION, axes_of, clean, label, pair_of
@@ -84,10 +85,10 @@ def edge_copula(
     target: str,
     *,
     layer: str | None = None,
-    counts: bool | str = "auto",
+    counts: Counts = "auto",
     size_factors: str | ArrayLike | None = None,
     batch_key: str | ArrayLike | None = None,
-    degree: int | str = "auto",
+    degree: Degree = "auto",
     ax: Axes | None = None,
 ) -> Axes:
     """Draw the scores of two genes, with the curve that the copula estimator fits.
@@ -132,8 +133,6 @@ def edge_copula(
     >>> pysces.pl.edge_copula(data, "MYC", "NCL").get_xlabel()
     'MYC: normal score'
     """
-    check_one_of("counts", counts, COUNTS)
-    check_one_of("degree", degree, DEGREES)
     if hasattr(expression, "raw"):
         known = known_of(expression, size_factors, batch_key, layer)
         data = Expression.from_anndata(expression, layer=layer)
@@ -167,7 +166,7 @@ def _pair(
     found: CountData | None,
     known: Known,
     names: tuple[str, str],
-    degree: int | str,
+    degree: Degree,
 ) -> Pair:
     """Scores of both genes and their mutual information, as in a run with all genes."""
     sparse = (found.expression if found else values).zero_share() > SPARSE

@@ -10,7 +10,7 @@ import numpy as np
 from pysces._parameters import checked
 from pysces.aracne._candidates import RankCandidates
 from pysces.aracne._estimators import Adaptive
-from pysces.aracne._partition import Partition, partition, to_nats
+from pysces.aracne._partition import AdaptiveName, Partition, partition, to_nats
 from pysces.data._expression import Expression
 from pysces.dispatch import operations as ops
 from pysces.pl._style import DIVERGING, INK, axes_of, label, pair_of
@@ -40,7 +40,7 @@ def edge_partition(
     target: str,
     *,
     layer: str | None = None,
-    estimator: str = "adaptive",
+    estimator: AdaptiveName = "adaptive",
     seed: int = 0,
     ax: Axes | None = None,
 ) -> Axes:

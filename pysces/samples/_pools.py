@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -23,6 +23,7 @@ from pysces.dispatch.blocks import block_length, blocks, progress
 from pysces.dispatch.engines import record, use_engine
 from pysces.errors import InputError, PyscesWarning
 from pysces.samples._neighbours import principal_components
+from pysces.settings import EngineName
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
     from anndata import AnnData
     from numpy.typing import NDArray
 
-FUNCS = (None, "sum", "mean")
+Func = Literal["sum", "mean"]
 TARGET_SUM = 1e4
 """Total counts of a pool after normalisation."""
 
@@ -169,12 +170,8 @@ def refuse_own_names(argument: str, column: str | None, own: Mapping[str, str]) 
         )
 
 
-def sums_or_means(cells: Cells, func: str | None) -> tuple[str, bool]:
+def sums_or_means(cells: Cells, func: Func | None) -> tuple[Func, bool]:
     """The function to compute, ``"sum"`` or ``"mean"``, and whether the values are counts."""
-    if func not in FUNCS:
-        raise InputError(
-            f"The 'func' parameter must be one of {list(FUNCS)}. Got {func!r} instead."
-        )
     counts = cells.are_counts()
     if func == "sum" and not counts:
         raise InputError(
@@ -198,11 +195,11 @@ def pooled_anndata(
     pool: NDArray[np.int64],
     obs: pd.DataFrame,
     *,
-    func: str,
+    func: Func,
     key: str,
     column: str,
     params: Mapping[str, Any],
-    engine: str | None,
+    engine: EngineName | None,
 ) -> AnnData:
     """Pools x genes, with a record of the pool of each cell.
 

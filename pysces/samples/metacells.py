@@ -14,7 +14,8 @@ from pysces._parameters import Range, checked
 from pysces.data._labels import labels_of
 from pysces.errors import InputError, PyscesWarning
 from pysces.samples._neighbours import Space, disjoint_pools, source_of_neighbours
-from pysces.samples._pools import Cells, pooled_anndata, refuse_own_names, sums_or_means
+from pysces.samples._pools import Cells, Func, pooled_anndata, refuse_own_names, sums_or_means
+from pysces.settings import EngineName
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -38,9 +39,9 @@ def metacells(
     n_pcs: int = 30,
     n_top_genes: int = 2000,
     purity_of: str | None = None,
-    func: str | None = None,
+    func: Func | None = None,
     seed: int = 0,
-    engine: str | None = None,
+    engine: EngineName | None = None,
 ) -> AnnData:
     """Pool neighbouring cells into metacells, to reveal correlations between genes.
 
@@ -75,9 +76,10 @@ def metacells(
         "distances" a smaller value is nearer, in any other ("connectivities") a larger one. With
         neither, ``obsm["X_pca"]`` is used if present, else ``obsp["connectivities"]``, else
         principal components are computed.
-    n_pcs, n_top_genes
-        Number of principal components, if computed, and number of genes they are computed from
-        (the most variable ones in ln(1 + counts per 10,000)).
+    n_pcs
+        Number of principal components, if computed.
+    n_top_genes
+        Number of genes they are computed from: the most variable ones in ln(1 + counts per 10,000).
     purity_of
         Column of ``adata.obs`` (cell type, for example) that purity is computed from; ``groupby``
         by default.

@@ -13,7 +13,8 @@ from pysces._messages import listed
 from pysces._parameters import Range, checked
 from pysces.data._labels import labels_of
 from pysces.errors import InputError
-from pysces.samples._pools import Cells, pooled_anndata, refuse_own_names, sums_or_means
+from pysces.samples._pools import Cells, Func, pooled_anndata, refuse_own_names, sums_or_means
+from pysces.settings import EngineName
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -28,9 +29,9 @@ def pseudobulk(
     groupby: str | Sequence[str],
     *,
     layer: str | None = None,
-    func: str | None = None,
+    func: Func | None = None,
     min_cells: int = 10,
-    engine: str | None = None,
+    engine: EngineName | None = None,
 ) -> AnnData:
     """Pool all cells of a group, such as the cells of one type from one patient.
 

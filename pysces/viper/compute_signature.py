@@ -11,6 +11,7 @@ from pysces._parameters import checked
 from pysces._record import RunRecord
 from pysces.data import _results
 from pysces.dispatch import engines
+from pysces.settings import EngineName
 from pysces.viper._inputs import chosen_signature, reference_of, source_of
 from pysces.viper._signatures import Choice, count_signature, fit
 
@@ -34,7 +35,7 @@ def compute_signature(
     batch_key: str | None = None,
     draw: int | None = None,
     seed: int = 0,
-    engine: str | None = None,
+    engine: EngineName | None = None,
     key_added: str = "signature",
     copy: bool = False,
 ) -> AnnData | None:

@@ -13,6 +13,7 @@ from pysces._parameters import SIZE, checked
 from pysces.dispatch import engines
 from pysces.dispatch.blocks import blocks, progress
 from pysces.errors import InputError
+from pysces.settings import EngineName
 from pysces.viper._cells import by_blocks, cells_of, frame
 from pysces.viper._enrichment import (
     Compat,
@@ -56,7 +57,7 @@ def enrich(
     n_permutations: int = 1000,
     seed: int = 0,
     compat: Compat | None = None,
-    engine: str | None = None,
+    engine: EngineName | None = None,
 ) -> pd.DataFrame:
     """Score the enrichment of each regulon in the signature of each sample.
 

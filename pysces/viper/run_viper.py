@@ -26,6 +26,7 @@ from pysces.dispatch import engines
 from pysces.dispatch.warmup import prepare
 from pysces.errors import InputError
 from pysces.network import Network
+from pysces.settings import EngineName
 from pysces.viper._activities import Join, Scorer, Tables, scored, scorer
 from pysces.viper._enrichment import Compat, Enrichment
 from pysces.viper._inputs import chosen_signature, reference_of, source_of
@@ -65,7 +66,7 @@ def run_viper(
     seed: int = 0,
     compat: Compat | None = None,
     client: Any = None,
-    engine: str | None = None,
+    engine: EngineName | None = None,
     key_added: str = "viper",
     copy: bool = False,
     output: str | os.PathLike[str] | None = None,

@@ -144,6 +144,19 @@ def test_an_empty_group_is_named(adata) -> None:
     assert chosen.uns["aracne"]["network"]["group"].unique().tolist() == ["T"]
 
 
+def test_one_warning_sums_up_the_groups(adata) -> None:
+    adata.X[:] = np.random.default_rng(0).normal(size=adata.shape)
+    with pytest.warns(pysces.PyscesWarning) as caught:
+        pysces.run_aracne(adata, GENES[:3], groupby="kind", **OPTIONS)
+    left_out, empty = (str(one.message) for one in caught)
+    assert left_out.startswith("1 of 3 groups have fewer than 50 samples")
+    assert empty == (
+        "2 of 2 groups: no edge is significant at alpha = 0.05: CD8+/B (150 samples), "
+        "T (140 samples). Below about 100 samples few edges are found: merge groups, or leave "
+        "small ones out by a larger min_samples=."
+    )
+
+
 def test_command_line_writes_one_table_of_all_groups(adata, tmp_path, capsys) -> None:
     from pysces.cli import main
 

@@ -397,7 +397,7 @@ def test_a_threshold_that_no_value_reaches_is_said(estimator, resampling) -> Non
             assert "no mutual information of so few samples can be significant" in said[0]
         else:
             assert network.record.facts["threshold_mi"] < 1000  # extrapolated, not a placeholder
-        assert ("at least 24 samples" in said[0]) == (resampling == "halves")
+        assert ("At least 24 samples" in said[0]) == (resampling == "halves")
 
 
 def test_a_group_of_few_samples_is_left_out(data) -> None:

@@ -15,12 +15,14 @@ import pytest
 
 import pysces
 from pysces import _seeds
+from pysces._record import RunRecord
 from pysces.aracne._options import EstimatorName
 from pysces.dispatch import engines
 from pysces.dispatch import operations as ops
 from pysces.dispatch.blocks import block_length, blocks
 from pysces.dispatch.contracts import EXACT, Case, Spec
 from pysces.dispatch.registry import DECLARED, kernel
+from pysces.dispatch.validation import ValidationReport, Verdict
 from pysces.dispatch.warmup import WORKFLOWS
 from pysces.settings import Settings
 
@@ -198,6 +200,32 @@ def test_status_says_why_not(monkeypatch) -> None:
     assert "pip install" in str(status)
     assert status.to_dict()["engines"][0]["available"] is False
     assert status.chosen in ("numba", "python")
+
+
+def test_a_validation_ends_in_a_sentence() -> None:
+    good = Verdict("dpi", "numba", "exact", 3, 0.0)
+    bad = Verdict("<mi>", "mlx", "exact", 2, 1.0, ("ties: wrong",))
+    report = ValidationReport((good,))
+    assert str(report).splitlines()[-1] == "All engines agree: 1 kernel on numba, 3 cases."
+    report = ValidationReport((good, bad))
+    assert report.sentence.startswith("1 of 2 comparisons FAILED: '<mi> on mlx'.")
+    assert str(report).endswith(report.sentence)
+    assert "&lt;mi&gt; on mlx" in report._repr_html_()
+    assert "<mi>" not in report._repr_html_()
+    absent = Verdict("dpi", "mlx", "exact", 0, 0.0, skipped="no mlx")
+    assert ValidationReport((absent,)).sentence.startswith("Nothing was compared")
+
+
+def test_status_and_records_are_tables_in_notebooks() -> None:
+    shown = pysces.status()._repr_html_()
+    assert all(name in shown for name in ("<table", "numba", "engine chosen by"))
+    record = RunRecord(
+        "run_aracne", {"layer": "<b>"}, {"stability": 0.123456, "counts": np.ones(3)}
+    )
+    shown = record._repr_html_()
+    assert "<td>0.1235</td>" in shown
+    assert "&lt;b&gt;" in shown
+    assert "<td>counts</td>" not in shown
 
 
 def test_blocked_packages_are_reported_in_a_fresh_process() -> None:

@@ -78,7 +78,20 @@ def test_contents_of_a_network() -> None:
         "Network of 5 edges: 2 regulators, 5 targets (2 to 3 per regulator, median 2.5); "
         "columns mi, correlation, support"
     )
-    assert "<table" in network._repr_html_()
+
+
+def test_a_notebook_shows_the_strongest_edges_rounded() -> None:
+    targets = [f"t{number:02d}" for number in range(20)]
+    table = pd.DataFrame({"source": "A", "target": targets, "mi": np.arange(20) / 7})
+    shown = Network(table)._repr_html_()
+    assert [name for name in targets if name in shown] == targets[10:]
+    assert shown.index("t19") < shown.index("t18")
+    assert "2.71" in shown
+    assert "2.714" not in shown
+    assert "the strongest 10 of 20 edges" in shown
+    ranked = Network(table.assign(rank=np.arange(20) + 1))._repr_html_()
+    assert [name for name in targets if name in ranked] == targets[:10]
+    assert "<p>" in Network(table[["source", "target"]].head(3))._repr_html_()
 
 
 def test_html_escapes_names() -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import gzip
 import logging
 from pathlib import Path
-from typing import IO, TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, Literal
 
 from pysces._atomic import atomic_write, check_writable
 from pysces._messages import listed
@@ -41,7 +41,26 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("pysces")
 
-FORMATS: dict[str, Format] = {
+FormatName = Literal[
+    "table",
+    "3col",
+    "adj",
+    "gmt",
+    "sif",
+    "graphml",
+    "scenic",
+    "trrust",
+    "parquet",
+    "rds",
+    "tsv",
+    "csv",
+    "aracne-ap",
+    "aracne3",
+    "decoupler",
+    "pyviper",
+    "grnboost",
+]
+FORMATS: dict[FormatName, Format] = {
     "table": Format(read=aracne3.read),
     "3col": three_columns.FORMAT,
     "adj": adj.FORMAT,
@@ -61,7 +80,6 @@ FORMATS: dict[str, Format] = {
     "grnboost": Format(read=table.read),
 }
 """Every format by name."""
-READERS = {name: row for name, row in FORMATS.items() if row.read is not None}
 WRITERS = {name: row for name, row in FORMATS.items() if row.writes}
 PACKED = (".gz", ".bz2", ".xz")
 """File name endings of compressed text, which do not determine the format."""
@@ -73,22 +91,18 @@ _READ_BY_SUFFIX = {s: n for s, n in _WRITTEN_BY_SUFFIX.items() if n not in ("tsv
 _READ_BY_SUFFIX[".rds"] = "rds"
 
 
-def read_table(path: Path, format: str | None = None) -> tuple[pd.DataFrame, str]:
+def read_table(path: Path, format: FormatName | None = None) -> tuple[pd.DataFrame, FormatName]:
     """Read the table of a file as it is, and its format."""
     chosen = _guess(path) if format is None else format
-    if chosen not in READERS:
-        raise InputError(
-            f"Networks cannot be read as {format!r}. Formats: {listed(READERS, most=20)}."
-        )
-    row = READERS[chosen]
+    row = FORMATS[chosen]
     assert row.read is not None
     return row.read(path), chosen
 
 
-def edges_of(table: pd.DataFrame, file: str, format: str, group: str | None) -> pd.DataFrame:
+def edges_of(table: pd.DataFrame, file: str, format: FormatName, group: str | None) -> pd.DataFrame:
     """The valid edges of a table that was read; see `pysces.read_network`."""
     own = rows_of_group(table, group, file)
-    return usable(own, file, exact_names=READERS[format].exact_names)
+    return usable(own, file, exact_names=FORMATS[format].exact_names)
 
 
 def _suffix(path: Path) -> str:
@@ -99,7 +113,7 @@ def _suffix(path: Path) -> str:
     return suffixes[-1] if suffixes else ""
 
 
-def _guess(path: Path) -> str:
+def _guess(path: Path) -> FormatName:
     """Format of a file, from its name, else from its first lines."""
     suffix = _suffix(path)
     if suffix in _PICKLES:
@@ -115,7 +129,7 @@ def _guess(path: Path) -> str:
     return _READ_BY_SUFFIX.get(suffix) or _guess_from_lines(path)
 
 
-def _guess_from_lines(path: Path) -> str:
+def _guess_from_lines(path: Path) -> FormatName:
     head = first_lines(path)
     lines = [text for _, text in head if not text.startswith("#")]
     if not lines:
@@ -137,14 +151,14 @@ def _guess_from_lines(path: Path) -> str:
         return "adj"
     raise InputError(
         f"The format of {path.name} cannot be inferred; its first line starts with "
-        f"{listed(split_fields(lines[0]))}. Pass format=, one of {listed(READERS, 20)}, or read it "
+        f"{listed(split_fields(lines[0]))}. Pass format=, one of {listed(FORMATS, 20)}, or read it "
         "with pandas, rename the columns to 'source' and 'target' and use "
         "`pysces.Network.from_dataframe`."
     )
 
 
 def write_network(
-    edges: pd.DataFrame, path: str | os.PathLike[str], format: str | None = None
+    edges: pd.DataFrame, path: str | os.PathLike[str], format: FormatName | None = None
 ) -> None:
     """Write a table of edges atomically; see `pysces.Network.write`.
 
@@ -180,14 +194,14 @@ def write_network(
     atomic_write(final, packed if packs else content)
 
 
-def format_by_name(path: Path) -> str | None:
+def format_by_name(path: Path) -> FormatName | None:
     """The format by the name of a file; None if the name does not determine one."""
     if path.name.lower().removesuffix(".gz") == "network.txt":
         return "aracne-ap"
     return _WRITTEN_BY_SUFFIX.get(_suffix(path))
 
 
-def _format_of(path: Path) -> str:
+def _format_of(path: Path) -> FormatName:
     if path.suffix.lower() in PACKED[1:]:
         raise InputError(
             f"Networks are compressed as .gz only. Write {path.stem + '.gz'!r} instead."
@@ -202,7 +216,7 @@ def _format_of(path: Path) -> str:
     return format
 
 
-def _check(edges: pd.DataFrame, format: str) -> None:
+def _check(edges: pd.DataFrame, format: FormatName) -> None:
     """Raise InputError for what the format cannot store; log the columns it leaves out."""
     row = WRITERS[format]
     if missing := [column for column in row.needs if column not in edges.columns]:

@@ -15,6 +15,7 @@ from pysces._record import RunRecord
 from pysces.data import _results
 from pysces.dispatch import engines
 from pysces.errors import InputError, MissingKeyError
+from pysces.settings import EngineName
 from pysces.viper._inputs import chosen_signature
 from pysces.viper._options import MsviperOptions
 from pysces.viper._pleiotropy import Pleiotropy, corrected_scores, pleiotropy_of
@@ -60,7 +61,7 @@ def run_msviper(
     synergy: float | None = None,
     alpha: float = 0.05,
     seed: int = 0,
-    engine: str | None = None,
+    engine: EngineName | None = None,
     key_added: str = "msviper",
     copy: bool = False,
 ) -> AnnData | None:
