@@ -169,7 +169,8 @@ def demo(folder: Path, engine: str | None = None, **options: Any) -> None:
         return
     start = time.perf_counter()
     pysces.run_viper(adata, engine=engine)
-    ranked = pysces.rank_regulators(adata, CELL_TYPE)
+    pysces.rank_regulators(adata, CELL_TYPE)
+    ranked = pysces.ranking(adata)
     print(_activity_summary(adata, ranked, time.perf_counter() - start))
     _write(folder, adata, network, ranked)
     print(f"\nwritten to {folder}/")
