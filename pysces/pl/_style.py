@@ -1,4 +1,9 @@
-"""Helpers of all plots: colours, axes, short names, and the network or genes to draw."""
+"""Helpers of all plots: colours, axes, short names, and the network or genes to draw.
+
+Every plot draws on `axes_of` its argument ``ax`` and returns these axes, in notebooks and scripts
+alike; there is no ``show=``. A plot of several panels draws them as inset axes
+(``ax.child_axes``) of the axes that it returns.
+"""
 
 from __future__ import annotations
 
@@ -57,7 +62,7 @@ def axes_of(ax: Axes | None, width: float, height: float) -> Axes:
             "Install it with: pip install 'pysces-grn[plot]'."
         ) from error
     if ax is None:
-        return pyplot.figure(figsize=(width, height), layout="constrained").add_subplot()
+        ax = pyplot.figure(figsize=(width, height), layout="constrained").add_subplot()
     if not isinstance(ax, Axes):
         raise InputError(
             f"ax must be an Axes of matplotlib. Got {type(ax).__name__}. "
@@ -67,7 +72,39 @@ def axes_of(ax: Axes | None, width: float, height: float) -> Axes:
         raise InputError(
             f"ax must be a two-dimensional rectilinear Axes. Got the projection {ax.name!r}."
         )
+    # IPython shows the value of the last line of a cell: here the figure, not "<Axes: >" below it
+    vars(ax)["_ipython_display_"] = _display_nothing
     return ax
+
+
+def _display_nothing() -> None:
+    """The figure is displayed by the backend."""
+
+
+def panels(
+    ax: Axes | None,
+    number: int,
+    *,
+    columns: int,
+    size: tuple[float, float],
+    gap: tuple[float, float],
+) -> tuple[Axes, list[Axes]]:
+    """Axes without a frame, and a grid of panels in them.
+
+    size, gap: of panels and of the space between them (inches), in a figure of their own.
+    """
+    columns = max(1, min(columns, number))
+    rows = max(1, -(-number // columns))
+    (width, height), (across, down) = size, gap
+    wide, high = columns * (width + across) - across, rows * (height + down) - down
+    ax = axes_of(ax, wide + across, high + 0.9)
+    ax.set_axis_off()
+    found = []
+    for index in range(number):
+        row, column = divmod(index, columns)
+        x, y = column * (width + across), high - height - row * (height + down)
+        found.append(ax.inset_axes((x / wide, y / high, width / wide, height / high)))
+    return ax, found
 
 
 def label(name: object, longest: int = LONGEST_NAME) -> str:

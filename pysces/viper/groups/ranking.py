@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 @checked(n_top=Range(1))
 def ranking(
     adata: AnnData,
-    group: str | None = None,
+    group: str | float | None = None,
     key: str = "rank_regulators",
     *,
     n_top: int | None = None,
