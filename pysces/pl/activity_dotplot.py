@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from anndata import AnnData
     from matplotlib.axes import Axes
+    from matplotlib.text import Annotation
 
 _DOT = 190.0  # area of the largest dot, square points
 
@@ -124,26 +125,30 @@ def draw_dots(
     ax.tick_params(length=0)
     ax.spines[:].set_color(PALE)
     ax.set_title(title, fontsize=11)
+    texts = _brackets(ax, brackets) if brackets else []
     settle(ax)
-    if brackets:
-        ax.set_title(title, fontsize=11, pad=8 + _brackets(ax, brackets))
-        settle(ax)
     wide, high = ax.bbox.width / ax.figure.dpi, ax.bbox.height / ax.figure.dpi
     bar = ax.inset_axes((1 + 0.2 / wide, 0, 0.12 / wide, min(0.55, 1.6 / high)))
     ax.figure.colorbar(dots, cax=bar, label="mean NES")
     _size_legend(ax, _DOT, active)
     settle(ax)
     fit(ax)
+    above = 0.0
+    if texts:
+        above = _height_apart(ax, texts)
+        ax.set_title(title, fontsize=11, pad=8 + above)
+        settle(ax)
+        fit(ax)
     # Dots are scaled to the cells of the table, so that they do not touch.
     side = 72 / ax.figure.dpi * min(ax.bbox.width / means.shape[1], ax.bbox.height / len(means))
     largest_dot = min(_DOT, np.pi / 4 * (0.9 * side) ** 2)
     dots.set_sizes(largest_dot * share.to_numpy().ravel())
-    _size_legend(ax, largest_dot, active)
+    _size_legend(ax, largest_dot, active, above)
     return ax
 
 
-def _brackets(ax: Axes, brackets: Mapping[str, int]) -> float:
-    """Draw brackets with names above the axes, and return their height in points."""
+def _brackets(ax: Axes, brackets: Mapping[str, int]) -> list[Annotation]:
+    """Draw brackets with names above the axes."""
     above, start, texts = ax.get_xaxis_transform(), 0, []
     for name, number in brackets.items():
         left, right = start - 0.35, start + number - 0.65
@@ -156,16 +161,23 @@ def _brackets(ax: Axes, brackets: Mapping[str, int]) -> float:
         if start:
             ax.axvline(start - 0.5, color=PALE, linewidth=0.8, zorder=0)
         start += number
+    return texts
+
+
+def _height_apart(ax: Axes, texts: list[Annotation]) -> float:
+    """Height of names above the axes (points), upright if neighbours would overlap."""
     boxes = np.array([box_of(text) for text in texts])
-    if (boxes[:-1, 2] + 4 > boxes[1:, 0]).any() or boxes[0, 0] < ax.bbox.x0 - 20:
+    beyond = boxes[0, 0] < ax.bbox.x0 - 20 or boxes[-1, 2] > ax.bbox.x1
+    if beyond or (boxes[:-1, 2] + 4 > boxes[1:, 0]).any():
         for text in texts:
             text.set_rotation(90)
         boxes = np.array([box_of(text) for text in texts])
     return float(np.max(boxes[:, 3] - boxes[:, 1])) * 72 / ax.figure.dpi + 6
 
 
-def _size_legend(ax: Axes, largest: float, active: float) -> None:
-    """Add a legend of the dot areas."""
+def _size_legend(ax: Axes, largest: float, active: float, above: float = 0.0) -> None:
+    """Add a legend of the dot areas, at this height above the axes (points)."""
+    top = 1.02 + above / 72 / (ax.bbox.height / ax.figure.dpi)
     ax.legend(
         handles=[
             ax.scatter([], [], s=largest * part, c=FAINT, label=f"{part:.0%}")
@@ -174,7 +186,7 @@ def _size_legend(ax: Axes, largest: float, active: float) -> None:
         title=f"cells with\n|NES| > {active:g}",
         frameon=False,
         loc="upper left",
-        bbox_to_anchor=(1.0, 1.02),
+        bbox_to_anchor=(1.0, top),
         fontsize=8,
         title_fontsize=8,
     )

@@ -264,14 +264,14 @@ def _finish(ax: Axes) -> None:
     ax.set_axis_off()
 
 
-def network_legend(ax: Axes, graph: Any) -> None:
+def network_legend(ax: Axes, graph: Any, nodes: bool = True) -> None:
     """Add a legend below the axes; signs only if edges have some."""
     signed = any(sign != 0 for *_, sign in graph.edges(data="sign"))
     lines = {"activates": (UP, "solid"), "represses": (DOWN, (0, (4, 1.6)))}
-    legend_below(ax, lines if signed else {})
+    legend_below(ax, lines if signed else {}, nodes)
 
 
-def legend_below(ax: Axes, lines: Mapping[str, tuple[str, Any]]) -> None:
+def legend_below(ax: Axes, lines: Mapping[str, tuple[str, Any]], nodes: bool = True) -> None:
     """Add a legend below the axes: lines by name (colour, style), a regulator and a target."""
     from matplotlib.lines import Line2D
 
@@ -279,10 +279,10 @@ def legend_below(ax: Axes, lines: Mapping[str, tuple[str, Any]]) -> None:
         Line2D([], [], color=color, linewidth=2, linestyle=style, label=name)
         for name, (color, style) in lines.items()
     ]
-    nodes = (("regulator", REGULATOR, UP, 13), ("target", TARGET, FAINT, 7))
+    circles = (("regulator", REGULATOR, UP, 13), ("target", TARGET, FAINT, 7)) if nodes else ()
     handles += [
         Line2D([], [], marker="o", linestyle="", color=face, mec=rim, mew=0.8, ms=size, label=name)
-        for name, face, rim, size in nodes
+        for name, face, rim, size in circles
     ]
     ax.legend(
         handles=handles, frameon=False, loc="upper center", bbox_to_anchor=(0.5, 0.0), ncols=4

@@ -9,7 +9,7 @@ import numpy as np
 from pysces._parameters import Range, checked
 from pysces.pl._activities import ranking_of
 from pysces.pl._labels import fit, settle
-from pysces.pl._style import DOWN, FAINT, PALE, UP, clean, label, panels
+from pysces.pl._style import DOWN, FAINT, PALE, UP, characters, clean, label, panels, row_font
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -109,13 +109,17 @@ def rank_regulators(
         panel.tick_params(axis="y", length=0)
         panel.tick_params(axis="x", labelsize=8)
         panel.spines["left"].set_visible(False)
-        panel.set_title(label(group, 26), fontsize=10, loc="left")
         if number >= last:
             panel.set_xlabel(_meaning(by, record), fontsize=8)
         clean(panel)
     ax.set_title(_title(record), fontsize=11, pad=24)
     settle(ax)
     fit(ax)
+    for group, panel in zip(order, grid, strict=True):
+        panel.set_title(label(group, characters(panel, 0.6, 10, 26)), fontsize=10, loc="left")
+    fit(ax)
+    for panel in grid:
+        panel.tick_params(axis="y", labelsize=row_font(panel, longest, 8.0))
     return ax
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from pysces._parameters import Range, checked
 from pysces.pl._activities import first_ranked
 from pysces.pl._labels import fit, settle
-from pysces.pl._style import DIVERGING, axes_of, label
+from pysces.pl._style import DIVERGING, axes_of, label, row_font
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -120,6 +120,5 @@ def rank_regulators_heatmap(
     ax.figure.colorbar(image, cax=bar, label="NES", extend="both")
     settle(ax)
     fit(ax)
-    row = ax.bbox.height / ax.figure.dpi * 72 / max(1, len(names))
-    ax.tick_params(axis="y", labelsize=float(np.clip(0.8 * row, 3.0, 9.0)))
+    ax.tick_params(axis="y", labelsize=row_font(ax, len(names)))
     return ax

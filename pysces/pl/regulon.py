@@ -10,7 +10,19 @@ from pysces._keys import ActivityResult, read
 from pysces._parameters import Range, checked
 from pysces.pl._activities import categories_of, scores_of
 from pysces.pl._labels import fit, halo, settle
-from pysces.pl._style import DIVERGING, FAINT, INK, PALE, UP, axes_of, clean, label, network_of_run
+from pysces.pl._style import (
+    DIVERGING,
+    FAINT,
+    INK,
+    PALE,
+    UP,
+    clean,
+    gap_between,
+    label,
+    network_of_run,
+    panels,
+    row_font,
+)
 from pysces.pl.network_graph import (
     REGULATOR,
     TARGET,
@@ -101,16 +113,23 @@ def regulon(
     edges = edges.iloc[np.argsort(-edges["sign"] * edges["weight"], kind="stable")]
     groups = categories_of(scores.obs[groupby])
     rows = max(len(edges), 6)
-    ax = axes_of(ax, 10.0, max(1.8 + 0.21 * rows, 1.8 + 0.21 * len(groups)))
-    ax.set_axis_off()
+    height = 1.4 + 0.21 * max(rows, len(groups))
+    ax, (left, right) = panels(ax, 2, columns=2, size=(3.4, height), gap=(2.5, 0.0))
     ax.set_title(label(regulator, 40), fontsize=12, fontweight="bold", pad=22)
-    _targets(ax.inset_axes((0.0, 0.0, 0.42, 1.0)), regulator, edges, int(sizes.iloc[0]))
+    _targets(left, regulator, edges, int(sizes.iloc[0]))
     labels = scores.obs[groupby].astype(str).to_numpy()
     values = np.asarray(scores.X, dtype=np.float64).ravel()
     own = {name: values[labels == name] for name in groups}
-    _activities(ax.inset_axes((0.68, 0.0, 0.32, 1.0)), own, groupby)
+    order = _activities(right, own, groupby)
     settle(ax)
     fit(ax)
+    for text in left.texts[1:]:  # the first one is the regulator
+        text.set_fontsize(row_font(left, rows))
+    size = row_font(right, len(groups))
+    # The names of groups have what those of targets leave of the gap
+    longest = int(np.clip(gap_between(left, right) * 72 / (0.62 * size) - 15, 6, 20))
+    names = [label(name, longest) for name in order]
+    right.set_yticks(range(len(names)), names, fontsize=size)
     return ax
 
 
@@ -128,20 +147,19 @@ def _targets(ax: Axes, regulator: str, edges: pd.DataFrame, total: int) -> None:
         label(regulator, 14), tuple(place[regulator]), ha="center", va="center", fontsize=9,
         fontweight="bold", path_effects=halo(),
     )  # fmt: skip
-    font = float(np.clip(200.0 / max(1, len(names)), 5.0, 9.0))
     for name in names:
         ax.annotate(
-            label(name), tuple(place[name]), xytext=(6, 0), textcoords="offset points", va="center",
-            fontsize=font, annotation_clip=False,
+            label(name, 14), tuple(place[name]), xytext=(6, 0), textcoords="offset points",
+            va="center", fontsize=9, annotation_clip=False,
         )  # fmt: skip
     ax.set(xlim=(-0.25, 1.05), ylim=(-len(names) + 0.3, 0.7))
     ax.set_axis_off()
-    network_legend(ax, graph)
+    network_legend(ax, graph, nodes=False)
     ax.set_title(f"{len(names)} strongest of {total} targets", fontsize=10)
 
 
-def _activities(ax: Axes, values: dict[str, np.ndarray], groupby: str) -> None:
-    """Draw the quartiles of each group, the most active one at the top."""
+def _activities(ax: Axes, values: dict[str, np.ndarray], groupby: str) -> list[str]:
+    """Draw the quartiles of each group, and return the order: the most active one at the top."""
     from matplotlib import colormaps
 
     means = {name: float(np.nanmean(own)) for name, own in values.items()}
@@ -154,11 +172,11 @@ def _activities(ax: Axes, values: dict[str, np.ndarray], groupby: str) -> None:
     colors = colormaps[DIVERGING]([0.5 + 0.5 * means[name] / largest for name in order])
     ax.barh(rows, right - left, left=left, height=0.7, color=colors, edgecolor=FAINT, linewidth=0.6)
     ax.vlines(middle, rows - 0.35, rows + 0.35, color=INK, linewidth=1.4, zorder=3)
-    font = float(np.clip(260.0 / max(1, len(order)), 5.0, 9.0))
-    ax.set_yticks(range(len(order)), [label(name, 24) for name in order], fontsize=font)
+    ax.set_yticks(range(len(order)), [label(name, 20) for name in order], fontsize=9)
     ax.set_ylim(len(order) - 0.4, -0.6)
     ax.axvline(0.0, color=PALE, linewidth=0.8, zorder=0)
     ax.tick_params(axis="y", length=0)
     ax.set_xlabel("activity (NES)")
     ax.set_title(f"activity by {label(groupby, 24)}", fontsize=10)
     clean(ax)
+    return order

@@ -12,7 +12,7 @@ from pysces._parameters import Range, checked
 from pysces.errors import InputError, MissingKeyError
 from pysces.pl._activities import categories_of
 from pysces.pl._labels import fit, place_labels, settle
-from pysces.pl._style import DIVERGING, PALE, SERIES, label, names_of, panels
+from pysces.pl._style import DIVERGING, PALE, SERIES, characters, label, names_of, panels
 from pysces.viper.activity import activity
 
 if TYPE_CHECKING:
@@ -104,8 +104,8 @@ def umap(
         "linewidths": 0,
         "rasterized": len(points) > _MANY,
     }
+    named = []
     for one, panel in zip(wanted, grid, strict=True):
-        panel.set_title(label(one, 26), fontsize=10)
         panel.set(xticks=[], yticks=[], xlabel=f"{name}1", ylabel=f"{name}2")
         panel.spines[:].set_color(PALE)
         for axis in (panel.xaxis, panel.yaxis):
@@ -120,9 +120,15 @@ def umap(
             _numbers(panel, points, numbers, "", style | {"cmap": "viridis"})
         else:
             given = scores.uns.get(f"{one}_colors", ())
-            _categories(panel, points, column, given, style)
+            named.append((panel, *_categories(panel, points, column, given, style)))
     settle(ax)
     fit(ax)
+    for one, panel in zip(wanted, grid, strict=True):
+        panel.set_title(label(one, characters(panel, 0.6, 10, 26)), fontsize=10)
+    fit(ax)
+    for panel, names, centres in named:
+        names = [label(name, characters(panel, 0.0, 8, 40) // 2) for name in names]
+        place_labels(panel, centres, names, radius=0.0, centred=True, fontsize=8)
     return ax
 
 
@@ -167,8 +173,8 @@ def _numbers(
 
 def _categories(
     ax: Axes, points: NDArray[np.float64], column: pd.Series, given: Any, style: Mapping[str, Any]
-) -> None:
-    """Colour points by category, named at the median of their points.
+) -> tuple[list[str], NDArray[np.float64]]:
+    """Colour points by category; return the names and the medians of their points.
 
     given: colours of the categories, as Scanpy stores them.
     """
@@ -181,8 +187,7 @@ def _categories(
         own = points[labels == name]
         _dots(ax, own, [colors[number % len(colors)]], style)
         centres.append(np.median(own, axis=0))
-    centre = np.array(centres).reshape(-1, 2)
-    place_labels(ax, centre, [label(n, 20) for n in names], radius=0.0, centred=True, fontsize=8)
+    return names, np.array(centres).reshape(-1, 2)
 
 
 def _tint(color: str) -> tuple[float, ...]:

@@ -27,7 +27,7 @@ def ranking(
     Parameters
     ----------
     adata
-        Data with a ranking of regulators.
+        Cells x genes, with a ranking of regulators.
     group
         Read the rows of this group only.
     key
@@ -37,7 +37,8 @@ def ranking(
 
     Returns
     -------
-    The table, a copy. Its q-values are those of the complete table.
+    The table of :func:`rank_regulators`, one row per group and regulator; its q-values are those of
+    all regulators.
 
     Raises
     ------
