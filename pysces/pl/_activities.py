@@ -92,9 +92,11 @@ class Ranked:
 def first_ranked(
     adata: AnnData, key: str, groups: str | Sequence[str] | None, number: int
 ) -> Ranked:
-    """Read a ranking and the activities that were ranked."""
+    """Read a ranking and the activities that were ranked; decreased regulators are left out."""
     table, record = ranking_of(adata, key, groups)
-    best = table.groupby("group", observed=True, sort=False).head(number)
+    best = table[table["difference"] > 0].groupby("group", sort=False).head(number)
+    if not len(best):
+        raise InputError("No regulator of the ranking is increased in a group. Pass other groups.")
     best = best.sort_values("difference", ascending=False, kind="stable")
     best = best.drop_duplicates("regulator").sort_index()
     order = list(dict.fromkeys(table["group"].astype(str)))

@@ -35,8 +35,8 @@ def rank_regulators_dotplot(
     groups
         Groups whose first regulators are drawn, in this order; by default all of the ranking.
     n_regulators
-        Number of regulators for each group. One that is among the first of several groups is drawn
-        once, in the group where it is increased most.
+        Number of regulators for each group, of those that are increased. One that is among the
+        first of several groups is drawn once, in the group where it is increased most.
     active
         A regulator is active or repressed in a cell if its ``|NES|`` is above this value.
     key
@@ -55,7 +55,7 @@ def rank_regulators_dotplot(
     MissingKeyError
         If there is no ranking, or if the activities that were ranked were deleted.
     InputError
-        If the ranking does not have a group.
+        If the ranking does not have a group, or no regulator is increased.
     PyscesError
         If matplotlib is not installed.
 

@@ -37,8 +37,8 @@ def rank_regulators_heatmap(
     groups
         Groups whose first regulators are drawn, in this order; by default all of the ranking.
     n_regulators
-        Number of regulators for each group. One that is among the first of several groups is drawn
-        once, in the group where it is increased most.
+        Number of regulators for each group, of those that are increased. One that is among the
+        first of several groups is drawn once, in the group where it is increased most.
     n_cells
         Number of columns of each group: cells at equal distances in the order of ``adata``. Smaller
         groups have wider columns.
@@ -58,7 +58,7 @@ def rank_regulators_heatmap(
     MissingKeyError
         If there is no ranking, or if the activities that were ranked were deleted.
     InputError
-        If the ranking does not have a group.
+        If the ranking does not have a group, or no regulator is increased.
     PyscesError
         If matplotlib is not installed.
 

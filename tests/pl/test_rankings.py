@@ -122,6 +122,10 @@ def test_plots_of_a_ranking_say_what_to_run_first(ranked) -> None:
     assert titles(pysces.pl.rank_regulators(ranked))[0] == "NK"
     with pytest.raises(InputError, match="no group 'B'"):
         pysces.pl.rank_regulators_dotplot(ranked, "B")
+    ranked.obsm["viper"] = ranked.obsm["viper"] - 9 * (ranked.obs[["kind"]] == "NK").to_numpy()
+    pysces.rank_regulators(ranked, "kind", groups=["NK"])
+    with pytest.raises(InputError, match="No regulator of the ranking is increased"):
+        pysces.pl.rank_regulators_dotplot(ranked)
     with pytest.raises(InputError, match="groups= is empty"):
         pysces.pl.rank_regulators_heatmap(ranked, [])
 
