@@ -79,7 +79,7 @@ def rank_regulators(
     >>> pysces.run_viper(adata, edges)
     >>> pysces.rank_regulators(adata, "arm")
     >>> ax = pysces.pl.rank_regulators(adata)
-    >>> [panel.get_title() for panel in ax.child_axes]
+    >>> [panel.get_title("left") for panel in ax.child_axes]
     ['control', 'treated']
     """
     table, record = ranking_of(adata, key, groups)
