@@ -140,7 +140,8 @@ def _activities(cells: anndata.AnnData, log: anndata.AnnData, table: pd.DataFram
 
 def _ranked(cells: anndata.AnnData, table: pd.DataFrame) -> None:
     pysces.run_viper(cells, table)
-    ranked = pysces.rank_regulators(cells, "cluster", group="monocytes")
+    pysces.rank_regulators(cells, "cluster")
+    ranked = pysces.ranking(cells, "monocytes")
     known = list(MONOCYTES)
     first = ranked["regulator"].astype(str).tolist()
     print(f"rank_regulators: {places(first, known)}; first {' '.join(first[:TOP])}")

@@ -52,6 +52,8 @@ if TYPE_CHECKING:
     from pysces.viper.compute_signature import compute_signature as compute_signature
     from pysces.viper.enrich import enrich as enrich
     from pysces.viper.groups.rank_regulators import rank_regulators as rank_regulators
+    from pysces.viper.groups.ranking import ranking as ranking
+    from pysces.viper.groups.regulon_specificity import regulon_specificity as regulon_specificity
     from pysces.viper.groups.run_msviper import run_msviper as run_msviper
     from pysces.viper.run_viper import run_viper as run_viper
     from pysces.viper.signature import signature as signature
@@ -79,10 +81,12 @@ _PUBLIC = {
     "prune_dpi": "pysces.aracne.prune_dpi",
     "pseudobulk": "pysces.samples.pseudobulk",
     "rank_regulators": "pysces.viper.groups.rank_regulators",
+    "ranking": "pysces.viper.groups.ranking",
     "read_expression": "pysces.data.read",
     "read_network": "pysces.data.read",
     "regulator_neighbours": "pysces.embedding.regulator_neighbours",
     "regulators": "pysces.data.regulators",
+    "regulon_specificity": "pysces.viper.groups.regulon_specificity",
     "report": "pysces.reports.report",
     "run_aracne": "pysces.aracne.run_aracne",
     "run_msviper": "pysces.viper.groups.run_msviper",

@@ -83,6 +83,17 @@ class MastersResult(Result):
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
+class RankingResult(Result):
+    """Regulators ranked by the difference of their activity between groups."""
+
+    default_key = "rank_regulators"
+    method = "rank_regulators"
+    marks = "ranking"
+    ranking: pd.DataFrame = field(metadata=_at("uns", "ranking"))
+    """One row per group and regulator."""
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
 class SignatureResult(Result):
     """Signatures, cells x genes."""
 

@@ -426,7 +426,8 @@ def _rank(options: argparse.Namespace) -> int:
 
     _check_output(options, ".tsv", ".csv")
     adata = open_h5ad(options.expression)
-    table = pysces.rank_regulators(adata, **_arguments_of(pysces.rank_regulators, options))
+    pysces.rank_regulators(adata, **_arguments_of(pysces.rank_regulators, options))
+    table = pysces.ranking(adata)
     with _destination(options.output) as path:
         _write_table(table, path, index=False)
     lines = []

@@ -89,6 +89,8 @@ def expression() -> ad.AnnData:
         pysces.run_msviper(adata, "kind", "a", min_targets=1, n_permutations=0)
         pysces.compute_signature(adata)
         pysces.embed_regulators(adata, n_components=2)
+        pysces.rank_regulators(adata, "kind")
+    adata.obsm["X_umap"] = values[:, :2].copy()
     return adata
 
 
@@ -120,10 +122,12 @@ def valid_arguments(adata: ad.AnnData, folder: Path) -> dict[str, dict[str, Any]
         "prune_dpi": {"mi": mi},
         "pseudobulk": by_kind,
         "rank_regulators": by_kind,
+        "ranking": {"adata": adata},
         "read_expression": {"path": folder / "table.csv"},
         "read_network": {"path": folder / "network.tsv"},
         "regulator_neighbours": {"adata": adata, "regulator": "g00", "n_neighbours": 2},
         "regulators": {"organism": "mouse"},
+        "regulon_specificity": by_kind,
         "report": {"adata": adata, "path": folder / "report.html"},
         "run_aracne": {"adata": adata, "regulators": REGULATORS, **small},
         "run_msviper": {**by_kind, "group": "a", "min_targets": 1, "n_permutations": 30},
@@ -149,6 +153,11 @@ def valid_arguments(adata: ad.AnnData, folder: Path) -> dict[str, dict[str, Any]
         "pl.mi_null": {"network": adata, "mi": mi},
         "pl.msviper_barcode": {"adata": adata},
         "pl.network_graph": {"network": adata, "n_targets": 3},
+        "pl.rank_regulators": {"adata": adata},
+        "pl.rank_regulators_dotplot": {"adata": adata},
+        "pl.rank_regulators_heatmap": {"adata": adata},
+        "pl.regulon": {**by_kind, "regulator": "g00"},
+        "pl.umap": {"adata": adata, "color": "g00"},
         "pl.support_histogram": {"network": network.with_modes().to_dataframe()},
         "pl.viper_barcode": {"adata": adata, "cell": "c0"},
         "pl.volcano": {"table": adata.uns["msviper"]["results"]},

@@ -340,10 +340,12 @@ def test_rank_is_the_function(cells, capsys, tmp_path) -> None:
     out = str(tmp_path / "ranked.tsv")
     assert main(["rank", activity, "--groupby", "group", "-o", out, "--alpha", "0.01"]) == 0
     assert "b: g0, g1" in capsys.readouterr().out
-    wanted = pysces.rank_regulators(anndata.read_h5ad(activity), "group", alpha=0.01)
+    adata = anndata.read_h5ad(activity)
+    pysces.rank_regulators(adata, "group", alpha=0.01)
+    wanted = pysces.ranking(adata)
     found = pd.read_csv(out, sep="\t")
     pd.testing.assert_frame_equal(found, wanted.astype({"group": str}), check_dtype=False)
-    assert main(["rank", activity, "--groupby", "group", "-o", "-", "--group", "b"]) == 0
+    assert main(["rank", activity, "--groupby", "group", "-o", "-", "--groups", "b"]) == 0
     assert capsys.readouterr().out.count("\n") == 3
     assert main(["rank", str(cells), "--groupby", "group", "-o", out]) == 1
     assert "Run `pysces viper` first" in capsys.readouterr().err

@@ -28,6 +28,7 @@ DATA |= {"network", "path", "paths", "signature", "values"}
 PLAIN = {
     "activity",
     "pseudobulk",
+    "ranking",
     "read_expression",
     "read_network",
     "regulator_neighbours",

@@ -15,7 +15,12 @@ from pysces.pl.engine_agreement import benchmark_scaling, engine_agreement
 from pysces.pl.mi_null import mi_null
 from pysces.pl.msviper_barcode import msviper_barcode
 from pysces.pl.network_graph import network_graph
+from pysces.pl.rank_regulators import rank_regulators
+from pysces.pl.rank_regulators_dotplot import rank_regulators_dotplot
+from pysces.pl.rank_regulators_heatmap import rank_regulators_heatmap
+from pysces.pl.regulon import regulon
 from pysces.pl.support_histogram import support_histogram
+from pysces.pl.umap import umap
 from pysces.pl.viper_barcode import viper_barcode
 from pysces.pl.volcano import volcano
 
@@ -33,7 +38,12 @@ __all__ = [
     "mi_null",
     "msviper_barcode",
     "network_graph",
+    "rank_regulators",
+    "rank_regulators_dotplot",
+    "rank_regulators_heatmap",
+    "regulon",
     "support_histogram",
+    "umap",
     "viper_barcode",
     "volcano",
 ]

@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
 from pysces._checks import check_column
+from pysces._keys import RankingResult, read
 from pysces._messages import listed
 from pysces.errors import InputError
 from pysces.pl._style import names_of
 from pysces.viper.activity import activity
+from pysces.viper.groups.ranking import ranking
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from anndata import AnnData
     from numpy.typing import NDArray
+
+    from pysces._record import RunRecord
 
 
 def group_means(
@@ -47,6 +52,75 @@ def scores_of(
         )
     grouped = scores[scores.obs[groupby].notna().to_numpy()]
     return grouped[:, regulators].copy() if regulators is not None else grouped.copy()
+
+
+def categories_of(values: pd.Series) -> list[str]:
+    """Groups in the order of the categories of a column."""
+    labels = pd.Categorical(values).remove_unused_categories()
+    return [str(name) for name in labels.categories]
+
+
+@dataclass(frozen=True)
+class Ranked:
+    """The first regulators of each group of a ranking.
+
+    Attributes
+    ----------
+    scores
+        Activities of these regulators in the cells that have a label.
+    groupby, reference
+        As in the run.
+    regulators
+        Regulators by group. A regulator that is among the first of several groups is in the one
+        where it is increased most.
+    groups
+        All groups of the column, ranked ones first.
+    """
+
+    scores: AnnData
+    groupby: str
+    reference: str
+    regulators: dict[str, list[str]]
+    groups: list[str]
+
+    @property
+    def names(self) -> list[str]:
+        """All regulators, in the order of their groups."""
+        return [name for own in self.regulators.values() for name in own]
+
+
+def first_ranked(
+    adata: AnnData, key: str, groups: str | Sequence[str] | None, number: int
+) -> Ranked:
+    """Read a ranking and the activities that were ranked; decreased regulators are left out."""
+    table, record = ranking_of(adata, key, groups)
+    best = table[table["difference"] > 0].groupby("group", sort=False).head(number)
+    if not len(best):
+        raise InputError("No regulator of the ranking is increased in a group. Pass other groups.")
+    best = best.sort_values("difference", ascending=False, kind="stable")
+    best = best.drop_duplicates("regulator").sort_index()
+    order = list(dict.fromkeys(table["group"].astype(str)))
+    own = {group: best.loc[best["group"] == group, "regulator"].tolist() for group in order}
+    groupby = str(record.options["groupby"])
+    names = [name for members in own.values() for name in members]
+    scores = scores_of(adata, str(record.options["key"]), groupby, names)
+    rest = [name for name in categories_of(scores.obs[groupby]) if name not in own]
+    return Ranked(scores, groupby, str(record.options["reference"]), own, order + rest)
+
+
+def ranking_of(
+    adata: AnnData, key: str, groups: str | Sequence[str] | None
+) -> tuple[pd.DataFrame, RunRecord]:
+    """The table of a ranking, of these groups in this order, and how it was computed."""
+    if groups is None:
+        table = ranking(adata, key=key)
+    else:
+        parts = [ranking(adata, str(group), key) for group in dict.fromkeys(names_of(groups))]
+        if not parts:
+            raise InputError("No group to draw: groups= is empty.")
+        table = pd.concat(parts, ignore_index=True)
+    table = table.astype({"group": str, "regulator": str})
+    return table, read(RankingResult, adata, key).record
 
 
 def similarity_order(values: NDArray[np.float64]) -> tuple[list[int], dict[str, Any] | None]:

@@ -32,6 +32,8 @@ def settle(ax: Axes) -> None:
     figure = ax.figure.canvas.figure
     if figure.get_layout_engine() is not None:
         figure.draw_without_rendering()
+    elif ax.get_axes_locator() is not None:
+        ax.get_tightbbox()  # moves inset axes to their place
     else:
         ax.apply_aspect()  # equal scales change the limits, otherwise only when drawing
 

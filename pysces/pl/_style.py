@@ -1,7 +1,13 @@
-"""Helpers of all plots: colours, axes, short names, and the network or genes to draw."""
+"""Helpers of all plots: colours, axes, short names, and the network or genes to draw.
+
+Every plot draws on `axes_of` its argument ``ax`` and returns these axes, in notebooks and scripts
+alike; there is no ``show=``. A plot of several panels draws them as inset axes
+(``ax.child_axes``) of the axes that it returns.
+"""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -57,7 +63,7 @@ def axes_of(ax: Axes | None, width: float, height: float) -> Axes:
             "Install it with: pip install 'pysces-grn[plot]'."
         ) from error
     if ax is None:
-        return pyplot.figure(figsize=(width, height), layout="constrained").add_subplot()
+        ax = pyplot.figure(figsize=(width, height), layout="constrained").add_subplot()
     if not isinstance(ax, Axes):
         raise InputError(
             f"ax must be an Axes of matplotlib. Got {type(ax).__name__}. "
@@ -67,7 +73,90 @@ def axes_of(ax: Axes | None, width: float, height: float) -> Axes:
         raise InputError(
             f"ax must be a two-dimensional rectilinear Axes. Got the projection {ax.name!r}."
         )
+    # IPython shows the value of the last line of a cell: here the figure, not "<Axes: >" below it
+    vars(ax)["_ipython_display_"] = _display_nothing
     return ax
+
+
+def _display_nothing() -> None:
+    """The figure is displayed by the backend."""
+
+
+@dataclass(frozen=True)
+class _Cell:
+    """Place of a panel in axes; gaps are inches, whatever the size of the axes is."""
+
+    parent: Axes
+    row: int
+    column: int
+    rows: int
+    columns: int
+    gap: tuple[float, float]
+
+    def __call__(self, ax: Any, renderer: Any) -> Any:
+        """Bounds of the panel in the figure; matplotlib asks for them when it draws."""
+        from matplotlib.transforms import Bbox, TransformedBbox
+
+        box, dpi = self.parent.bbox, ax.figure.dpi
+        bounds = []
+        for size, count, gap in (
+            (box.width / dpi, self.columns, self.gap[0]),
+            (box.height / dpi, self.rows, self.gap[1]),
+        ):
+            space = min(gap, 0.75 * size / count)
+            bounds.append(
+                ((size + space) / count / size, (size - space * (count - 1)) / count / size)
+            )
+        (across, width), (down, height) = bounds
+        place = Bbox.from_bounds(self.column * across, 1 - height - self.row * down, width, height)
+        return TransformedBbox(place, self.parent.transAxes - ax.figure.transSubfigure)
+
+
+def panels(
+    ax: Axes | None,
+    number: int,
+    *,
+    columns: int,
+    size: tuple[float, float],
+    gap: tuple[float, float],
+) -> tuple[Axes, list[Axes]]:
+    """Axes without a frame, and a grid of panels in them.
+
+    size: of a panel (inches), in a figure of their own. gap: between panels (inches).
+    """
+    columns = max(1, min(columns, number))
+    rows = max(1, -(-number // columns))
+    width, height = columns * (size[0] + gap[0]), rows * (size[1] + gap[1]) + 0.4
+    ax = axes_of(ax, width, height)
+    ax.set_axis_off()
+    found = []
+    for index in range(number):
+        panel = ax.inset_axes((0, 0, 1, 1))
+        panel.set_axes_locator(_Cell(ax, *divmod(index, columns), rows, columns, gap))
+        found.append(panel)
+    return ax, found
+
+
+def gap_between(left: Axes, right: Axes) -> float:
+    """Distance of two panels (inches)."""
+    left.get_tightbbox(), right.get_tightbbox()
+    return float(right.bbox.x0 - left.bbox.x1) / left.figure.dpi
+
+
+def characters(panel: Axes, extra: float, size: float, longest: int) -> int:
+    """Number of characters that fit over a panel and a part of the gap (inches) beside it."""
+    return int(np.clip((_inches(panel)[0] + extra) * 72 / (0.62 * size), 6, longest))
+
+
+def row_font(ax: Axes, rows: int, largest: float = 9.0) -> float:
+    """Size of text (points) that fits in rows of axes."""
+    return float(np.clip(0.8 * 72 * _inches(ax)[1] / max(1, rows), 3.0, largest))
+
+
+def _inches(ax: Axes) -> NDArray[np.float64]:
+    """Width and height of axes."""
+    ax.get_tightbbox()  # moves panels to their place
+    return np.asarray(ax.bbox.size) / ax.figure.dpi
 
 
 def label(name: object, longest: int = LONGEST_NAME) -> str:

@@ -8,14 +8,16 @@ import numpy as np
 
 from pysces._parameters import checked
 from pysces.pl._activities import group_means, scores_of, similarity_order
-from pysces.pl._labels import fit, settle
-from pysces.pl._style import DIVERGING, FAINT, PALE, axes_of, label
+from pysces.pl._labels import box_of, fit, settle
+from pysces.pl._style import DIVERGING, FAINT, INK, PALE, axes_of, label
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
+    import pandas as pd
     from anndata import AnnData
     from matplotlib.axes import Axes
+    from matplotlib.text import Annotation
 
 _DOT = 190.0  # area of the largest dot, square points
 
@@ -85,7 +87,25 @@ def activity_dotplot(
     scores = scores_of(adata, key, groupby, list(means.columns))
     groups = scores.obs[groupby].astype(str).to_numpy()
     share = (scores.to_df().abs() > active).groupby(groups).mean().loc[means.index]
-    ax = axes_of(ax, 4.8 + 0.32 * means.shape[1], max(4.4, 1.6 + 0.34 * len(means)))
+    title = f"Activity of {means.shape[1]} regulators by {label(groupby, 24)}"
+    return draw_dots(means, share, active, title, ax)
+
+
+def draw_dots(
+    means: pd.DataFrame,
+    share: pd.DataFrame,
+    active: float,
+    title: str,
+    ax: Axes | None,
+    brackets: Mapping[str, int] | None = None,
+) -> Axes:
+    """Draw tables of groups x regulators: mean activities, and shares of cells.
+
+    brackets: names of consecutive regulators, and their numbers; drawn above.
+    """
+    above = 0.0 if brackets is None else 0.8
+    width, height = 4.8 + 0.26 * means.shape[1], max(4.4, 1.9 + 0.26 * len(means)) + above
+    ax = axes_of(ax, width, height)
     largest = float(np.abs(means.to_numpy()).max(initial=0.0)) or 1.0
     row, column = np.indices(means.shape)
     dots = ax.scatter(
@@ -104,6 +124,8 @@ def activity_dotplot(
     ax.set(xlim=(-0.7, means.shape[1] - 0.3), ylim=(len(means) - 0.3, -0.7))
     ax.tick_params(length=0)
     ax.spines[:].set_color(PALE)
+    ax.set_title(title, fontsize=11)
+    texts = _brackets(ax, brackets) if brackets else []
     settle(ax)
     wide, high = ax.bbox.width / ax.figure.dpi, ax.bbox.height / ax.figure.dpi
     bar = ax.inset_axes((1 + 0.2 / wide, 0, 0.12 / wide, min(0.55, 1.6 / high)))
@@ -111,16 +133,51 @@ def activity_dotplot(
     _size_legend(ax, _DOT, active)
     settle(ax)
     fit(ax)
+    above = 0.0
+    if texts:
+        above = _height_apart(ax, texts)
+        ax.set_title(title, fontsize=11, pad=8 + above)
+        settle(ax)
+        fit(ax)
     # Dots are scaled to the cells of the table, so that they do not touch.
     side = 72 / ax.figure.dpi * min(ax.bbox.width / means.shape[1], ax.bbox.height / len(means))
     largest_dot = min(_DOT, np.pi / 4 * (0.9 * side) ** 2)
     dots.set_sizes(largest_dot * share.to_numpy().ravel())
-    _size_legend(ax, largest_dot, active)
+    _size_legend(ax, largest_dot, active, above)
     return ax
 
 
-def _size_legend(ax: Axes, largest: float, active: float) -> None:
-    """Add a legend of the dot areas."""
+def _brackets(ax: Axes, brackets: Mapping[str, int]) -> list[Annotation]:
+    """Draw brackets with names above the axes."""
+    above, start, texts = ax.get_xaxis_transform(), 0, []
+    for name, number in brackets.items():
+        left, right = start - 0.35, start + number - 0.65
+        ax.plot((left, right), (1.015, 1.015), color=INK, transform=above, clip_on=False, lw=1.2)
+        text = ax.annotate(
+            label(name), ((left + right) / 2, 1.015), xycoords=above, xytext=(0, 3),
+            textcoords="offset points", ha="center", va="bottom", fontsize=9, annotation_clip=False,
+        )  # fmt: skip
+        texts.append(text)
+        if start:
+            ax.axvline(start - 0.5, color=PALE, linewidth=0.8, zorder=0)
+        start += number
+    return texts
+
+
+def _height_apart(ax: Axes, texts: list[Annotation]) -> float:
+    """Height of names above the axes (points), upright if neighbours would overlap."""
+    boxes = np.array([box_of(text) for text in texts])
+    beyond = boxes[0, 0] < ax.bbox.x0 - 20 or boxes[-1, 2] > ax.bbox.x1
+    if beyond or (boxes[:-1, 2] + 4 > boxes[1:, 0]).any():
+        for text in texts:
+            text.set_rotation(90)
+        boxes = np.array([box_of(text) for text in texts])
+    return float(np.max(boxes[:, 3] - boxes[:, 1])) * 72 / ax.figure.dpi + 6
+
+
+def _size_legend(ax: Axes, largest: float, active: float, above: float = 0.0) -> None:
+    """Add a legend of the dot areas, at this height above the axes (points)."""
+    top = 1.02 + above / 72 / (ax.bbox.height / ax.figure.dpi)
     ax.legend(
         handles=[
             ax.scatter([], [], s=largest * part, c=FAINT, label=f"{part:.0%}")
@@ -129,7 +186,7 @@ def _size_legend(ax: Axes, largest: float, active: float) -> None:
         title=f"cells with\n|NES| > {active:g}",
         frameon=False,
         loc="upper left",
-        bbox_to_anchor=(1.0, 1.02),
+        bbox_to_anchor=(1.0, top),
         fontsize=8,
         title_fontsize=8,
     )

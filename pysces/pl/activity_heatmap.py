@@ -95,6 +95,8 @@ def activity_heatmap(
     above = ax.inset_axes((0, 1 + 0.03 / high, 1, 0.45 / high))
     beside = ax.inset_axes((1 + 0.03 / wide, 0, 0.45 / wide, 1))
     bar = ax.inset_axes((1 + 0.65 / wide, 0, 0.12 / wide, min(1.0, 2.2 / high)))
+    title = f"Activity of {len(means)} regulators by {label(groupby, 24)}"
+    ax.set_title(title, fontsize=11, pad=8 if column_tree is None else 8 + 72 * 0.45)
     _tree(above, column_tree, means.shape[1], "top")
     _tree(beside, row_tree, len(means), "right")
     ax.figure.colorbar(image, cax=bar, label="mean NES")

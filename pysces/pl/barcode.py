@@ -33,6 +33,9 @@ if TYPE_CHECKING:
 
     from pysces.network import Network
 
+_MOST_TICKS = 200  # of a regulator, in rows of about 5 inches
+_BINS = 60
+
 
 @checked()
 def barcode(
@@ -72,6 +75,8 @@ def barcode(
     matplotlib.axes.Axes
         Genes from the most decreased (left) to the most increased (right); targets that the
         regulator activates are red ticks above the line, those that it represses blue ones below.
+        More than 200 targets of a regulator are drawn as densities instead; a dotted line is the
+        density of targets at random positions.
 
     Raises
     ------
@@ -104,10 +109,21 @@ def barcode(
     table = network.to_dataframe()
     table["mode"] = network.mode_and_likelihood()[0]
     table["place"] = place.reindex(table["target"].astype(str)).to_numpy()
+    table = table[table["place"].notna()]
     for row, name in enumerate(names, start=1):
-        edges = table[(table["source"] == name) & table["place"].notna()]
-        _ticks(ax, row, edges.loc[edges["mode"] >= 0, "place"].to_numpy(), UP, -0.4)
-        _ticks(ax, row, edges.loc[edges["mode"] < 0, "place"].to_numpy(), DOWN, 0.4)
+        own = table[table["source"] == name]
+        activated = own["mode"].to_numpy() >= 0
+        places = own["place"].to_numpy()
+        sides = ((places[activated], UP, -0.4), (places[~activated], DOWN, 0.4))
+        if len(own) <= _MOST_TICKS:
+            for side, color, height in sides:
+                _ticks(ax, row, side, color, height)
+        else:
+            densities = [_density(side) for side, *_ in sides]
+            peak = max(2.0, np.max(densities))
+            for density, (side, color, height) in zip(densities, sides, strict=True):
+                if len(side):
+                    _area(ax, row, density, color, height / peak)
         ax.plot([0, 1], [row, row], color=FAINT, linewidth=0.6, zorder=1)
     if scores is not None:
         _scores(ax, scores.reindex(names).to_numpy(dtype=float))
@@ -121,6 +137,7 @@ def barcode(
     below = ScaledTranslation(0, -7 / 72, ax.figure.dpi_scale_trans)
     ax.xaxis.set_label_coords(0.5, 0.0, ax.get_xaxis_transform() + below)
     ax.spines[:].set_visible(False)
+    ax.set_title("Positions of targets in the signature", fontsize=11)
     fit(ax)
     return ax
 
@@ -166,6 +183,21 @@ def _ticks(ax: Axes, row: int, places: np.ndarray, color: str, height: float) ->
     alpha = float(np.clip(6.0 / np.sqrt(max(1, len(places))), 0.3, 0.9))
     width = float(np.clip(20.0 / np.sqrt(max(1, len(places))), 0.5, 1.4))
     ax.vlines(places, row, row + height, color=color, linewidth=width, alpha=alpha, zorder=2)
+
+
+def _density(places: np.ndarray) -> np.ndarray:
+    """Density of targets in bins of ranks, relative to that of targets at random positions."""
+    return np.histogram(places, bins=_BINS, range=(0, 1))[0] * _BINS / max(1, len(places))
+
+
+def _area(ax: Axes, row: int, density: np.ndarray, color: str, height: float) -> None:
+    """Draw a density; a dotted line is that of targets at random positions."""
+    edges = np.linspace(0, 1, _BINS + 1)
+    ax.stairs(
+        row + height * density, edges, baseline=row, fill=True, color=color, alpha=0.75, zorder=2
+    )
+    level = (row + height, row + height)
+    ax.plot([0, 1], level, color=INK, linewidth=0.7, linestyle=(0, (1, 2)), zorder=3)
 
 
 def _scores(ax: Axes, scores: np.ndarray) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -21,6 +21,7 @@ from pysces.pl._style import (
     names_of,
     network_of,
 )
+from pysces.viper.groups.ranking import ranking as read_ranking
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 
     from pysces.network import Network
 
+By = Literal["strength", "support", "specificity"]
 REGULATOR, TARGET = "#fddbc7", "#e4e4e4"
 _TARGET_AREA = 46.0  # square points
 
@@ -40,10 +42,12 @@ def network_graph(
     network: Network | pd.DataFrame | AnnData,
     regulators: str | Sequence[str] | None = None,
     *,
+    by: By = "strength",
     n_regulators: int = 8,
     n_targets: int = 12,
     key: str = "aracne",
     group: str | None = None,
+    ranking: str | pd.DataFrame = "rank_regulators",
     seed: int = 0,
     ax: Axes | None = None,
 ) -> Axes:
@@ -54,15 +58,24 @@ def network_graph(
     network
         A network, a table of its edges, or an AnnData with a network.
     regulators
-        Regulators to draw; by default those with the most targets.
+        Regulators to draw; by default those chosen by ``by``.
+    by
+        How regulators are chosen: ``"strength"``, those whose ``n_targets`` strongest edges have
+        the largest sum of strengths (mutual information, or ``|mor|`` x likelihood);
+        ``"support"``, the same for the number of resamples in which an edge was found;
+        ``"specificity"``, the regulators of each group with the largest
+        :func:`pysces.regulon_specificity`, in turn. ``"support"`` also chooses the targets.
     n_regulators
         Number of regulators to draw, if ``regulators`` is not given.
     n_targets
-        Number of strongest targets to draw for each regulator.
+        Number of targets to draw for each regulator.
     key
         Key of the network in ``adata.uns``.
     group
         Group whose network to draw, if the run had ``groupby=``.
+    ranking
+        For ``by="specificity"``: key of a ranking of :func:`pysces.rank_regulators` in the
+        AnnData, or its table.
     seed
         Seed of the layout.
     ax
@@ -77,9 +90,9 @@ def network_graph(
     Raises
     ------
     InputError
-        If a regulator is not in the network.
+        If a regulator is not in the network, or the network has no column ``support``.
     MissingKeyError
-        If the AnnData has no network under the key.
+        If the AnnData has no network or no ranking under the key.
     PyscesError
         If matplotlib or networkx is not installed.
 
@@ -89,38 +102,58 @@ def network_graph(
     >>> edges = {"source": ["MYC", "MYC"], "target": ["MAX", "NCL"], "mor": [-0.4, 0.9]}
     >>> ax = pysces.pl.network_graph(pysces.Network(pd.DataFrame(edges)))  # with networkx
     >>> ax.get_title()
-    '1 regulon, up to 12 strongest targets each'
+    '1 regulon of largest strength (of 1), up to 12 strongest targets each'
     """
-    shown, sizes = _strongest(network_of(network, key, group), regulators, n_regulators, n_targets)
+    drawn = network_of(network, key, group)
+    if regulators is None and by == "specificity":
+        regulators = _specific(network, ranking, drawn)[:n_regulators]
+        words = "most specific to a group"
+    else:
+        words = "" if regulators is not None else f"of largest {by}"
+    shown, sizes = strongest_edges(drawn, regulators, n_regulators, n_targets, by == "support")
     graph = graph_of(shown)
     place = layout(graph, seed, 1.4 if ax is None else aspect_of(ax))
     ax = axes_of(ax, 10, _height_of(place, 10))
     hubs = [name for name in sizes.index if name in place]
     leaves = [node for node in graph if node not in set(hubs)]
-    _edges(ax, graph, place)
+    draw_edges(ax, graph, place)
     area = 240.0 + 460.0 * np.sqrt(sizes[hubs].to_numpy() / max(1, sizes.max()))
     draw_nodes(ax, place, leaves, np.full(len(leaves), _TARGET_AREA), TARGET, FAINT)
     draw_nodes(ax, place, hubs, area, REGULATOR, UP)
     _finish(ax)
-    _network_legend(ax, graph)
+    network_legend(ax, graph)
     if not len(shown):
         ax.text(0.5, 0.5, "no edges", ha="center", transform=ax.transAxes, color=FAINT)
-    most = f"{n_targets} strongest targets each"
-    ax.set_title(f"{len(hubs)} regulon{'s' * (len(hubs) != 1)}, up to {most}", fontsize=11)
+    most = f"{n_targets} {'best supported' if by == 'support' else 'strongest'} targets each"
+    count = f"{len(hubs)} regulon{'s' * (len(hubs) != 1)}"
+    if words:
+        count += f" {words} (of {len(drawn.regulators)})"
+    ax.set_title(f"{count}, up to {most}", fontsize=11)
     _name_nodes(ax, place, hubs, leaves, area)
     return ax
 
 
-def _strongest(
-    network: Network, regulators: str | Sequence[str] | None, n_regulators: int, n_targets: int
+def strongest_edges(
+    network: Network,
+    regulators: str | Sequence[str] | None,
+    n_regulators: int,
+    n_targets: int,
+    by_support: bool = False,
 ) -> tuple[pd.DataFrame, pd.Series[int]]:
-    """Edges to draw, with weights in (0, 1], and the number of targets of each regulator."""
+    """Edges to draw, with weights in (0, 1], and the number of targets of each regulator.
+
+    by_support: choose targets and regulators by the support of edges instead of their strength.
+    """
     table = network.to_dataframe()
     table["sign"] = np.sign(table["mor"]) if "mor" in table else 0.0
     _, strength = network.mode_and_likelihood()
     table["strength"] = table.get("mi", strength)
+    order = ["support", "strength"] if by_support else ["strength"]
+    if absent := [name for name in order if name not in table]:
+        raise InputError(f"The network has no column {listed(absent)}. Pass by='strength'.")
     sizes = table.groupby("source", observed=True).size()
-    sizes = sizes.sort_values(ascending=False, kind="stable")
+    shown = table.sort_values(order, ascending=False, kind="stable")
+    shown = shown.groupby("source", observed=True).head(n_targets)
     if regulators is not None:
         regulators = names_of(regulators)
         absent = [name for name in regulators if name not in sizes.index]
@@ -131,11 +164,31 @@ def _strongest(
             )
         sizes = sizes[list(dict.fromkeys(regulators))]
     else:
-        sizes = sizes.iloc[:n_regulators]
-    shown = table[table["source"].isin(sizes.index)]
-    shown = shown.sort_values("strength", ascending=False, kind="stable")
-    shown = shown.groupby("source", observed=True).head(n_targets)
+        totals = shown.groupby("source", observed=True)[order[0]].sum()
+        totals = totals.sort_values(ascending=False, kind="stable")
+        sizes = sizes[totals.index[:n_regulators]]
+    shown = shown[shown["source"].isin(sizes.index)]
     return shown.assign(weight=shown["strength"] / (shown["strength"].max() or 1.0)), sizes
+
+
+def _specific(source: Any, ranking: str | pd.DataFrame, network: Network) -> list[str]:
+    """Regulators of a network: the most specific one of each group, then the second ones, ..."""
+    if isinstance(ranking, str):
+        if not hasattr(source, "uns"):
+            raise InputError(
+                "by='specificity' needs a ranking. Pass an AnnData that has one, or the table of "
+                "pysces.ranking as ranking=."
+            )
+        ranking = read_ranking(source, key=ranking)
+    if absent := [n for n in ("group", "regulator", "specificity") if n not in ranking]:
+        raise InputError(
+            f"The ranking has no column {listed(absent)}. Pass the table of pysces.ranking."
+        )
+    table = ranking.astype({"regulator": str}).dropna(subset="specificity")
+    table = table[table["regulator"].isin(network.regulators)]
+    table = table.sort_values("specificity", ascending=False, kind="stable")
+    turn = table.groupby("group", observed=True).cumcount()
+    return list(dict.fromkeys(table["regulator"].iloc[np.argsort(turn, kind="stable")]))
 
 
 def graph_of(edges: pd.DataFrame) -> Any:
@@ -168,7 +221,7 @@ def aspect_of(ax: Axes) -> float:
     return max(0.2, ax.bbox.width / max(1.0, ax.bbox.height))
 
 
-def _edges(ax: Axes, graph: Any, place: dict[str, NDArray[np.float64]]) -> None:
+def draw_edges(ax: Axes, graph: Any, place: dict[str, NDArray[np.float64]]) -> None:
     """Draw the edges, weak ones below strong ones."""
     from matplotlib.collections import LineCollection
 
@@ -211,13 +264,14 @@ def _finish(ax: Axes) -> None:
     ax.set_axis_off()
 
 
-def _network_legend(ax: Axes, graph: Any) -> None:
+def network_legend(ax: Axes, graph: Any, nodes: bool = True) -> None:
+    """Add a legend below the axes; signs only if edges have some."""
     signed = any(sign != 0 for *_, sign in graph.edges(data="sign"))
     lines = {"activates": (UP, "solid"), "represses": (DOWN, (0, (4, 1.6)))}
-    legend_below(ax, lines if signed else {})
+    legend_below(ax, lines if signed else {}, nodes)
 
 
-def legend_below(ax: Axes, lines: Mapping[str, tuple[str, Any]]) -> None:
+def legend_below(ax: Axes, lines: Mapping[str, tuple[str, Any]], nodes: bool = True) -> None:
     """Add a legend below the axes: lines by name (colour, style), a regulator and a target."""
     from matplotlib.lines import Line2D
 
@@ -225,10 +279,10 @@ def legend_below(ax: Axes, lines: Mapping[str, tuple[str, Any]]) -> None:
         Line2D([], [], color=color, linewidth=2, linestyle=style, label=name)
         for name, (color, style) in lines.items()
     ]
-    nodes = (("regulator", REGULATOR, UP, 13), ("target", TARGET, FAINT, 7))
+    circles = (("regulator", REGULATOR, UP, 13), ("target", TARGET, FAINT, 7)) if nodes else ()
     handles += [
         Line2D([], [], marker="o", linestyle="", color=face, mec=rim, mew=0.8, ms=size, label=name)
-        for name, face, rim, size in nodes
+        for name, face, rim, size in circles
     ]
     ax.legend(
         handles=handles, frameon=False, loc="upper center", bbox_to_anchor=(0.5, 0.0), ncols=4

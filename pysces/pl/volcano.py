@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from pysces._keys import MastersResult, RankingResult, holds, read
 from pysces._messages import listed
 from pysces._parameters import Range, checked
 from pysces.errors import InputError
@@ -14,37 +15,43 @@ from pysces.pl._labels import place_labels
 from pysces.pl._style import DOWN, FAINT, INK, UP, axes_of, clean, label
 
 if TYPE_CHECKING:
+    from anndata import AnnData
     from matplotlib.axes import Axes
 
-_EFFECTS = ("difference", "nes", "score")
+_EFFECTS = ("difference", "effect", "nes", "score")
 
 
 @checked(alpha=Range(0, 1))
 def volcano(
-    table: pd.DataFrame,
+    table: pd.DataFrame | AnnData,
     *,
-    group: str | None = None,
+    group: str | float | None = None,
     effect: str | None = None,
     alpha: float = 0.05,
     n_labels: int = 15,
+    key: str = "rank_regulators",
     ax: Axes | None = None,
 ) -> Axes:
-    """Draw the significance of each regulator against its effect.
+    """Draw the significance of each regulator (y) against the size of its effect (x).
 
     Parameters
     ----------
     table
-        Rows of `pysces.rank_regulators`, or ``adata.uns["msviper"]["results"]``: the columns
-        ``regulator``, ``pvalue``, ``qvalue`` and one of ``difference``, ``nes``, ``score``.
+        Data with a ranking from `pysces.rank_regulators` or master regulators from
+        `pysces.run_msviper`, or their table: the columns ``regulator``, ``pvalue``, ``qvalue`` and
+        one of ``difference``, ``effect``, ``nes``, ``score``.
     group
         Group to draw, if the table has several.
     effect
-        Column of the effect; by default the first one that exists of those above.
+        Column of the effect; by default the first one that exists of those above. ``nes`` and
+        ``score`` are functions of the p-value, so that points are on a curve.
     alpha
         Largest q-value of a significant regulator.
     n_labels
         Maximum number of regulators to label, the most significant ones; labels that do not fit
         are left out.
+    key
+        Key of the ranking or the master regulators, if data are given.
     ax
         Axes to draw on; new ones by default.
 
@@ -62,7 +69,10 @@ def volcano(
     >>> pysces.pl.volcano(table).get_title()
     '1 of 2 regulators significant'
     """
-    table, effect = _checked(table, group, effect)
+    against = ""
+    if not isinstance(table, pd.DataFrame):
+        table, against = _stored(table, key)
+    table, effect = _checked(table, None if group is None else str(group), effect)
     ax = axes_of(ax, 6.5, 5)
     pvalues = table["pvalue"].to_numpy(dtype=float)
     positive = pvalues[pvalues > 0]
@@ -89,11 +99,16 @@ def volcano(
         )  # fmt: skip
     ax.margins(0.12, 0.08)
     ax.set_ylim(bottom=0)
-    names = {"difference": "difference of mean NES", "nes": "NES", "score": "t statistic"}
+    names = {
+        "difference": "effect: difference of mean NES",
+        "effect": "effect: mean normal score of the strongest targets",
+        "nes": "NES",
+        "score": "test statistic",
+    }
     ax.set_xlabel(names.get(effect, label(effect, 40)))
     ax.set_ylabel(r"$-\log_{10}$ p-value")
     clean(ax)
-    ax.set_title(_title(table, group, int(significant.sum())), fontsize=11)
+    ax.set_title(_title(table, int(significant.sum()), against), fontsize=11)
     order = np.lexsort((-np.abs(x), -height))
     shown = order[: min(n_labels, int(significant.sum()))]
     place_labels(
@@ -116,7 +131,7 @@ def _checked(
     if absent := [name for name in wanted if name not in table]:
         raise InputError(
             f"The table has no column {listed(absent)}. Columns: {listed(table.columns)}. "
-            "Pass the result of pysces.rank_regulators, or the results of pysces.run_msviper."
+            "Pass the table of pysces.ranking, or the results of pysces.run_msviper."
         )
     if "group" in table:
         groups = [str(name) for name in table["group"].unique()]
@@ -129,9 +144,19 @@ def _checked(
     return table.dropna(subset=["pvalue", "qvalue", effect]).reset_index(drop=True), effect
 
 
-def _title(table: pd.DataFrame, group: str | None, significant: int) -> str:
-    named = group
-    if named is None and "group" in table and len(table):
-        named = str(table["group"].iloc[0])
+def _stored(adata: AnnData, key: str) -> tuple[pd.DataFrame, str]:
+    """The table of a ranking or of master regulators, and the reference."""
+    if holds(MastersResult, adata, key):
+        masters = read(MastersResult, adata, key)
+        options = masters.record.options
+        return masters.results.assign(group=str(options["group"])), str(options["reference"])
+    found = read(RankingResult, adata, key)
+    return found.ranking, str(found.record.options["reference"])
+
+
+def _title(table: pd.DataFrame, significant: int, against: str) -> str:
     text = f"{significant} of {len(table)} regulators significant"
-    return text if named is None else f"{label(named, 30)}: {text}"
+    if "group" not in table or not len(table):
+        return text
+    reference = f" against {label(against, 20)}" if against else ""
+    return f"{label(table['group'].iloc[0], 24)}{reference}: {text}"

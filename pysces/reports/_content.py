@@ -16,7 +16,7 @@ from pysces._keys import MastersResult, NetworkResult, holds, read
 from pysces._record import RunRecord
 from pysces.errors import InputError, MissingKeyError
 from pysces.network import Network, groups_in
-from pysces.viper.groups.rank_regulators import rank_regulators
+from pysces.viper.groups.rank_regulators import ranked
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -210,8 +210,8 @@ def _ranked(adata: AnnData, groupby: str, key: str) -> list[tuple[str, int, str]
     names = sorted(n for n, c in counts.items() if 2 <= c <= counts.sum() - 2)
     rows = []
     for name in names:
-        ranked = rank_regulators(adata, groupby, key, group=str(name))
-        best = ranked[(ranked["score"] > 0) & (ranked["mean"] > 0)].head(6)
+        table = ranked(adata, groupby, key, groups=name)
+        best = table[(table["score"] > 0) & (table["mean"] > 0)].head(6)
         listed = ", ".join(
             f"{r} ({round(m, 1)})" for r, m in zip(best["regulator"], best["mean"], strict=True)
         )

@@ -280,22 +280,6 @@ def _whole(*arrays: NDArray[np.object_]) -> list[tuple[int, ...]]:
 GroupMoments = tuple[Any, "NDArray[np.float64]", "NDArray[np.float64]"]
 
 
-def t_test(
-    x: NDArray[np.float64], y: NDArray[np.float64]
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Statistic t and two-sided p-value of each gene between two groups, with a pooled variance.
-
-    x, y: samples x genes; NaN is missing and is ignored. For a gene that is constant in each group,
-    t is NaN (equal means) or infinite, and never depends on rounding errors.
-
-    >>> t, p = t_test(np.array([[1.0], [2.0], [3.0]]), np.array([[2.0], [2.5], [1.5]]))
-    >>> float(t[0]), float(p[0])
-    (0.0, 1.0)
-    """
-    t, degrees = _t(x, y, welch=False)
-    return t, 2 * special.stdtr(degrees, -np.abs(t))
-
-
 def group_z(
     x: NDArray[np.float64], y: NDArray[np.float64], *, welch: bool = False
 ) -> NDArray[np.float64]:
@@ -303,10 +287,10 @@ def group_z(
 
     welch: use the variance of each group (Welch 1947) instead of a pooled one.
     """
-    return z_of_t(*_t(x, y, welch=welch))
+    return z_of_t(*two_sample_t(x, y, welch=welch))
 
 
-def _difference(
+def t_of_moments(
     first: GroupMoments, second: GroupMoments, *, welch: bool
 ) -> tuple[NDArray[np.float64], NDArray[np.float64] | float]:
     """The t statistic of two groups, and its degrees of freedom."""
@@ -319,16 +303,24 @@ def _difference(
     return (mean - other) / np.sqrt(part + other_part), degrees
 
 
-def _t(
+def two_sample_t(
     x: NDArray[np.float64], y: NDArray[np.float64], *, welch: bool
 ) -> tuple[NDArray[np.float64], NDArray[np.float64] | float]:
+    """Statistic t of each gene between two groups, and its degrees of freedom.
+
+    x, y: samples x genes; NaN is missing and is ignored. For a gene that is constant in each group,
+    t is NaN (equal means) or infinite, and never depends on rounding errors.
+
+    >>> t, n = two_sample_t(np.array([[1.0], [2.0]]), np.array([[1.5], [3.5]]), welch=False)
+    >>> float(t[0].round(4)), n.tolist()
+    (-0.8944, [2.0])
+    """
     with np.errstate(invalid="ignore", divide="ignore"):
-        return _difference(_group_moments(x), _group_moments(y), welch=welch)
+        return t_of_moments(group_moments(x), group_moments(y), welch=welch)
 
 
-def _group_moments(
-    values: NDArray[np.float64],
-) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+def group_moments(values: NDArray[np.float64]) -> GroupMoments:
+    """Moments of each gene in a group, samples x genes; NaN is missing and is ignored."""
     missing = np.isnan(values)
     n = np.sum(~missing, axis=0).astype(np.float64)
     mean = _exact_mean(values, np.where(missing, 0.0, values).sum(axis=0) / n)
@@ -416,7 +408,7 @@ def _drawn_z(
         spread = held @ values**2 - total**2 / drawn.shape[1]
         sums.append((drawn.shape[1], total / drawn.shape[1], np.maximum(spread, 0.0)))
     with np.errstate(invalid="ignore", divide="ignore"):
-        return z_of_t(*_difference(*sums, welch=welch))
+        return z_of_t(*t_of_moments(*sums, welch=welch))
 
 
 def bootstrapped_group_z(

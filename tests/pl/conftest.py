@@ -81,6 +81,8 @@ def whole_run() -> anndata.AnnData:
     pysces.run_viper(adata, min_targets=5)
     pysces.run_msviper(adata, "kind", "NK", min_targets=5, n_permutations=50)
     pysces.embed_regulators(adata, n_components=3)
+    pysces.rank_regulators(adata, "kind")
+    adata.obsm["X_umap"] = _seeds.generator(0, "places").normal(size=(N_CELLS, 2))
     return adata
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import itertools
+import pickle
 
 import numpy as np
 import pandas as pd
@@ -67,6 +68,11 @@ PLOTS = {
     "activity_heatmap": lambda a, ax: pysces.pl.activity_heatmap(a, "kind", ax=ax),
     "activity_dotplot": lambda a, ax: pysces.pl.activity_dotplot(a, "kind", ax=ax),
     "activity_violin": lambda a, ax: pysces.pl.activity_violin(a, REGULATORS[2], "kind", ax=ax),
+    "rank_regulators": lambda a, ax: pysces.pl.rank_regulators(a, ax=ax),
+    "rank_regulators_dotplot": lambda a, ax: pysces.pl.rank_regulators_dotplot(a, ax=ax),
+    "rank_regulators_heatmap": lambda a, ax: pysces.pl.rank_regulators_heatmap(a, ax=ax),
+    "regulon": lambda a, ax: pysces.pl.regulon(a, REGULATORS[2], "kind", ax=ax),
+    "umap": lambda a, ax: pysces.pl.umap(a, ["kind", *REGULATORS], ax=ax),
     "volcano": lambda a, ax: pysces.pl.volcano(a.uns["msviper"]["results"], ax=ax),
     "mi_null": lambda a, ax: pysces.pl.mi_null(a, two_networks(a)[0], ax=ax),
     "support_histogram": lambda a, ax: pysces.pl.support_histogram(
@@ -152,6 +158,15 @@ def test_fits_axes_that_no_layout_engine_cares_for(name, adata, monkeypatch) -> 
     figure, ax = pyplot.subplots()
     draw(name, adata, ax)
     assert faults_of_text(figure, drawn_texts(figure, monkeypatch)) == []
+
+
+def test_notebooks_show_the_figure_alone(adata) -> None:
+    """The last line of a cell displays no "<Axes: >", and the axes can still be stored."""
+    formatters = pytest.importorskip("IPython.core.formatters", reason="IPython is not installed")
+    ax = draw("volcano", adata)
+    assert formatters.DisplayFormatter().format(ax) == ({}, {})
+    assert formatters.DisplayFormatter().format(pyplot.figure().add_subplot()) != ({}, {})
+    assert pickle.loads(pickle.dumps(ax.figure)).axes[0].get_title() == ax.get_title()
 
 
 @pytest.mark.parametrize("name", ["activity_heatmap", "msviper_barcode"])

@@ -255,7 +255,8 @@ def test_volcano_names_and_colours_the_significant() -> None:
 
 
 def test_volcano_asks_for_a_group(adata) -> None:
-    ranked = pysces.rank_regulators(adata, "kind")
+    pysces.rank_regulators(adata, "kind")
+    ranked = pysces.ranking(adata)
     with pytest.raises(InputError, match="Pass group="):
         pysces.pl.volcano(ranked)
     ax = pysces.pl.volcano(ranked, group="NK")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,8 @@ import anndata as ad
 import numpy as np
 import pandas as pd
 import pytest
+from scipy import stats
+from scipy.spatial import distance
 
 import pysces
 from pysces.data._expression import Expression
@@ -182,40 +185,153 @@ def test_labels_that_are_numbers_are_groups(adata: ad.AnnData) -> None:
     assert adata.uns["msviper"]["params"]["group"] == "1"
 
 
+def ranking(adata: ad.AnnData, groupby: str = "kind", **options: Any) -> pd.DataFrame:
+    """The table of a ranking; the data are left as they are."""
+    return pysces.ranking(pysces.rank_regulators(adata, groupby, copy=True, **options))
+
+
+@pytest.fixture
+def tied(adata: ad.AnnData) -> ad.AnnData:
+    """Activities with ties, missing values, a constant regulator, and one constant per group."""
+    rng = np.random.default_rng(1)
+    group = adata.obs["number"].to_numpy()
+    scores = rng.normal(size=(60, 8)) + 0.5 * (group[:, None] == np.arange(8) % 3)
+    scores[:, 1] = scores[:, 1].round()
+    scores[:, 2] = np.where(rng.random(60) < 0.2, np.nan, scores[:, 2])
+    scores[:, 3], scores[:, 4] = 0.25, np.where(group == 1, 0.5, 0.25)
+    scores[:, 5] = scores[:, 5] ** 3
+    names = [f"R{k}" for k in range(8)]
+    adata.obsm["viper"] = pd.DataFrame(scores, adata.obs_names, names)
+    return adata
+
+
+@pytest.mark.parametrize("reference", ["rest", "2"])
+@pytest.mark.parametrize("method", ["t-test", "wilcoxon"])
+def test_rankings_have_the_numbers_of_scipy(
+    tied: ad.AnnData, method: str, reference: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pysces.settings, "_memory", 4 * 64 * 60 * 3)  # three regulators
+    table = ranking(tied, "number", method=method, reference=reference)
+    number, values = tied.obs["number"].to_numpy(), tied.obsm["viper"]
+    assert table["group"].cat.categories.tolist() == ["0", "1", "2"][: 3 - (reference == "2")]
+    for group, own in table.groupby("group", observed=True):
+        own = own.set_index("regulator").loc[values.columns]
+        inside = number == int(group)
+        outside = ~inside if reference == "rest" else number == 2
+        x, y = values[inside], values[outside]
+        if method == "t-test":
+            with np.errstate(all="ignore"), warnings.catch_warnings():
+                warnings.simplefilter("ignore", RuntimeWarning)  # of constant regulators
+                right = stats.ttest_ind(x, y, equal_var=False, nan_policy="omit")
+            statistic = np.asarray(right.statistic)
+        else:
+            how = {"method": "asymptotic", "use_continuity": False, "nan_policy": "omit"}
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", RuntimeWarning)
+                right = stats.mannwhitneyu(x, y, **how)
+            statistic = None
+        pvalue = np.where(values.columns == "R3", np.nan, np.asarray(right.pvalue))
+        known = ~np.isnan(pvalue)
+        np.testing.assert_allclose(own["pvalue"], pvalue, rtol=1e-9)
+        if statistic is not None:
+            np.testing.assert_allclose(own["score"][known], statistic[known], rtol=1e-9)
+        else:  # the sign is that of the common-language effect size
+            shares = np.asarray(right.statistic) / (x.notna().sum() * y.notna().sum()) - 0.5
+            np.testing.assert_array_equal(np.sign(own["score"][known]), np.sign(shares[known]))
+        adjusted = stats.false_discovery_control(pvalue[known])
+        np.testing.assert_allclose(own["qvalue"][known], adjusted)
+        assert own["qvalue"][~known].isna().all()
+        np.testing.assert_allclose(own["mean"], x.mean())
+        np.testing.assert_allclose(own["difference"], x.mean() - y.mean(), atol=1e-12)
+
+
+def test_specificity_is_that_of_jensen_and_shannon(tied: ad.AnnData) -> None:
+    tied.obsm["viper"]["R6"] = -1.0  # active nowhere
+    tied.obsm["viper"]["R7"] = np.where(tied.obs["number"] == 1, 2.5, -1.0)
+    tied.obs["number"] = tied.obs["number"].astype(float).where(np.arange(60) % 7 > 0)
+    found = pysces.regulon_specificity(tied, "number")
+    assert found.shape == (8, 3)
+    labelled = tied.obs["number"].notna().to_numpy()
+    for regulator, row in found.iterrows():
+        activity = tied.obsm["viper"][regulator][labelled].fillna(0.0).clip(lower=0.0)
+        for group, score in row.items():
+            inside = (tied.obs["number"][labelled] == float(group)).to_numpy(dtype=float)
+            if regulator == "R6":
+                assert np.isnan(score)
+                continue
+            right = 1 - distance.jensenshannon(activity, inside, base=2)
+            assert score == pytest.approx(right, abs=1e-7)
+    assert found.loc["R7"].to_dict() == pytest.approx({"0.0": 0, "1.0": 1, "2.0": 0})
+    table = ranking(tied, "number")
+    for _, line in table.dropna(subset="specificity").iterrows():
+        assert line["specificity"] == found.loc[line["regulator"], line["group"]]
+
+
 def test_ranked_regulators_go_by_group_then_by_difference(adata: ad.AnnData) -> None:
     pysces.run_viper(adata)
     ordered = adata.obs["kind"].cat.reorder_categories(["two", "one"]).cat.add_categories("empty")
     adata.obs["kind"] = ordered
-    ranked = pysces.rank_regulators(adata, "kind")
+    ranked = ranking(adata)
     assert ranked["group"].cat.categories.tolist() == ["two", "one"]  # as the column has them
     assert ranked["group"].tolist() == ["two"] * 4 + ["one"] * 4
     np.testing.assert_array_equal(ranked["significant"], ranked["qvalue"] <= 0.05)
     alpha = float(ranked["qvalue"][:4].median())
     for name in ("two", "one"):
-        table = pysces.rank_regulators(adata, "kind", group=name, alpha=alpha)
+        table = ranking(adata, groups=name, alpha=alpha)
         found = table[table["significant"]]
         assert 0 < len(found) < len(table)
         assert found["difference"].is_monotonic_decreasing
         assert table["score"][~table["significant"]].is_monotonic_decreasing
         assert (np.sign(table["difference"]).where(table["significant"], 0)).is_monotonic_decreasing
     for alpha in (0.0, 1.0):  # by t alone, by the difference alone
-        table = pysces.rank_regulators(adata, "kind", group="one", alpha=alpha)
+        table = ranking(adata, groups=["one"], alpha=alpha)
         assert table["difference" if alpha else "score"].is_monotonic_decreasing
     adata.obs["number"] = np.repeat([10, 9, 2], 20)  # numbers by size, not as text
-    assert pysces.rank_regulators(adata, "number")["group"].unique().tolist() == ["2", "9", "10"]
+    assert ranking(adata, "number")["group"].unique().tolist() == ["2", "9", "10"]
     adata.obs["number"] = adata.obs["number"].astype(str)
-    assert pysces.rank_regulators(adata, "number")["group"].unique().tolist() == ["10", "2", "9"]
+    assert ranking(adata, "number")["group"].unique().tolist() == ["10", "2", "9"]
 
 
-def test_the_first_regulators_of_each_group_can_be_asked_for(adata: ad.AnnData) -> None:
+def test_a_ranking_is_kept_and_read(adata: ad.AnnData, tmp_path: Path) -> None:
     pysces.run_viper(adata)
-    ranked = pysces.rank_regulators(adata, "kind")
-    first = pysces.rank_regulators(adata, "kind", n_top=2)
-    wanted = ranked.groupby("group", observed=True).head(2).reset_index(drop=True)
-    pd.testing.assert_frame_equal(first, wanted)  # with the q-values of the whole table
-    assert len(pysces.rank_regulators(adata, "kind", group="one", n_top=99)) == 4
-    with pytest.raises(pysces.InputError, match="n_top"):
-        pysces.rank_regulators(adata, "kind", n_top=0)
+    with pytest.raises(pysces.MissingKeyError, match="rank_regulators"):
+        pysces.ranking(adata)
+    pysces.rank_regulators(adata, "kind")
+    pysces.rank_regulators(adata, "kind", method="wilcoxon", key_added="by_ranks")
+    assert adata.uns["by_ranks"]["params"]["method"] == "wilcoxon"
+    adata.write_h5ad(tmp_path / "adata.h5ad")
+    stored = ad.read_h5ad(tmp_path / "adata.h5ad")
+    for key in ("rank_regulators", "by_ranks"):
+        ranked = pysces.ranking(stored, key=key)
+        pd.testing.assert_frame_equal(ranked, pysces.ranking(adata, key=key))
+        wanted = ranked.groupby("group", observed=True).head(2).reset_index(drop=True)
+        pd.testing.assert_frame_equal(pysces.ranking(stored, key=key, n_top=2), wanted)
+        own = ranked[ranked["group"] == "two"].reset_index(drop=True)
+        pd.testing.assert_frame_equal(pysces.ranking(stored, "two", key, n_top=99), own)
+    with pytest.raises(pysces.InputError, match="did you mean 'two'"):
+        pysces.ranking(adata, "tow")
+    ranked.loc[0, "regulator"] = "changed"
+    assert pysces.ranking(adata, key="by_ranks").loc[0, "regulator"] != "changed"
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"groups": "oen"}, "did you mean 'one'"),
+        ({"groups": []}, "No group to rank"),
+        ({"reference": "three"}, "'three' is not in"),
+        ({"groups": ["one", "two"], "reference": "one"}, "contains the reference"),
+        ({"method": "anova"}, "'wilcoxon'"),
+        ({"key_added": "viper"}, "something else"),
+    ],
+)
+def test_what_cannot_be_ranked_is_refused(
+    adata: ad.AnnData, options: dict[str, Any], words: str
+) -> None:
+    pysces.run_viper(adata)
+    with pytest.raises(pysces.InputError, match=words):
+        pysces.rank_regulators(adata, "kind", **options)
+    assert "rank_regulators" not in adata.uns
 
 
 def test_a_regulator_that_leads_a_group_need_not_be_active_there(
@@ -230,7 +346,7 @@ def test_a_regulator_that_leads_a_group_need_not_be_active_there(
     scores.loc[inside, "UP"] += 3
     scores.loc[:, "LOW"] -= np.where(inside, 4, 9)  # higher than in the rest, but inactive in both
     adata.obsm["viper"] = scores
-    table = pysces.rank_regulators(adata, "kind", group="one").set_index("regulator")
+    table = ranking(adata, groups="one").set_index("regulator")
     assert set(table.index[:2]) == {"UP", "LOW"}
     assert table.loc["LOW", "difference"] > 4 > 0 > table.loc["LOW", "mean"]
     assert table["fraction_active"].to_dict() == (scores[inside] > 0).mean().to_dict()
