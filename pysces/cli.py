@@ -467,6 +467,7 @@ def _report(options: argparse.Namespace) -> int:
             activity_key=options.activity_key,
             msviper_key=options.msviper_key,
             groupby=options.groupby,
+            source=options.expression,
         )
     finally:
         adata.file.close()

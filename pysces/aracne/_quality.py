@@ -18,11 +18,11 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("pysces")
 
-_NEARLY_COMPLETE = 0.1  # share of all pairs, if there are at least
-_MANY_PAIRS = 5000  # this many: a few selected genes may all be connected
-_WEAK = 0.5  # median support, as a share of the resamples
-_DECOY_SHARE = 0.3  # edges of decoys for each edge, with as many decoys as regulators
-_UNSTABLE = 0.5  # overlap of the networks of two halves of the resamples
+NEARLY_COMPLETE = 0.1  # share of all pairs, if there are at least
+MANY_PAIRS = 5000  # this many: a few selected genes may all be connected
+WEAK = 0.5  # median support, as a share of the resamples
+DECOY_SHARE = 0.3  # edges of decoys for each edge, with as many decoys as regulators
+UNSTABLE = 0.5  # overlap of the networks of two halves of the resamples
 
 
 def judge(
@@ -80,7 +80,7 @@ def _problems(
 ) -> list[str]:
     """Problems of a network, each with its likely cause and remedy."""
     found = []
-    if decoy_share is not None and decoy_share > _DECOY_SHARE:
+    if decoy_share is not None and decoy_share > DECOY_SHARE:
         given = facts.get("scores") == "counts given depth"
         found.append(
             f"Decoys have {decoy_share:.2g} edges for each edge of a regulator: "
@@ -93,19 +93,19 @@ def _problems(
             )
         )
     pairs = facts["n_regulators"] * (facts["n_genes"] - 1)
-    if facts["share_of_pairs"] > _NEARLY_COMPLETE and pairs > _MANY_PAIRS:
+    if facts["share_of_pairs"] > NEARLY_COMPLETE and pairs > MANY_PAIRS:
         found.append(
             f"The network has {100 * facts['share_of_pairs']:.0f} % of all pairs: so many edges "
             "are not direct regulation. Account for depth and batches (counts, batch_key=), raise "
             "min_support=, or lower alpha=."
         )
-    if facts["median_support"] < _WEAK * n:
+    if facts["median_support"] < WEAK * n:
         found.append(
             f"Most edges are weak: half of them were found in at most "
             f"{facts['median_support']:g} of {n} resamples. Raise min_support= (0.5 is the "
             "default)."
         )
-    if facts["stability"] < _UNSTABLE and options.consensus == "decoy":
+    if facts["stability"] < UNSTABLE and options.consensus == "decoy":
         found.append(
             f"Two halves of the resamples agree on {100 * facts['stability']:.0f} % of the edges "
             "of either. More resamples (n_resamples=) or samples give a more stable network."
