@@ -423,11 +423,14 @@
 
     fit() {
       const wide = this.view.clientWidth || 600, high = this.view.clientHeight || 400;
-      const [x, y] = ["x", "y"].map((axis) => this.nodes.map((node) => node[axis]));
-      const low = [Math.min(...x), Math.min(...y)], high2 = [Math.max(...x), Math.max(...y)];
-      this.scale = Math.min((wide - 130) / Math.max(1, high2[0] - low[0]), (high - 50) / Math.max(1, high2[1] - low[1]), 2.5);
-      this.left = wide / 2 - this.scale * (low[0] + high2[0]) / 2 - 22;
-      this.top = high / 2 - this.scale * (low[1] + high2[1]) / 2;
+      const ends = (values) => [Math.min(...values), Math.max(...values)];
+      const [x1, x2] = ends(this.nodes.map((node) => node.x));
+      const [y1, y2] = ends(this.nodes.map((node) => node.y));
+      const label = 90; // room for the name of the gene at the right end
+      this.scale = Math.min(
+        (wide - label - 30) / Math.max(1, x2 - x1), (high - 40) / Math.max(1, y2 - y1), 2.5);
+      this.left = (wide - label + 20) / 2 - this.scale * (x1 + x2) / 2;
+      this.top = high / 2 - this.scale * (y1 + y2) / 2;
       this.touched = false;
       this.place();
     }
@@ -578,7 +581,6 @@
 
   const panel = document.getElementById("gene");
   const panelBody = document.getElementById("gene-body");
-  let opener = null;
 
   function facts(table, name, without = []) {
     const columns = page.tables[table];
@@ -647,10 +649,7 @@
         new Table(host, `regulators of ${name}`, without("target"), strongest(regulators), true));
     if (!panelBody.children.length)
       panelBody.append(html("p", {}, "No results of this report are about this name."));
-    if (!panel.open) {
-      opener = document.activeElement;
-      panel.showModal();
-    }
+    if (!panel.open) panel.showModal();
     panel.scrollTop = 0;
     document.getElementById("gene-title").focus();
   }
@@ -670,7 +669,6 @@
     try {
       history.replaceState(null, "", "#");
     } catch { /* a frame without an address: the hash stays */ }
-    opener?.focus?.();
   });
   document.getElementById("gene-close").addEventListener("click", () => panel.close());
   panel.addEventListener("click", (event) => { if (event.target === panel) panel.close(); });
