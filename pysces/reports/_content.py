@@ -112,7 +112,8 @@ class Content:
             figures["networks"] = _evidence(networks)
         if len(ranked):
             tables["activities"] = _activity_columns(ranked, groupby)
-            if groupby is not None:
+            incomplete = ranked["mean"].isna().groupby(ranked["regulator"]).any()
+            if groupby is not None and not incomplete.all():
                 figures["activities"] = [_heatmap(adata, activity_key, groupby)]
         if holds(MastersResult, adata, msviper_key):
             found = read(MastersResult, adata, msviper_key)
@@ -317,14 +318,12 @@ def _activities(
 
 
 def _spread(values: NDArray[np.float64], regulators: pd.Index, group: str) -> pd.DataFrame:
-    quantile = np.nanquantile if np.isnan(values).any() else np.quantile
-    with np.errstate(all="ignore"):
-        low, middle, high = quantile(values, (0.25, 0.5, 0.75), axis=0)
+    scores = pd.DataFrame(values, columns=regulators.astype(str))
+    low, middle, high = scores.quantile([0.25, 0.5, 0.75]).to_numpy()
     return pd.DataFrame(
         {
-            "regulator": regulators.astype(str), "group": group, "cells": len(values),
-            "mean": pd.DataFrame(values).mean().to_numpy(),
-            "sd": pd.DataFrame(values).std().to_numpy(),
+            "regulator": scores.columns, "group": group, "cells": len(scores),
+            "mean": scores.mean().to_numpy(), "sd": scores.std().to_numpy(),
             "low": low, "median": middle, "high": high,
         }
     )  # fmt: skip

@@ -169,6 +169,19 @@ def test_activity_without_groups_is_of_all_cells(adata, tmp_path) -> None:
     assert "group" not in shown
 
 
+def test_missing_activities_and_single_cells_are_no_numbers(adata, tmp_path) -> None:
+    only = anndata.AnnData(adata.X, obs=pd.DataFrame(index=adata.obs_names))
+    only.obs["kind"] = ["alone"] + ["rest"] * 59
+    only.obsm["viper"] = pd.DataFrame({"A": [np.nan] + [1.0] * 59}, index=only.obs_names)
+    only.uns["viper"] = {"regulators": pd.DataFrame(index=["A"]), "params": {}}
+    pysces.report(only, tmp_path / "page.html", groupby="kind")
+    text = (tmp_path / "page.html").read_text()
+    shown = {column["title"]: column for column in tables(text)["activities"]}
+    assert shown["mean NES"]["values"] == [None, 1]
+    assert shown["distribution"]["values"] == [[None, 1]] * 4
+    assert "1 of 60 activities are missing." in text
+
+
 def test_report_of_a_file_on_disk(adata, tmp_path) -> None:
     only = anndata.AnnData(adata.X, var=pd.DataFrame(index=[f"g{i}" for i in range(40)]))
     only.obs_names = adata.obs_names
@@ -280,8 +293,11 @@ def test_groups_stand_side_by_side(adata, tmp_path) -> None:
     both = pd.concat([edges.assign(group="T"), edges[:1].assign(group="B")], ignore_index=True)
     record = RunRecord(
         "run_aracne", {"groupby": "kind"},
-        groups={"T": {"share_of_pairs": 0.2, "n_samples": 70}, "B": {"share_of_pairs": 0.01}},
+        groups={
+            "T": {"share_of_pairs": 0.2, "n_samples": 70}, "B": {"share_of_pairs": 0.01}, "NK": {}
+        },
     )  # fmt: skip
+    both["group"] = pd.Categorical(both["group"], categories=["T", "B", "NK"])
     _results.write(only, "aracne", NetworkResult(network=both, record=record))
     pysces.report(only, tmp_path / "page.html")
     text = (tmp_path / "page.html").read_text()
@@ -289,14 +305,15 @@ def test_groups_stand_side_by_side(adata, tmp_path) -> None:
     assert shown["regulator"]["labels"] == ["A", "B"]
     assert shown["targets in T"]["values"] == [2, 1]
     assert shown["targets in B"]["values"] == [1, 0]
+    assert shown["targets in NK"]["values"] == [0, 0]  # a network without edges
     assert shown["groups"]["values"] == [2, 1]
     rows = re.findall(r'<tr><th scope="row">(.*?)<small>.*?</th>(.*?)</tr>', text)
     cells = {
         name: [re.sub("<[^>]*>", "", cell) for cell in re.findall("<td>(.*?)</td>", row)]
         for name, row in rows
     }
-    assert cells["Share of pairs"] == ["look at this: 20 %", "good: 1 %"]
-    assert cells["Samples"] == ["70", "–"]
+    assert cells["Share of pairs"] == ["look at this: 20 %", "good: 1 %", "–"]
+    assert cells["Samples"] == ["70", "–", "–"]
 
 
 def test_code_runs_and_computes_the_same(tmp_path, monkeypatch) -> None:
