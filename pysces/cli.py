@@ -646,7 +646,8 @@ def _report(options: argparse.Namespace) -> int:
     _check_output(options, ".html", ".htm", table=False)
     adata = open_h5ad(options.expression, backed="r")
     try:
-        pysces.report(adata, options.output, **_arguments_of(pysces.report, options))
+        given = {"source": options.expression, **_arguments_of(pysces.report, options)}
+        pysces.report(adata, options.output, **given)
     finally:
         adata.file.close()
     print(f"written to {options.output}")

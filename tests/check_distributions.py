@@ -29,7 +29,7 @@ IN_WHEEL = (
     "pysces/data/regulators_human.tsv",
     "pysces/data/regulators_mouse.tsv",
     "pysces/kernels/__init__.py",
-    "pysces/reports/report.html",
+    *(f"pysces/reports/report.{kind}" for kind in ("css", "html", "js")),
     *(f"pysces/kernels/{engine}/mi.py" for engine in ENGINES),
 )
 IN_DIST_INFO = ("METADATA", "WHEEL", "RECORD", "entry_points.txt", "licenses/LICENSE")

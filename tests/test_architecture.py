@@ -38,7 +38,7 @@ ARROWS = {
     "viper": {"data", "network", "dispatch"},
     "embedding": {"data", "network", "dispatch"},
     "pl": {"data", "network", "aracne", "viper", "embedding", "dispatch"},
-    "reports": {"data", "network", "pl", "viper"},
+    "reports": {"aracne", "data", "network", "pl", "viper"},
     "doctor": {"aracne", "viper", "dispatch"},
     "data": {"network"},
     "network": set(),

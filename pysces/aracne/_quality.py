@@ -20,12 +20,12 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("pysces")
 
-_NEARLY_COMPLETE = 0.1  # share of all pairs, if there are at least
-_MANY_PAIRS = 5000  # this many: a few selected genes may all be connected
-_WEAK = 0.5  # median support, as a share of the resamples
-_DECOY_SHARE = 0.3  # edges of decoys for each edge, with as many decoys as regulators
+NEARLY_COMPLETE = 0.1  # share of all pairs, if there are at least
+MANY_PAIRS = 5000  # this many: a few selected genes may all be connected
+WEAK = 0.5  # median support, as a share of the resamples
+DECOY_SHARE = 0.3  # edges of decoys for each edge, with as many decoys as regulators
 _SHOWN = 10  # groups that a warning names
-_UNSTABLE = 0.5  # overlap of the networks of two halves of the resamples
+UNSTABLE = 0.5  # overlap of the networks of two halves of the resamples
 
 
 @dataclass(frozen=True)
@@ -121,7 +121,7 @@ def _problems(
 ) -> list[Problem]:
     """Problems of a network, each with its likely cause and remedy."""
     found = []
-    if decoy_share is not None and decoy_share > _DECOY_SHARE:
+    if decoy_share is not None and decoy_share > DECOY_SHARE:
         given = facts.get("scores") == "counts given depth"
         found.append(
             Problem(
@@ -136,7 +136,7 @@ def _problems(
             )
         )
     pairs = facts["n_regulators"] * (facts["n_genes"] - 1)
-    if facts["share_of_pairs"] > _NEARLY_COMPLETE and pairs > _MANY_PAIRS:
+    if facts["share_of_pairs"] > NEARLY_COMPLETE and pairs > MANY_PAIRS:
         share = f"{100 * facts['share_of_pairs']:.0f}"
         found.append(
             Problem(
@@ -147,7 +147,7 @@ def _problems(
                 f"{share} %",
             )
         )
-    if facts["median_support"] < _WEAK * n:
+    if facts["median_support"] < WEAK * n:
         support = f"{facts['median_support']:g} of {n}"
         found.append(
             Problem(
@@ -157,7 +157,7 @@ def _problems(
                 support,
             )
         )
-    if facts["stability"] < _UNSTABLE and options.consensus == "decoy":
+    if facts["stability"] < UNSTABLE and options.consensus == "decoy":
         stability = f"{100 * facts['stability']:.0f}"
         found.append(
             Problem(

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 # of Okabe and Ito (2008).
 UP, DOWN = "#b2182b", "#2166ac"
 INK, FAINT, PALE = "#222222", "#8a8a8a", "#d9d9d9"
+ON_PALE = "#111111"  # text on cells of a colour map, which a report has on dark pages, too
 ORANGE, SKY, GREEN, YELLOW, BLUE, VERMILION, PURPLE = (
     "#E69F00",
     "#56B4E9",

@@ -15,7 +15,7 @@ from pysces.pl._style import (
     DIVERGING,
     DOWN,
     FAINT,
-    INK,
+    ON_PALE,
     PALE,
     UP,
     axes_of,
@@ -218,6 +218,6 @@ def _scores(ax: Axes, scores: np.ndarray) -> None:
             ha="center",
             va="center",
             fontsize=8,
-            color="white" if dark else INK,
+            color="white" if dark else ON_PALE,
         )
     ax.text(1.075, 0.2, "NES", ha="center", va="center", fontsize=8)

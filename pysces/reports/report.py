@@ -2,22 +2,29 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
+import base64
+import hashlib
+import json
+from importlib import resources
 from typing import TYPE_CHECKING, Any
 
 from pysces._atomic import atomic_write, check_writable
 from pysces._parameters import checked
-from pysces._version import __version__
 from pysces.data._labels import labels_of
 from pysces.errors import MissingKeyError, PyscesError
 from pysces.reports._checks import data_checks
-from pysces.reports._content import Content
+from pysces.reports._content import Content, printable
+from pysces.reports._provenance import code, origin, parameters, records
+from pysces.reports._quality import quality
 
 if TYPE_CHECKING:
     import os
+    from collections.abc import Iterable, Mapping
 
     from anndata import AnnData
     from jinja2 import Template
+
+    from pysces._record import RunRecord
 
 
 @checked()
@@ -29,12 +36,17 @@ def report(
     activity_key: str = "viper",
     msviper_key: str = "msviper",
     groupby: str | None = None,
+    source: str | None = None,
 ) -> None:
     """Write a report about the results: a single, self-contained HTML file.
 
-    The page has checks of the data, statistics and plots of the network, the most important
-    regulators, activities by group, and all parameters. It loads nothing from the internet, follows
-    the light or dark theme of the browser, and can be printed.
+    The page has the quality of the networks in words, checks of the data, and tables of
+    regulators, edges, activities and master regulators that can be searched, sorted, filtered and
+    downloaded. A regulator or gene opens with its targets, activity by group, and its neighbours as
+    a network that can be moved and zoomed. Networks of several groups are shown side by side. The
+    page says when, from which file, with which versions and engines it was made, and has the code
+    that computes the results again. It requests nothing from the internet, follows the light or
+    dark theme of the browser, works with keyboard and on phones, and can be printed.
 
     Parameters
     ----------
@@ -51,7 +63,14 @@ def report(
         Key of the master regulators.
     groupby
         Column of ``adata.obs`` by which activities are shown; by default the one that the runs
-        used, if any.
+        used, if any. Columns of more than 60 groups are not used.
+    source
+        Name of the file of the data, to show on the page; by default that of a backed ``adata``.
+
+    Notes
+    -----
+    Numbers have four significant digits. The date is that of the environment variable
+    ``SOURCE_DATE_EPOCH`` (seconds since 1970) if it is set, so that a page can be reproduced.
 
     Raises
     ------
@@ -76,19 +95,82 @@ def report(
     if groupby is not None:
         labels_of(adata, groupby)
     template = _template()
-    content = Content.of(adata, key, activity_key, msviper_key, groupby)
-    if not (content.networks or content.activity or content.masters):
+    if source is None and adata.isbacked:
+        source = str(adata.filename)
+    runs = records(adata, (key, activity_key, msviper_key))
+    used = groupby or _groups_of_runs(adata, runs, (msviper_key, activity_key))
+    content = Content.of(adata, key, activity_key, msviper_key, used)
+    if not content.tables:
         raise MissingKeyError(
             f"Did not find a network in .uns[{key!r}], activities in .obsm[{activity_key!r}] or "
             f"master regulators in .uns[{msviper_key!r}]. Run `pysces.run_aracne(adata)` first."
         )
-    text = template.render(
+    arguments = {
+        "key": key, "activity_key": activity_key, "msviper_key": msviper_key, "groupby": groupby
+    }  # fmt: skip
+    text = _page(
+        template,
         title=f"PySCES report: {adata.n_obs:,} samples, {adata.n_vars:,} genes",
-        version=__version__,
+        content=content,
         checks=data_checks(adata, key, activity_key),
-        **{part.name: getattr(content, part.name) for part in fields(content)},
+        measures=quality(list(content.networks.values())),
+        origin=origin(adata, source, runs),
+        code=code(source, runs, arguments),
+        parameters=parameters(runs),
     )
     atomic_write(path, text.encode())
+
+
+def _groups_of_runs(
+    adata: AnnData, runs: Mapping[str, RunRecord], keys: Iterable[str]
+) -> str | None:
+    """The column of groups of cells that a run used."""
+    for key in keys:
+        column = runs[key].options.get("groupby") if key in runs else None
+        if isinstance(column, str) and column in adata.obs:
+            return column
+    return None
+
+
+def _page(template: Template, *, content: Content, **values: Any) -> str:
+    """The page with its data, script and style; their hashes are all that the policy allows."""
+    from markupsafe import Markup
+
+    parts = {
+        name: resources.files("pysces.reports").joinpath(file).read_text("utf-8")
+        for name, file in (("script", "report.js"), ("style", "report.css"))
+    }
+    data = json.dumps(
+        {name: getattr(content, name) for name in ("tables", "groupby", "masters")},
+        separators=(",", ":"),
+    )
+    return template.render(
+        content=content,
+        sections=_sections(content, bool(values["measures"])),
+        hashes={name: _hash(part) for name, part in parts.items()},
+        # Nothing in the data can end the element that holds them
+        data=Markup(data.replace("<", r"\u003c")),
+        **{name: Markup(part) for name, part in parts.items()},
+        **values,
+    )
+
+
+def _hash(text: str) -> str:
+    return f"sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}"
+
+
+def _sections(content: Content, has_quality: bool) -> list[str]:
+    shown = {
+        "Summary": True,
+        "Quality": has_quality,
+        "Data": True,
+        "Regulators": content.networks,
+        "Edges": content.networks,
+        "Activities": "activities" in content.tables,
+        "Masters": content.masters,
+        "Code": True,
+    }
+    return [name for name, there in shown.items() if there]
 
 
 def _template() -> Template:
@@ -113,17 +195,13 @@ def _template() -> Template:
 
 
 def _printed(value: Any) -> Any:
-    r"""Format a value for the page: short numbers, control characters (invalid in HTML) replaced.
+    """Format a value for the page: short numbers, and text that is valid in HTML.
 
-    >>> _printed(14513), _printed(0.123456), _printed("a\x07b")
-    ('14,513', '0.123', 'a�b')
+    >>> _printed(14513), _printed(0.123456)
+    ('14,513', '0.123')
     """
     if isinstance(value, int) and not isinstance(value, bool):
         return f"{value:,}"
     if isinstance(value, float):
         return f"{value:.3g}"
-    if type(value) is not str:  # markup from a macro
-        return value
-    return "".join(
-        c if c.isprintable() or c in "\n\t" else "\N{REPLACEMENT CHARACTER}" for c in value
-    )
+    return printable(value) if type(value) is str else value  # or markup from a macro
