@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -96,10 +96,15 @@ class Groups:
             strata(depth, batch, int(samples.sum())),
         )
 
+    @staticmethod
+    def fewest_samples(options: AracneOptions) -> int:
+        """Number of samples below which a group has no edges."""
+        return FEWEST_SAMPLES * (1 if options.resampling is None else 2)
+
     def network(self, samples: NDArray[np.bool_]) -> GroupNetwork:
         """The candidates of some samples and their network; None for too few samples."""
         candidates = self.of(samples)
-        if samples.sum() < 2 * FEWEST_SAMPLES:
+        if samples.sum() < self.fewest_samples(self.options):
             return candidates, None
         return candidates, consensus_of(candidates, self.options, Runner())
 
@@ -118,29 +123,36 @@ class Groups:
 
             T^2 = sum over terms of (z_group - z_reference)^2 / (var_group + var_reference)
 
-        over the pairs of scores that mutual information uses: (h1, h1) for degree 1; also
-        (h2, h1) and (h1, h2) for degree 2.
+        over the pairs of scores that mutual information uses: (h1, h1), and for degree 2 also
+        (h2, h1) and (h1, h2), given the h1 of the same gene as h2: else r would vary with the
+        skewness of that h1, which scores within a given group do not have.
         """
         scores = self.candidates.scores
-        terms = [(0, 0)] if scores.degree == 1 else [(0, 0), (1, 0), (0, 1)]
         values, source = scores.values, self.candidates.regulators
         squared, first = np.zeros(len(row)), np.empty((2, len(row)))
-        for some in blocks(len(row), block_length(64 * scores.n_samples, len(row))):
-            for number, (i, j) in enumerate(terms):
-                both = [
-                    _transformed(
-                        values[source[row[some]], i][:, own], values[gene[some], j][:, own]
-                    )
-                    for own in (~labels, labels)
-                ]
-                (z0, v0, r0), (z1, v1, r1) = both
-                squared[some] += (z1 - z0) ** 2 / np.maximum(v0 + v1, 1e-300)
-                if number == 0:
-                    first[0, some], first[1, some] = r0, r1
+        for some in blocks(len(row), block_length(100 * scores.n_samples, len(row))):
+            x, y = values[source[row[some]]], values[gene[some]]
+            both = [_terms(x[:, :, own], y[:, :, own], scores.degree) for own in (~labels, labels)]
+            for (z0, v0, _), (z1, v1, _) in zip(*both, strict=True):
+                squared[some] += (z1 - z0) ** 2 / (v0 + v1)
+            first[:, some] = [terms[0][2] for terms in both]
         return squared, first
 
 
-def _transformed(x: NDArray[np.int8], y: NDArray[np.int8]) -> tuple[Floats, Floats, Floats]:
+Term = tuple["Floats", "Floats", "Floats"]
+
+
+def _terms(x: NDArray[np.int8], y: NDArray[np.int8], degree: int) -> list[Term]:
+    """Fisher's z, its variance, and the correlation, for each pair of scores."""
+    x1, y1 = _standard(x[:, 0]), _standard(y[:, 0])
+    found = [transformed(x1, y1)]
+    if degree == 2:
+        found.append(transformed(_residual(x[:, 1], x1), _residual(y1, x1)))
+        found.append(transformed(_residual(y[:, 1], y1), _residual(x1, y1)))
+    return found
+
+
+def transformed(x: Floats, y: Floats) -> Term:
     """Fisher's z, its variance, and the correlation of each row of x with that of y."""
     a, b = _standard(x), _standard(y)
     products = a * b
@@ -151,10 +163,16 @@ def _transformed(x: NDArray[np.int8], y: NDArray[np.int8]) -> tuple[Floats, Floa
     return np.arctanh(r), np.maximum(variance, 0.5 / x.shape[1]), r
 
 
-def _standard(values: NDArray[np.int8]) -> Floats:
+def _residual(values: NDArray[Any], standard: Floats) -> Floats:
+    """What standardised values do not explain linearly."""
+    centred = values - values.mean(axis=1, keepdims=True)
+    return np.asarray(centred - (centred * standard).mean(axis=1, keepdims=True) * standard)
+
+
+def _standard(values: NDArray[Any]) -> Floats:
     centred = values - values.mean(axis=1, keepdims=True)
     spread = np.sqrt(np.mean(centred * centred, axis=1, keepdims=True))
-    return np.asarray(centred / np.where(spread > 0, spread, 1.0))
+    return np.asarray(centred / np.where(spread > 1e-9, spread, 1.0))
 
 
 GroupNetwork = tuple[GroupCandidates, Consensus | None]

@@ -16,7 +16,6 @@ from pysces._record import RunRecord
 from pysces.aracne._candidates import ScoredCandidates
 from pysces.aracne._comparison import Differences, GroupNetwork, Groups, differences
 from pysces.aracne._copula import strata
-from pysces.aracne._donors import FEWEST_SAMPLES
 from pysces.aracne._inference import Consensus
 from pysces.aracne._labellings import Labellings
 from pysces.aracne._options import (
@@ -151,7 +150,7 @@ def compare_networks(
         ``pvalue`` (of the networks as a whole), ``jaccard`` (common edges / edges of either) and
         ``jaccard_permuted`` (its mean over the permutations), ``n_reference``, ``n_group``,
         ``permuted`` (``"samples"``, ``"samples of similar depth"``, ``"donors"``),
-        ``n_permutations_used``, ``smallest_pvalue``.
+        ``n_permutations_used``, ``smallest_pvalue`` (that ``pvalue`` can have).
     ``["params"]``, ``["engine"]``, ``["version"]``
         Arguments; engine and version used.
 
@@ -215,7 +214,7 @@ def compare_networks(
         if reference == "rest"
         else group_mask(labels, groupby, reference)
     )
-    _check_sizes({group: inside, reference: outside_group})
+    _check_sizes({group: inside, reference: outside_group}, options)
     used = np.flatnonzero(inside | outside_group)
 
     var = adata.var.set_axis(gene_names(adata, gene_symbols), axis=0)
@@ -299,8 +298,8 @@ def _group_of(labels: pd.Categorical, groupby: str, group: str | None, reference
     return group
 
 
-def _check_sizes(groups: dict[str, NDArray[np.bool_]]) -> None:
-    fewest = 2 * FEWEST_SAMPLES
+def _check_sizes(groups: dict[str, NDArray[np.bool_]], options: ComparisonOptions) -> None:
+    fewest = Groups.fewest_samples(options.aracne)
     small = [f"{name} ({mask.sum()})" for name, mask in groups.items() if mask.sum() < fewest]
     if small:
         raise InputError(
@@ -311,10 +310,11 @@ def _check_sizes(groups: dict[str, NDArray[np.bool_]]) -> None:
 
 def _few_donors(labellings: Labellings) -> str:
     return (
-        f"The donors can be labelled in {labellings.n_distinct} ways only, so that no p-value "
-        f"can be below {labellings.smallest_pvalue:.2g}. Pass data of more donors: at least four "
-        "per group, or six with samples of both groups. Without donor_key= the cells are taken "
-        "as independent, and differences are those between these donors alone."
+        f"The donors can be labelled in {labellings.n_distinct} ways only: the p-value of the "
+        f"whole networks is at least {labellings.smallest_pvalue:.2g}, and q-values hardly less. "
+        "Pass data of more donors: at least four per group, or six with samples of both groups. "
+        "Without donor_key= the cells are taken as independent, and differences are those between "
+        "these donors alone."
     )
 
 
@@ -344,6 +344,7 @@ def _edges(
         numbers[f"qvalue_{side}"] = np.where(has, np.append(consensus.qvalues, 1.0)[place], 1.0)
     before, after = called
     change = np.select([after & ~before, before & ~after], ["gained", "lost"], "shared")
+    change = change.astype(object)
     change[(change == "shared") & (correlation[0] * correlation[1] < 0)] = "reversed"
     pvalues, qvalues = found.edge_pvalues()
     order = ["correlation", "mi", "support", "qvalue"]

@@ -152,6 +152,7 @@ def compare_edges(reference: pd.DataFrame, group: pd.DataFrame) -> pd.DataFrame:
     )
     side = both["change"].astype(str).to_numpy()
     change = np.select([side == "right_only", side == "left_only"], ["gained", "lost"], "shared")
+    change = change.astype(object)
     if "correlation" in numbers:
         opposite = both["correlation_reference"] * both["correlation_group"] < 0
         change[(change == "shared") & opposite.to_numpy()] = "reversed"

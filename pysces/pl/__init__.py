@@ -11,6 +11,7 @@ from pysces.pl.embedding import embedding
 from pysces.pl.engine_agreement import benchmark_scaling, engine_agreement
 from pysces.pl.mi_null import mi_null
 from pysces.pl.msviper_barcode import msviper_barcode
+from pysces.pl.network_comparison import network_comparison
 from pysces.pl.network_graph import network_graph
 from pysces.pl.support_histogram import support_histogram
 from pysces.pl.viper_barcode import viper_barcode
@@ -29,6 +30,7 @@ __all__ = [
     "engine_agreement",
     "mi_null",
     "msviper_barcode",
+    "network_comparison",
     "network_graph",
     "support_histogram",
     "viper_barcode",
