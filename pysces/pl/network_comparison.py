@@ -100,7 +100,7 @@ def network_comparison(
                 y[chosen],
                 color=color,
                 alpha=0.85 if strong else 0.2,
-                label=name if strong else None,
+                label=name if strong and chosen.any() else None,
                 zorder=2 if strong else 1,
                 **sized,
             )
@@ -109,7 +109,9 @@ def network_comparison(
     ax.set_ylim(-limit, limit)
     ax.set_xlabel(f"correlation in {label(found.reference, 30)}")
     ax.set_ylabel(f"correlation in {label(found.group, 30)}")
-    ax.legend(frameon=False, fontsize=8, title="significant" if tested else None, title_fontsize=8)
+    if differs.any():
+        title = "significant" if tested else None
+        ax.legend(frameon=False, fontsize=8, title=title, title_fontsize=8)
     ax.set_title(_title(change, differs, tested), fontsize=11)
     clean(ax)
     order = np.lexsort((-np.abs(x - y), ~differs))
