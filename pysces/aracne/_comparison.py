@@ -14,7 +14,7 @@ from pysces.aracne._copula import Copula, strata
 from pysces.aracne._donors import FEWEST_SAMPLES
 from pysces.aracne._inference import Consensus, consensus_of
 from pysces.aracne._runner import Runner
-from pysces.dispatch.blocks import block_length, blocks, progress
+from pysces.dispatch.blocks import blocks, progress
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 _LARGEST_CORRELATION = 1 - 1e-9
 _SIZES_PER_OCTAVE = 8
+_IN_CACHE = 1 << 15  # values of 8 bytes
 
 
 @dataclass(frozen=True)
@@ -130,7 +131,7 @@ class Groups:
         scores = self.candidates.scores
         values, source = scores.values, self.candidates.regulators
         squared, first = np.zeros(len(row)), np.empty((2, len(row)))
-        for some in blocks(len(row), block_length(100 * scores.n_samples, len(row))):
+        for some in blocks(len(row), max(1, _IN_CACHE // scores.n_samples)):
             x, y = values[source[row[some]]], values[gene[some]]
             both = [_terms(x[:, :, own], y[:, :, own], scores.degree) for own in (~labels, labels)]
             for (z0, v0, _), (z1, v1, _) in zip(*both, strict=True):
@@ -153,20 +154,22 @@ def _terms(x: NDArray[np.int8], y: NDArray[np.int8], degree: int) -> list[Term]:
 
 
 def transformed(x: Floats, y: Floats) -> Term:
-    """Fisher's z, its variance, and the correlation of each row of x with that of y."""
-    a, b = _standard(x), _standard(y)
-    products = a * b
+    """Fisher's z, its variance, and the correlation of each row of x with that of y.
+
+    Rows have a mean of 0 and a standard deviation of 1.
+    """
+    products = x * y
     r = np.clip(products.mean(axis=1), -_LARGEST_CORRELATION, _LARGEST_CORRELATION)
-    influence = products - r[:, None] / 2 * (a * a + b * b)
+    influence = products - r[:, None] / 2 * (x * x + y * y)
     variance = np.mean(influence * influence, axis=1) / x.shape[1] / (1 - r * r) ** 2
     # At least that of a normal distribution in twice as many samples: r of few distinct values
     return np.arctanh(r), np.maximum(variance, 0.5 / x.shape[1]), r
 
 
 def _residual(values: NDArray[Any], standard: Floats) -> Floats:
-    """What standardised values do not explain linearly."""
-    centred = values - values.mean(axis=1, keepdims=True)
-    return np.asarray(centred - (centred * standard).mean(axis=1, keepdims=True) * standard)
+    """What standardised values do not explain linearly, standardised."""
+    slope = np.einsum("es,es->e", values, standard)[:, None] / values.shape[1]
+    return _standard(values - slope * standard)
 
 
 def _standard(values: NDArray[Any]) -> Floats:

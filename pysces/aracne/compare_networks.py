@@ -113,7 +113,7 @@ def compare_networks(
         Degree of the polynomial, as in :func:`run_aracne`.
     resampling, n_resamples, min_support, resample_pvalue, n_decoys, dpi, dpi_tolerance
         How both networks are inferred, as in :func:`run_aracne`, for the given groups and for each
-        permutation. ``resampling=None`` is several times as fast.
+        permutation. ``resampling=None`` is about twice as fast.
     alpha
         Largest q-value of an edge of a network, and of a significant difference.
     n_null
@@ -177,9 +177,10 @@ def compare_networks(
     depth alone changes the measured dependence. If the depths of the groups do not overlap,
     there is no power.
 
-    The cost is that of ``n_permutations + 1`` times two networks of ``n_resamples`` resamples:
-    with the defaults ten times that of ``run_aracne(groupby=...)``; with ``resampling=None`` about
-    that of it. Scores are computed once.
+    The cost is that of ``n_permutations + 1`` times two networks of ``n_resamples`` resamples, and
+    of the statistics of their edges: with the defaults ten to twenty times that of
+    ``run_aracne(groupby=...)``, with ``resampling=None`` five to ten times. Scores are computed
+    once.
 
     References
     ----------
