@@ -31,6 +31,7 @@ from pysces.settings import settings  # noqa: E402
 
 if TYPE_CHECKING:
     from pysces import pl as pl
+    from pysces.aracne.compare_networks import compare_networks as compare_networks
     from pysces.aracne.consolidate import consolidate as consolidate
     from pysces.aracne.infer_network import infer_network as infer_network
     from pysces.aracne.mutual_information import mutual_information as mutual_information
@@ -47,6 +48,7 @@ if TYPE_CHECKING:
     from pysces.embedding.embed_regulators import embed_regulators as embed_regulators
     from pysces.embedding.regulator_neighbours import regulator_neighbours as regulator_neighbours
     from pysces.network import Network as Network
+    from pysces.network import NetworkComparison as NetworkComparison
     from pysces.reports.report import report as report
     from pysces.viper.activity import activity as activity
     from pysces.viper.compute_signature import compute_signature as compute_signature
@@ -67,9 +69,11 @@ _PUBLIC = {
     "InputError": "pysces.errors",
     "MissingKeyError": "pysces.errors",
     "Network": "pysces.network",
+    "NetworkComparison": "pysces.network",
     "PyscesError": "pysces.errors",
     "PyscesWarning": "pysces.errors",
     "activity": "pysces.viper.activity",
+    "compare_networks": "pysces.aracne.compare_networks",
     "compute_signature": "pysces.viper.compute_signature",
     "consolidate": "pysces.aracne.consolidate",
     "embed_network": "pysces.embedding.embed_network",

@@ -94,6 +94,17 @@ class RankingResult(Result):
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
+class ComparisonResult(Result):
+    """Differences of the network of a group from that of a reference."""
+
+    default_key = "comparison"
+    method = "compare_networks"
+    marks = "edges"
+    edges: pd.DataFrame = field(metadata=_at("uns", "edges"))
+    regulons: pd.DataFrame = field(metadata=_at("uns", "regulons"))
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
 class SignatureResult(Result):
     """Signatures, cells x genes."""
 

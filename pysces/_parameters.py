@@ -375,6 +375,7 @@ _NAMED: dict[str, Any] = {
     "Iterable": Iterable,
     "Mapping": Mapping,
     "Network": _of_module("pysces.network", "Network"),
+    "NetworkComparison": _of_module("pysces.network", "NetworkComparison"),
     "Sequence": Sequence,
     "ValidationReport": _of_module("pysces.dispatch.validation", "ValidationReport"),
     "os": os,

@@ -145,6 +145,15 @@ def _read(options: argparse.Namespace) -> AnnData:
     )
 
 
+def _regulators(parser: Parser) -> None:
+    parser.add_argument(
+        "-r",
+        "--regulators",
+        metavar="FILE",
+        help="text file, one name per line (default: transcription factors of the organism)",
+    )
+
+
 def _network(parser: Parser) -> None:
     parser.add_argument(
         "-n",
@@ -271,12 +280,7 @@ def _aracne_arguments(parser: Parser) -> None:
     _loudness(parser)
     _cells(parser)
     _output(parser, "network (.tsv, .csv, .parquet, ...), or cells with the network (.h5ad)")
-    parser.add_argument(
-        "-r",
-        "--regulators",
-        metavar="FILE",
-        help="text file, one name per line (default: transcription factors of the organism)",
-    )
+    _regulators(parser)
     parser.add_engine()
     parser.add_options(AracneOptions)
 
@@ -479,6 +483,54 @@ def _pools(options: argparse.Namespace) -> int:
     return 0
 
 
+def _compare_arguments(parser: Parser) -> None:
+    from pysces.aracne._options import ComparisonOptions
+
+    _loudness(parser)
+    _cells(parser)
+    parser.add_argument("--groupby", required=True, metavar="COLUMN", help="column of .obs")
+    parser.add_argument("--group", help="group to compare; the second of two if not given")
+    _output(parser, "table of edges (.tsv, .csv), or cells with the comparison (.h5ad)")
+    parser.add_argument("--regulons", metavar="FILE", help="table of regulons (.tsv, .csv)")
+    _regulators(parser)
+    parser.add_engine()
+    parser.add_options(ComparisonOptions)
+
+
+def _compare(options: argparse.Namespace) -> int:
+    import pysces
+    from pysces.aracne._options import ComparisonOptions
+    from pysces.data.read import write_h5ad
+
+    start = time.perf_counter()
+    _check_output(options, ".tsv", ".csv", ".h5ad")
+    if options.regulons is not None:
+        of_regulons = argparse.Namespace(**{**vars(options), "output": options.regulons})
+        _check_output(of_regulons, ".tsv", ".csv")
+    given = _given(ComparisonOptions, options)
+    adata = _read(options)
+    pysces.compare_networks(
+        adata, options.groupby, options.group, regulators=options.regulators, **given
+    )
+    found = pysces.NetworkComparison.from_anndata(adata)
+    with _destination(options.output) as path:
+        if path.endswith(".h5ad"):
+            write_h5ad(adata, path)
+        else:
+            _write_table(found.edges, path, index=False)
+    if options.regulons is not None:
+        _write_table(found.regulons, options.regulons, index=False)
+    counts = found.edges["change"].value_counts()
+    changes = ", ".join(f"{count} {name}" for name, count in counts.items())
+    _print_summary(
+        options,
+        f"{found.group} compared with {found.reference}: p = {found.record.facts['pvalue']:.2g}",
+        f"{len(found.edges)} edges: {changes}; {int(found.edges['significant'].sum())} differ "
+        f"significantly; in {time.perf_counter() - start:.1f} s",
+    )
+    return 0
+
+
 # What a plot is drawn from, by the first parameter of its function.
 _DRAWN_FROM = {
     "adata": ".h5ad with the results",
@@ -665,6 +717,9 @@ COMMANDS = {
         "Infer a network from 700 blood cells; needs no network access.", _demo_arguments, _demo
     ),
     "aracne": Command("Infer a gene regulatory network.", _aracne_arguments, _aracne),
+    "compare": Command(
+        "Compare the networks of two groups of cells.", _compare_arguments, _compare
+    ),
     "viper": Command("Infer the activity of regulators in every cell.", _viper_arguments, _viper),
     "msviper": Command(
         "Find the master regulators between groups of cells.", _msviper_arguments, _msviper

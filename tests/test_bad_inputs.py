@@ -111,6 +111,14 @@ def valid_arguments(adata: ad.AnnData, folder: Path) -> dict[str, dict[str, Any]
     settings = pysces.settings
     found: dict[str, dict[str, Any]] = {
         "activity": {"adata": adata},
+        "compare_networks": {
+            **by_kind,
+            "regulators": REGULATORS,
+            "resampling": None,
+            "n_permutations": 1,
+            "n_null": 1000,
+            "alpha": 0.5,
+        },
         "compute_signature": {"adata": adata},
         "consolidate": {"networks": [network, edges]},
         "embed_network": {"network": network, "n_components": 2},
@@ -152,6 +160,7 @@ def valid_arguments(adata: ad.AnnData, folder: Path) -> dict[str, dict[str, Any]
         "pl.engine_agreement": {"report": report},
         "pl.mi_null": {"network": adata, "mi": mi},
         "pl.msviper_barcode": {"adata": adata},
+        "pl.network_comparison": {"comparison": network.compare(network)},
         "pl.network_graph": {"network": adata, "n_targets": 3},
         "pl.rank_regulators": {"adata": adata},
         "pl.rank_regulators_dotplot": {"adata": adata},
@@ -167,6 +176,7 @@ def valid_arguments(adata: ad.AnnData, folder: Path) -> dict[str, dict[str, Any]
         "Network.from_networkx": {"graph": network.to_networkx()},
         "Network.from_igraph": {"graph": None},
         "Network.write": {"self": network, "path": folder / "written.tsv"},
+        "Network.compare": {"self": network, "other": network},
         "Network.equals": {"self": network, "other": network},
         "Network.targets_of": {"self": network, "regulator": "g00"},
         "Network.regulon": {"self": network, "regulator": "g00"},

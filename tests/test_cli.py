@@ -8,6 +8,7 @@ import subprocess
 import sys
 from typing import Any
 
+import anndata
 import numpy as np
 import pandas as pd
 import pytest
@@ -512,3 +513,27 @@ def test_demo(tmp_path, capsys) -> None:
     b_cells = ranked[ranked["group"] == "CD19+ B"]
     assert b_cells.nlargest(3, "score")["regulator"].isin(["SPIB"]).any()
     assert (folder / "pbmc.h5ad").exists()
+
+
+def test_compare_writes_edges_regulons_and_cells(tmp_path, capsys) -> None:
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(120, 6))
+    x[60:, 2] += 3 * x[60:, 0]
+    adata = anndata.AnnData(pd.DataFrame(x, [f"c{i}" for i in range(120)], list("ABCDEF")))
+    adata.obs["state"] = ["well"] * 60 + ["sick"] * 60
+    cells, names = tmp_path / "cells.h5ad", tmp_path / "names.txt"
+    adata.write_h5ad(cells)
+    names.write_text("A\nB\n")
+    edges, regulons = tmp_path / "edges.tsv", tmp_path / "regulons.tsv"
+    few = ["--resampling", "none", "--n-null", "10000", "--n-permutations", "19"]
+    command = ["compare", str(cells), "--groupby", "state", "--group", "sick", "-r", str(names)]
+    assert main([*command, *few, "-o", str(edges), "--regulons", str(regulons)]) == 0
+    assert "sick compared with rest: p = 0.05" in capsys.readouterr().out
+    table = pd.read_csv(edges, sep="\t")
+    assert table.loc[0, ["source", "target", "change"]].tolist() == ["A", "C", "gained"]
+    assert "A" in pd.read_csv(regulons, sep="\t")["regulator"].tolist()
+    assert main([*command, *few, "-o", str(tmp_path / "out.h5ad")]) == 0
+    found = pysces.NetworkComparison.from_anndata(anndata.read_h5ad(tmp_path / "out.h5ad"))
+    assert (found.reference, found.group, len(found.edges)) == ("rest", "sick", len(table))
+    assert main([*command, *few, "-o", str(edges), "--regulons", "x.pdf"]) == 1
+    assert "The format of x.pdf is unknown" in capsys.readouterr().err

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 import pysces
-from pysces.aracne._options import AracneOptions
+from pysces.aracne._options import AracneOptions, ComparisonOptions
 from pysces.cli import COMMANDS
 from pysces.viper._options import MsviperOptions, ViperOptions
 
@@ -142,6 +142,7 @@ def test_tables_of_the_command_line_have_every_option(monkeypatch: pytest.Monkey
     assert list(parts) == list(COMMANDS)
     for name, options in {
         "aracne": AracneOptions,
+        "compare": ComparisonOptions,
         "viper": ViperOptions,
         "msviper": MsviperOptions,
     }.items():

@@ -20,7 +20,7 @@ from pysces._options import Options, hints
 from pysces._parameters import Range, members
 from pysces._synonyms import MEANINGS
 from pysces.aracne import _inference
-from pysces.aracne._options import AracneOptions
+from pysces.aracne._options import AracneOptions, ComparisonOptions
 from pysces.cli import main, parser
 from pysces.errors import InputError
 from pysces.network.formats import FORMATS, FormatName
@@ -30,7 +30,9 @@ CLASSES: dict[str, type[Options]] = {
     "aracne": AracneOptions,
     "viper": ViperOptions,
     "msviper": MsviperOptions,
+    "compare": ComparisonOptions,
 }
+NAMES = {("compare_networks" if n == "compare" else f"run_{n}"): n for n in CLASSES}
 FIELDS = [(command, field) for command, of in CLASSES.items() for field in fields(of)]
 OPTIONS = {field.name: field.default for field in fields(AracneOptions)}
 GIVEN = {
@@ -60,14 +62,21 @@ EXTRA = {
         "groupby": "required: which cells are compared",
         "group": "required: which cells are compared",
     },
+    "compare_networks": {
+        **GIVEN,
+        "groupby": "required: which cells are compared",
+        "group": "which cells are compared",
+        "regulators": "data: names, a file, or those of the organism",
+    },
 }
 # Where the work is done, and what only an AnnData has, is tested elsewhere.
-ELSEWHERE = {*OF_ANNDATA, "size_factors", "batch_key", "checkpoint", "client"}
+ELSEWHERE = {*OF_ANNDATA, "size_factors", "batch_key", "donor_key", "checkpoint", "client"}
 OTHER = {
     "estimator": "binned",
     "degree": 2,
     "counts": False,
     "min_cells": 3,
+    "min_donors": 3,
     "n_bins": 7,
     "ties": "together",
     "miller_madow": True,
@@ -95,7 +104,7 @@ class Stopped(Exception):
 
 @pytest.mark.parametrize("name", EXTRA)
 def test_signatures_have_the_options_of_the_dataclass(name: str) -> None:
-    options = AracneOptions if name == "infer_network" else CLASSES[name.removeprefix("run_")]
+    options = AracneOptions if name == "infer_network" else CLASSES[NAMES[name]]
     wanted = {field.name: field.default for field in fields(options)}
     if name == "infer_network":
         assert set(wanted) >= OF_ANNDATA  # columns and layers, which an array does not have
@@ -143,9 +152,9 @@ def test_each_option_of_the_command_line_reaches_the_function(
         raise Stopped(options)
 
     monkeypatch.setattr("pysces.data.read.read_expression", lambda *_, **__: None)
-    monkeypatch.setattr(pysces, f"run_{command}", stop)
+    monkeypatch.setattr(pysces, next(name for name, of in NAMES.items() if of == command), stop)
     monkeypatch.setattr(warnings, "showwarning", warnings.showwarning)
-    needed = ["--groupby", "kind", "--group", "a"] if command == "msviper" else []
+    needed = ["--groupby", "kind", "--group", "a"] if command in ("msviper", "compare") else []
     defaults = {one.name: one.default for one in fields(CLASSES[command])}
     found = list(texts(hints(CLASSES[command])[field.name], field.metadata["within"]))
     assert any(value != field.default for _, value in found)

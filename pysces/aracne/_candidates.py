@@ -299,10 +299,13 @@ class ScoredCandidates(Candidates):
         Scores of all genes.
     strata
         Stratum of each sample, int64 [samples].
+    donor
+        Donor of each sample, int64 [samples], or None.
     """
 
     scores: Scores
     strata: NDArray[np.int64]
+    donor: NDArray[np.int64] | None = None
 
     @cached_property
     def own_gene(self) -> NDArray[np.int64]:

@@ -146,6 +146,12 @@ class SupportedEdges(NamedTuple):
     support: NDArray[np.int64]
     mean: NDArray[np.int64]
 
+    def take(self, chosen: NDArray[np.bool_]) -> SupportedEdges:
+        """Some of the edges."""
+        return SupportedEdges(
+            self.row[chosen], self.gene[chosen], self.support[chosen], self.mean[chosen]
+        )
+
 
 class SupportCounts:
     """Counts of the resamples that have each edge."""

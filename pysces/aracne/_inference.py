@@ -23,6 +23,7 @@ from pysces.aracne._consensus import (
     decoy_qvalues,
     poisson_pvalues,
 )
+from pysces.aracne._donors import FEWEST_SAMPLES, donors_with
 from pysces.aracne._dpi import dpi_mask
 from pysces.aracne._null import UNREACHABLE, Null, null_of
 from pysces.aracne._options import AracneOptions
@@ -42,14 +43,13 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("pysces")
 
-FEWEST_SAMPLES = 12  # of a half: in fewer no support means anything
-
 
 @dataclass(frozen=True, eq=False)
 class Consensus:
     """Edges of the network, their statistics, and facts for the run record.
 
-    `order` ranks edges of equal support: the mean mutual information over resamples.
+    `order` ranks edges of equal support: the mean mutual information over resamples. `donors` is
+    the number of donors that show an edge, `seen` has the support of all pairs.
     """
 
     edges: Edges
@@ -58,6 +58,8 @@ class Consensus:
     qvalues: NDArray[np.float64]
     order: NDArray[np.int64]
     facts: dict[str, Any]
+    donors: NDArray[np.int64] | None = None
+    seen: SupportCounts | None = None
 
 
 def network_of(
@@ -114,11 +116,15 @@ def infer(
     candidates: Candidates, options: AracneOptions, runner: Runner
 ) -> tuple[Network, dict[str, Any]]:
     """The edges of these candidates, and facts for the run record."""
-    if options.resampling is None:
-        found = _without_resampling(candidates, options)
-    else:
-        found = _with_resampling(candidates, options, runner)
+    found = consensus_of(candidates, options, runner)
     return _table(candidates, found), found.facts
+
+
+def consensus_of(candidates: Candidates, options: AracneOptions, runner: Runner) -> Consensus:
+    """The edges of these candidates by position."""
+    if options.resampling is None:
+        return _without_resampling(candidates, options)
+    return _with_resampling(candidates, options, runner)
 
 
 # --- without resampling -------------------------------------------------------------------------
@@ -143,14 +149,18 @@ def _without_resampling(candidates: Candidates, options: AracneOptions) -> Conse
         "threshold_mi": _reachable(estimator, smallest),
         "largest_mi": float(estimator.nats(np.array(largest))),
     }
-    kept = dpi_mask(candidates, edges, options.dpi_method, options.dpi_tolerance)
+    kept = np.flatnonzero(dpi_mask(candidates, edges, options.dpi_method, options.dpi_tolerance))
+    donors = donors_with(candidates, edges.row[kept], edges.gene[kept], options.min_donors)
+    if donors is not None:
+        kept, donors = kept[donors >= options.min_donors], donors[donors >= options.min_donors]
     return Consensus(
         edges.take(kept),
-        np.ones(int(kept.sum()), dtype=np.int64),
+        np.ones(len(kept), dtype=np.int64),
         pvalues[kept],
         qvalues[kept],
         edges.mi[kept],
         facts,
+        donors,
     )
 
 
@@ -197,9 +207,13 @@ def _with_resampling(candidates: Candidates, options: AracneOptions, runner: Run
             if options.n_resamples == "auto" and seen.settled(options.alpha, asked):
                 break
     least = max(1, math.ceil(asked * seen.resamples - 1e-9))
-    if decoys:
+    if decoys and getattr(candidates, "donor", None) is None:  # donors leave out decoys, too
         least = max(least, seen.least_support(options.alpha))
     edges = seen.edges(least)
+    donors = donors_with(candidates, edges.row, edges.gene, options.min_donors)
+    if donors is not None:
+        edges = edges.take(donors >= options.min_donors)
+        donors = donors[donors >= options.min_donors]
     real = edges.row < candidates.n_regulators
     mi = candidates.pair_mi(edges.row, edges.gene)
     full_null = null_of(estimator, "permutation", options.n_null)
@@ -233,6 +247,8 @@ def _with_resampling(candidates: Candidates, options: AracneOptions, runner: Run
         qvalues[passes],
         edges.mean[chosen],
         facts,
+        None if donors is None else donors[chosen],
+        seen,
     )
 
 
@@ -298,6 +314,7 @@ def _table(candidates: Candidates, found: Consensus) -> Network:
             "mi": mi,
             "correlation": candidates.correlation(found.edges.row, found.edges.gene),
             "support": found.support,
+            **({} if found.donors is None else {"donors": found.donors}),
             "pvalue": found.pvalues,
             "qvalue": found.qvalues,
         }

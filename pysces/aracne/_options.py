@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from pysces._options import Options, Range, option
+from pysces._parameters import SIZE
 from pysces._record import RunRecord
 from pysces.aracne._copula import Copula
 from pysces.aracne._estimators import Estimator, RankEstimator, rank_estimator
@@ -40,6 +41,12 @@ class AracneOptions(Options):
     counts: Counts = option("auto", "whether values are counts; auto also recovers them")
     size_factors: Any = option(None, "column of obs: depth of each sample", metavar="COLUMN")
     batch_key: Any = option(None, "column of obs: batch or donor of each sample", metavar="COLUMN")
+    donor_key: Any = option(
+        None, "column of obs: donor of each sample, as replicates", metavar="COLUMN"
+    )
+    min_donors: int = option(
+        2, "fewest donors that must show an edge, with donor-key", within=Range(1)
+    )
     min_cells: int = option(
         10, "fewest samples with counts of a gene; others are left out", within=Range(0)
     )
@@ -104,10 +111,10 @@ class AracneOptions(Options):
                 "degree= and counts=True require estimator='copula'. "
                 f"Got estimator={self.estimator!r}."
             )
-        depth = self.size_factors is not None or self.batch_key is not None
-        if self.estimator != "copula" and depth:
+        of_samples = (self.size_factors, self.batch_key, self.donor_key)
+        if self.estimator != "copula" and any(one is not None for one in of_samples):
             raise InputError(
-                "size_factors= and batch_key= require estimator='copula'. "
+                "size_factors=, batch_key= and donor_key= require estimator='copula'. "
                 f"Got estimator={self.estimator!r}."
             )
         if self.n_resamples == "auto" and self.consensus != "decoy":
@@ -168,3 +175,45 @@ def estimator_of(record: RunRecord) -> Estimator | None:
     names = ("n_bins", "ties", "miller_madow")
     given = {name: options[name] for name in names if options.get(name) is not None}
     return rank_estimator(str(estimator), int(n), **given)
+
+
+def _as_in_aracne(name: str, **changed: Any) -> Any:
+    """The option of :func:`pysces.run_aracne` of this name."""
+    field = AracneOptions.__dataclass_fields__[name]
+    return option(**{"default": field.default, **field.metadata, **changed})
+
+
+@dataclass(frozen=True, eq=False)
+class ComparisonOptions(Options):
+    """How networks are compared; the parameters of :func:`pysces.compare_networks`."""
+
+    reference: str = option("rest", "group to compare with; rest: all other samples with a label")
+    n_permutations: int = option(50, "number of permutations of the groups", within=SIZE)
+    donor_key: Any = option(
+        None, "column of obs: donor of each sample; donors are permuted as a whole",
+        metavar="COLUMN",
+    )  # fmt: skip
+    layer: str | None = _as_in_aracne("layer")
+    gene_symbols: str | None = _as_in_aracne("gene_symbols")
+    mask_var: Any = _as_in_aracne("mask_var")
+    counts: Counts = _as_in_aracne("counts")
+    size_factors: Any = _as_in_aracne("size_factors")
+    batch_key: Any = _as_in_aracne("batch_key")
+    min_cells: int = _as_in_aracne("min_cells")
+    degree: Degree = _as_in_aracne("degree")
+    resampling: ResamplingName | None = _as_in_aracne("resampling")
+    n_resamples: int = _as_in_aracne("n_resamples", default=20)
+    alpha: float = _as_in_aracne("alpha", help="largest q-value of an edge and of a difference")
+    min_support: float = _as_in_aracne("min_support")
+    resample_pvalue: float | Auto = _as_in_aracne("resample_pvalue")
+    n_decoys: int | None = _as_in_aracne("n_decoys")
+    dpi: Pruning | None = _as_in_aracne("dpi")
+    dpi_tolerance: float = _as_in_aracne("dpi_tolerance")
+    n_null: int = _as_in_aracne("n_null", default=1_000_000)
+    seed: int = _as_in_aracne("seed", help="seed of resamples, decoys and permutations")
+
+    @property
+    def aracne(self) -> AracneOptions:
+        """How the network of each group is inferred."""
+        names = [name for name in self.__dataclass_fields__ if name != "donor_key"]
+        return AracneOptions.of({name: getattr(self, name) for name in names})

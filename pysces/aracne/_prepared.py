@@ -13,6 +13,7 @@ import pandas as pd
 from pysces._messages import listed
 from pysces.aracne._candidates import Candidates, RankCandidates, ScoredCandidates
 from pysces.aracne._copula import Scores, facts_of, strata
+from pysces.aracne._donors import facts_of_donors
 from pysces.aracne._options import AracneOptions
 from pysces.data._depth import Known, counts_of
 from pysces.data._expression import Expression, constant_genes, nonzero_samples
@@ -30,11 +31,12 @@ log = logging.getLogger("pysces")
 
 @dataclass(frozen=True, eq=False)
 class PreparedData:
-    """A checked matrix: its candidate edges, and the number of genes left out."""
+    """A checked matrix: its candidate edges, the number of genes left out, depths of samples."""
 
     candidates: Candidates
     n_constant_genes: int
     facts: dict[str, Any]
+    depth: NDArray[np.float64] | None = None
 
     @classmethod
     def of(
@@ -111,9 +113,12 @@ class PreparedData:
             options.seed,
             scores,
             strata(depth, known.batch, values.n_samples),
+            known.donor,
         )
+        if known.donor is not None:
+            facts |= facts_of_donors(known.donor, options.min_donors)
         facts |= facts_of(scores, counts) | {"n_strata": int(candidates.strata.max()) + 1}
-        return cls(candidates, int(constant.sum()), facts)
+        return cls(candidates, int(constant.sum()), facts, depth)
 
 
 def _without_rare(

@@ -43,6 +43,8 @@ def infer_network(
     counts: Counts = "auto",
     size_factors: ArrayLike | None = None,
     batch_key: ArrayLike | None = None,
+    donor_key: ArrayLike | None = None,
+    min_donors: int = 2,
     min_cells: int = 10,
     estimator: EstimatorName = "copula",
     degree: Degree = "auto",
@@ -83,6 +85,9 @@ def infer_network(
         unit of recovered counts, or the sum over at least 1,000 genes.
     batch_key
         Batch of each sample: one label per sample.
+    donor_key, min_donors
+        Donor of each sample, one label per sample, and the number of donors that must show an
+        edge, as in :func:`run_aracne`.
     min_cells
         Genes with counts in fewer samples are left out. Only used with counts.
     estimator, degree, n_bins, ties, miller_madow
@@ -135,7 +140,7 @@ def infer_network(
     options = AracneOptions.of(locals())
     runner = Runner(checkpoint, client)
     table = Expression.from_matrix(expression, genes=genes)
-    known = known_of_arrays(table.n_samples, size_factors, batch_key, table.samples)
+    known = known_of_arrays(table.n_samples, size_factors, batch_key, table.samples, donor_key)
     with use_engine(engine):
         prepared = PreparedData.of(table, regulators, None, options, known)
         return network_of(

@@ -52,6 +52,8 @@ def run_aracne(
     counts: Counts = "auto",
     size_factors: str | ArrayLike | None = None,
     batch_key: str | ArrayLike | None = None,
+    donor_key: str | ArrayLike | None = None,
+    min_donors: int = 2,
     min_cells: int = 10,
     estimator: EstimatorName = "copula",
     degree: Degree = "auto",
@@ -116,6 +118,18 @@ def run_aracne(
         Batch (donor, run) of each sample: a column of ``adata.obs``, or one label per sample.
         Levels of genes are fitted, or values ranked, within batches, and decoys are permuted
         within them, so that differences between batches do not cause edges.
+    donor_key
+        Donor of each sample, as a replicate: a column of ``adata.obs``, or one label per sample.
+        Donors are batches, too, and an edge must be found in ``min_donors`` of them. Cells of one
+        donor are not independent samples of the population, so that an edge of a single donor may
+        not be found in another one.
+    min_donors
+        Number of donors whose samples alone must show an edge. Only used with ``donor_key``.
+        Edges of regulators and of decoys that fewer donors show are left out. Each donor is tested
+        at 0.05 / (donors - ``min_donors`` + 1), so that an edge present in fewer donors is kept
+        with a probability of at most 0.05 (Benjamini and Heller 2008). With ``degree=1`` a donor
+        whose correlation has the opposite sign does not count, and neither does one with fewer
+        than 12 samples.
     min_cells
         Genes with counts in fewer samples are left out. Only used with counts.
     estimator
@@ -205,7 +219,8 @@ def run_aracne(
         A DataFrame, one row per edge: ``source``, ``target``, ``mi`` (nats, from all samples; for
         counts a score in nats that grows with the dependence), ``correlation`` (Spearman),
         ``mor`` (mode of regulation, -1 to 1), ``likelihood`` (0 to 1), ``support`` (number of
-        resamples that have the edge), ``pvalue`` (of ``mi``, not adjusted for the choice of
+        resamples that have the edge), ``donors`` (number of donors that show it, with
+        ``donor_key``), ``pvalue`` (of ``mi``, not adjusted for the choice of
         edges), ``qvalue`` (by ``support``; without resampling by ``correction``) and ``rank``. The
         most certain edges come first: by decreasing support, then by decreasing mean mutual
         information over the resamples that have the edge. ``rank`` is that order from 1; edges
@@ -249,7 +264,8 @@ def run_aracne(
     Margolin et al. 2006, BMC Bioinformatics 7(S1):S7 (ARACNe); Lachmann et al. 2016,
     Bioinformatics 32:2233 (adaptive partitioning); Ince et al. 2017, Hum Brain Mapp 38:1541
     (Gaussian copula); Lancaster 1957, Biometrika 44:289 (expansion in Hermite polynomials);
-    DiCiccio and Romano 2017, JASA 112:1211 (studentised correlation); Shah and Samworth 2013,
+    DiCiccio and Romano 2017, JASA 112:1211 (studentised correlation); Benjamini and Heller 2008,
+    Biometrics 64:1215 (tests of partial conjunctions, for donors); Shah and Samworth 2013,
     J R Stat Soc B 75:55 (complementary halves); Meinshausen and Buehlmann 2010, J R Stat Soc B
     72:417 (stability selection); Elias and Gygi 2007, Nat Methods 4:207 (decoys).
 
@@ -273,7 +289,7 @@ def run_aracne(
     target = adata.copy() if copy else adata
 
     var = adata.var.set_axis(gene_names(adata, gene_symbols), axis=0)
-    known = known_of(adata, size_factors, batch_key, layer)
+    known = known_of(adata, size_factors, batch_key, layer, donor_key)
 
     def prepared(part: AnnData) -> PreparedData:
         expression = Expression.from_anndata(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -35,7 +35,7 @@ TOTAL = "total_counts"  # the column of .obs that sc.pp.calculate_qc_metrics wri
 
 @dataclass(frozen=True, eq=False)
 class Known:
-    """Depth and batch of the samples, as far as the caller gives them.
+    """Depth, batch and donor of the samples, as far as the caller gives them.
 
     Attributes
     ----------
@@ -44,27 +44,56 @@ class Known:
     source
         Description of the source of the depth.
     batch
-        Batch of each sample, int64 [samples], or None.
+        Batch of each sample, int64 [samples], or None; samples of different donors are in different
+        batches.
     base
         Base of the logarithm, or None if it is unknown.
+    donor
+        Donor of each sample, int64 [samples], or None.
     """
 
     depth: NDArray[np.float64] | None = None
     source: str = ""
     batch: NDArray[np.int64] | None = None
     base: float | None = None
+    donor: NDArray[np.int64] | None = None
 
     def take(self, samples: NDArray[np.intp]) -> Known:
-        """Depth and batch of some of the samples."""
+        """The same of some of the samples."""
         depth = None if self.depth is None else self.depth[samples]
-        batch = (
-            None if self.batch is None else np.unique(self.batch[samples], return_inverse=True)[1]
+        batch, donor = (
+            None if labels is None else np.unique(labels[samples], return_inverse=True)[1]
+            for labels in (self.batch, self.donor)
         )
-        return Known(depth, self.source, batch, self.base)
+        return Known(depth, self.source, batch, self.base, donor)
+
+    def within(self, groups: NDArray[np.int64]) -> Known:
+        """The same, with samples of different groups in different batches."""
+        return replace(self, batch=crossed(self.batch, groups))
 
 
-def known_of(adata: AnnData, size_factors: Any, batch_key: Any, layer: str | None = None) -> Known:
-    """Depth and batch of the samples of an AnnData.
+def crossed(
+    first: NDArray[np.int64] | None, second: NDArray[np.int64] | None
+) -> NDArray[np.int64] | None:
+    """Combinations of two labels of samples, numbered from 0; None stands for a single label.
+
+    >>> crossed(np.array([0, 0, 1]), np.array([0, 2, 2])).tolist()
+    [0, 1, 2]
+    """
+    if first is None or second is None:
+        return first if second is None else second
+    both = first * (second.max(initial=0) + 1) + second
+    return np.unique(both, return_inverse=True)[1].astype(np.int64)
+
+
+def known_of(
+    adata: AnnData,
+    size_factors: Any,
+    batch_key: Any,
+    layer: str | None = None,
+    donor_key: Any = None,
+) -> Known:
+    """Depth, batch and donor of the samples of an AnnData.
 
     Depth is `size_factors` (a column of ``obs`` or numbers), else ``obs["total_counts"]``, else
     the sums of ``raw`` if it has more genes and holds counts.
@@ -83,7 +112,8 @@ def known_of(adata: AnnData, size_factors: Any, batch_key: Any, layer: str | Non
         if total is not None:
             depth, source = total, "raw"
     base = _base(adata) if layer is None else None
-    return Known(depth, source, batches_of(adata, batch_key), base)
+    donor = batches_of(adata, donor_key, "donor_key=")
+    return Known(depth, source, crossed(batches_of(adata, batch_key), donor), base, donor)
 
 
 def _base(adata: AnnData) -> float | None:
@@ -110,53 +140,62 @@ def _by_name(values: Any, names: pd.Index | None, what: str) -> Any:
     )
 
 
-def batches_of(adata: AnnData, batch_key: Any) -> NDArray[np.int64] | None:
-    """Batch of each sample, numbered in the order of the names of batches."""
+def batches_of(
+    adata: AnnData, batch_key: Any, argument: str = "batch_key="
+) -> NDArray[np.int64] | None:
+    """Batch (or donor) of each sample, numbered in the order of the names of batches."""
     if batch_key is None:
         return None
     if isinstance(batch_key, str):
         if batch_key not in adata.obs:
             raise InputError(
-                f"Did not find .obs[{batch_key!r}]. Pass batch_key= with the name of a column of "
+                f"Did not find .obs[{batch_key!r}]. Pass {argument} with the name of a column of "
                 ".obs that holds the batch (donor, run) of each sample."
             )
         batch_key = adata.obs[batch_key]
-    return batch_numbers(_by_name(batch_key, adata.obs_names, "batch_key="), adata.n_obs)
+    return batch_numbers(_by_name(batch_key, adata.obs_names, argument), adata.n_obs, argument)
 
 
-def batch_numbers(labels: Any, n: int) -> NDArray[np.int64]:
+def batch_numbers(labels: Any, n: int, argument: str = "batch_key=") -> NDArray[np.int64]:
     """Batches as integers from 0."""
     if not isinstance(labels, pd.Series):
         values = np.asarray(labels, dtype=object)
         if values.ndim != 1:
-            raise InputError("batch_key= must be one label per sample: text or numbers.")
+            raise InputError(f"{argument} must be one label per sample: text or numbers.")
         labels = pd.Series(values)
     if len(labels) != n:
         raise InputError(
-            f"batch_key= has {len(labels)} labels for {n} samples. Pass one per sample."
+            f"{argument} has {len(labels)} labels for {n} samples. Pass one per sample."
         )
     if labels.isna().any():
         raise InputError(
-            f"batch_key= has no label (missing value) for {int(labels.isna().sum())} samples. "
-            "Fill in their batch or remove the samples."
+            f"{argument} has no label (missing value) for {int(labels.isna().sum())} samples. "
+            "Fill in their labels or remove the samples."
         )
     return np.unique(labels.astype(str).to_numpy(), return_inverse=True)[1].astype(np.int64)
 
 
 def known_of_arrays(
-    n: int, size_factors: Any, batch_key: Any, names: pd.Index | None = None
+    n: int,
+    size_factors: Any,
+    batch_key: Any,
+    names: pd.Index | None = None,
+    donor_key: Any = None,
 ) -> Known:
-    """Depth and batch of the samples of an array."""
+    """Depth, batch and donor of the samples of an array."""
     size_factors = _by_name(size_factors, names, "size_factors=")
-    batch_key = _by_name(batch_key, names, "batch_key=")
-    if isinstance(size_factors, str) or isinstance(batch_key, str):
+    if any(isinstance(one, str) for one in (size_factors, batch_key, donor_key)):
         raise InputError(
-            "size_factors= and batch_key= can name columns only of an AnnData. "
+            "size_factors=, batch_key= and donor_key= can name columns only of an AnnData. "
             "Pass one value per sample."
         )
     depth = None if size_factors is None else _numbers(size_factors, n, "size_factors=")
-    batch = None if batch_key is None else batch_numbers(batch_key, n)
-    return Known(depth, "size_factors" if depth is not None else "", batch)
+    batch, donor = (
+        None if labels is None else batch_numbers(_by_name(labels, names, name), n, name)
+        for labels, name in ((batch_key, "batch_key="), (donor_key, "donor_key="))
+    )
+    source = "size_factors" if depth is not None else ""
+    return Known(depth, source, crossed(batch, donor), donor=donor)
 
 
 def total_counts(adata: AnnData) -> NDArray[np.float64] | None:

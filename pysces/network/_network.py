@@ -14,6 +14,7 @@ from pysces._parameters import Range, checked
 from pysces._record import RunRecord
 from pysces.errors import InputError
 from pysces.network._columns import known_columns, named_columns, rows_of_group
+from pysces.network._comparison import NetworkComparison, compare_edges, compare_regulons
 from pysces.network._edges import checked_edges
 from pysces.network._modes import (
     mode_and_likelihood,
@@ -388,6 +389,44 @@ class Network:
         return same_edges and all(
             np.allclose(mine[name], theirs[name], rtol=rtol, atol=atol) for name in self.columns
         )
+
+    @checked()
+    def compare(
+        self, other: Network, *, reference: str = "reference", group: str = "group"
+    ) -> NetworkComparison:
+        """Compare this network, the reference, with another one.
+
+        Two networks alone do not tell whether a difference is larger than chance: an edge may be
+        missing because it barely failed. :func:`pysces.compare_networks` tests the differences from
+        the data.
+
+        Parameters
+        ----------
+        other
+            The other network, such as that of another group.
+        reference, group
+            Names of this network and of the other one.
+
+        Returns
+        -------
+        NetworkComparison
+            Its ``edges`` (one row per edge of either network) and ``regulons``.
+
+        References
+        ----------
+        Gelman and Stern 2006, Am Stat 60:328 (why a test of the difference is needed).
+
+        Examples
+        --------
+        >>> import pandas as pd, pysces
+        >>> edges = {"source": ["A", "A"], "target": ["B", "C"], "correlation": [0.5, 0.5]}
+        >>> first = pysces.Network(pd.DataFrame(edges))
+        >>> other = pysces.Network(pd.DataFrame({**edges, "correlation": [0.5, -0.5]}))
+        >>> first.compare(other)
+        NetworkComparison of group with reference: 0 edges gained, 0 lost, 1 reversed, 1 shared
+        """
+        edges = compare_edges(self._edges, other._edges)
+        return NetworkComparison(edges, compare_regulons(edges), reference, group)
 
     @property
     def columns(self) -> tuple[str, ...]:

@@ -14,6 +14,7 @@ from pysces.pl.embedding import embedding
 from pysces.pl.engine_agreement import benchmark_scaling, engine_agreement
 from pysces.pl.mi_null import mi_null
 from pysces.pl.msviper_barcode import msviper_barcode
+from pysces.pl.network_comparison import network_comparison
 from pysces.pl.network_graph import network_graph
 from pysces.pl.rank_regulators import rank_regulators
 from pysces.pl.rank_regulators_dotplot import rank_regulators_dotplot
@@ -37,6 +38,7 @@ __all__ = [
     "engine_agreement",
     "mi_null",
     "msviper_barcode",
+    "network_comparison",
     "network_graph",
     "rank_regulators",
     "rank_regulators_dotplot",

@@ -197,7 +197,7 @@ def _area(ax: Axes, row: int, density: np.ndarray, color: str, height: float) ->
         row + height * density, edges, baseline=row, fill=True, color=color, alpha=0.75, zorder=2
     )
     level = (row + height, row + height)
-    ax.plot([0, 1], level, color=INK, linewidth=0.7, linestyle=(0, (1, 2)), zorder=3)
+    ax.plot([0, 1], level, color=FAINT, linewidth=0.7, linestyle=(0, (1, 2)), zorder=3)
 
 
 def _scores(ax: Axes, scores: np.ndarray) -> None:

@@ -61,6 +61,9 @@ def timings() -> pd.DataFrame:
 
 PLOTS = {
     "network_graph": lambda a, ax: pysces.pl.network_graph(a, ax=ax),
+    "network_comparison": lambda a, ax: pysces.pl.network_comparison(
+        network(a).compare(pysces.Network(network(a).to_dataframe().iloc[::2])), ax=ax
+    ),
     "dpi_comparison": lambda a, ax: pysces.pl.dpi_comparison(*two_networks(a), ax=ax),
     "barcode": lambda a, ax: pysces.pl.barcode(a.to_df().iloc[0], network(a), ax=ax),
     "msviper_barcode": lambda a, ax: pysces.pl.msviper_barcode(a, ax=ax),
