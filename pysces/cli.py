@@ -231,8 +231,9 @@ def _aracne_arguments(parser: Parser) -> None:
     parser.add_argument(
         "-r",
         "--regulators",
-        metavar="FILE",
-        help="text file, one name per line; transcription factors if not given",
+        metavar="FILE|KIND",
+        help="text file, one name per line, or cofactor, chromatin, signalling or surface; "
+        "transcription factors if not given",
     )
     _transpose(parser)
     _engine(parser)

@@ -11,6 +11,7 @@ from pysces.aracne._copula import Copula
 from pysces.aracne._estimators import Estimator, RankEstimator, rank_estimator
 from pysces.aracne._null import N_NULL
 from pysces.data._count_data import Counts
+from pysces.data.regulators import Organism
 from pysces.errors import InputError
 
 EstimatorName = Literal["copula", "adaptive", "adaptive-dyadic", "binned"]
@@ -32,6 +33,9 @@ FEWEST_DECOYS, MOST_DECOYS = 200, 500
 class AracneOptions(Options):
     """How a network is inferred; the parameters of :func:`pysces.run_aracne`."""
 
+    organism: Organism | None = option(
+        None, "organism of a built-in list of regulators; none: whose symbols match best"
+    )
     layer: str | None = option(None, "layer to use instead of X", metavar="LAYER")
     gene_symbols: str | None = option(
         None, "column of var: names of genes, instead of var_names", metavar="COLUMN"

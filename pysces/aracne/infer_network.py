@@ -23,6 +23,7 @@ from pysces.aracne._prepared import PreparedData, origin
 from pysces.aracne._runner import Runner
 from pysces.data._depth import known_of_arrays
 from pysces.data._expression import Expression
+from pysces.data.regulators import Organism
 from pysces.dispatch.engines import use_engine
 from pysces.network import Network
 
@@ -38,6 +39,7 @@ def infer_network(
     expression: Any,
     regulators: Any = None,
     *,
+    organism: Organism | None = None,
     genes: Sequence[str] | None = None,
     counts: Counts = "auto",
     size_factors: ArrayLike | None = None,
@@ -72,7 +74,9 @@ def infer_network(
         Samples x genes, counts or normalised values: a DataFrame, or an array or sparse matrix
         with ``genes=``.
     regulators
-        As in :func:`run_aracne`: names, the path of a file, or ``None``.
+        As in :func:`run_aracne`: names, the path of a file, ``None``, or a built-in list.
+    organism
+        Organism of a built-in list, as in :func:`run_aracne`.
     genes
         Names of the columns of an array.
     counts

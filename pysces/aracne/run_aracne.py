@@ -29,6 +29,7 @@ from pysces.data import _results
 from pysces.data._depth import known_of
 from pysces.data._expression import Expression
 from pysces.data._inputs import gene_names
+from pysces.data.regulators import Organism
 from pysces.dispatch.blocks import progress
 from pysces.dispatch.engines import use_engine
 
@@ -44,6 +45,7 @@ def run_aracne(
     adata: AnnData,
     regulators: Any = None,
     *,
+    organism: Organism | None = None,
     layer: str | None = None,
     gene_symbols: str | None = None,
     mask_var: str | ArrayLike | None = None,
@@ -90,8 +92,12 @@ def run_aracne(
         ``scanpy.pp.normalize_total`` and ``scanpy.pp.log1p`` leave them the counts are recovered.
     regulators
         Names of regulators, the path of a text file with one name per line, or ``None``:
-        ``adata.var["regulator"]`` if present, else the transcription factors of the organism
-        whose symbols match best (:func:`pysces.regulators`).
+        ``adata.var["regulator"]`` if present, else the built-in transcription factors. Another
+        built-in list is chosen by its kind, ``"cofactor"``, ``"chromatin"``, ``"signalling"`` or
+        ``"surface"`` (:func:`pysces.regulators`).
+    organism
+        Organism of a built-in list, ``"human"`` or ``"mouse"``; ``None`` for the one whose symbols
+        match best.
     layer
         Layer to use instead of ``adata.X``. Pass the layer of raw counts if there is one.
     gene_symbols
