@@ -27,9 +27,11 @@ from pysces.aracne._dpi import dpi_mask
 from pysces.aracne._null import UNREACHABLE, Null, null_of
 from pysces.aracne._options import AracneOptions
 from pysces.aracne._prepared import PreparedData
+from pysces.aracne._prior import Prior, dense_rank, log_pvalues
 from pysces.aracne._quality import judge
 from pysces.aracne._resampling import Resampling, resampler_of
 from pysces.aracne._runner import Runner
+from pysces.data._networks import named_network
 from pysces.dispatch.engines import Work, use_engine
 from pysces.dispatch.engines import record as engine_record
 from pysces.errors import PyscesWarning
@@ -49,14 +51,17 @@ FEWEST_SAMPLES = 12  # of a half: in fewer no support means anything
 class Consensus:
     """Edges of the network, their statistics, and facts for the run record.
 
-    `order` ranks edges of equal support: the mean mutual information over resamples.
+    `priority` ranks edges, `order` those of equal priority: the support (with a prior, in the
+    order of the weighted p-values), and the mean mutual information over resamples.
     """
 
     edges: Edges
     support: NDArray[np.int64]
     pvalues: NDArray[np.float64]
     qvalues: NDArray[np.float64]
+    priority: NDArray[np.int64]
     order: NDArray[np.int64]
+    prior: NDArray[np.float64] | None
     facts: dict[str, Any]
 
 
@@ -67,6 +72,7 @@ def network_of(
     *,
     method: str,
     regulators: str,
+    prior: Network | None = None,
     group: str | None = None,
 ) -> Network:
     """The network of one matrix, with its run record.
@@ -77,7 +83,7 @@ def network_of(
     n_samples = candidates.expression.n_samples
     size = candidates.n_regulators * candidates.n_genes * n_samples
     with use_engine(None, work=Work(options.estimator, size)) as engine:
-        network, found = infer(candidates, options, runner)
+        network, found = infer(candidates, options, runner, prior)
     if len(network) == 0:
         warn_empty(candidates, options, found, group)
     log.info(
@@ -99,25 +105,33 @@ def network_of(
     }
     facts = judge(network, candidates, options, facts, group)
     arguments = {"regulators": regulators, **options.record()}
+    if options.prior is not None:
+        arguments["prior"] = named_network(options.prior)
     record = RunRecord(method, arguments, facts, engine_record(engine))
     return Network(network.to_dataframe(), record)
 
 
 def infer(
-    candidates: Candidates, options: AracneOptions, runner: Runner
+    candidates: Candidates, options: AracneOptions, runner: Runner, network: Network | None = None
 ) -> tuple[Network, dict[str, Any]]:
-    """The edges of these candidates, and facts for the run record."""
+    """The edges of these candidates, and facts for the run record.
+
+    network: pairs of the prior.
+    """
+    prior = None if network is None else Prior.of(network, candidates)
     if options.resampling is None:
-        found = _without_resampling(candidates, options)
+        found = _without_resampling(candidates, options, prior)
     else:
-        found = _with_resampling(candidates, options, runner)
+        found = _with_resampling(candidates, options, runner, prior)
     return _table(candidates, found), found.facts
 
 
 # --- without resampling -------------------------------------------------------------------------
 
 
-def _without_resampling(candidates: Candidates, options: AracneOptions) -> Consensus:
+def _without_resampling(
+    candidates: Candidates, options: AracneOptions, prior: Prior | None
+) -> Consensus:
     estimator = candidates.estimator
     null = null_of(estimator, "permutation", options.n_null)
     # A test with a larger p-value is not significant under any correction.
@@ -125,9 +139,10 @@ def _without_resampling(candidates: Candidates, options: AracneOptions) -> Conse
     n = candidates.expression.n_samples
     everything = Resampling(None, n, candidates.seed)
     edges, largest = resampler_of(candidates, everything, {n: threshold}, None, 0.0).whole()
-    pvalues, qvalues = _tested(candidates, edges, null, options)
+    pvalues, qvalues = _tested(candidates, edges, null, options, prior)
     significant = qvalues <= options.alpha
     edges, pvalues, qvalues = edges.take(significant), pvalues[significant], qvalues[significant]
+    values = None if prior is None else prior.values_of(edges.row, edges.gene)
     # If nothing is significant: the threshold of a single edge
     needed = null.threshold(options.alpha / (candidates.n_pairs if options.correction else 1))
     smallest = int(edges.mi.min()) if len(edges) else needed
@@ -136,29 +151,46 @@ def _without_resampling(candidates: Candidates, options: AracneOptions) -> Conse
         "threshold_mi": _reachable(estimator, smallest),
         "largest_mi": float(estimator.nats(np.array(largest))),
     }
+    priority = np.ones(len(edges), dtype=np.int64)
+    if prior is not None and values is not None:
+        facts |= prior.facts(values)
+        priority = dense_rank(prior.weights_of(values, candidates.n_pairs) / pvalues)
     kept = dpi_mask(candidates, edges, options.dpi_method, options.dpi_tolerance)
     return Consensus(
         edges.take(kept),
         np.ones(int(kept.sum()), dtype=np.int64),
         pvalues[kept],
         qvalues[kept],
+        priority[kept],
         edges.mi[kept],
+        None if values is None else values[kept],
         facts,
     )
 
 
 def _tested(
-    candidates: Candidates, edges: Edges, null: Null, options: AracneOptions
+    candidates: Candidates, edges: Edges, null: Null, options: AracneOptions, prior: Prior | None
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """p- and q-values; a pair of two regulators is one test, though it has two edges."""
+    """p- and q-values; a pair of two regulators is one test, though it has two edges.
+
+    Only p-values of at most alpha are given; with a prior, larger ones of large weight might be
+    significant and are left out.
+    """
     pvalues = null.pvalues(edges.mi)
     partner = candidates.regulator_of_gene()[edges.gene]
     counted = (partner < 0) | (edges.row < partner)
+    tested = pvalues
+    if prior is not None:
+        size = np.abs(prior.values_of(edges.row, edges.gene))
+        both = partner >= 0
+        reverse = prior.values_of(partner[both], candidates.regulators[edges.row[both]])
+        size[both] = np.maximum(size[both], np.abs(reverse))
+        tested = np.minimum(1.0, pvalues / prior.weights_of(size, candidates.n_pairs))
     qvalues = np.empty(len(edges))
-    qvalues[counted] = adjusted(pvalues[counted], candidates.n_pairs, options.correction)
+    qvalues[counted] = adjusted(tested[counted], candidates.n_pairs, options.correction)
     # The other direction has the same mutual information and the same q-value.
-    order = np.argsort(edges.mi[counted], kind="stable")
-    place = np.searchsorted(edges.mi[counted][order], edges.mi[~counted])
+    order = np.argsort(tested[counted], kind="stable")
+    place = np.searchsorted(tested[counted][order], tested[~counted])
     qvalues[~counted] = qvalues[counted][order][place]
     return pvalues, qvalues
 
@@ -166,7 +198,9 @@ def _tested(
 # --- resamples and their consensus --------------------------------------------------------------
 
 
-def _with_resampling(candidates: Candidates, options: AracneOptions, runner: Runner) -> Consensus:
+def _with_resampling(
+    candidates: Candidates, options: AracneOptions, runner: Runner, prior: Prior | None
+) -> Consensus:
     estimator = candidates.estimator
     resampling = Resampling(options.resampling, candidates.expression.n_samples, options.seed)
     sizes = sorted({resampling.size(resample) for resample in (0, 1)})
@@ -190,13 +224,18 @@ def _with_resampling(candidates: Candidates, options: AracneOptions, runner: Run
             if options.n_resamples == "auto" and seen.settled(options.alpha, asked):
                 break
     least = max(1, math.ceil(asked * seen.resamples - 1e-9))
-    if decoys:
-        least = max(least, seen.least_support(options.alpha))
-    edges = seen.edges(least)
+    weighted = None
+    if prior is not None:
+        weighted = _weighted(prior, seen, least, options, pvalue)
+        edges = weighted.edges
+    else:
+        if decoys:
+            least = max(least, seen.least_support(options.alpha))
+        edges = seen.edges(least)
     real = edges.row < candidates.n_regulators
     mi = candidates.pair_mi(edges.row, edges.gene)
     full_null = null_of(estimator, "permutation", options.n_null)
-    qvalues = _consensus(candidates, options, seen, edges, mi)
+    qvalues = _consensus(candidates, options, seen, edges, mi, weighted)
     # The earlier programs keep edges strictly below alpha.
     passes = qvalues <= options.alpha if decoys else qvalues < options.alpha
     chosen = np.flatnonzero(real)[passes]
@@ -216,6 +255,8 @@ def _with_resampling(candidates: Candidates, options: AracneOptions, runner: Run
         "threshold_mi": _reachable(small, thresholds[sizes[0]]),
         "largest_mi": float(small.nats(np.array(seen.largest))),
     }
+    if weighted is not None:
+        facts |= weighted.facts
     if not decoys:
         facts["n_targets_seen"] = len(np.unique(edges.gene))  # for earlier rules
     found = Edges(edges.row, edges.gene, mi).take(chosen)
@@ -224,7 +265,53 @@ def _with_resampling(candidates: Candidates, options: AracneOptions, runner: Run
         edges.support[chosen],
         full_null.pvalues(found.mi),
         qvalues[passes],
+        (edges.support if weighted is None else weighted.priority)[chosen],
         edges.mean[chosen],
+        None if weighted is None else weighted.values[chosen],
+        facts,
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class _Weighted:
+    """Edges whose p-value, divided by the weight of the prior, is small enough."""
+
+    edges: SupportedEdges
+    priority: NDArray[np.int64]
+    values: NDArray[np.float64]
+    decoy_counts: NDArray[np.float64]
+    facts: dict[str, Any]
+
+
+def _weighted(
+    prior: Prior, seen: SupportCounts, least: int, options: AracneOptions, pvalue: float
+) -> _Weighted:
+    """Order edges by their weighted p-values, and select those of the least support or better.
+
+    An edge of the smallest weight, outside the prior, needs the least support as without a prior.
+    """
+    candidates = prior.candidates
+    n_pairs = candidates.n_regulators * (candidates.n_genes - 1)
+    assert options.resampling is not None
+    of_support = log_pvalues(
+        np.arange(seen.resamples + 1), seen.resamples, options.resampling, pvalue
+    )
+    outside = np.zeros(int(len(prior.keys) < n_pairs))
+    weights = np.log(prior.weights_of(np.append(prior.values, outside), n_pairs))
+    limit = weights.min() - of_support[least] if options.min_support > 0 else -np.inf
+    edges = seen.edges(max(1, int(np.argmax(weights.max() - of_support >= limit))))
+    values = prior.values_of(edges.row, edges.gene)
+    score = np.log(prior.weights_of(values, n_pairs)) - of_support[edges.support]
+    real = (edges.row < candidates.n_regulators) & (edges.support >= least)
+    facts = prior.facts(values[real])
+    kept = score >= limit
+    edges = SupportedEdges(edges.row[kept], edges.gene[kept], edges.support[kept], edges.mean[kept])
+    decoys = edges.row >= candidates.n_regulators
+    return _Weighted(
+        edges,
+        dense_rank(score[kept]),
+        values[kept],
+        prior.decoy_counts(values[kept][decoys]),
         facts,
     )
 
@@ -246,9 +333,8 @@ def _nothing(n: int, candidates: Candidates) -> Consensus:
         "threshold_mi": np.inf,
         "largest_mi": 0.0,
     }
-    return Consensus(
-        Edges.joined([]), none.astype(np.int64), none, none, none.astype(np.int64), facts
-    )
+    whole = none.astype(np.int64)
+    return Consensus(Edges.joined([]), whole, none, none, whole, whole, None, facts)
 
 
 def _consensus(
@@ -257,15 +343,17 @@ def _consensus(
     seen: SupportCounts,
     edges: SupportedEdges,
     mi: NDArray[np.int64],
+    weighted: _Weighted | None,
 ) -> NDArray[np.float64]:
     """q-values of the edges of regulators."""
     real = edges.row < candidates.n_regulators
-    support = edges.support
+    support = edges.support if weighted is None else weighted.priority
+    counts = None if weighted is None else weighted.decoy_counts
     if options.consensus == "decoy":
         share = candidates.n_decoys / candidates.n_regulators
         if isinstance(candidates, ScoredCandidates):
             mi = np.zeros_like(support)  # by support alone
-        return decoy_qvalues(support[real], mi[real], support[~real], mi[~real], share)
+        return decoy_qvalues(support[real], mi[real], support[~real], mi[~real], share, counts)
     regulators, targets = len(np.unique(edges.row)), len(np.unique(edges.gene))
     if options.consensus == "poisson":
         pvalues = poisson_pvalues(support, regulators, targets)
@@ -279,7 +367,7 @@ def _consensus(
 
 
 def _table(candidates: Candidates, found: Consensus) -> Network:
-    """Edge table in order of decreasing support, then decreasing mean mutual information."""
+    """Edge table in order of decreasing priority, then decreasing mean mutual information."""
     genes = candidates.expression.genes
     source = candidates.regulators[found.edges.row]
     target = found.edges.gene.astype(np.int64)
@@ -296,19 +384,21 @@ def _table(candidates: Candidates, found: Consensus) -> Network:
         }
     )
     # Ties by name, so that the result does not depend on the order of genes.
-    table = table.assign(order=found.order).sort_values(
-        ["support", "order", "source", "target"], ascending=[False, False, True, True]
+    if found.prior is not None:
+        table["prior"] = found.prior
+    table = table.assign(priority=found.priority, order=found.order).sort_values(
+        ["priority", "order", "source", "target"], ascending=[False, False, True, True]
     )
     return Network(_ranked(table)).with_modes()
 
 
 def _ranked(table: pd.DataFrame) -> pd.DataFrame:
     """Add the rank of each edge: one plus the number of better edges."""
-    score = table[["support", "order"]].to_numpy(dtype=np.int64)
+    score = table[["priority", "order"]].to_numpy(dtype=np.int64)
     better = np.arange(len(table))
     same = np.append(False, (score[1:] == score[:-1]).all(axis=1)) if len(table) else better
     better = np.maximum.accumulate(np.where(same, 0, better)) if len(table) else better
-    return table.drop(columns="order").assign(rank=better + 1).reset_index(drop=True)
+    return table.drop(columns=["priority", "order"]).assign(rank=better + 1).reset_index(drop=True)
 
 
 def warn_empty(

@@ -68,6 +68,9 @@ class AracneOptions(Options):
     min_support: float = option(
         0.5, "smallest share of the resamples that must have an edge", within=Range(0, 1)
     )
+    prior: Any = option(
+        None, "table or file of known pairs, which order, choose and mark edges", metavar="FILE"
+    )
     resample_pvalue: float | Auto = option(
         "auto", "largest p-value of an edge within one resample", within=Range(0, 1, True)
     )
@@ -119,6 +122,8 @@ class AracneOptions(Options):
                 "n_resamples='auto' requires consensus='decoy': with more resamples other rules "
                 "return more and more edges and do not converge. Pass a number."
             )
+        if self.prior is not None and self.consensus != "decoy":
+            raise InputError(f"prior= requires consensus='decoy'. Got {self.consensus!r}.")
         kept = self.checkpoint is not None or self.client is not None
         if self.resampling is None and kept:
             raise InputError(

@@ -22,6 +22,7 @@ _NEARLY_COMPLETE = 0.1  # share of all pairs, if there are at least
 _MANY_PAIRS = 5000  # this many: a few selected genes may all be connected
 _WEAK = 0.5  # median support, as a share of the resamples
 _DECOY_SHARE = 0.3  # edges of decoys for each edge, with as many decoys as regulators
+_USEFUL = 1.2  # times as many pairs of the prior as of others
 _UNSTABLE = 0.5  # overlap of the networks of two halves of the resamples
 
 
@@ -44,6 +45,8 @@ def judge(
         facts["median_regulon"] = float(sizes.median())
         facts["median_support"] = float(edges["support"].median())
         facts["least_support"] = int(edges["support"].min())
+    if "prior_enrichment" in facts:
+        facts["n_prior_edges"] = int((edges["prior"] != 0).sum()) if len(edges) else 0
     whose = "" if group is None else f"Group {group!r}: "
     if options.resampling is None or not len(edges):
         return facts
@@ -70,15 +73,20 @@ def judge(
         100 * facts["stability"],
         "" if share is None else f"; decoys have {share:.2g} edges for each edge",
     )
-    for problem in _problems(facts, options, n, share):
+    unknown = edges[edges["prior"] == 0] if "prior" in edges else edges
+    support = float(unknown["support"].median()) if len(unknown) else n
+    for problem in _problems(facts, options, n, share, support):
         warnings.warn(f"{whose}{problem}", PyscesWarning, stacklevel=outside())
     return facts
 
 
 def _problems(
-    facts: dict[str, Any], options: AracneOptions, n: int, decoy_share: float | None
+    facts: dict[str, Any], options: AracneOptions, n: int, decoy_share: float | None, support: float
 ) -> list[str]:
-    """Problems of a network, each with its likely cause and remedy."""
+    """Problems of a network, each with its likely cause and remedy.
+
+    support: at the median, of edges that are not in the prior.
+    """
     found = []
     if decoy_share is not None and decoy_share > _DECOY_SHARE:
         given = facts.get("scores") == "counts given depth"
@@ -99,10 +107,16 @@ def _problems(
             "are not direct regulation. Account for depth and batches (counts, batch_key=), raise "
             "min_support=, or lower alpha=."
         )
-    if facts["median_support"] < _WEAK * n:
+    if facts.get("prior_enrichment", np.inf) < _USEFUL:
+        found.append(
+            f"Pairs of prior= have enough support {facts['prior_enrichment']:.2g} times as often "
+            "as other pairs: the prior says little about these data. Check the names of its "
+            "regulators and targets and its organism, or leave it out."
+        )
+    if support < _WEAK * n:
         found.append(
             f"Most edges are weak: half of them were found in at most "
-            f"{facts['median_support']:g} of {n} resamples. Raise min_support= (0.5 is the "
+            f"{support:g} of {n} resamples. Raise min_support= (0.5 is the "
             "default)."
         )
     if facts["stability"] < _UNSTABLE and options.consensus == "decoy":
