@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from pysces._messages import outside
 from pysces.errors import PyscesWarning
 
 if TYPE_CHECKING:
@@ -73,20 +72,19 @@ def judge(
         100 * facts["stability"],
         "" if share is None else f"; decoys have {share:.2g} edges for each edge",
     )
-    unknown = edges[edges["prior"] == 0] if "prior" in edges else edges
-    support = float(unknown["support"].median()) if len(unknown) else n
-    for problem in _problems(facts, options, n, share, support):
+    judged = facts
+    if "prior" in edges:  # whose edges need less support
+        outside = edges.loc[edges["prior"] == 0, "support"]
+        judged = {**facts, "median_support": outside.median() if len(outside) else n}
+    for problem in _problems(judged, options, n, share):
         warnings.warn(f"{whose}{problem}", PyscesWarning, stacklevel=outside())
     return facts
 
 
 def _problems(
-    facts: dict[str, Any], options: AracneOptions, n: int, decoy_share: float | None, support: float
+    facts: dict[str, Any], options: AracneOptions, n: int, decoy_share: float | None
 ) -> list[str]:
-    """Problems of a network, each with its likely cause and remedy.
-
-    support: at the median, of edges that are not in the prior.
-    """
+    """Problems of a network, each with its likely cause and remedy."""
     found = []
     if decoy_share is not None and decoy_share > _DECOY_SHARE:
         given = facts.get("scores") == "counts given depth"
@@ -113,10 +111,10 @@ def _problems(
             "as other pairs: the prior says little about these data. Check the names of its "
             "regulators and targets and its organism, or leave it out."
         )
-    if support < _WEAK * n:
+    if facts["median_support"] < _WEAK * n:
         found.append(
             f"Most edges are weak: half of them were found in at most "
-            f"{support:g} of {n} resamples. Raise min_support= (0.5 is the "
+            f"{facts['median_support']:g} of {n} resamples. Raise min_support= (0.5 is the "
             "default)."
         )
     if facts["stability"] < _UNSTABLE and options.consensus == "decoy":
