@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from pysces._messages import outside
 from pysces.errors import PyscesWarning
 
 if TYPE_CHECKING:
@@ -74,8 +75,8 @@ def judge(
     )
     judged = facts
     if "prior" in edges:  # whose edges need less support
-        outside = edges.loc[edges["prior"] == 0, "support"]
-        judged = {**facts, "median_support": outside.median() if len(outside) else n}
+        others = edges.loc[edges["prior"] == 0, "support"]
+        judged = {**facts, "median_support": others.median() if len(others) else n}
     for problem in _problems(judged, options, n, share):
         warnings.warn(f"{whose}{problem}", PyscesWarning, stacklevel=outside())
     return facts
