@@ -149,8 +149,9 @@ def _regulators(parser: Parser) -> None:
     parser.add_argument(
         "-r",
         "--regulators",
-        metavar="FILE",
-        help="text file, one name per line (default: transcription factors of the organism)",
+        metavar="FILE|KIND",
+        help="text file, one name per line, or cofactor, chromatin, signalling or surface "
+        "(default: transcription factors of the organism)",
     )
 
 

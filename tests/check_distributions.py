@@ -26,6 +26,8 @@ IN_SDIST = (
 IN_WHEEL = (
     "pysces/__init__.py",
     "pysces/py.typed",
+    "pysces/data/other_regulators_human.tsv",
+    "pysces/data/other_regulators_mouse.tsv",
     "pysces/data/regulators_human.tsv",
     "pysces/data/regulators_mouse.tsv",
     "pysces/kernels/__init__.py",

@@ -70,7 +70,15 @@ EXTRA = {
     },
 }
 # Where the work is done, and what only an AnnData has, is tested elsewhere.
-ELSEWHERE = {*OF_ANNDATA, "size_factors", "batch_key", "donor_key", "checkpoint", "client"}
+ELSEWHERE = {
+    *OF_ANNDATA,
+    "size_factors",
+    "batch_key",
+    "donor_key",
+    "checkpoint",
+    "client",
+    "organism",
+}
 OTHER = {
     "estimator": "binned",
     "degree": 2,
@@ -86,6 +94,7 @@ OTHER = {
     "correction": "bonferroni",
     "consensus": "poisson",
     "min_support": 0.7,
+    "prior": {"A": ["B"]},
     "resample_pvalue": 0.01,
     "n_decoys": 3,
     "dpi": "maxent",

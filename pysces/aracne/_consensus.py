@@ -46,6 +46,7 @@ def decoy_qvalues(
     decoy_support: NDArray[np.int64],
     decoy_mi: NDArray[np.int64],
     decoys_per_regulator: float,
+    decoy_counts: NDArray[np.float64] | None = None,
 ) -> NDArray[np.float64]:
     """q-values of edges by comparison with the edges of decoy regulators.
 
@@ -57,13 +58,19 @@ def decoy_qvalues(
 
     the target-decoy estimate of Elias and Gygi (2007) over all edges together. One decoy is added
     (as in Barber and Candes 2015), so that no edge is significant if there are few.
+
+    `support` may be any integers in the order of the evidence. `decoy_counts` is the number that
+    each edge of a decoy stands for, 1 if None; the largest of them is added then.
     """
     count, decoys = len(support), len(decoy_support)
     order = np.lexsort((np.concatenate([mi, decoy_mi]), np.concatenate([support, decoy_support])))[
         ::-1
     ]
     is_decoy = order >= count
-    above = np.cumsum(is_decoy)
+    above, one = np.cumsum(is_decoy), 1.0
+    if decoy_counts is not None:
+        above = np.cumsum(np.concatenate([np.zeros(count), decoy_counts])[order])
+        one = max(1.0, decoy_counts.max(initial=0.0))
     edges = np.cumsum(~is_decoy)
     both = np.stack(
         [np.concatenate([support, decoy_support]), np.concatenate([mi, decoy_mi])], axis=1
@@ -71,7 +78,7 @@ def decoy_qvalues(
     # Tied edges share a q-value: each position takes the counts at the end of its run of ties.
     ends = np.append(np.any(both[1:] != both[:-1], axis=1), True)
     last = np.flatnonzero(ends)[np.searchsorted(np.flatnonzero(ends), np.arange(count + decoys))]
-    ratio = (1.0 + above[last]) / decoys_per_regulator / np.maximum(edges[last], 1)
+    ratio = (one + above[last]) / decoys_per_regulator / np.maximum(edges[last], 1)
     lowest = np.minimum(1.0, np.minimum.accumulate(ratio[::-1])[::-1])
     qvalues = np.empty(count + decoys)
     qvalues[order] = lowest

@@ -6,7 +6,7 @@ import contextlib
 import logging
 import math
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -28,9 +28,11 @@ from pysces.aracne._dpi import dpi_mask
 from pysces.aracne._null import UNREACHABLE, Null, null_of
 from pysces.aracne._options import AracneOptions
 from pysces.aracne._prepared import PreparedData
+from pysces.aracne._prior import Prior, dense_rank, log_pvalues
 from pysces.aracne._quality import Problem, judge
 from pysces.aracne._resampling import Resampling, resampler_of
 from pysces.aracne._runner import Runner
+from pysces.data._networks import named_network
 from pysces.dispatch.engines import Work, use_engine
 from pysces.dispatch.engines import record as engine_record
 from pysces.errors import PyscesWarning
@@ -48,7 +50,8 @@ log = logging.getLogger("pysces")
 class Consensus:
     """Edges of the network, their statistics, and facts for the run record.
 
-    `order` ranks edges of equal support: the mean mutual information over resamples. `donors` is
+    `priority` ranks edges, `order` those of equal priority: the support (with a prior, in the
+    order of the weighted p-values), and the mean mutual information over resamples. `donors` is
     the number of donors that show an edge, `seen` has the support of all pairs.
     """
 
@@ -56,7 +59,9 @@ class Consensus:
     support: NDArray[np.int64]
     pvalues: NDArray[np.float64]
     qvalues: NDArray[np.float64]
+    priority: NDArray[np.int64]
     order: NDArray[np.int64]
+    prior: NDArray[np.float64] | None
     facts: dict[str, Any]
     donors: NDArray[np.int64] | None = None
     seen: SupportCounts | None = None
@@ -69,6 +74,7 @@ def network_of(
     *,
     method: str,
     regulators: str,
+    prior: Network | None = None,
     group: str | None = None,
     problems: list[Problem] | None = None,
 ) -> Network:
@@ -81,7 +87,7 @@ def network_of(
     n_samples = candidates.expression.n_samples
     size = candidates.n_regulators * candidates.n_genes * n_samples
     with use_engine(None, work=Work(options.estimator, size)) as engine:
-        network, found = infer(candidates, options, runner)
+        network, found = infer(candidates, options, runner, prior)
     log.info(
         "%s%d edges of %d regulators, from %d samples x %d genes.",
         "" if group is None else f"Group {group!r}: ",
@@ -108,29 +114,39 @@ def network_of(
     else:
         problems += own
     arguments = {"regulators": regulators, **options.record()}
+    if options.prior is not None:
+        arguments["prior"] = named_network(options.prior)
     record = RunRecord(method, arguments, facts, engine_record(engine))
     return Network(network.to_dataframe(), record)
 
 
 def infer(
-    candidates: Candidates, options: AracneOptions, runner: Runner
+    candidates: Candidates, options: AracneOptions, runner: Runner, network: Network | None = None
 ) -> tuple[Network, dict[str, Any]]:
-    """The edges of these candidates, and facts for the run record."""
-    found = consensus_of(candidates, options, runner)
+    """The edges of these candidates, and facts for the run record.
+
+    network: pairs of the prior.
+    """
+    prior = None if network is None else Prior.of(network, candidates)
+    found = consensus_of(candidates, options, runner, prior)
     return _table(candidates, found), found.facts
 
 
-def consensus_of(candidates: Candidates, options: AracneOptions, runner: Runner) -> Consensus:
+def consensus_of(
+    candidates: Candidates, options: AracneOptions, runner: Runner, prior: Prior | None = None
+) -> Consensus:
     """The edges of these candidates by position."""
     if options.resampling is None:
-        return _without_resampling(candidates, options)
-    return _with_resampling(candidates, options, runner)
+        return _without_resampling(candidates, options, prior)
+    return _with_resampling(candidates, options, runner, prior)
 
 
 # --- without resampling -------------------------------------------------------------------------
 
 
-def _without_resampling(candidates: Candidates, options: AracneOptions) -> Consensus:
+def _without_resampling(
+    candidates: Candidates, options: AracneOptions, prior: Prior | None
+) -> Consensus:
     estimator = candidates.estimator
     null = null_of(estimator, "permutation", options.n_null)
     # A test with a larger p-value is not significant under any correction.
@@ -138,9 +154,10 @@ def _without_resampling(candidates: Candidates, options: AracneOptions) -> Conse
     n = candidates.expression.n_samples
     everything = Resampling(None, n, candidates.seed)
     edges, largest = resampler_of(candidates, everything, {n: threshold}, None, 0.0).whole()
-    pvalues, qvalues = _tested(candidates, edges, null, options)
+    pvalues, qvalues = _tested(candidates, edges, null, options, prior)
     significant = qvalues <= options.alpha
     edges, pvalues, qvalues = edges.take(significant), pvalues[significant], qvalues[significant]
+    values = None if prior is None else prior.values_of(edges.row, edges.gene)
     # If nothing is significant: the threshold of a single edge
     needed = null.threshold(options.alpha / (candidates.n_pairs if options.correction else 1))
     smallest = int(edges.mi.min()) if len(edges) else needed
@@ -149,6 +166,10 @@ def _without_resampling(candidates: Candidates, options: AracneOptions) -> Conse
         "threshold_mi": _reachable(estimator, smallest),
         "largest_mi": float(estimator.nats(np.array(largest))),
     }
+    priority = np.ones(len(edges), dtype=np.int64)
+    if prior is not None and values is not None:
+        facts |= prior.facts(values)
+        priority = dense_rank(prior.weights_of(values, candidates.n_pairs) / pvalues)
     kept = np.flatnonzero(dpi_mask(candidates, edges, options.dpi_method, options.dpi_tolerance))
     donors = donors_with(candidates, edges.row[kept], edges.gene[kept], options.min_donors)
     if donors is not None:
@@ -158,24 +179,37 @@ def _without_resampling(candidates: Candidates, options: AracneOptions) -> Conse
         np.ones(len(kept), dtype=np.int64),
         pvalues[kept],
         qvalues[kept],
+        priority[kept],
         edges.mi[kept],
+        None if values is None else values[kept],
         facts,
         donors,
     )
 
 
 def _tested(
-    candidates: Candidates, edges: Edges, null: Null, options: AracneOptions
+    candidates: Candidates, edges: Edges, null: Null, options: AracneOptions, prior: Prior | None
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """p- and q-values; a pair of two regulators is one test, though it has two edges."""
+    """p- and q-values; a pair of two regulators is one test, though it has two edges.
+
+    Only p-values of at most alpha are given; with a prior, larger ones of large weight might be
+    significant and are left out.
+    """
     pvalues = null.pvalues(edges.mi)
     partner = candidates.regulator_of_gene()[edges.gene]
     counted = (partner < 0) | (edges.row < partner)
+    tested = pvalues
+    if prior is not None:
+        size = np.abs(prior.values_of(edges.row, edges.gene))
+        both = partner >= 0
+        reverse = prior.values_of(partner[both], candidates.regulators[edges.row[both]])
+        size[both] = np.maximum(size[both], np.abs(reverse))
+        tested = np.minimum(1.0, pvalues / prior.weights_of(size, candidates.n_pairs))
     qvalues = np.empty(len(edges))
-    qvalues[counted] = adjusted(pvalues[counted], candidates.n_pairs, options.correction)
+    qvalues[counted] = adjusted(tested[counted], candidates.n_pairs, options.correction)
     # The other direction has the same mutual information and the same q-value.
-    order = np.argsort(edges.mi[counted], kind="stable")
-    place = np.searchsorted(edges.mi[counted][order], edges.mi[~counted])
+    order = np.argsort(tested[counted], kind="stable")
+    place = np.searchsorted(tested[counted][order], tested[~counted])
     qvalues[~counted] = qvalues[counted][order][place]
     return pvalues, qvalues
 
@@ -183,7 +217,9 @@ def _tested(
 # --- resamples and their consensus --------------------------------------------------------------
 
 
-def _with_resampling(candidates: Candidates, options: AracneOptions, runner: Runner) -> Consensus:
+def _with_resampling(
+    candidates: Candidates, options: AracneOptions, runner: Runner, prior: Prior | None
+) -> Consensus:
     estimator = candidates.estimator
     resampling = Resampling(options.resampling, candidates.expression.n_samples, options.seed)
     sizes = sorted({resampling.size(resample) for resample in (0, 1)})
@@ -207,17 +243,23 @@ def _with_resampling(candidates: Candidates, options: AracneOptions, runner: Run
             if options.n_resamples == "auto" and seen.settled(options.alpha, asked):
                 break
     least = max(1, math.ceil(asked * seen.resamples - 1e-9))
-    if decoys and getattr(candidates, "donor", None) is None:  # donors leave out decoys, too
-        least = max(least, seen.least_support(options.alpha))
-    edges = seen.edges(least)
+    weighted = None
+    if prior is not None:
+        weighted = _weighted(prior, seen, least, options, pvalue)
+        edges = weighted.edges
+    else:
+        if decoys and getattr(candidates, "donor", None) is None:  # donors leave out decoys, too
+            least = max(least, seen.least_support(options.alpha))
+        edges = seen.edges(least)
     donors = donors_with(candidates, edges.row, edges.gene, options.min_donors)
     if donors is not None:
-        edges = edges.take(donors >= options.min_donors)
-        donors = donors[donors >= options.min_donors]
+        several = donors >= options.min_donors
+        weighted = None if weighted is None else weighted.take(several, candidates)
+        edges, donors = edges.take(several), donors[several]
     real = edges.row < candidates.n_regulators
     mi = candidates.pair_mi(edges.row, edges.gene)
     full_null = null_of(estimator, "permutation", options.n_null)
-    qvalues = _consensus(candidates, options, seen, edges, mi)
+    qvalues = _consensus(candidates, options, seen, edges, mi, weighted)
     # The earlier programs keep edges strictly below alpha.
     passes = qvalues <= options.alpha if decoys else qvalues < options.alpha
     chosen = np.flatnonzero(real)[passes]
@@ -237,6 +279,8 @@ def _with_resampling(candidates: Candidates, options: AracneOptions, runner: Run
         "threshold_mi": _reachable(small, thresholds[sizes[0]]),
         "largest_mi": float(small.nats(np.array(seen.largest))),
     }
+    if weighted is not None:
+        facts |= weighted.facts
     if not decoys:
         facts["n_targets_seen"] = len(np.unique(edges.gene))  # for earlier rules
     found = Edges(edges.row, edges.gene, mi).take(chosen)
@@ -245,10 +289,67 @@ def _with_resampling(candidates: Candidates, options: AracneOptions, runner: Run
         edges.support[chosen],
         full_null.pvalues(found.mi),
         qvalues[passes],
+        (edges.support if weighted is None else weighted.priority)[chosen],
         edges.mean[chosen],
+        None if weighted is None else weighted.values[chosen],
         facts,
         None if donors is None else donors[chosen],
         seen,
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class _Weighted:
+    """Edges whose p-value, divided by the weight of the prior, is small enough."""
+
+    edges: SupportedEdges
+    priority: NDArray[np.int64]
+    values: NDArray[np.float64]
+    decoy_counts: NDArray[np.float64]
+    facts: dict[str, Any]
+
+    def take(self, kept: NDArray[np.bool_], candidates: Candidates) -> _Weighted:
+        """Some of the edges."""
+        decoys = self.edges.row >= candidates.n_regulators
+        return replace(
+            self,
+            edges=self.edges.take(kept),
+            priority=self.priority[kept],
+            values=self.values[kept],
+            decoy_counts=self.decoy_counts[kept[decoys]],
+        )
+
+
+def _weighted(
+    prior: Prior, seen: SupportCounts, least: int, options: AracneOptions, pvalue: float
+) -> _Weighted:
+    """Order edges by their weighted p-values, and select those of the least support or better.
+
+    An edge of the smallest weight, outside the prior, needs the least support as without a prior.
+    """
+    candidates = prior.candidates
+    n_pairs = candidates.n_regulators * (candidates.n_genes - 1)
+    assert options.resampling is not None
+    of_support = log_pvalues(
+        np.arange(seen.resamples + 1), seen.resamples, options.resampling, pvalue
+    )
+    outside = np.zeros(int(len(prior.keys) < n_pairs))
+    weights = np.log(prior.weights_of(np.append(prior.values, outside), n_pairs))
+    limit = weights.min() - of_support[least] if options.min_support > 0 else -np.inf
+    edges = seen.edges(max(1, int(np.argmax(weights.max() - of_support >= limit))))
+    values = prior.values_of(edges.row, edges.gene)
+    score = np.log(prior.weights_of(values, n_pairs)) - of_support[edges.support]
+    real = (edges.row < candidates.n_regulators) & (edges.support >= least)
+    facts = prior.facts(values[real])
+    kept = score >= limit
+    edges = SupportedEdges(edges.row[kept], edges.gene[kept], edges.support[kept], edges.mean[kept])
+    decoys = edges.row >= candidates.n_regulators
+    return _Weighted(
+        edges,
+        dense_rank(score[kept]),
+        values[kept],
+        prior.decoy_counts(values[kept][decoys]),
+        facts,
     )
 
 
@@ -269,9 +370,8 @@ def _nothing(n: int, candidates: Candidates) -> Consensus:
         "threshold_mi": np.inf,
         "largest_mi": 0.0,
     }
-    return Consensus(
-        Edges.joined([]), none.astype(np.int64), none, none, none.astype(np.int64), facts
-    )
+    whole = none.astype(np.int64)
+    return Consensus(Edges.joined([]), whole, none, none, whole, whole, None, facts)
 
 
 def _consensus(
@@ -280,15 +380,17 @@ def _consensus(
     seen: SupportCounts,
     edges: SupportedEdges,
     mi: NDArray[np.int64],
+    weighted: _Weighted | None,
 ) -> NDArray[np.float64]:
     """q-values of the edges of regulators."""
     real = edges.row < candidates.n_regulators
-    support = edges.support
+    support = edges.support if weighted is None else weighted.priority
+    counts = None if weighted is None else weighted.decoy_counts
     if options.consensus == "decoy":
         share = candidates.n_decoys / candidates.n_regulators
         if isinstance(candidates, ScoredCandidates):
             mi = np.zeros_like(support)  # by support alone
-        return decoy_qvalues(support[real], mi[real], support[~real], mi[~real], share)
+        return decoy_qvalues(support[real], mi[real], support[~real], mi[~real], share, counts)
     regulators, targets = len(np.unique(edges.row)), len(np.unique(edges.gene))
     if options.consensus == "poisson":
         pvalues = poisson_pvalues(support, regulators, targets)
@@ -302,7 +404,7 @@ def _consensus(
 
 
 def _table(candidates: Candidates, found: Consensus) -> Network:
-    """Edge table in order of decreasing support, then decreasing mean mutual information."""
+    """Edge table in order of decreasing priority, then decreasing mean mutual information."""
     genes = candidates.expression.genes
     source = candidates.regulators[found.edges.row]
     target = found.edges.gene.astype(np.int64)
@@ -320,19 +422,21 @@ def _table(candidates: Candidates, found: Consensus) -> Network:
         }
     )
     # Ties by name, so that the result does not depend on the order of genes.
-    table = table.assign(order=found.order).sort_values(
-        ["support", "order", "source", "target"], ascending=[False, False, True, True]
+    if found.prior is not None:
+        table["prior"] = found.prior
+    table = table.assign(priority=found.priority, order=found.order).sort_values(
+        ["priority", "order", "source", "target"], ascending=[False, False, True, True]
     )
     return Network(_ranked(table)).with_modes()
 
 
 def _ranked(table: pd.DataFrame) -> pd.DataFrame:
     """Add the rank of each edge: one plus the number of better edges."""
-    score = table[["support", "order"]].to_numpy(dtype=np.int64)
+    score = table[["priority", "order"]].to_numpy(dtype=np.int64)
     better = np.arange(len(table))
     same = np.append(False, (score[1:] == score[:-1]).all(axis=1)) if len(table) else better
     better = np.maximum.accumulate(np.where(same, 0, better)) if len(table) else better
-    return table.drop(columns="order").assign(rank=better + 1).reset_index(drop=True)
+    return table.drop(columns=["priority", "order"]).assign(rank=better + 1).reset_index(drop=True)
 
 
 def _empty(candidates: Candidates, options: AracneOptions, facts: dict[str, Any]) -> Problem:

@@ -12,6 +12,7 @@ from pysces.aracne._copula import Copula
 from pysces.aracne._estimators import Estimator, RankEstimator, rank_estimator
 from pysces.aracne._null import N_NULL
 from pysces.data._count_data import Counts
+from pysces.data.regulators import Organism
 from pysces.errors import InputError
 
 EstimatorName = Literal["copula", "adaptive", "adaptive-dyadic", "binned"]
@@ -33,6 +34,9 @@ FEWEST_DECOYS, MOST_DECOYS = 200, 500
 class AracneOptions(Options):
     """How a network is inferred; the parameters of :func:`pysces.run_aracne`."""
 
+    organism: Organism | None = option(
+        None, "organism of a built-in list of regulators; none: whose symbols match best"
+    )
     layer: str | None = option(None, "layer to use instead of X", metavar="LAYER")
     gene_symbols: str | None = option(
         None, "column of var: names of genes, instead of var_names", metavar="COLUMN"
@@ -70,6 +74,9 @@ class AracneOptions(Options):
     consensus: ConsensusName = option("decoy", "how edges are chosen from resamples")
     min_support: float = option(
         0.5, "smallest share of the resamples that must have an edge", within=Range(0, 1)
+    )
+    prior: Any = option(
+        None, "table or file of known pairs, which order, choose and mark edges", metavar="FILE"
     )
     resample_pvalue: float | Auto = option(
         "auto", "largest p-value of an edge within one resample", within=Range(0, 1, True)
@@ -122,6 +129,8 @@ class AracneOptions(Options):
                 "n_resamples='auto' requires consensus='decoy': with more resamples other rules "
                 "return more and more edges and do not converge. Pass a number."
             )
+        if self.prior is not None and self.consensus != "decoy":
+            raise InputError(f"prior= requires consensus='decoy'. Got {self.consensus!r}.")
         kept = self.checkpoint is not None or self.client is not None
         if self.resampling is None and kept:
             raise InputError(

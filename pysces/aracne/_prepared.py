@@ -18,7 +18,7 @@ from pysces.aracne._options import AracneOptions
 from pysces.data._depth import Known, counts_of
 from pysces.data._expression import Expression, constant_genes, nonzero_samples
 from pysces.data._inputs import name_order
-from pysces.data.regulators import organism_of, resolve_regulators
+from pysces.data.regulators import built_in_list, resolve_regulators
 from pysces.dispatch.engines import Work
 from pysces.dispatch.warmup import prepare
 from pysces.errors import InputError
@@ -56,10 +56,10 @@ class PreparedData:
         """
         order = name_order(expression.samples)
         expression, known = expression.by_name(), known.take(order)
-        chosen = resolve_regulators(regulators, expression.genes, var, expression.samples)
-        organism = organism_of(regulators, expression.genes, var)
-        names = pd.Index(chosen)
-        facts: dict[str, Any] = {} if organism is None else {"organism": organism}
+        of_list = var, expression.samples, options.organism
+        names = pd.Index(resolve_regulators(regulators, expression.genes, *of_list))
+        built_in = built_in_list(regulators, expression.genes, var, options.organism)
+        facts: dict[str, Any] = {} if built_in is None else {"organism": built_in[0]}
         constant = constant_genes(expression)
         if constant.all():
             raise InputError(

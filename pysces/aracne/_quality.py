@@ -25,6 +25,7 @@ MANY_PAIRS = 5000  # this many: a few selected genes may all be connected
 WEAK = 0.5  # median support, as a share of the resamples
 DECOY_SHARE = 0.3  # edges of decoys for each edge, with as many decoys as regulators
 _SHOWN = 10  # groups that a warning names
+USEFUL = 1.2  # times as many pairs of the prior as of others
 UNSTABLE = 0.5  # overlap of the networks of two halves of the resamples
 
 
@@ -87,6 +88,8 @@ def judge(
         facts["median_regulon"] = float(sizes.median())
         facts["median_support"] = float(edges["support"].median())
         facts["least_support"] = int(edges["support"].min())
+    if "prior_enrichment" in facts:
+        facts["n_prior_edges"] = int((edges["prior"] != 0).sum()) if len(edges) else 0
     whose = "" if group is None else f"Group {group!r}: "
     if options.resampling is None or not len(edges):
         return facts, []
@@ -113,7 +116,11 @@ def judge(
         100 * facts["stability"],
         "" if share is None else f"; decoys have {share:.2g} edges for each edge",
     )
-    return facts, _problems(facts, options, n, share)
+    judged = facts
+    if "prior" in edges:  # whose edges need less support
+        others = edges.loc[edges["prior"] == 0, "support"]
+        judged = {**facts, "median_support": others.median() if len(others) else n}
+    return facts, _problems(judged, options, n, share)
 
 
 def _problems(
@@ -145,6 +152,17 @@ def _problems(
                 "alpha=.",
                 "the network has so many of all pairs that they are not direct regulation",
                 f"{share} %",
+            )
+        )
+    if facts.get("prior_enrichment", np.inf) < USEFUL:
+        times = f"{facts['prior_enrichment']:.2g}"
+        found.append(
+            Problem(
+                f"Pairs of prior= have enough support {times} times as often as other pairs: the "
+                "prior says little about these data.",
+                "Check the names of its regulators and targets and its organism, or leave it out.",
+                "pairs of prior= have enough support hardly more often than other pairs",
+                f"{times} times",
             )
         )
     if facts["median_support"] < WEAK * n:

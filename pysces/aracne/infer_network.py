@@ -23,6 +23,8 @@ from pysces.aracne._prepared import PreparedData, origin
 from pysces.aracne._runner import Runner
 from pysces.data._depth import known_of_arrays
 from pysces.data._expression import Expression
+from pysces.data._networks import as_network
+from pysces.data.regulators import Organism
 from pysces.dispatch.engines import use_engine
 from pysces.network import Network
 from pysces.settings import EngineName
@@ -39,6 +41,7 @@ def infer_network(
     expression: Any,
     regulators: Any = None,
     *,
+    organism: Organism | None = None,
     genes: Sequence[str] | None = None,
     counts: Counts = "auto",
     size_factors: ArrayLike | None = None,
@@ -57,6 +60,7 @@ def infer_network(
     correction: Correction | None = "fdr_bh",
     consensus: ConsensusName = "decoy",
     min_support: float = 0.5,
+    prior: Any = None,
     resample_pvalue: float | Auto = "auto",
     n_decoys: int | None = None,
     dpi: Pruning = True,
@@ -75,7 +79,9 @@ def infer_network(
         Samples x genes, counts or normalised values: a DataFrame, or an array or sparse matrix
         with ``genes=``.
     regulators
-        As in :func:`run_aracne`: names, the path of a file, or ``None``.
+        As in :func:`run_aracne`: names, the path of a file, ``None``, or a built-in list.
+    organism
+        Organism of a built-in list, as in :func:`run_aracne`.
     genes
         Names of the columns of an array.
     counts
@@ -92,7 +98,8 @@ def infer_network(
         Genes with counts in fewer samples are left out. Only used with counts.
     estimator, degree, n_bins, ties, miller_madow
         The estimator of mutual information, as in :func:`run_aracne`.
-    resampling, n_resamples, alpha, correction, consensus, min_support, resample_pvalue, n_decoys
+    resampling, n_resamples, alpha, correction, consensus, min_support, prior, resample_pvalue, \
+    n_decoys
         Resamples and which edges are kept, as in :func:`run_aracne`.
     dpi, dpi_tolerance
         How indirect edges are removed, as in :func:`run_aracne`.
@@ -138,11 +145,11 @@ def infer_network(
     ('continuous', 1.0)
     """
     options = AracneOptions.of(locals())
+    pairs = None if prior is None else as_network(prior)
     runner = Runner(checkpoint, client)
     table = Expression.from_matrix(expression, genes=genes)
     known = known_of_arrays(table.n_samples, size_factors, batch_key, table.samples, donor_key)
     with use_engine(engine):
         prepared = PreparedData.of(table, regulators, None, options, known)
-        return network_of(
-            prepared, options, runner, method="infer_network", regulators=origin(regulators, None)
-        )
+        how: Any = {"method": "infer_network", "regulators": origin(regulators, None)}
+        return network_of(prepared, options, runner, prior=pairs, **how)

@@ -14,7 +14,7 @@ from pysces.aracne._options import AracneOptions, Counts, Degree, EstimatorName,
 from pysces.data._depth import counts_of, known_of, known_of_arrays
 from pysces.data._expression import Expression, constant_genes
 from pysces.data._inputs import name_order
-from pysces.data.regulators import resolve_regulators
+from pysces.data.regulators import Organism, resolve_regulators
 from pysces.dispatch import operations as ops
 from pysces.dispatch.blocks import block_length, blocks
 from pysces.dispatch.engines import use_engine
@@ -32,6 +32,7 @@ def mutual_information(
     expression: Any,
     regulators: Any = None,
     *,
+    organism: Organism | None = None,
     genes: Sequence[str] | None = None,
     layer: str | None = None,
     counts: Counts = "auto",
@@ -53,7 +54,10 @@ def mutual_information(
         Samples x genes, counts or normalised values: a DataFrame, an AnnData, or an array or
         sparse matrix with ``genes=``.
     regulators
-        Names, the path of a file, or ``None`` for the built-in transcription factors.
+        Names, the path of a file, ``None`` for the built-in transcription factors, or another
+        built-in list, as in :func:`run_aracne`.
+    organism
+        Organism of a built-in list, as in :func:`run_aracne`.
     genes
         Names of the columns of an array.
     layer
@@ -129,7 +133,7 @@ def mutual_information(
             raise InputError("layer= requires an AnnData. Leave it out and pass the values.")
         expression = Expression.from_matrix(expression, genes=genes)
         known = known_of_arrays(expression.n_samples, size_factors, batch_key, expression.samples)
-    names = resolve_regulators(regulators, expression.genes, var, expression.samples)
+    names = resolve_regulators(regulators, expression.genes, var, expression.samples, organism)
     order = name_order(expression.samples)
     expression, known = expression.by_name(), known.take(order)
     constant = constant_genes(expression)

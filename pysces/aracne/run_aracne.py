@@ -30,6 +30,8 @@ from pysces.data import _results
 from pysces.data._depth import known_of
 from pysces.data._expression import Expression
 from pysces.data._inputs import gene_names
+from pysces.data._networks import as_network
+from pysces.data.regulators import Organism
 from pysces.dispatch.blocks import progress
 from pysces.dispatch.engines import use_engine
 from pysces.settings import EngineName
@@ -46,6 +48,7 @@ def run_aracne(
     adata: AnnData,
     regulators: Any = None,
     *,
+    organism: Organism | None = None,
     layer: str | None = None,
     gene_symbols: str | None = None,
     mask_var: str | ArrayLike | None = None,
@@ -68,6 +71,7 @@ def run_aracne(
     correction: Correction | None = "fdr_bh",
     consensus: ConsensusName = "decoy",
     min_support: float = 0.5,
+    prior: Any = None,
     resample_pvalue: float | Auto = "auto",
     n_decoys: int | None = None,
     dpi: Pruning = True,
@@ -94,8 +98,12 @@ def run_aracne(
         ``scanpy.pp.normalize_total`` and ``scanpy.pp.log1p`` leave them the counts are recovered.
     regulators
         Names of regulators, the path of a text file with one name per line, or ``None``:
-        ``adata.var["regulator"]`` if present, else the transcription factors of the organism
-        whose symbols match best (:func:`pysces.regulators`).
+        ``adata.var["regulator"]`` if present, else the built-in transcription factors. Another
+        built-in list is chosen by its kind, ``"cofactor"``, ``"chromatin"``, ``"signalling"`` or
+        ``"surface"`` (:func:`pysces.regulators`).
+    organism
+        Organism of a built-in list, ``"human"`` or ``"mouse"``; ``None`` for the one whose symbols
+        match best.
     layer
         Layer to use instead of ``adata.X``. Pass the layer of raw counts if there is one.
     gene_symbols
@@ -176,6 +184,14 @@ def run_aracne(
         Smallest share of the resamples that must have an edge, in [0, 1]. Only used with
         ``consensus="decoy"``. Below 0.5 the error bounds of stability selection do not hold
         (Meinshausen and Buehlmann 2010).
+    prior
+        Known or motif-based pairs (CollecTRI, DoRothEA, targets of motifs): a `Network`, a
+        DataFrame (source, target and, if known, weight), a dict of targets or a path. Edges of
+        these pairs pass with less support: the p-value of an edge is divided by a weight that is
+        larger for these pairs (in proportion to the size of their ``weight`` or ``likelihood``)
+        and is 1 on average. Decoys have the weights of their regulators, so that ``qvalue`` holds
+        also for a wrong prior. Requires ``consensus="decoy"``. Resamples do not depend on it, so
+        that a checkpoint serves runs with any prior.
     resample_pvalue
         p-value of an edge within one resample. ``"auto"``: with ``estimator="copula"`` 500 divided
         by the number of pairs, but between 5e-4 and 1e-2; else 1e-3. The run record has the value
@@ -225,7 +241,9 @@ def run_aracne(
         most certain edges come first: by decreasing support, then by decreasing mean mutual
         information over the resamples that have the edge. ``rank`` is that order from 1; edges
         that tie share it. Do not order edges by ``likelihood``, which is relative to the regulon,
-        nor by ``qvalue``, which many edges share.
+        nor by ``qvalue``, which many edges share. With ``prior`` there is a column ``prior``, the
+        weight of the pair in it (negative for repression, 0 for other pairs), and the support
+        counts for the order as much as its weighted p-value.
     ``["params"]``
         The arguments.
     ``["facts"]``
@@ -236,7 +254,9 @@ def run_aracne(
         ``share_of_pairs`` (edges per possible pair), ``n_regulators_kept``, ``median_regulon``,
         ``median_support``, ``least_support``, ``decoy_share`` (edges of decoys for each edge at
         the least support, scaled to the number of regulators) and ``stability`` (edges that the
-        odd and the even resamples have in common, divided by those of either).
+        odd and the even resamples have in common, divided by those of either). With ``prior``:
+        ``n_prior_pairs`` (among the candidates), ``n_prior_edges``, ``prior_digest`` and
+        ``prior_enrichment`` (how many times as often as other pairs they have enough support).
     ``["engine"]``, ``["version"]``
         The engine (name, version, device, precision), and the version of PySCES.
     ``["groups"]``
@@ -267,7 +287,8 @@ def run_aracne(
     DiCiccio and Romano 2017, JASA 112:1211 (studentised correlation); Benjamini and Heller 2008,
     Biometrics 64:1215 (tests of partial conjunctions, for donors); Shah and Samworth 2013,
     J R Stat Soc B 75:55 (complementary halves); Meinshausen and Buehlmann 2010, J R Stat Soc B
-    72:417 (stability selection); Elias and Gygi 2007, Nat Methods 4:207 (decoys).
+    72:417 (stability selection); Genovese et al. 2006, Biometrika 93:509 (weights of p-values);
+    Elias and Gygi 2007, Nat Methods 4:207 (decoys).
 
     Examples
     --------
@@ -301,6 +322,7 @@ def run_aracne(
         return PreparedData.of(expression, regulators, var, options, own)
 
     how: Any = {"method": "run_aracne", "regulators": origin(regulators, var)}
+    how["prior"] = None if prior is None else as_network(prior)
     runner = Runner(checkpoint, client)
     with use_engine(engine):
         if groupby is None:

@@ -1,4 +1,4 @@
-"""Select regulators: built-in lists of transcription factors, and lists of the user."""
+"""Select regulators: built-in lists of transcription factors and others, and lists of the user."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import re
 import warnings
 from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import numpy as np
 import pandas as pd
@@ -25,7 +25,10 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("pysces")
 
-ORGANISMS = ("human", "mouse")
+Organism = Literal["human", "mouse"]
+Kind = Literal["tf", "cofactor", "chromatin", "signalling", "surface"]
+ORGANISMS: tuple[str, ...] = get_args(Organism)
+KINDS: tuple[str, ...] = get_args(Kind)
 _HEADERS = {
     "symbol",
     "gene",
@@ -37,41 +40,62 @@ _HEADERS = {
     "gene_name",
     "source",
 }
-# Share of regulators among all genes; in the genome of human and mouse it is about 7 %.
-_FEW = 0.01
+_N_GENES = 20_000  # that code for proteins
+_FEW = 1 / 8  # of the usual share of regulators among the genes
 _VERSION = re.compile(r"(ENS[A-Z]*G\d+)\.\d+", re.IGNORECASE)
+_WORDS = {
+    "tf": "transcription factors",
+    "cofactor": "co-factors",
+    "chromatin": "chromatin regulators",
+    "signalling": "signalling proteins",
+    "surface": "surface proteins",
+}
 _WHAT_TO_PASS = (
     "Pass regulators= with a list of gene names, the path of a text file (one name per line), "
-    "'human' or 'mouse', or mark regulators in a boolean column adata.var['regulator']."
+    "'human', 'mouse' or a kind ('cofactor'), or mark regulators in a boolean column "
+    "adata.var['regulator']."
 )
 
 
 @checked()
-def regulators(organism: str) -> list[str]:
-    """Symbols of the transcription factors of an organism.
+def regulators(organism: str, kind: Kind = "tf") -> list[str]:
+    """Symbols of the transcription factors of an organism, or of other regulators.
 
     Parameters
     ----------
     organism
         ``"human"`` or ``"mouse"``.
+    kind
+        ``"tf"``: transcription factors. ``"cofactor"``: co-activators, co-repressors, mediator,
+        inhibitors such as ID1, general initiation factors. ``"chromatin"``: remodelers, writers,
+        erasers and readers of histone marks and DNA methylation. ``"signalling"``: receptors and
+        their ligands, kinases, phosphatases, small GTPases and their regulators, adaptors.
+        ``"surface"``: proteins of the plasma membrane. The first four share no gene; surface
+        proteins are often signalling proteins too.
 
     Returns
     -------
     list of str
-        Gene symbols, from a table in the package that cites its sources.
+        Gene symbols, from tables in the package with the family of each gene. Transcription
+        factors were compiled by families of their DNA-binding domains; the other kinds are genes
+        with reviewed annotations of Gene Ontology by 2022, and their mouse orthologs. Neither is
+        complete: pass a list of your own where a certain gene matters.
 
     Raises
     ------
     InputError
-        For another organism.
+        For another organism or kind.
 
     References
     ----------
-    Lambert et al. 2018, Cell 172:650 (families of transcription factors).
+    Lambert et al. 2018, Cell 172:650 (families of transcription factors); Gene Ontology Consortium
+    2021, Nucleic Acids Res 49:D325 (annotations, CC BY 4.0).
 
     Examples
     --------
     >>> "MYC" in regulators("human"), "Myc" in regulators("mouse")
+    (True, True)
+    >>> "EZH2" in regulators("human", "chromatin"), "ID1" in regulators("human", "cofactor")
     (True, True)
     """
     if organism not in ORGANISMS:
@@ -79,7 +103,7 @@ def regulators(organism: str) -> list[str]:
             f"There is no list of regulators of {organism!r}, only of {listed(ORGANISMS)}. "
             "Pass a list of your own."
         )
-    return list(_packaged(organism))
+    return list(_packaged(organism, kind))
 
 
 def match_organism(genes: Iterable[str], samples: Iterable[str] = ()) -> str:
@@ -143,13 +167,38 @@ def similar_names(names: Iterable[str], genes: Iterable[str]) -> dict[str, str]:
     return {name: plain[key] for name, key in wanted if key in plain.index}
 
 
-def organism_of(regulators: Any, genes: Iterable[str], var: pd.DataFrame | None) -> str | None:
-    """The organism whose built-in list is used; None for regulators of the user."""
-    if isinstance(regulators, str) and regulators in ORGANISMS:
-        return regulators
-    if regulators is None and not (var is not None and "regulator" in var.columns):
-        return match_organism(genes)
-    return None
+def built_in_list(
+    regulators: Any,
+    genes: Iterable[str],
+    var: pd.DataFrame | None,
+    organism: str | None = None,
+    samples: Iterable[str] = (),
+) -> tuple[str, str] | None:
+    """Organism and kind of the built-in list that is used; None for regulators of the user.
+
+    Raises
+    ------
+    InputError
+        If an organism is given for regulators of the user, or another one than in `regulators`.
+    """
+    by_name = isinstance(regulators, str) and regulators in (*ORGANISMS, *KINDS)
+    marked = var is not None and "regulator" in var.columns
+    if not by_name and (regulators is not None or marked):
+        if organism is not None:
+            raise InputError(
+                f"organism={organism!r} requires a built-in list, but regulators are "
+                + ("given." if regulators is not None else "marked in adata.var['regulator'].")
+                + f" Leave it out, or pass regulators= as one of {listed(KINDS)}."
+            )
+        return None
+    if regulators in ORGANISMS:
+        if organism not in (None, regulators):
+            raise InputError(
+                f"regulators={regulators!r} and organism={organism!r} contradict each other. "
+                "Leave out one of them."
+            )
+        return regulators, "tf"
+    return organism or match_organism(genes, samples), "tf" if regulators is None else regulators
 
 
 def resolve_regulators(
@@ -157,6 +206,7 @@ def resolve_regulators(
     genes: pd.Index | Sequence[str],
     var: pd.DataFrame | None = None,
     samples: Iterable[str] = (),
+    organism: str | None = None,
 ) -> list[str]:
     """Names of the regulators that are among the genes, in the order of the genes.
 
@@ -164,15 +214,17 @@ def resolve_regulators(
     ----------
     regulators
         A list, Index, Series or array of names, the path of a text file with one name per line, or
-        with all names in one line (``#`` starts a comment), ``"human"`` or ``"mouse"``. ``None``
-        takes the boolean column ``var["regulator"]`` if there is one, else the built-in list of the
-        organism whose symbols match best.
+        with all names in one line (``#`` starts a comment), ``"human"`` or ``"mouse"``, or a kind
+        of the built-in lists. ``None`` takes the boolean column ``var["regulator"]`` if there is
+        one, else the built-in transcription factors.
     genes
         Gene names of the expression matrix.
     var
         ``adata.var``, with gene names as its index.
     samples
         Names of the samples, to recognise transposed data.
+    organism
+        Organism of a built-in list; None for the one whose symbols match best.
 
     Raises
     ------
@@ -184,7 +236,7 @@ def resolve_regulators(
     PyscesWarning
         If regulators that the user named are not among the genes (how many, and the first), or
         differ from them in blanks, case or the version of an identifier; if genes look like those
-        of another organism, or under 1 % of them are in the built-in list.
+        of another organism, or very few of them are in the built-in list.
 
     Examples
     --------
@@ -192,11 +244,13 @@ def resolve_regulators(
     ['MYC', 'MAX']
     """
     genes = pd.Index(genes)
-    wanted, origin, named_by_user = _wanted(regulators, genes, var, samples)
+    built_in = built_in_list(regulators, genes, var, organism, samples)
+    wanted, origin, named_by_user = _wanted(regulators, genes, var, built_in)
     if not wanted:
         raise InputError(f"The list of regulators ({origin}) is empty. {_WHAT_TO_PASS}")
     found = set(genes[genes.isin(wanted)])
-    organism = organism_of(regulators, genes, var)
+    organism, kind = built_in or (None, "tf")
+    usual = len(wanted) / _N_GENES
     other = _better_organism(organism, genes)
     looks = "" if other is None else f"The names look like those of {other}. "
     if other is None:
@@ -238,10 +292,11 @@ def resolve_regulators(
             PyscesWarning,
             stacklevel=outside(),
         )
-    if organism is not None and (other is not None or len(chosen) < _FEW * len(genes)):
+    if organism is not None and (other is not None or len(chosen) < _FEW * usual * len(genes)):
         warnings.warn(
             f"Only {len(chosen)} of {len(genes)} genes ({len(chosen) / len(genes):.1%}) are in the "
-            f"built-in list of transcription factors of {organism}, where about 7 % are usual. "
+            f"built-in list of {_WORDS[kind]} of {organism}, where about "
+            f"{100 * usual:.0f} % are usual. "
             f"{looks}{_transposed(wanted, samples)}If the data are of another organism or have "
             "other names than symbols, pass regulators=, or the column of .var with symbols as "
             "gene_symbols=.",
@@ -279,18 +334,20 @@ def _transposed(wanted: Iterable[str], samples: Iterable[str]) -> str:
 
 
 def _wanted(
-    regulators: Any, genes: pd.Index, var: pd.DataFrame | None, samples: Iterable[str]
+    regulators: Any,
+    genes: pd.Index,
+    var: pd.DataFrame | None,
+    built_in: tuple[str, str] | None,
 ) -> tuple[list[str], str, bool]:
     """Unique names in their order, their source, and whether the user named them."""
     if regulators is None and var is not None and "regulator" in var.columns:
         marked = _marked(var["regulator"])
         # Genes that a mask or a filter excludes are not missing: they were not requested
         return [name for name in var.index[marked] if name in genes], "adata.var", False
-    if regulators is None:
-        organism = match_organism(genes, samples)
-        return list(_packaged(organism)), f"built-in list of {organism}", False
-    if isinstance(regulators, str) and regulators in ORGANISMS:
-        return list(_packaged(regulators)), f"built-in list of {regulators}", False
+    if built_in is not None:
+        organism, kind = built_in
+        of_kind = "" if kind == "tf" else f"{_WORDS[kind]} of "
+        return list(_packaged(organism, kind)), f"built-in list of {of_kind}{organism}", False
     if isinstance(regulators, str | os.PathLike):
         check_of("regulators", os.PathLike)(regulators)
         return _from_file(Path(regulators)), f"file {Path(regulators).name}", True
@@ -323,9 +380,12 @@ def _from_file(path: Path) -> list[str]:
 
 
 @functools.cache
-def _packaged(organism: str) -> tuple[str, ...]:
-    table = importlib.resources.files("pysces.data") / f"regulators_{organism}.tsv"
-    return tuple(_first_fields(table.read_text(encoding="utf-8")))
+def _packaged(organism: str, kind: str = "tf") -> tuple[str, ...]:
+    name = f"{'' if kind == 'tf' else 'other_'}regulators_{organism}.tsv"
+    text = (importlib.resources.files("pysces.data") / name).read_text(encoding="utf-8")
+    if kind != "tf":
+        text = "\n".join(line for line in text.splitlines() if f"\t{kind}\t" in line)
+    return tuple(_first_fields(text))
 
 
 def _first_fields(text: str) -> list[str]:

@@ -23,6 +23,7 @@ COLUMNS = (
     "pvalue",
     "qvalue",
     "rank",
+    "prior",
     "weight",
 )
 """Numeric columns that an edge may have, in the order of the table."""

@@ -10,7 +10,6 @@ import logging
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -18,6 +17,7 @@ import pandas as pd
 
 from pysces._checks import check_unique_genes
 from pysces._messages import listed
+from pysces.data._networks import are_gene_sets, as_network, is_file
 from pysces.data._results import grouped_edges
 from pysces.errors import InputError
 from pysces.network import Network, groups_in, groups_of
@@ -97,32 +97,9 @@ class Regulons:
         )
 
 
-def as_network(network: Any, adata: AnnData | None = None, *, group: str | None = None) -> Network:
-    """A network from a `Network`, a table of edges, a path, or a key of an AnnData (and group)."""
-    if isinstance(network, Network):
-        if group is not None:
-            raise InputError("This is a single network, not one per group. Leave out the group.")
-        return network
-    if isinstance(network, pd.DataFrame):
-        return Network.from_dataframe(network, group=group)
-    if isinstance(network, str) and adata is not None and not _is_file(network):
-        if Path(network).suffix and network not in adata.uns:
-            raise InputError(
-                f"{network!r} is neither a file nor a key of adata.uns: {listed(adata.uns)}."
-            )
-        return Network.from_anndata(adata, network, group=group)
-    if isinstance(network, str | os.PathLike):
-        from pysces.data.read import read_network
-
-        return read_network(network, group=group)
-    raise InputError(
-        f"network must be a key, a Network, a DataFrame of edges or a path. Got {network!r:.80}."
-    )
-
-
 def networks_of(network: Any, adata: AnnData) -> dict[str, Network]:
     """The networks passed to a run, by name; a key may hold one network per group."""
-    if isinstance(network, Mapping):
+    if isinstance(network, Mapping) and not are_gene_sets(network):
         named = dict(network)
     elif isinstance(network, Sequence) and not isinstance(network, str | os.PathLike):
         named = {f"network {number + 1}": one for number, one in enumerate(network)}
@@ -145,7 +122,7 @@ def networks_of(network: Any, adata: AnnData) -> dict[str, Network]:
 def _by_group(network: Any, adata: AnnData) -> dict[str | None, Network]:
     """The networks of a key, a table or a file by group; of None if there are no groups."""
     if isinstance(network, str | os.PathLike) and (
-        not isinstance(network, str) or _is_file(network)
+        not isinstance(network, str) or is_file(network)
     ):
         from pysces.data.read import networks_of_file
 
@@ -158,22 +135,13 @@ def _by_group(network: Any, adata: AnnData) -> dict[str | None, Network]:
     return {group: as_network(network, adata, group=group) for group in groups or (None,)}
 
 
-def named_network(network: Any) -> str:
-    """Description of the network for the run record: its key or path."""
-    return os.fspath(network) if isinstance(network, str | os.PathLike) else "given"
-
-
 def kept_edges(network: Any, networks: Mapping[str, Network]) -> pd.DataFrame | None:
     """Edges to store with a result, for plots; None if the network is stored under a key."""
-    if isinstance(network, str) and not _is_file(network):
+    if isinstance(network, str) and not is_file(network):
         return None
     if len(networks) > 1:
         return grouped_edges(networks)
     return next(iter(networks.values())).to_dataframe()
-
-
-def _is_file(text: str) -> bool:
-    return Path(text).suffix != "" and Path(text).exists()
 
 
 def align(

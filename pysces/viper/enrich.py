@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from pysces._parameters import SIZE, checked
+from pysces.data._networks import as_network
 from pysces.dispatch import engines
 from pysces.dispatch.blocks import blocks, progress
 from pysces.errors import InputError
@@ -24,7 +25,7 @@ from pysces.viper._enrichment import (
     common_rank_deviation,
     score_block,
 )
-from pysces.viper._regulons import Regulons, align, as_network
+from pysces.viper._regulons import Regulons, align
 from pysces.viper._statistics import two_sided
 
 if TYPE_CHECKING:
@@ -67,7 +68,8 @@ def enrich(
         Samples x genes: a DataFrame, or an AnnData (its ``X``). NaN is a missing value; infinite
         values have the most extreme ranks.
     network
-        `Network`, DataFrame of edges (source, target, and mor, weight, likelihood), or path.
+        `Network`, DataFrame of edges (source, target, and mor, weight, likelihood), gene sets (a
+        dict of lists of genes), or path.
     enrichment
         ``"area"``: analytic rank-based enrichment analysis (Alvarez et al. 2016).
         ``"narnea"``: nonparametric analytical rank-based enrichment analysis (Griffin et al.

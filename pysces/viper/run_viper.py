@@ -21,6 +21,7 @@ from pysces.data import _results
 from pysces.data._count_data import CountData, Counts
 from pysces.data._expression import Expression
 from pysces.data._labels import labels_of
+from pysces.data._networks import named_network
 from pysces.data._output import check_output, row_file
 from pysces.dispatch import engines
 from pysces.dispatch.warmup import prepare
@@ -31,7 +32,7 @@ from pysces.viper._activities import Join, Scorer, Tables, scored, scorer
 from pysces.viper._enrichment import Compat, Enrichment
 from pysces.viper._inputs import chosen_signature, reference_of, source_of
 from pysces.viper._options import Auto, ViperOptions
-from pysces.viper._regulons import kept_edges, named_network, networks_of
+from pysces.viper._regulons import kept_edges, networks_of
 from pysces.viper._signatures import Choice
 from pysces.viper.activity import PLACES, without_scores
 
@@ -83,9 +84,10 @@ def run_viper(
         Cells x genes: counts, or normalised and logarithmised; in memory, sparse or backed.
     network
         Key of a network in ``adata.uns``, a `Network`, a DataFrame of edges (source, target, and
-        mor, weight, likelihood) or a path. The activities of a list or dict of these are combined
-        (metaVIPER). With a dict whose keys are groups of ``groupby``, each cell is scored by the
-        network of its group.
+        mor, weight, likelihood), gene sets (a dict of lists of genes, whose names stand for
+        regulators) or the path of a network or GMT file. The activities of a list or dict of these
+        are combined (metaVIPER). With a dict whose keys are groups of ``groupby``, each cell is
+        scored by the network of its group.
     layer
         Layer to use instead of ``adata.X``.
     gene_symbols

@@ -34,6 +34,42 @@ def test_packaged_list_is_handed_out_as_a_copy() -> None:
     assert regulators("human")
 
 
+def test_kinds_are_chosen_by_name_with_their_organism() -> None:
+    genes = pd.Index(["ACTB", "MYC", "EP300", "ID1", "EGFR", "Egfr"])
+    assert resolve_regulators("cofactor", genes) == ["ID1"]
+    assert resolve_regulators("chromatin", genes, organism="human") == ["EP300"]
+    assert resolve_regulators("tf", genes) == resolve_regulators(None, genes) == ["MYC"]
+    for kind in ("signalling", "surface"):
+        assert resolve_regulators(kind, genes) == ["EGFR"]
+    with pytest.warns(PyscesWarning, match="signalling proteins of mouse.*look like those of hum"):
+        assert resolve_regulators("signalling", genes, organism="mouse") == ["Egfr"]
+    with pytest.raises(InputError, match=r"one of \['tf', 'cofactor', 'chromatin'"):
+        regulators("human", "kinase")  # type: ignore[arg-type]
+
+
+def test_an_organism_needs_a_built_in_list() -> None:
+    var = pd.DataFrame({"regulator": [True, False, False, False, True]}, index=GENES)
+    with pytest.raises(InputError, match=r"requires a built-in list, but regulators are given\."):
+        resolve_regulators(["MYC"], GENES, organism="human")
+    with pytest.raises(InputError, match=r"marked in adata.var\['regulator'\]\. Leave it out"):
+        resolve_regulators(None, GENES, var, organism="human")
+    assert resolve_regulators("tf", GENES, var, organism="human") == ["MYC", "TP53", "STAT1"]
+    with pytest.raises(InputError, match="regulators='human' and organism='mouse' contradict"):
+        resolve_regulators("human", GENES, organism="mouse")
+
+
+def test_the_organism_is_recorded() -> None:
+    names = ["Actb", "Myc", "Ezh2", "Egfr", "Id1"]
+    data = pd.DataFrame(np.random.default_rng(0).normal(size=(30, len(names))), columns=names)
+    run = {"resampling": None, "n_null": 1000, "alpha": 1.0}
+    record = pysces.infer_network(data, "chromatin", organism="mouse", **run).record
+    assert (record.options["regulators"], record.options["organism"]) == ("chromatin", "mouse")
+    assert record.facts["organism"] == "mouse"
+    assert record.facts["n_regulators"] == 1
+    mi = pysces.mutual_information(data, "cofactor", organism="mouse")
+    assert mi.index.tolist() == ["Id1"]
+
+
 def test_organism_that_matches_best() -> None:
     assert match_organism(GENES) == "human"
     assert match_organism(["Actb", "Myc", "MYC", "Stat1"]) == "mouse"

@@ -13,13 +13,14 @@ from pysces._keys import MastersResult
 from pysces._parameters import checked
 from pysces._record import RunRecord
 from pysces.data import _results
+from pysces.data._networks import as_network, named_network
 from pysces.dispatch import engines
 from pysces.errors import InputError, MissingKeyError
 from pysces.settings import EngineName
 from pysces.viper._inputs import chosen_signature
 from pysces.viper._options import MsviperOptions
 from pysces.viper._pleiotropy import Pleiotropy, corrected_scores, pleiotropy_of
-from pysces.viper._regulons import align, as_network, kept_edges, named_network
+from pysces.viper._regulons import align, kept_edges
 from pysces.viper.groups._contrast import contrast
 from pysces.viper.groups._masters import Combine, Masters, leading_edge, master_regulators
 from pysces.viper.groups._synergy import (
@@ -76,7 +77,8 @@ def run_msviper(
     reference
         Another group, or ``"rest"`` for all other cells that have a label.
     network
-        Key of a network in ``adata.uns``, a `Network`, a DataFrame of edges or a path.
+        Key of a network in ``adata.uns``, a `Network`, a DataFrame of edges, gene sets (a dict of
+        lists of genes) or the path of a network or GMT file.
     network_group
         Group whose network is used, if there is one network per group.
     layer
