@@ -19,6 +19,7 @@ from typing import Any, Literal, ParamSpec, TypeVar
 
 import numpy as np
 
+from pysces._messages import nearest
 from pysces.errors import InputError
 
 P = ParamSpec("P")
@@ -108,12 +109,14 @@ class Check:
     name: str
     tests: tuple[Test, ...]
     wanted: str
+    single: tuple[Any, ...] = ()
 
     def __call__(self, value: Any) -> None:
         """Raise InputError unless the value passes one of the tests."""
         if not any(test(value) for test in self.tests):
             raise InputError(
-                f"The {self.name!r} parameter must be {self.wanted}. Got {_shown(value)} instead."
+                f"The {self.name!r} parameter must be {self.wanted}. Got {_shown(value)} instead"
+                f"{nearest(value, self.single) if isinstance(value, str) else ''}."
                 f"{_REMEDIES.get((self.wanted, type(value).__name__), '')}"
             )
 
@@ -165,10 +168,10 @@ def check_of(name: str, hint: Any, within: Range | None = None) -> Check:
     if parts == [bool]:
         return Check(name, tuple(tests), "True or False")
     if all(part in (bool, type(None)) or _origin(part) is Literal for part in parts):
-        return Check(name, tuple(tests), f"one of {single}")
+        return Check(name, tuple(tests), f"one of {single}", tuple(single))
     # Single values come last
     wanted = [words for words in wanted if words] + [repr(value) for value in single]
-    return Check(name, tuple(tests), " or ".join(dict.fromkeys(wanted)))
+    return Check(name, tuple(tests), " or ".join(dict.fromkeys(wanted)), tuple(single))
 
 
 def members(hint: Any) -> Iterator[Any]:

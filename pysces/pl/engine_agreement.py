@@ -41,6 +41,11 @@ def engine_agreement(
         Kernels x engines with the largest difference. Green: agrees; orange: differs (also written
         as text); grey: not run.
 
+    Raises
+    ------
+    InputError
+        If the report is not one of `pysces.validate`.
+
     Examples
     --------
     >>> import pysces

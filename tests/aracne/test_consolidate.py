@@ -264,7 +264,7 @@ def test_wrong_arguments_are_seen_before_networks_are_read() -> None:
 def test_rates_come_in_any_sequence() -> None:
     expected = pysces.consolidate(_resamples(), "binomial", rate=0.1, alpha=None)
     several = ([0.1] * 5, (0.1,) * 5, np.full(5, 0.1), pd.Series([0.1] * 5), iter([0.1] * 5))
-    for rate in (*several, np.float64(0.1), np.array(0.1), [0.1]):
+    for rate in (*several, np.float64(0.1), [0.1]):
         assert pysces.consolidate(_resamples(), "binomial", rate=rate, alpha=None).equals(expected)
     assert len(pysces.consolidate(_resamples(), "binomial", rate=1, alpha=None)) == 4
 

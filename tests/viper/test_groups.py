@@ -113,14 +113,14 @@ def test_the_order_of_cells_changes_no_master_regulator(adata: ad.AnnData) -> No
         ({"weighting": "bets"}, "did you mean 'best'"),
         ({"weighting": -1}, "at least 0"),
         ({"engine": "numbs"}, "did you mean 'numba'"),
-        ({"weighting": np.nan}, "two numbers"),
-        ({"weighting": (1, 2, 3)}, "two numbers"),
-        ({"weighting": None}, "two numbers"),
+        ({"weighting": np.nan}, "tuple of 2"),
+        ({"weighting": (1, 2, 3)}, "tuple of 2"),
+        ({"weighting": None}, "tuple of 2"),
         ({"pleiotropy": {"penality": 3}}, "did you mean 'penalty'"),
         ({"pleiotropy": {"penalty": 0}}, "penalty of pleiotropy"),
         ({"pleiotropy": {"regulators": 0}}, "regulators of pleiotropy"),
         ({"pleiotropy": {"targets": 2.5}}, "targets of pleiotropy"),
-        ({"pleiotropy": "yes"}, "True, False or a dict"),
+        ({"pleiotropy": "yes"}, "a dict or True or False"),
     ],
     ids=str,
 )
@@ -178,7 +178,7 @@ def test_labels_that_are_the_same_as_text_are_not_merged(adata: ad.AnnData) -> N
 
 
 def test_labels_that_are_numbers_are_groups(adata: ad.AnnData) -> None:
-    pysces.run_msviper(adata, "number", 1, reference=0, n_permutations=0)  # type: ignore[arg-type]
+    pysces.run_msviper(adata, "number", 1, reference=0, n_permutations=0)
     assert adata.uns["msviper"]["params"]["group"] == "1"
 
 

@@ -162,7 +162,7 @@ def test_an_output_that_cannot_be_written_is_refused_before_the_work(tmp_path: P
     (tmp_path / "folder.zarr").mkdir()
     for data, path, options, message in (
         (adata, "a.csv", {}, "ends in .h5ad or .zarr"),
-        (adata, 3, {}, "ends in .h5ad or .zarr"),
+        (adata, 3, {}, "must be a path"),
         (adata, tmp_path / "none" / "a.h5ad", {}, "There is no folder"),
         (adata, tmp_path / "folder.zarr", {}, "no zarr store"),
         (backed, tmp_path / "cells.h5ad", {}, "is the file of the data"),

@@ -23,7 +23,7 @@ def rank_regulators(
     groupby: str,
     key: str = "viper",
     *,
-    group: str | None = None,
+    group: str | float | None = None,
     n_top: int | None = None,
     alpha: float = 0.05,
 ) -> pd.DataFrame:

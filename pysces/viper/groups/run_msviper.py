@@ -39,9 +39,9 @@ if TYPE_CHECKING:
 def run_msviper(
     adata: AnnData,
     groupby: str,
-    group: str,
+    group: str | float,
     *,
-    reference: str = "rest",
+    reference: str | float = "rest",
     network: Any = "aracne",
     network_group: str | None = None,
     layer: str | None = None,
@@ -189,7 +189,7 @@ def run_msviper(
         batch_key=batch_key,
         gene_symbols=gene_symbols,
     )
-    between = contrast(adata, groupby, group, reference, layer, data, gene_symbols)
+    between = contrast(adata, groupby, str(group), str(reference), layer, data, gene_symbols)
     regulons = align(
         grn,
         between.expression.genes,
