@@ -63,8 +63,9 @@ def row_file(
     replaced = replacing(path) if path.suffix == ".h5ad" else _replacing_folder(path)
     with replaced as own, _opened(own, path.suffix) as root:
         write_elem(root, "/", adata)
-        if adata.raw is None and "raw" in root:
-            del root["raw"]  # an AnnData backed by the file would expect it to have a matrix
+        for name in ("X", "raw"):  # an AnnData backed by the file would expect it to have a matrix
+            if getattr(adata, name) is None and name in root:
+                del root[name]
 
         def create(place: str, dtype: np.dtype[Any]) -> None:
             row = dtype.itemsize * adata.n_vars
