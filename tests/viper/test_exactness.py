@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+import anndata as ad
 import numpy as np
 import pandas as pd
 import pytest
 from scipy import special, stats
 
 import pysces
+from pysces.data._depth import count_data
 from pysces.viper._enrichment import _signed_magnitudes, area_scores
 from pysces.viper._metaviper import best_network, combine_narnea, combine_networks
 from pysces.viper._nulls import approximate_cdf
 from pysces.viper._regulons import align
 from pysces.viper._statistics import group_z, t_test, z_of_t
+from pysces.viper.groups._contrast import contrast
 from pysces.viper.groups._masters import master_regulators
 
 RNG = np.random.default_rng(0)
@@ -127,6 +132,76 @@ def test_few_permutations_of_groups_are_an_empirical_null() -> None:
     for number in range(2):
         expected, _ = approximate_cdf(shuffled[:, number], scores[:, number])
         assert found.nes[number] == expected[0]
+
+
+def counted() -> ad.AnnData:
+    """Counts of 12 cells of one kind and 20 of another; 4 cells have no kind."""
+    rng = np.random.default_rng(1)
+    adata = ad.AnnData(rng.poisson(3.0, size=(36, 30)).astype(float))
+    adata.X[:12, :10] = rng.poisson(rng.gamma(2.0, 4.0, size=(12, 10)))
+    adata.obs_names = [f"c{i:02d}" for i in range(36)]
+    adata.var_names = [f"g{i:02d}" for i in range(30)]
+    adata.obs["kind"] = pd.Categorical(["a"] * 12 + ["b"] * 20 + [None] * 4)
+    adata.obs["batch"] = ["x"] * 12 + ["y"] * 24
+    return adata
+
+
+def test_counts_of_groups_are_compared_by_the_t_test_of_welch() -> None:
+    adata = counted()
+    data = count_data(adata, counts=True)
+    found = contrast(adata, "kind", "a", "b", None, data).of_genes(np.arange(30))
+    scores = found.expression.sample_block()
+    for z, welch in ((found.signature(), True), (group_z(scores[:12], scores[12:]), False)):
+        expected = stats.ttest_ind(scores[:12], scores[12:], equal_var=not welch)
+        np.testing.assert_allclose(2 * special.ndtr(-np.abs(z)), expected.pvalue, rtol=1e-9)
+    for draws in (found.permuted(3, 0), found.bootstrapped(3, 0)):
+        pooled = replace(found, counts=None)
+        assert not np.isclose(draws, pooled.permuted(3, 0)).all()
+        assert not np.isclose(draws, pooled.bootstrapped(3, 0)).all()
+
+
+def test_groups_that_share_no_batch_are_not_compared() -> None:
+    adata = counted()
+    data = count_data(adata, counts=True, batch_key="batch")
+    with pytest.raises(pysces.InputError, match="No batch of batch_key= has cells of both groups"):
+        contrast(adata, "kind", "a", "b", None, data)
+
+
+def test_cells_without_a_label_are_no_part_of_the_rest_of_a_group() -> None:
+    adata = counted()
+    edges = pd.DataFrame({"source": ["A"] * 10 + ["B"] * 10, "target": adata.var_names[:20]})
+    pysces.run_viper(adata, edges, signature="zscore", counts=False)
+    adata.obsm["viper"].iloc[32:] += 100
+    found = pysces.rank_regulators(adata, "kind")
+    pd.testing.assert_frame_equal(found, pysces.rank_regulators(adata[:32].copy(), "kind"))
+
+
+def test_weights_of_genes_are_those_of_the_sample_and_0_where_not_given() -> None:
+    genes = list("abcdefghij")
+    edges = pd.DataFrame({"source": ["A"] * 4 + ["B"] * 4, "target": genes[:8], "mor": 1.0})
+    signature = pd.DataFrame(RNG.normal(size=(3, 10)), columns=genes, index=list("xyz"))
+    weights = pd.DataFrame(RNG.uniform(0.1, 1, size=(3, 10)), columns=genes, index=list("zxy"))
+    options = {"min_targets": 1, "filter_genes": False}
+    found = pysces.enrich(signature, edges, gene_weights=weights, **options)
+    for name in signature.index:
+        one = pysces.enrich(signature.loc[[name]], edges, gene_weights=weights.loc[name], **options)
+        pd.testing.assert_frame_equal(found.loc[[name]], one)
+    assert not np.isclose(found, pysces.enrich(signature, edges, **options)).any()
+    few = weights.drop(columns=["a", "j"])
+    pd.testing.assert_frame_equal(
+        pysces.enrich(signature, edges, gene_weights=few, **options),
+        pysces.enrich(signature, edges, gene_weights=weights.assign(a=0.0, j=0.0), **options),
+    )
+
+
+def test_the_adaptive_size_of_a_regulon_is_its_sum_of_squared_likelihoods() -> None:
+    edges = pd.DataFrame(
+        {"source": list("AAABBB"), "target": list("abcdef"), "likelihood": [1, 1, 1, 2, 1, 1]}
+    )
+    signature = pd.DataFrame(RNG.normal(size=(2, 8)), columns=list("abcdefgh"))
+    options = {"adaptive_size": True, "min_targets": 2}
+    assert list(pysces.enrich(signature, edges, **options)) == ["A"]  # B: 1 + 2 / 4
+    assert list(pysces.enrich(signature, edges, min_targets=2)) == ["A", "B"]
 
 
 def test_a_regulon_of_exactly_min_targets_is_used() -> None:
