@@ -62,7 +62,9 @@ def fuzz(found: dict[str, Any]) -> list[str]:
         f"{found['cases']} damaged files and command lines (seeds {found['seeds'][0]} to "
         f"{found['seeds'][1] - 1}); wrong: {len(found['wrong'])}. `read`: the result is valid or "
         "the damage harmless; `refused`: an error of the package; `stopped`: by the time limit; "
-        "`ended`: the process crashed in a library; `foreign`: an error of another package.",
+        "`ended`: the process crashed in a library; `foreign`: an error of another package. HDF5 "
+        "may loop on damaged data and Blosc, which decompresses zarr, may crash, also if called "
+        "alone: read files of unknown origin in a process of their own.",
         "",
         *table(("File", *names), rows),
         *(["", *wrong] if wrong else []),
