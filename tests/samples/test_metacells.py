@@ -346,6 +346,21 @@ def test_components_are_those_of_the_most_variable_normalised_genes() -> None:
     found = cells.components(True, 4, 4, 0)
     expected = values[cells.order][:, top]
     np.testing.assert_allclose(pdist(found), pdist(expected), rtol=1e-5)
+    np.testing.assert_array_equal(cells.components(True, 2, 4, 0), found[:, :2])
+
+
+def test_the_number_of_components_decides_on_neighbours() -> None:
+    values = np.zeros((6, 2))
+    values[:, 0] = [-20, -20, 0, 0, 20, 20]  # a and b, c and d, e and f are alike in this one
+    values[:, 1] = [15, -15, -15, 15, 15, -15]
+    adata = AnnData(values, obs=pd.DataFrame(index=list("abcdef")))
+    found = []
+    for n_pcs in (1, 2):
+        pools = pysces.metacells(adata, n_cells=2, n_pcs=n_pcs, func="mean").uns["metacells"]
+        groups = pools["cells"].groupby("metacell", observed=True).groups
+        found.append({"".join(sorted(names)) for names in groups.values()})
+    assert found[0] == {"ab", "cd", "ef"}
+    assert found[1] != found[0]
 
 
 @pytest.mark.parametrize("shape", [(400, 300), (300, 400), (50, 30), (5, 3)])

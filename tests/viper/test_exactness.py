@@ -194,6 +194,59 @@ def test_weights_of_genes_are_those_of_the_sample_and_0_where_not_given() -> Non
     )
 
 
+def test_equal_weights_of_genes_change_nothing_where_values_are_missing() -> None:
+    genes = list("abcdefghij")
+    edges = pd.DataFrame({"source": ["A"] * 4 + ["B"] * 4, "target": genes[:8]})
+    edges["likelihood"] = [1.0, 0.5, 0.2, 0.9] * 2
+    signature = pd.DataFrame(RNG.normal(size=(3, 10)), columns=genes)
+    signature.loc[0, "a"] = signature.loc[1, "f"] = np.nan
+    options = {"min_targets": 1, "filter_genes": False}
+    found = pysces.enrich(signature, edges, gene_weights=dict.fromkeys(genes, 1.0), **options)
+    np.testing.assert_allclose(found, pysces.enrich(signature, edges, **options), rtol=1e-12)
+
+
+def test_narnea_takes_modes_of_1_as_0999() -> None:
+    genes = list("abcdefghij")
+    edges = pd.DataFrame({"source": "A", "target": genes[:6], "mor": [1, 1, -1, 1, 0.5, -0.2]})
+    signature = pd.DataFrame(RNG.normal(size=(3, 10)), columns=genes)
+    options = {"min_targets": 1, "filter_genes": False, "enrichment": "narnea"}
+    found = pysces.enrich(signature, edges, **options)
+    nearly = edges.assign(mor=edges["mor"].where(edges["mor"].abs() < 1, 0.999 * edges["mor"]))
+    np.testing.assert_allclose(found, pysces.enrich(signature, nearly, **options), rtol=1e-12)
+
+
+def test_the_score_is_the_weighted_sum_over_its_standard_deviation() -> None:
+    weight = np.array([0.5, -1.0, 0.3])
+    edges = pd.DataFrame({"source": "A", "target": list("abc"), "mor": weight})
+    edges["likelihood"] = [1.0, 0.5, 0.25]
+    weight *= edges["likelihood"].to_numpy()
+    signature = pd.DataFrame(RNG.normal(size=(3, 5)), columns=list("abcde"))
+    signature.loc[1, "b"] = np.nan
+    found = pysces.enrich(signature, edges, min_targets=1, enrichment="score")["A"]
+    values = signature[list("abc")].to_numpy()
+    known = ~np.isnan(values)
+    expected = np.nansum(weight * values, axis=1) / np.sqrt((known * weight**2).sum(axis=1))
+    np.testing.assert_allclose(found, expected, rtol=1e-12)
+
+
+@pytest.mark.parametrize("power", [0.0, 0.5, 2.0])
+def test_the_weight_of_a_score_is_a_power_of_its_size(power: float) -> None:
+    found = combine_networks(
+        [pd.DataFrame({"A": [-3.0]}), pd.DataFrame({"A": [1.0]})], weighting=power
+    )
+    assert found.loc[0, "A"] == pytest.approx((-3 * 3**power + 1) / (3**power + 1))
+
+
+def test_qvalues_of_ranked_regulators_are_those_of_their_group() -> None:
+    adata = counted()
+    edges = pd.DataFrame({"source": np.repeat(list("ABC"), 10), "target": adata.var_names})
+    pysces.run_viper(adata, edges, signature="zscore", counts=False)
+    for _, table in pysces.rank_regulators(adata, "kind").groupby("group", observed=True):
+        expected = stats.false_discovery_control(table["pvalue"])
+        np.testing.assert_allclose(table["qvalue"], expected, rtol=1e-12)
+        assert (table["qvalue"] > table["pvalue"]).any()
+
+
 def test_the_adaptive_size_of_a_regulon_is_its_sum_of_squared_likelihoods() -> None:
     edges = pd.DataFrame(
         {"source": list("AAABBB"), "target": list("abcdef"), "likelihood": [1, 1, 1, 2, 1, 1]}
