@@ -254,6 +254,33 @@ def test_volcano_names_and_colours_the_significant() -> None:
     assert ax.get_title() == "3 of 4 regulators significant"
 
 
+def test_volcano_shows_the_effect_asked_for_and_colours_by_qvalue() -> None:
+    table = pd.DataFrame({"regulator": ["a", "b"], "nes": [4.0, -3.0], "score": [-1.0, 2.0]})
+    table = table.assign(pvalue=[0.01, 0.04], qvalue=[0.02, 0.06])
+    ax = pysces.pl.volcano(table, effect="score")
+    assert ax.get_xlabel() == "t statistic"
+    points = next(c for c in ax.collections if isinstance(c, PathCollection))
+    assert points.get_offsets()[:, 0].tolist() == [-1, 2]
+    assert ax.get_title() == "1 of 2 regulators significant"
+
+
+def test_barcode_colours_ticks_by_mode_for_the_largest_scores() -> None:
+    signature = pd.Series(np.arange(8.0), index=list("abcdefgh"))
+    edges = pd.DataFrame({"source": list("AAABBB"), "target": list("abcdef")})
+    network = pysces.Network(edges.assign(mor=[1, -1, -1, 1, 1, 1]))
+    scores = pd.Series({"A": -5.0, "B": 3.0})
+    ax = pysces.pl.barcode(signature, network, scores=scores, n_regulators=1)
+    assert [one.get_text() for one in ax.get_yticklabels()] == ["A"]
+    ticks = {
+        rgb(color): sorted(line[0, 0] for line in lines.get_segments())
+        for lines in ax.collections
+        if isinstance(lines, LineCollection)
+        for color in (UP, DOWN)
+        if rgb(color) == lines.get_color()[0, :3].round(2).tobytes()
+    }
+    assert ticks == {rgb(UP): [0.5 / 8], rgb(DOWN): [1.5 / 8, 2.5 / 8]}
+
+
 def test_volcano_asks_for_a_group(adata) -> None:
     ranked = pysces.rank_regulators(adata, "kind")
     with pytest.raises(InputError, match="Pass group="):
