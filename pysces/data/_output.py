@@ -6,6 +6,7 @@ import contextlib
 import os
 import shutil
 import uuid
+import warnings
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -74,7 +75,8 @@ def row_file(
             if path.suffix == ".h5ad":
                 options["maxshape"] = adata.shape
             none = np.empty((0, adata.n_vars), dtype=dtype)
-            write_elem(root, place, none, dataset_kwargs=options)
+            folder, _, name = place.rpartition("/")
+            write_elem(root[folder] if folder else root, name, none, dataset_kwargs=options)
             root[place].resize(adata.shape)
 
         def write_rows(rows: slice, matrices: Mapping[str, NDArray[Any]]) -> None:
@@ -115,4 +117,7 @@ def _opened(path: Path, suffix: str) -> Iterator[Any]:
         import anndata
         import zarr
 
-        yield zarr.open_group(path, mode="w", zarr_format=anndata.settings.zarr_write_format)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)  # from AnnData 0.13 on always 3
+            chosen = getattr(anndata.settings, "zarr_write_format", 3)
+        yield zarr.open_group(path, mode="w", zarr_format=chosen)
