@@ -77,6 +77,13 @@ def test_a_gene_that_varies_less_than_by_chance_has_no_overdispersion() -> None:
     assert np.isfinite(size).any()
 
 
+def test_a_batch_without_a_label_is_refused() -> None:
+    adata = counted()
+    adata.obs["batch"] = ["x"] * 24 + [None]
+    with pytest.raises(pysces.InputError, match=r"no label \(missing value\) for 1 samples"):
+        count_data(adata, counts=True, batch_key="batch")
+
+
 def test_a_column_of_regulators_has_no_missing_values() -> None:
     adata = counted()
     adata.var["regulator"] = pd.array([True, None] + [False] * 78, dtype="boolean")

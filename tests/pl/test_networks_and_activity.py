@@ -264,6 +264,39 @@ def test_volcano_shows_the_effect_asked_for_and_colours_by_qvalue() -> None:
     assert ax.get_title() == "1 of 2 regulators significant"
 
 
+def test_volcano_shows_the_regulators_of_one_group() -> None:
+    table = pd.DataFrame({"group": ["x", "x", "y"], "regulator": list("aba"), "nes": [1.0, 2, 3]})
+    ax = pysces.pl.volcano(table.assign(pvalue=0.5, qvalue=0.5), group="x")
+    points = next(c for c in ax.collections if isinstance(c, PathCollection))
+    assert points.get_offsets()[:, 0].tolist() == [1, 2]
+    assert ax.get_title() == "x: 0 of 2 regulators significant"
+
+
+def test_dpi_comparison_shows_the_triangles_of_removed_edges_alone() -> None:
+    names = list("ABCDEF")
+    before = pd.DataFrame(0.0, names, names)
+    for one, other, mi in (("A", "B", 0.9), ("B", "C", 0.8), ("A", "C", 0.3), ("D", "E", 1.0),
+                           ("E", "F", 1.0), ("D", "F", 1.0)):  # fmt: skip
+        before.loc[one, other] = before.loc[other, one] = mi
+    after = pysces.prune_dpi(before)
+    assert set(texts_of(pysces.pl.dpi_comparison(before, after))) & set(names) == set("ABC")
+
+
+def test_columns_of_the_heatmap_stand_at_their_leaves() -> None:
+    rng = np.random.default_rng(0)
+    scores = pd.DataFrame(rng.normal(size=(8, 5)), columns=list("ABCDE"))
+    scores += np.repeat([0.0, 9.0, 0.5, 9.5], 2)[:, None]  # groups 0 and 2 are alike
+    adata = anndata.AnnData(np.zeros((8, 1)), obs=pd.DataFrame(index=[f"c{i}" for i in range(8)]))
+    adata.obs["kind"] = np.repeat(list("wxyz"), 2)
+    adata.obsm["viper"] = scores.set_index(adata.obs_names)
+    ax = pysces.pl.activity_heatmap(adata, "kind")
+    order = tick_names(ax.xaxis)
+    assert {frozenset(order[:2]), frozenset(order[2:])} == {frozenset("wy"), frozenset("xz")}
+    means = adata.obsm["viper"].groupby(adata.obs["kind"]).mean().T
+    shown = pd.DataFrame(ax.images[0].get_array(), tick_names(ax.yaxis), order)
+    np.testing.assert_allclose(shown, means.loc[shown.index, order])
+
+
 def test_barcode_colours_ticks_by_mode_for_the_largest_scores() -> None:
     signature = pd.Series(np.arange(8.0), index=list("abcdefgh"))
     edges = pd.DataFrame({"source": list("AAABBB"), "target": list("abcdef")})
