@@ -10,7 +10,7 @@ import anndata
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import pysces
@@ -86,6 +86,7 @@ def test_network_graph_of_a_network_without_modes_or_edges() -> None:
     assert "no edges" in texts_of(pysces.pl.network_graph(empty))
 
 
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.lists(st.tuples(st.floats(0.1, 9), st.floats(0.1, 9)), max_size=12))
 def test_components_are_packed_without_overlap(sizes) -> None:
     sizes = np.array(sizes).reshape(-1, 2)
