@@ -28,7 +28,7 @@ import pysces
 from pysces.settings import Settings
 
 LIMIT = 20  # seconds of a call
-SAMPLE = 1500  # cases of the short run
+SAMPLE = 800  # cases of the short run
 GENES = [f"g{number:02d}" for number in range(24)]
 REGULATORS = GENES[:4]
 

@@ -31,6 +31,18 @@ EQUIVALENT: dict[str, str] = {
     "np.flatnonzero(ends), np.arange(count + decoys))] --> last = np.arange(count + decoys)": (
         "decoys come first among equals, so the minimum over what follows is that of the last equal"
     ),
+    "kernels/numba/dpi.py: if row[edge] < n_regulators: --> if True:": (
+        "as in the reference, but reads memory beyond an array: the result depends on what is there"
+    ),
+    "kernels/python/dpi.py: if i < n_regulators: --> if True:": (
+        "a decoy is nobody's target, so that a path over it lacks the first leg"
+    ),
+    "kernels/numba/dpi.py: if strength[k] <= edge: --> if strength[k] < edge:": (
+        "saves time: a path as strong as the edge, or weaker, does not explain it"
+    ),
+    "kernels/numba/dpi.py: if leg > edge and edge < --> if edge <": (
+        "saves time: the smaller leg, which the discount does not raise, must be above the edge"
+    ),
 }
 _LIBRARIES = ("anndata", "numba", "pandas", "pytest", "scipy.stats")
 _LONGEST = 600.0  # seconds that the tests of one fault may take

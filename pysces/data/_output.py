@@ -6,6 +6,7 @@ import contextlib
 import os
 import shutil
 import uuid
+import warnings
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -63,8 +64,9 @@ def row_file(
     replaced = replacing(path) if path.suffix == ".h5ad" else _replacing_folder(path)
     with replaced as own, _opened(own, path.suffix) as root:
         write_elem(root, "/", adata)
-        if adata.raw is None and "raw" in root:
-            del root["raw"]  # an AnnData backed by the file would expect it to have a matrix
+        for name in ("X", "raw"):  # an AnnData backed by the file would expect it to have a matrix
+            if getattr(adata, name) is None and name in root:
+                del root[name]
 
         def create(place: str, dtype: np.dtype[Any]) -> None:
             row = dtype.itemsize * adata.n_vars
@@ -73,7 +75,8 @@ def row_file(
             if path.suffix == ".h5ad":
                 options["maxshape"] = adata.shape
             none = np.empty((0, adata.n_vars), dtype=dtype)
-            write_elem(root, place, none, dataset_kwargs=options)
+            folder, _, name = place.rpartition("/")
+            write_elem(root[folder] if folder else root, name, none, dataset_kwargs=options)
             root[place].resize(adata.shape)
 
         def write_rows(rows: slice, matrices: Mapping[str, NDArray[Any]]) -> None:
@@ -114,4 +117,7 @@ def _opened(path: Path, suffix: str) -> Iterator[Any]:
         import anndata
         import zarr
 
-        yield zarr.open_group(path, mode="w", zarr_format=anndata.settings.zarr_write_format)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)  # from AnnData 0.13 on always 3
+            chosen = getattr(anndata.settings, "zarr_write_format", 3)
+        yield zarr.open_group(path, mode="w", zarr_format=chosen)

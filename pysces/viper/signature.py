@@ -68,7 +68,8 @@ def signature(
     if method in ("auto", "counts"):
         from anndata import AnnData
 
-        table = AnnData(pd.DataFrame(cells.sample_block(), **known))
+        text = known | {"index": names.astype(str)}  # AnnData warns of other names
+        table = AnnData(pd.DataFrame(cells.sample_block(), **text))
         data = count_data(table, counts=True if method == "counts" else "auto")
         if data is not None:
             return pd.DataFrame(count_signature(data, rows, names), **known)

@@ -15,7 +15,7 @@ import pysces
 from pysces import _seeds
 from pysces.aracne._candidates import ScoredCandidates
 from pysces.aracne._consensus import SupportCounts
-from pysces.aracne._copula import Scores
+from pysces.aracne._copula import Scores, continuous_scores, ranked_scores, strata
 from pysces.aracne._estimators import Binned
 from pysces.aracne._groups import groups_of
 from pysces.aracne._null import UNREACHABLE, Null, summarise
@@ -116,6 +116,33 @@ def test_decoys_are_permuted_within_strata_with_their_zeros() -> None:
         own = bits[candidates.own_gene[row], order]
         np.testing.assert_array_equal(np.unpackbits(candidates._nonzero_rows[row], count=50), own)
         assert usable[row] == (own[:25].sum() >= 3)
+
+
+def test_continuous_values_are_ranked_within_batches() -> None:
+    values = _seeds.generator(0, "batches").normal(size=(3, 40))
+    batch = np.arange(40) % 3
+    found = ranked_scores(values, batch)
+    for one, other in zip(found, ranked_scores(values + 10.0 * batch, batch), strict=True):
+        np.testing.assert_array_equal(one, other)
+    for number in range(3):
+        own = batch == number
+        alone = continuous_scores(np.ascontiguousarray(values[:, own]))
+        for one, other in zip(found, alone, strict=True):
+            np.testing.assert_array_equal(one[:, own], other)
+
+
+def test_strata_are_neighbours_in_depth_of_a_batch() -> None:
+    depth = _seeds.generator(0, "depth").permutation(100).astype(float)
+    batch = np.repeat([3, 5], [70, 30])
+    found = strata(depth, batch, 100)
+    assert sorted(np.bincount(found)) == [23, 23, 24, 30]
+    for number in range(4):
+        own = np.flatnonzero(found == number)
+        assert len(set(batch[own])) == 1
+        same = np.sort(depth[batch == batch[own[0]]])
+        assert np.ptp(np.searchsorted(same, depth[own])) == len(own) - 1
+    assert np.bincount(strata(depth, None, 100)).tolist() == [20] * 5
+    assert np.bincount(strata(None, batch, 100)).tolist() == [70, 30]
 
 
 def test_a_gene_needs_three_counts_in_a_resample() -> None:

@@ -261,6 +261,18 @@ def test_float64_crosses_as_two_float32() -> None:
 # --- contracts ----------------------------------------------------------------------------------
 
 
+def test_kernels_get_contiguous_arrays_that_they_may_write_to() -> None:
+    values = np.arange(12.0).reshape(3, 4)
+    values.flags.writeable = False
+    for given in (values, values.T, values[:, ::2], values.astype(np.float32)):
+        bound = ops.average_ranks.contract.bind({"values": given})["values"]
+        assert bound.dtype == np.float64
+        assert bound.flags.c_contiguous
+        assert bound.flags.aligned
+        assert bound.flags.writeable
+        np.testing.assert_array_equal(bound, given)
+
+
 def test_arguments_are_checked_against_the_contract() -> None:
     values = np.zeros((3, 4))
     keys = np.zeros(3, np.uint64)

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from pysces.kernels.python import mi as python_mi
 
 from pysces.aracne._partition import _fixed, _median_splits, partition, to_nats
 from pysces.errors import InputError
@@ -207,6 +208,31 @@ def test_adaptive_mi_beyond_sixteen_bits(name, dependent, engine_of):
         tables = partition(estimator, n).tables.values()
         expected = engine_of("python")("mi.adaptive_mi", x, y, *tables)
         np.testing.assert_array_equal(engine_of(name)("mi.adaptive_mi", x, y, *tables), expected)
+
+
+def test_a_cell_is_divided_if_its_chi_square_exceeds_7815():
+    at_the_limit = 0
+    for count in range(1, 61):
+        for a in range(count // 4 + 1):
+            for b in range(a, (count - a) // 3 + 1):
+                for c in range(b, (count - a - b) // 2 + 1):
+                    quarters = [a, c, b, count - a - b - c]
+                    doubled = 4 * sum(q * q for q in quarters) - count * count
+                    uneven = Fraction(doubled, count) > Fraction(7815, 1000)
+                    assert python_mi._is_uneven(quarters) == uneven
+                    at_the_limit += doubled == 7815 * count // 1000
+    assert at_the_limit > 0
+    numba_mi = importlib.import_module("pysces.kernels.numba.mi")
+    for quarters, uneven in (([401, 356, 410, 433], False), ([401, 355, 410, 434], True)):
+        # The first has a chi-square of exactly 7.815.
+        assert python_mi._is_uneven(quarters) == uneven
+        assert numba_mi._uneven(*quarters, 1600) == uneven
+
+
+def test_the_root_is_always_divided_and_its_lower_half_has_the_rank_at_the_split():
+    x, split = np.array([1, 2], dtype=np.int32), np.array([0, 1], dtype=np.int32)
+    found = list(python_mi._leaves(x, x[::-1], split, 3))
+    assert found == [(2, 2, 0), (2, 3, 1), (3, 2, 1), (3, 3, 0)]
 
 
 def test_partition_of_few_samples():

@@ -10,7 +10,7 @@ import anndata
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import pysces
@@ -86,6 +86,7 @@ def test_network_graph_of_a_network_without_modes_or_edges() -> None:
     assert "no edges" in texts_of(pysces.pl.network_graph(empty))
 
 
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.lists(st.tuples(st.floats(0.1, 9), st.floats(0.1, 9)), max_size=12))
 def test_components_are_packed_without_overlap(sizes) -> None:
     sizes = np.array(sizes).reshape(-1, 2)
@@ -252,6 +253,70 @@ def test_volcano_names_and_colours_the_significant() -> None:
     assert colors[:2] == [rgb(UP), rgb(DOWN)]
     assert certain.get_offsets()[0, 1] > 6  # a p-value of zero stands above all others
     assert ax.get_title() == "3 of 4 regulators significant"
+
+
+def test_volcano_shows_the_effect_asked_for_and_colours_by_qvalue() -> None:
+    table = pd.DataFrame({"regulator": ["a", "b"], "nes": [4.0, -3.0], "score": [-1.0, 2.0]})
+    table = table.assign(pvalue=[0.01, 0.04], qvalue=[0.02, 0.06])
+    ax = pysces.pl.volcano(table, effect="score")
+    assert ax.get_xlabel() == "t statistic"
+    points = next(c for c in ax.collections if isinstance(c, PathCollection))
+    assert points.get_offsets()[:, 0].tolist() == [-1, 2]
+    assert ax.get_title() == "1 of 2 regulators significant"
+
+
+def test_volcano_shows_the_regulators_of_one_group() -> None:
+    table = pd.DataFrame({"group": ["x", "x", "y"], "regulator": list("aba"), "nes": [1.0, 2, 3]})
+    ax = pysces.pl.volcano(table.assign(pvalue=0.5, qvalue=0.5), group="x")
+    points = next(c for c in ax.collections if isinstance(c, PathCollection))
+    assert points.get_offsets()[:, 0].tolist() == [1, 2]
+    assert ax.get_title() == "x: 0 of 2 regulators significant"
+
+
+def test_dpi_comparison_shows_the_triangles_of_removed_edges_alone() -> None:
+    names = list("ABCDEF")
+    before = pd.DataFrame(0.0, names, names)
+    for one, other, mi in (("A", "B", 0.9), ("B", "C", 0.8), ("A", "C", 0.3), ("D", "E", 1.0),
+                           ("E", "F", 1.0), ("D", "F", 1.0)):  # fmt: skip
+        before.loc[one, other] = before.loc[other, one] = mi
+    after = pysces.prune_dpi(before)
+    assert set(texts_of(pysces.pl.dpi_comparison(before, after))) & set(names) == set("ABC")
+    after.loc["B", "A"] = 0.0  # kept in the other direction
+    assert "after: 2 edges" in texts_of(pysces.pl.dpi_comparison(before, after, genes=list("ABC")))
+
+
+def test_columns_of_the_heatmap_stand_at_their_leaves() -> None:
+    rng = np.random.default_rng(0)
+    scores = pd.DataFrame(rng.normal(size=(8, 5)), columns=list("ABCDE"))
+    scores += np.repeat([0.0, 9.0, 0.5, 9.5], 2)[:, None]  # groups 0 and 2 are alike
+    adata = anndata.AnnData(np.zeros((8, 1)), obs=pd.DataFrame(index=[f"c{i}" for i in range(8)]))
+    adata.obs["kind"] = np.repeat(list("wxyz"), 2)
+    adata.obsm["viper"] = scores.set_index(adata.obs_names)
+    ax = pysces.pl.activity_heatmap(adata, "kind")
+    low, high = ax.images[0].get_clim()
+    assert low == -high  # 0 has the colour of the middle
+    order = tick_names(ax.xaxis)
+    assert {frozenset(order[:2]), frozenset(order[2:])} == {frozenset("wy"), frozenset("xz")}
+    means = adata.obsm["viper"].groupby(adata.obs["kind"]).mean().T
+    shown = pd.DataFrame(ax.images[0].get_array(), tick_names(ax.yaxis), order)
+    np.testing.assert_allclose(shown, means.loc[shown.index, order])
+
+
+def test_barcode_colours_ticks_by_mode_for_the_largest_scores() -> None:
+    signature = pd.Series(np.arange(8.0), index=list("abcdefgh"))
+    edges = pd.DataFrame({"source": list("AAABBB"), "target": list("abcdef")})
+    network = pysces.Network(edges.assign(mor=[1, -1, -1, 1, 1, 1]))
+    scores = pd.Series({"A": -5.0, "B": 3.0})
+    ax = pysces.pl.barcode(signature, network, scores=scores, n_regulators=1)
+    assert [one.get_text() for one in ax.get_yticklabels()] == ["A"]
+    ticks = {
+        rgb(color): sorted(line[0, 0] for line in lines.get_segments())
+        for lines in ax.collections
+        if isinstance(lines, LineCollection)
+        for color in (UP, DOWN)
+        if rgb(color) == lines.get_color()[0, :3].round(2).tobytes()
+    }
+    assert ticks == {rgb(UP): [0.5 / 8], rgb(DOWN): [1.5 / 8, 2.5 / 8]}
 
 
 def test_volcano_asks_for_a_group(adata) -> None:

@@ -26,6 +26,7 @@ from pysces.samples._neighbours import (
     neighbours_in_space,
     principal_components,
 )
+from pysces.samples._pools import Cells
 
 pytest.importorskip("sklearn", reason="the extra `samples` is not installed")
 
@@ -331,6 +332,35 @@ def test_graph_of_the_data_is_used_when_asked_for() -> None:
     params = pysces.metacells(adata, n_cells=3).uns["metacells"]["params"]
     assert params["neighbours"] == "obsp/connectivities"
     assert params["layer"] is None
+
+
+def test_components_are_those_of_the_most_variable_normalised_genes() -> None:
+    rng = np.random.default_rng(0)
+    size = rng.lognormal(0, 1.5, size=(40, 1))  # raw counts vary with it most in other genes
+    counts = rng.poisson(size * np.linspace(9, 1, 12) * rng.gamma(1, 1, size=(40, 12)))
+    values = np.log1p(1e4 * counts / counts.sum(axis=1, keepdims=True))
+    top = np.argsort(-values.var(axis=0))[:4]
+    assert set(top) != set(np.argsort(-counts.var(axis=0))[:4])
+    adata = AnnData(counts.astype(float), obs=pd.DataFrame(index=[f"c{i}" for i in range(40)]))
+    cells = Cells.of(adata, None, np.ones(40, dtype=bool))
+    found = cells.components(True, 4, 4, 0)
+    expected = values[cells.order][:, top]
+    np.testing.assert_allclose(pdist(found), pdist(expected), rtol=1e-5)
+    np.testing.assert_array_equal(cells.components(True, 2, 4, 0), found[:, :2])
+
+
+def test_the_number_of_components_decides_on_neighbours() -> None:
+    values = np.zeros((6, 2))
+    values[:, 0] = [-20, -20, 0, 0, 20, 20]  # a and b, c and d, e and f are alike in this one
+    values[:, 1] = [15, -15, -15, 15, 15, -15]
+    adata = AnnData(values, obs=pd.DataFrame(index=list("abcdef")))
+    found = []
+    for n_pcs in (1, 2):
+        pools = pysces.metacells(adata, n_cells=2, n_pcs=n_pcs, func="mean").uns["metacells"]
+        groups = pools["cells"].groupby("metacell", observed=True).groups
+        found.append({"".join(sorted(names)) for names in groups.values()})
+    assert found[0] == {"ab", "cd", "ef"}
+    assert found[1] != found[0]
 
 
 @pytest.mark.parametrize("shape", [(400, 300), (300, 400), (50, 30), (5, 3)])
