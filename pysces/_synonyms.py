@@ -54,7 +54,7 @@ def no_parameter(function: str, name: str, parameters: Sequence[str]) -> str:
     >>> no_parameter("run_aracne", "random_state", ["adata", "seed"])
     "run_aracne() has no parameter 'random_state': use seed=."
     >>> no_parameter("run_aracne", "n_resample", ["adata", "n_resamples"])
-    "run_aracne() has no parameter 'n_resample' (did you mean 'n_resamples'?). Its parameters: ...
+    "run_aracne() has no parameter 'n_resample' (did you mean 'n_resamples'?)."
     """
     fact = f"{function}() has no parameter {name!r}"
     meant = [new for names, news in MEANINGS.items() if name in names for new in news]

@@ -40,7 +40,7 @@ ARROWS = {
     "pl": {"data", "network", "aracne", "viper", "embedding", "dispatch"},
     "reports": {"aracne", "data", "network", "pl", "viper"},
     "doctor": {"aracne", "viper", "dispatch"},
-    "data": {"network"},
+    "data": {"network", "dispatch"},
     "network": set(),
     "dispatch": {"kernels"},
 }

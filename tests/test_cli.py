@@ -123,7 +123,7 @@ def test_only_switches_are_turned_off_by_none(expression, tmp_path, capsys) -> N
         ("aracne x -o y.tsv --n-bins ten", "--n-bins: must be an integer. Got 'ten'."),
         ("aracne x -o y.tsv --dpi maxnt", "Got 'maxnt' (did you mean 'maxent'?)."),
         ("aracne x -o y.tsv --engine nmba", "none. Got 'nmba' (did you mean 'numba'?)."),
-        ("rank x -o y.tsv --n-tp 3", "unknown option '--n-tp' (did you mean '--n-top'?)"),
+        ("rank x -o y.tsv --metod x", "unknown option '--metod' (did you mean '--method'?)"),
         ("viper x -o y.tsv --weighting 1,2,3", "must be best, a number or two numbers X,Y."),
         ("viper x -o y.tsv --pleiotropy targets", "must be true, false or KEY=VALUE,..."),
     ],

@@ -191,8 +191,9 @@ def _count_sums(rows, cells, bound, begin, end, total, small, wrong):
             if not (0 <= y <= LARGEST_COUNT) or y != math.floor(y):
                 wrong[0] += 1
                 continue
-            if y > 1:
-                y = min(y, max(math.floor(bound[of] * depth[cell]), 1.0))
+            most = bound[of] * depth[cell]
+            if y > most:
+                y = max(np.floor(most), 1.0)
             whole = np.int64(y)
             sums[of] += whole
             if whole < SMALL:

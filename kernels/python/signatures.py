@@ -171,8 +171,12 @@ def count_sums(
 
     Parameters
     ----------
-    start, stop, gene, count, depth
-        As in `largest_counts`.
+    start, stop : (cells,) int64
+        A cell stores the counts ``start ... stop - 1``.
+    gene : (stored,) int32
+        Gene of each stored count, not repeated within a cell; skipped if below 0.
+    count : (stored,) float64
+    depth : (cells,) float64
     bin : (cells,) int32
         Bin of each cell.
     n_bins : int
@@ -197,8 +201,9 @@ def count_sums(
         no_count = (counts < 0) | (counts != np.floor(counts)) | (counts > LARGEST_COUNT)
         wrong += no_count.sum(), ((counts != 0) & (depth[cell] <= 0)).sum()
         genes, counts = genes[~no_count], counts[~no_count]
-        most = np.maximum(np.floor(bound[genes] * depth[cell]), 1.0)
-        counts = np.where(counts > most, most, counts).astype(np.int64)
+        with np.errstate(invalid="ignore"):  # no bound, and a depth of 0
+            most = bound[genes] * depth[cell]
+        counts = np.where(counts > most, np.maximum(np.floor(most), 1.0), counts).astype(np.int64)
         total[bin[cell], genes] += counts
         few = counts < SMALL
         small[counts[few], genes[few]] += 1

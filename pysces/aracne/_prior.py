@@ -140,7 +140,7 @@ def log_pvalues(
     u the normal quantile of that share. It depends on no data.
 
     >>> log_pvalues(np.array([50, 90]), 100, "halves", 0.01).round(1).tolist()
-    [-8.2, -13.4]
+    [-8.2, -13.9]
     """
     share = {"halves": 0.5, "subsample": FRACTION}.get(kind, 1.0)
     noise = 1.0 if kind == "bootstrap" else np.sqrt(1 - share)

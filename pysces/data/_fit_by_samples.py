@@ -12,8 +12,8 @@ from pysces.data._counts import CountModel
 from pysces.data._margins import EXTREME, DepthBins, check_counts, n_extreme, size_of
 from pysces.data._passes import over_rows
 from pysces.dispatch import operations as ops
-from pysces.kernels._constants import SMALL
-from pysces.kernels._largest import largest_of
+from pysces.dispatch.contracts import REDUCE
+from pysces.dispatch.operations.viper import SMALL
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -58,7 +58,7 @@ def _bound(source: Expression, depth: Floats) -> Floats:
         of_rows = rows.indptr[:-1], rows.indptr[1:], rows.genes, rows.values
         return ops.largest_counts(*of_rows, depth[part], source.n_genes, number)
 
-    found = over_rows(source, largest, largest_of, np.zeros((source.n_genes, number)))
+    found = over_rows(source, largest, REDUCE["largest"], np.zeros((source.n_genes, number)))
     return EXTREME * found[:, 0]
 
 

@@ -362,7 +362,7 @@ def test_noise_keeps_the_promise_of_benjamini_hochberg(fast) -> None:
         ({"dpi_tolerance": 1.0}, "'dpi_tolerance'"),
         ({"seed": -1}, "'seed'"),
         ({"key_added": "a/b"}, "/"),
-        ({"engine": "cuda"}, "engine="),
+        ({"engine": "cuda"}, "engine"),
     ],
 )
 def test_bad_arguments(data, arguments, message) -> None:

@@ -259,7 +259,7 @@ def test_volcano_shows_the_effect_asked_for_and_colours_by_qvalue() -> None:
     table = pd.DataFrame({"regulator": ["a", "b"], "nes": [4.0, -3.0], "score": [-1.0, 2.0]})
     table = table.assign(pvalue=[0.01, 0.04], qvalue=[0.02, 0.06])
     ax = pysces.pl.volcano(table, effect="score")
-    assert ax.get_xlabel() == "t statistic"
+    assert ax.get_xlabel() == "test statistic"
     points = next(c for c in ax.collections if isinstance(c, PathCollection))
     assert points.get_offsets()[:, 0].tolist() == [-1, 2]
     assert ax.get_title() == "1 of 2 regulators significant"

@@ -334,12 +334,7 @@ def test_what_cannot_be_ranked_is_refused(
     assert "rank_regulators" not in adata.uns
 
 
-def test_a_regulator_that_leads_a_group_need_not_be_active_there(
-    adata: ad.AnnData, tmp_path: Path
-) -> None:
-    """The table lets it be seen, and the report calls only active regulators the most active."""
-    pytest.importorskip("matplotlib", reason="matplotlib is not installed")
-    pytest.importorskip("jinja2", reason="jinja2 is not installed")
+def test_a_regulator_that_leads_a_group_need_not_be_active_there(adata: ad.AnnData) -> None:
     inside = (adata.obs["kind"] == "one").to_numpy()
     rng = np.random.default_rng(0)
     scores = pd.DataFrame(rng.normal(size=(adata.n_obs, 3)), adata.obs_names, ["UP", "LOW", "X"])
@@ -350,12 +345,6 @@ def test_a_regulator_that_leads_a_group_need_not_be_active_there(
     assert set(table.index[:2]) == {"UP", "LOW"}
     assert table.loc["LOW", "difference"] > 4 > 0 > table.loc["LOW", "mean"]
     assert table["fraction_active"].to_dict() == (scores[inside] > 0).mean().to_dict()
-    pysces.report(adata, tmp_path / "report.html", groupby="kind", activity_key="viper")
-    page = (tmp_path / "report.html").read_text(encoding="utf-8")
-    listed = page[page.index("Most active regulators of each") :]
-    listed = listed[: listed.index("</table>")]
-    assert "UP (" in listed
-    assert "LOW" not in listed
 
 
 def broad_and_specific() -> tuple[ad.AnnData, pd.DataFrame]:

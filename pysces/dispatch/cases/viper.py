@@ -192,7 +192,8 @@ def largest_counts() -> list[Case]:
     for number, case in enumerate(sparse_gene_sums()):
         given = {name: case.arguments[name] for name in ("start", "stop", "gene")}
         cells = len(given["start"])
-        given["count"] = rng.negative_binomial(0.5, 0.1, size=len(given["gene"])).astype(float)
+        counts = rng.negative_binomial(0.5, 0.1, size=len(given["gene"])).astype(float)
+        given["count"] = _strided(counts)
         given["depth"] = np.where(rng.random(cells) < 0.1, 0.0, rng.uniform(1, 1000, size=cells))
         given["n_genes"] = len(case.arguments["exponent"])
         cases.append(Case(case.name, {**given, "number": (1, 3, cells + 1)[number % 3]}))
@@ -208,7 +209,7 @@ def count_sums() -> list[Case]:
         del given["number"]
         genes, stored = given.pop("n_genes"), given["count"]
         odd = rng.choice([0.5, -1.0, 1e300], size=len(stored))
-        given["count"] = np.where(rng.random(len(stored)) < 0.05, odd, stored)
+        given["count"] = _strided(np.where(rng.random(len(stored)) < 0.05, odd, stored))
         given["bin"] = rng.integers(0, 4, size=len(given["start"])).astype(np.int32)
         bound = np.where(rng.random(genes) < 0.3, np.inf, rng.exponential(0.05, size=genes))
         cases.append(Case(case.name, {**given, "n_bins": 4, "bound": bound}))

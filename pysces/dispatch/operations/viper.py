@@ -11,6 +11,7 @@ from pysces.dispatch.cases import viper as cases
 from pysces.dispatch.contracts import EXACT, Close, Spec
 from pysces.dispatch.registry import kernel
 from pysces.kernels._constants import NOWHERE as NOWHERE
+from pysces.kernels._constants import SMALL as SMALL
 
 Order = Annotated[NDArray[np.float64], Spec("order", "cells genes")]
 Values = Annotated[NDArray[np.float64], Spec("float64", "cells genes")]
