@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+from pathlib import Path
 
 import anndata as ad
 import numpy as np
@@ -14,7 +15,7 @@ from pysces._reading import long_fields
 from pysces._record import RunRecord
 from pysces.data._depth import count_data
 from pysces.data._expression import Expression
-from pysces.data._recovery import looks_like_counts
+from pysces.data._recovery import looks_like_counts, recover_counts
 
 
 def counted(genes: int = 80) -> ad.AnnData:
@@ -96,3 +97,22 @@ def test_the_limit_of_the_csv_module_is_restored() -> None:
     with long_fields():
         assert csv.field_size_limit() >= pysces.settings.max_line > before
     assert csv.field_size_limit() == before
+
+
+def test_values_of_which_most_are_multiples_are_no_counts() -> None:
+    rng = np.random.default_rng(0)
+    counts = rng.poisson(3.0, size=(60, 80)).astype(float)
+    genes = [f"g{i}" for i in range(80)]
+    whole = Expression.from_matrix(np.log1p(counts * 0.01), genes=genes)
+    assert recover_counts(whole) is not None
+    off = np.where((counts > 1) & (rng.random(counts.shape) < 0.15), 0.37, 0.0)
+    assert 0.05 < np.mean(off[counts > 0] > 0) < 0.2
+    mixed = Expression.from_matrix(np.log1p((counts + off) * 0.01), genes=genes)
+    assert recover_counts(mixed) is None
+
+
+@pytest.mark.parametrize("text", ["", "NA", "NaN", "nan", "NULL", "None", "#N/A", "N/A", "<NA>"])
+def test_a_missing_value_is_written_in_several_ways(text: str, tmp_path: Path) -> None:
+    path = tmp_path / "x.tsv"
+    path.write_text(f"gene\ts1\ts2\nMYC\t1\t{text}\nMAX\t3\t4\n", encoding="utf-8")
+    np.testing.assert_array_equal(pysces.read_expression(path).X, [[1, 3], [np.nan, 4]])

@@ -12,7 +12,9 @@ import numpy as np
 import pytest
 from pysces.kernels.python import mi as python_mi
 
+import pysces
 from pysces.aracne._partition import _fixed, _median_splits, partition, to_nats
+from pysces.dispatch import operations as ops
 from pysces.errors import InputError
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "aracne"
@@ -245,3 +247,19 @@ def test_partition_of_few_samples():
     assert to_nats(np.ones((2, 3), dtype=np.int64), 0, 40).tolist() == [[0] * 3] * 2
     with pytest.raises(InputError, match="must be one of"):
         partition("binned", 10)
+
+
+@pytest.mark.parametrize("name", ["python", "numba", "mlx"])
+def test_an_edge_whose_mutual_information_is_the_threshold_is_found(name: str) -> None:
+    if name == "mlx":
+        pytest.importorskip("mlx.core", reason="MLX is not installed")
+    (case,) = (case for case in ops.adaptive_edges.contract.cases() if case.name == "every pair")
+    with pysces.use_engine(name):
+        counts, row, _, mi, _ = ops.adaptive_edges(**case.arguments)
+        resample = np.repeat(np.arange(len(counts)), counts)
+        largest = np.array([mi[resample == r].max() for r in range(len(counts))])
+        again = ops.adaptive_edges(**{**case.arguments, "thresholds": largest})
+    expected = [np.sum(mi[resample == r] == largest[r]) for r in range(len(counts))]
+    assert again[0].tolist() == expected
+    assert again[3].tolist() == np.repeat(largest, expected).tolist()
+    assert len(row) > sum(expected) > 0

@@ -230,6 +230,22 @@ def test_dot_plot_counts_active_and_repressed_cells(adata) -> None:
         assert mean == pytest.approx(own.mean())
 
 
+def test_dots_of_a_crowded_table_do_not_touch(adata) -> None:
+    rng = np.random.default_rng(0)
+    names = [f"R{i}" for i in range(120)]
+    frame = pd.DataFrame(rng.normal(size=(adata.n_obs, 120)), adata.obs_names, names)
+    adata.obsm["viper"], adata.uns["viper"] = frame, {}
+    ax = pytest.importorskip("matplotlib.pyplot").figure(figsize=(9, 4)).add_subplot()
+    pysces.pl.activity_dotplot(adata, "kind", names, active=1.0, ax=ax)
+    areas = ax.collections[0].get_sizes()
+    labels, order = adata.obs["kind"].to_numpy(), tick_names(ax.xaxis)
+    shares = (frame[order].abs() > 1.0).groupby(labels).mean().to_numpy()
+    largest = areas.max() / shares.max()
+    assert sorted(areas / largest) == pytest.approx(sorted(shares.ravel()), abs=1e-9)
+    width = 72 / ax.figure.dpi * ax.bbox.width / 120  # points between two regulators
+    assert 2 * np.sqrt(largest / np.pi) < width
+
+
 def test_violin_has_one_body_for_each_group(adata) -> None:
     pytest.importorskip("scanpy")
     ax = pysces.pl.activity_violin(adata, "SPI1", "kind")
