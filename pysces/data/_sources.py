@@ -172,8 +172,8 @@ def _reader(matrix: Any) -> Source:
         return DiskDenseSource(matrix)
     raise InputError(
         f"An expression matrix cannot be read from {type(matrix).__module__}."
-        f"{type(matrix).__qualname__}. Pass a DataFrame, a NumPy array, a SciPy sparse matrix, "
-        "a Dask array, or an AnnData."
+        f"{type(matrix).__qualname__}. Pass a DataFrame, a NumPy array, a SciPy sparse matrix "
+        "or a Dask array; for an AnnData, use `pysces.run_aracne` or `pysces.run_viper`."
     )
 
 
