@@ -97,9 +97,18 @@ def _findings(network: Network) -> Iterator[tuple[str, Finding]]:
         edges = f"{int(facts['n_prior_edges']):,} of {int(facts['n_prior_pairs']):,} pairs"
         times = facts["prior_enrichment"]
         good = times >= USEFUL or (False if says_little(facts) else None)
-        yield "Prior", Finding(f"{edges}; {times:.2g} times as often", good)
+        yield "Prior", Finding(f"{edges}; {_times(times)} times as often", good)
     if "n_samples" in facts:
         yield "Samples", Finding(f"{int(facts['n_samples']):,}")
+
+
+def _times(number: float) -> str:
+    """A factor as text.
+
+    >>> _times(0.512), _times(1171.4)
+    ('0.51', '1,171')
+    """
+    return f"{number:.2g}" if number < 10 else f"{number:,.0f}"
 
 
 def _percent(share: float) -> str:
