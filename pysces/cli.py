@@ -421,20 +421,23 @@ def _rank_arguments(parser: Parser) -> None:
 
     _loudness(parser)
     parser.add_argument("expression", help=".h5ad with activities, as `pysces viper` writes it")
-    _output(parser, "table of regulators (.tsv, .csv)")
+    _output(parser, "table of regulators (.tsv, .csv), or cells with the ranking (.h5ad)")
     parser.add_parameters(pysces.rank_regulators, skip=("adata", "key_added", "copy"))
 
 
 def _rank(options: argparse.Namespace) -> int:
     import pysces
-    from pysces.data.read import open_h5ad
+    from pysces.data.read import open_h5ad, write_h5ad
 
-    _check_output(options, ".tsv", ".csv")
+    _check_output(options, ".tsv", ".csv", ".h5ad")
     adata = open_h5ad(options.expression)
     pysces.rank_regulators(adata, **_arguments_of(pysces.rank_regulators, options))
     table = pysces.ranking(adata)
     with _destination(options.output) as path:
-        _write_table(table, path, index=False)
+        if path.endswith(".h5ad"):
+            write_h5ad(adata, path)
+        else:
+            _write_table(table, path, index=False)
     lines = []
     for group, own in table.groupby("group", observed=True):
         first = ", ".join(own["regulator"].head(5))

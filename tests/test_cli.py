@@ -411,6 +411,11 @@ def test_plots(cells, expression, tmp_path, capsys) -> None:
     ):
         assert main(["plot", *arguments, "-o", str(tmp_path / name)]) == 0
         assert (tmp_path / name).stat().st_size > 5000
+    kept = str(tmp_path / "ranked.h5ad")
+    assert main(["rank", activity, "--groupby", "group", "-o", kept]) == 0
+    bars = tmp_path / "bars.png"
+    assert main(["plot", "rank_regulators", kept, "-o", str(bars)]) == 0
+    assert bars.stat().st_size > 5000
     capsys.readouterr()
     assert main(["plot", "volcano", ranked, "-o", str(tmp_path / "v.png")]) == 1
     assert "several groups: 'a', 'b'. Pass --group" in capsys.readouterr().err

@@ -124,6 +124,7 @@ class Prior:
         rate = (len(values) - inside) / max(1, others)
         return {
             "n_prior_pairs": pairs,
+            "n_prior_expected": pairs * rate,
             "prior_digest": self.digest,
             "prior_enrichment": inside / pairs / rate if rate else np.inf,
         }

@@ -123,6 +123,11 @@ def judge(
     return facts, _problems(judged, options, n, share)
 
 
+def says_little(facts: Mapping[str, Any]) -> bool:
+    """Whether a prior is of no use, and has so many pairs that this can be told."""
+    return bool(facts["prior_enrichment"] < USEFUL and facts["n_prior_expected"] >= 1)
+
+
 def _problems(
     facts: dict[str, Any], options: AracneOptions, n: int, decoy_share: float | None
 ) -> list[Problem]:
@@ -154,7 +159,7 @@ def _problems(
                 f"{share} %",
             )
         )
-    if facts.get("prior_enrichment", np.inf) < USEFUL:
+    if "prior_enrichment" in facts and says_little(facts):
         times = f"{facts['prior_enrichment']:.2g}"
         found.append(
             Problem(

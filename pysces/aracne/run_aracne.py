@@ -24,6 +24,7 @@ from pysces.aracne._options import (
     Ties,
 )
 from pysces.aracne._prepared import PreparedData, origin
+from pysces.aracne._prior import Prior
 from pysces.aracne._quality import Problem, warn_of_groups
 from pysces.aracne._runner import Runner
 from pysces.data import _results
@@ -319,7 +320,10 @@ def run_aracne(
         own = known
         if part is not adata and adata.obs_names.is_unique:  # repeated names raise an error below
             own = known.take(adata.obs_names.get_indexer(part.obs_names))
-        return PreparedData.of(expression, regulators, var, options, own)
+        found = PreparedData.of(expression, regulators, var, options, own)
+        if how["prior"] is not None:
+            Prior.of(how["prior"], found.candidates)  # an error before anything is computed
+        return found
 
     how: Any = {"method": "run_aracne", "regulators": origin(regulators, var)}
     how["prior"] = None if prior is None else as_network(prior)

@@ -104,7 +104,13 @@ def first_ranked(
     groupby = str(record.options["groupby"])
     names = [name for members in own.values() for name in members]
     scores = scores_of(adata, str(record.options["key"]), groupby, names)
-    rest = [name for name in categories_of(scores.obs[groupby]) if name not in own]
+    present = categories_of(scores.obs[groupby].dropna())
+    if gone := [name for name in order if name not in present]:
+        raise InputError(
+            f"No cell is in these groups of the ranking any more: {listed(gone)}. Run "
+            f"`pysces.rank_regulators(adata, {groupby!r})` again, or pass groups= without them."
+        )
+    rest = [name for name in present if name not in own]
     return Ranked(scores, groupby, str(record.options["reference"]), own, order + rest)
 
 

@@ -101,9 +101,9 @@ def mi_null(
         if record.options.get("resampling") is not None:
             place = f"threshold in a resample\nof {facts['samples_per_resample']} samples"
         ax.axvline(threshold, color=INK, linewidth=1, linestyle=":")
-        ax.annotate(
-            place, (threshold, 1), xycoords=("data", "axes fraction"),
-            xytext=(3, -2), textcoords="offset points", va="top", fontsize=8,
+        ax.annotate(  # below the legend
+            place, (threshold, 0.78), xycoords=("data", "axes fraction"),
+            xytext=(3, 0), textcoords="offset points", va="top", fontsize=8,
         )  # fmt: skip
     ax.set_yscale("log")
     ax.set_xscale("function", functions=(_root, np.square))

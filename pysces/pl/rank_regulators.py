@@ -112,7 +112,7 @@ def rank_regulators(
         if number >= last:
             panel.set_xlabel(_meaning(by, record), fontsize=8)
         clean(panel)
-    ax.set_title(_title(record), fontsize=11, pad=24)
+    ax.set_title(_title(record, len(order)), fontsize=11, pad=24)
     settle(ax)
     fit(ax)
     for group, panel in zip(order, grid, strict=True):
@@ -123,10 +123,11 @@ def rank_regulators(
     return ax
 
 
-def _title(record: RunRecord) -> str:
+def _title(record: RunRecord, n_groups: int) -> str:
     other = "the rest" if record.options["reference"] == "rest" else record.options["reference"]
     groupby = label(record.options["groupby"], 24)
-    return f"First regulators of each group against {label(other, 24)} ({groupby})"
+    gap = "\n" if n_groups == 1 else " of each group "  # a single panel is narrow
+    return f"First regulators{gap}against {label(other, 24)} ({groupby})"
 
 
 def _meaning(by: str, record: RunRecord) -> str:

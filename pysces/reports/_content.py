@@ -54,6 +54,8 @@ _EDGE_COLUMNS = {
     "mor": ("mode", "Mode of regulation: 1 activates, −1 represses, near 0 is not known."),
     "likelihood": ("likelihood", "Confidence of the edge, relative to the regulator's best one."),
     "weight": ("weight", "Weight of the edge."),
+    "donors": ("donors", "Number of donors whose own samples show the edge."),
+    "prior": ("prior", "Weight of the pair in the prior, 0 if it is not in it."),
     "qvalue": ("q", "False discovery rate at which the edge is called."),
     "pvalue": ("p", "p-value of the edge."),
     "rank": ("rank", "Order of the edges: 1 is the most certain one."),

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pysces.aracne._quality import DECOY_SHARE, NEARLY_COMPLETE, UNSTABLE, WEAK
+from pysces.aracne._quality import DECOY_SHARE, NEARLY_COMPLETE, UNSTABLE, USEFUL, WEAK, says_little
 from pysces.network import Network
 
 
@@ -47,6 +47,9 @@ _MEANINGS = {
     "genes unless it is accounted for.",
     "Batches": "Differences between batches or donors connect all genes that differ between them, "
     "unless they are accounted for.",
+    "Donors": "Donors (replicates) with enough samples. An edge must be found in several of them.",
+    "Prior": "Edges that are pairs of the prior. Pairs of a prior that suits the data have enough "
+    f"support more often than other pairs; below {USEFUL:g} times as often, it says little.",
     "Samples": "Samples (cells, metacells) that the network was inferred from.",
 }
 
@@ -63,7 +66,7 @@ def quality(networks: Sequence[Network]) -> list[Measure]:
 
 def _findings(network: Network) -> Iterator[tuple[str, Finding]]:
     facts, options = network.record.facts, network.record.options
-    if "share_of_pairs" in facts:
+    if "share_of_pairs" in facts and len(network):
         share = facts["share_of_pairs"]
         yield "Share of pairs", Finding(_percent(share), share <= NEARLY_COMPLETE)
     if "decoy_share" in facts:
@@ -87,8 +90,25 @@ def _findings(network: Network) -> Iterator[tuple[str, Finding]]:
     if "batch_key" in options:
         given = options["batch_key"] is not None
         yield "Batches", Finding("accounted for" if given else "none were given")
+    if "n_donors" in facts:
+        least = f"an edge in at least {int(options['min_donors'])}"
+        yield "Donors", Finding(f"{int(facts['n_donors']):,}, {least}")
+    if "n_prior_edges" in facts:
+        edges = f"{int(facts['n_prior_edges']):,} of {int(facts['n_prior_pairs']):,} pairs"
+        times = facts["prior_enrichment"]
+        good = times >= USEFUL or (False if says_little(facts) else None)
+        yield "Prior", Finding(f"{edges}; {_times(times)} times as often", good)
     if "n_samples" in facts:
         yield "Samples", Finding(f"{int(facts['n_samples']):,}")
+
+
+def _times(number: float) -> str:
+    """A factor as text.
+
+    >>> _times(0.512), _times(1171.4)
+    ('0.51', '1,171')
+    """
+    return f"{number:.2g}" if number < 10 else f"{number:,.0f}"
 
 
 def _percent(share: float) -> str:

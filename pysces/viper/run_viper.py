@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
+import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -14,7 +15,7 @@ import pandas as pd
 
 from pysces._checks import check_column
 from pysces._keys import ActivityResult
-from pysces._messages import listed
+from pysces._messages import listed, outside
 from pysces._parameters import checked
 from pysces._record import RunRecord
 from pysces.data import _results
@@ -25,7 +26,7 @@ from pysces.data._networks import named_network
 from pysces.data._output import check_output, row_file
 from pysces.dispatch import engines
 from pysces.dispatch.warmup import prepare
-from pysces.errors import InputError
+from pysces.errors import InputError, PyscesWarning
 from pysces.network import Network
 from pysces.settings import EngineName
 from pysces.viper._activities import Join, Scorer, Tables, scored, scorer
@@ -192,6 +193,12 @@ def run_viper(
     EngineUnavailable
         If the requested engine is not available.
 
+    Warns
+    -----
+    PyscesWarning
+        If some of several networks have no regulon with ``min_targets`` measured targets; they are
+        left out.
+
     References
     ----------
     Alvarez et al. 2016 (VIPER); Ding et al. 2018 (metaVIPER); Griffin et al. 2023 (NaRnEA).
@@ -236,8 +243,9 @@ def run_viper(
         options, signature=method if counted is None else "counts", enrichment=enrichment
     )
     source = source_of(adata, layer, gene_symbols) if counted is None else counted.expression
-    _check_names(networks, source, min_targets)
-    assignment = _assignment(adata, networks, groupby) if len(networks) > 1 else None
+    several = len(networks) > 1
+    networks = _usable(networks, source, min_targets)
+    assignment = _assignment(adata, networks, groupby) if several else None
     given = {"counts": counted, "reference": reference_of(adata, reference, groupby)}
     values = adata.n_obs * adata.n_vars
     by_counts = counted is not None and enrichment == "score"
@@ -298,11 +306,35 @@ def _facts(
     return facts
 
 
-def _check_names(networks: Mapping[str, Network], source: Expression, min_targets: int) -> None:
-    """Raise an InputError, before scoring, if names of regulators cannot be stored as columns."""
-    for network in networks.values():
-        for name in network.filter(min_targets, targets=source.genes).regulators:
-            _results.check_column_name(name, f"The name of a regulator ({name!r})")
+def _usable(
+    networks: dict[str, Network], source: Expression, min_targets: int
+) -> dict[str, Network]:
+    """The networks that have a large enough regulon; a warning names the others.
+
+    If none has one, all are returned, and scoring says why.
+
+    Raises
+    ------
+    InputError
+        If names of regulators cannot be stored as columns.
+    """
+    names = {
+        key: network.filter(min_targets, targets=source.genes).regulators
+        for key, network in networks.items()
+    }
+    for name in (name for own in names.values() for name in own):
+        _results.check_column_name(name, f"The name of a regulator ({name!r})")
+    without = [key for key, own in names.items() if not len(own)]
+    if not without or len(without) == len(networks):
+        return networks
+    warnings.warn(
+        f"{len(without)} of {len(networks)} networks have no regulon of at least {min_targets} "
+        f"measured targets and are left out: {listed(without)}. Lower min_targets=, or use larger "
+        "networks.",
+        PyscesWarning,
+        stacklevel=outside(),
+    )
+    return {key: network for key, network in networks.items() if key not in without}
 
 
 class _Finite:

@@ -15,6 +15,7 @@ from pysces.aracne._candidates import RankCandidates
 from pysces.aracne._consensus import decoy_qvalues
 from pysces.aracne._estimators import rank_estimator
 from pysces.aracne._prior import SHARE, Prior, log_pvalues
+from pysces.aracne._quality import says_little
 from pysces.data._expression import Expression
 from pysces.errors import InputError, PyscesWarning
 
@@ -246,6 +247,29 @@ def test_groups_and_files(data: pd.DataFrame, tmp_path) -> None:
     back.write(tmp_path / "network.tsv")
     again = pysces.read_network(tmp_path / "network.tsv").to_dataframe()
     assert again["prior"].tolist() == edges["prior"].tolist()
+
+
+def test_a_group_without_genes_of_the_prior_is_left_out(data: pd.DataFrame) -> None:
+    values = np.concatenate([data, data])
+    values[150:, GENES.index("g0")] = 1.0  # constant in B
+    adata = anndata.AnnData(values)
+    adata.var_names = GENES
+    adata.obs_names = [f"s{i}" for i in range(300)]
+    adata.obs["group"] = ["A"] * 150 + ["B"] * 150
+    few, given = TRUTH[:1], {"groupby": "group", "counts": False, **QUICK}
+    with pytest.warns(PyscesWarning, match=r"Group 'B' cannot be used .*: None of the 1 pairs"):
+        pysces.run_aracne(adata, REGULATORS, prior=few, **given)
+    assert adata.uns["aracne"]["network"]["group"].unique().tolist() == ["A"]
+    with pytest.raises(InputError, match="Group 'A': None of the 1 pairs of prior="):
+        pysces.run_aracne(adata, REGULATORS, prior=few.assign(target="x"), **given)
+
+
+@pytest.mark.parametrize(
+    ("n_pairs", "times", "little"), [(1000, 0.5, True), (1000, 1.5, False), (10, 0.0, False)]
+)
+def test_few_pairs_do_not_tell_that_a_prior_says_little(n_pairs, times, little) -> None:
+    facts = {"n_prior_expected": 0.01 * n_pairs, "prior_enrichment": times}
+    assert says_little(facts) is little
 
 
 def test_what_cannot_be_used_is_refused(data: pd.DataFrame) -> None:

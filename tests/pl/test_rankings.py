@@ -130,6 +130,14 @@ def test_plots_of_a_ranking_say_what_to_run_first(ranked) -> None:
         pysces.pl.rank_regulators_heatmap(ranked, [])
 
 
+def test_groups_of_a_ranking_that_have_no_cell_any_more_are_named(ranked) -> None:
+    left = ranked[(ranked.obs["kind"] != "NK").to_numpy()].copy()
+    for draw in (pysces.pl.rank_regulators_dotplot, pysces.pl.rank_regulators_heatmap):
+        with pytest.raises(InputError, match="any more: 'NK'"):
+            draw(left)
+        draw(left, "B")
+
+
 def test_volcano_reads_rankings_and_master_regulators(ranked) -> None:
     table = pysces.ranking(ranked, "NK")
     ax = pysces.pl.volcano(ranked, group="NK")

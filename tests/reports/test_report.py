@@ -263,6 +263,14 @@ def test_tables_have_the_numbers_of_the_results(adata, text) -> None:
     assert row == 3 * scores.shape[1] - 1
 
 
+PRIOR = {
+    "n_prior_edges": 40,
+    "n_prior_pairs": 500,
+    "n_prior_expected": 50.0,
+    "prior_enrichment": 8.0,
+}
+
+
 @pytest.mark.parametrize(
     ("facts", "support", "measure", "finding"),
     [
@@ -277,11 +285,26 @@ def test_tables_have_the_numbers_of_the_results(adata, text) -> None:
         ({"n_resamples_used": 10}, 4, "Weak edges", Finding("100 %", False)),
         ({"n_resamples_used": 10}, 5, "Weak edges", Finding("0 %", True)),
         ({"scores": "counts given depth"}, 9, "Depth", Finding("accounted for", True)),
+        ({"n_donors": 8}, 9, "Donors", Finding("8, an edge in at least 3")),
+        (PRIOR, 9, "Prior", Finding("40 of 500 pairs; 8 times as often", True)),
+        (
+            PRIOR | {"prior_enrichment": 0.5},
+            9,
+            "Prior",
+            Finding("40 of 500 pairs; 0.5 times as often", False),
+        ),
+        (
+            PRIOR | {"prior_enrichment": 0.5, "n_prior_expected": 0.9},
+            9,
+            "Prior",
+            Finding("40 of 500 pairs; 0.5 times as often"),
+        ),
     ],
 )
 def test_quality_is_judged_by_the_limits_of_the_warnings(facts, support, measure, finding) -> None:
     edges = pd.DataFrame({"source": ["A", "A"], "target": ["x", "y"], "support": support})
-    found = quality([pysces.Network(edges, RunRecord("run_aracne", facts=facts))])
+    record = RunRecord("run_aracne", {"min_donors": 3}, facts)
+    found = quality([pysces.Network(edges, record)])
     assert {one.name: one.findings for one in found}[measure] == [finding]
 
 

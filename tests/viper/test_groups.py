@@ -486,6 +486,24 @@ def test_cells_with_a_network_of_their_own_have_its_pvalues(
     assert (adata.obsm["viper_qvalues"].loc[absent, "R3"] == 1).all()
 
 
+def test_networks_without_a_large_regulon_are_left_out(adata: ad.AnnData) -> None:
+    """As those of small groups, in which few edges are found."""
+    adata = adata[adata.obs["kind"].notna().to_numpy()].copy()
+    one, two = two_networks(adata).values()
+    table = pd.concat([one.assign(group="one"), two[:3].assign(group="two")])
+    pysces.run_viper(adata, one, key_added="alone")
+    with pytest.warns(pysces.PyscesWarning, match="1 of 2 networks have no .*left out: 'two'"):
+        pysces.run_viper(adata, table)
+    pd.testing.assert_frame_equal(adata.obsm["viper"], adata.obsm["alone"])
+    with (
+        pytest.warns(pysces.PyscesWarning, match="left out"),
+        pytest.raises(pysces.InputError, match="'kind'] without a network: 'two'"),
+    ):
+        pysces.run_viper(adata, table, groupby="kind")
+    with pytest.raises(pysces.InputError, match="No regulon has at least"):
+        pysces.run_viper(adata, {"one": one[:3], "two": two[:3]})
+
+
 @pytest.mark.parametrize("weighting", [1.0, "best"])
 @pytest.mark.parametrize("options", [{"n_permutations": 50}, {"enrichment": "narnea"}], ids=str)
 def test_joined_networks_have_no_pvalues_and_it_is_said(
