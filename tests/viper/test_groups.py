@@ -183,6 +183,11 @@ def test_labels_that_are_the_same_as_text_are_not_merged(adata: ad.AnnData) -> N
 def test_labels_that_are_numbers_are_groups(adata: ad.AnnData) -> None:
     pysces.run_msviper(adata, "number", 1, reference=0, n_permutations=0)
     assert adata.uns["msviper"]["params"]["group"] == "1"
+    pysces.run_viper(adata)
+    by_number, by_text = (
+        ranking(adata, "number", groups=[one, two]) for one, two in ((0, 1), "01")
+    )
+    pd.testing.assert_frame_equal(by_number, by_text)
 
 
 def ranking(adata: ad.AnnData, groupby: str = "kind", **options: Any) -> pd.DataFrame:
