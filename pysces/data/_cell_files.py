@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -80,7 +81,9 @@ def read_mtx(path: Path) -> AnnData:
         )
 
     features, barcodes = table("features", "genes"), table("barcodes")[0]
-    matrix = sp.csr_matrix(mmread(found[0]).T)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # about the class it returns
+        matrix = sp.csr_matrix(mmread(found[0]).T)
     symbols = features[min(1, features.shape[1] - 1)]
     kinds = features[2].to_numpy() if features.shape[1] > 2 else None
     return _cells(matrix, barcodes.to_numpy(), symbols.to_numpy(), features[0].to_numpy(), kinds)

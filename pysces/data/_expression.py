@@ -127,16 +127,17 @@ class Expression:
                 f"Expected an AnnData, got {type(adata).__name__}. "
                 "For arrays and DataFrames use `pysces.infer_network` or `Expression.from_matrix`."
             )
-        if layer is not None and layer not in adata.layers:
+        layers = [name for name in adata.layers if name is not None]  # None is X
+        if layer is not None and layer not in layers:
             raise InputError(
-                f"Did not find .layers[{layer!r}]. Available layers: {listed(adata.layers)}. "
+                f"Did not find .layers[{layer!r}]. Available layers: {listed(layers)}. "
                 "Pass one of them, or layer=None to read .X."
             )
         matrix, samples_at, genes_at = matrix_of(adata, layer)
         if matrix is None:
             raise InputError(
                 "adata.X is empty (None). Pass layer= with the name of a layer to read. "
-                f"Available layers: {listed(adata.layers)}."
+                f"Available layers: {listed(layers)}."
             )
         return cls._checked(
             make_source(matrix),

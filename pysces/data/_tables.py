@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
+from packaging.version import Version
 
 from pysces._messages import listed
 from pysces._reading import (
@@ -32,6 +33,8 @@ _CORNERS = {"", "gene", "genes", "gene_name", "gene_id", "geneid", "genesymbol",
 _CORNERS |= {"symbol", "id", "name", "names", "index", "probe", "probe_id", "ensembl", "ensembl_id"}
 _CORNERS |= {"cell", "cells", "cell_id", "barcode", "barcodes", "sample", "samples", "sample_id"}
 _SEPARATORS = {"\t": "tabs", ",": "commas"}
+# From 3.1 on, pandas reads every number exactly and deprecates the option.
+_EXACT = {} if Version(pd.__version__) >= Version("3.1") else {"float_precision": "round_trip"}
 
 
 def read_matrix(path: Path, separator: str) -> pd.DataFrame:
@@ -56,7 +59,7 @@ def read_matrix(path: Path, separator: str) -> pd.DataFrame:
         )
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", pd.errors.DtypeWarning)  # text raises an error below
-        table = body.to_frame(na_values=list(MISSING), float_precision="round_trip")
+        table = body.to_frame(na_values=list(MISSING), **_EXACT)
     table = table.set_axis(header if body.row_names else header[1:], axis=1)
     return _numeric(table, body, path).set_axis(pd.Index(body.names, dtype=object), axis=0)
 

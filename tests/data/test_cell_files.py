@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import warnings
 from pathlib import Path
 
 import anndata as ad
@@ -87,7 +88,10 @@ def test_hdf5_is_read_as_scanpy_reads_it(tmp_path: Path) -> None:
         wanted = scanpy.read_10x_h5(tmp_path / "x.h5")
     wanted.var_names_make_unique()
     found = read_expression(tmp_path / "x.h5")
-    pd.testing.assert_frame_equal(found.to_df(), wanted.to_df())
+    # Names are objects or, with pandas 3, strings.
+    pd.testing.assert_frame_equal(
+        found.to_df(), wanted.to_df(), check_index_type=False, check_column_type=False
+    )
 
 
 @pytest.mark.parametrize("packed", [True, False])
@@ -121,7 +125,8 @@ def test_modalities(tmp_path: Path) -> None:
     mudata = pytest.importorskip("mudata", reason="writes the file")
     rna = ad.AnnData(COUNTS.astype(float), var=pd.DataFrame(index=["A", "B", "C", "D"]))
     other = ad.AnnData(np.ones((5, 2)), var=pd.DataFrame(index=["p1", "p2"]))
-    with mudata.set_options(pull_on_update=False):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FutureWarning)  # about future defaults of MuData
         mudata.MuData({"rna": rna, "prot": other}).write(tmp_path / "x.h5mu")
     assert read_expression(tmp_path / "x.h5mu").to_df().equals(rna.to_df())
     found = read_expression(tmp_path / "x.h5mu", modality="prot")

@@ -295,7 +295,7 @@ def test_table_of_decoupler(tmp_path: Path) -> None:
     assert len(absent.to_decoupler()) == 3
     FULL.write(tmp_path / "net.csv", "decoupler")
     read = pd.read_csv(tmp_path / "net.csv")  # as its users would
-    pd.testing.assert_frame_equal(read, net.astype({"source": read["source"].dtype}))
+    pd.testing.assert_frame_equal(read, net.astype(read.dtypes[["source", "target"]]))
     assert read_network(tmp_path / "net.csv").equals(back)
 
 

@@ -103,7 +103,9 @@ def test_networks_do_not_change() -> None:
     given = EDGES.copy()
     network = Network(given)
     given.loc[0, "mi"] = 9.0
-    given["mi"].to_numpy(copy=False)[1] = 9.0
+    values = given["mi"].to_numpy(copy=False)
+    values.flags.writeable = True  # pandas 3 hands out views that are read-only
+    values[1] = 9.0
     handed_out = network.to_dataframe()
     handed_out.loc[0, "mi"] = 9.0
     mode, confidence = network.mode_and_likelihood()

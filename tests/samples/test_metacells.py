@@ -236,7 +236,9 @@ def test_input_is_not_changed_and_result_is_stored(tmp_path: Path) -> None:
     np.testing.assert_array_equal(_dense(adata), _dense(before))
     assert list(adata.uns) == []
     pooled.write_h5ad(tmp_path / "pooled.h5ad")
-    _same(anndata.read_h5ad(tmp_path / "pooled.h5ad"), pooled)
+    found = anndata.read_h5ad(tmp_path / "pooled.h5ad")
+    found.obs_names = found.obs_names.astype(pooled.obs_names.dtype)  # pandas 3 reads strings
+    _same(found, pooled)
 
 
 # --- neighbours ---------------------------------------------------------------------------------

@@ -26,7 +26,8 @@ def adata() -> ad.AnnData:
     values = rng.normal(5, 1, (60, 80))
     values[:25, :20] += 1
     values[50:, 20:40] += 9
-    result = ad.AnnData(pd.DataFrame(values, index=[f"c{k}" for k in range(60)], columns=genes))
+    table = pd.DataFrame(values, index=[f"c{k}" for k in range(60)], columns=genes)
+    result = ad.AnnData(table).copy()  # from a table of pandas 3, X is read-only
     kind = np.repeat(["one", "two", "none"], [25, 25, 10]).astype(object)
     result.obs["kind"] = pd.Categorical(np.where(kind == "none", np.nan, kind))
     result.obs["number"] = np.arange(60) % 3

@@ -23,7 +23,8 @@ GENES = [f"g{k:02d}" for k in range(40)]
 def adata() -> ad.AnnData:
     rng = np.random.default_rng(0)
     values = rng.poisson(2.0, (20, 40)).astype(float)
-    found = ad.AnnData(pd.DataFrame(values, index=[f"c{k}" for k in range(20)], columns=GENES))
+    table = pd.DataFrame(values, index=[f"c{k}" for k in range(20)], columns=GENES)
+    found = ad.AnnData(table).copy()  # from a table of pandas 3, X is read-only
     found.obs["kind"] = ["a", "b"] * 10
     return found
 

@@ -30,7 +30,8 @@ def simulated(cells: int = 40, genes: int = 90, seed: int = 0) -> tuple[ad.AnnDa
     rng = np.random.default_rng(seed)
     names = np.array([f"g{k:03d}" for k in range(genes)])
     index = [f"c{k}" for k in range(cells)]
-    adata = ad.AnnData(pd.DataFrame(rng.normal(5, 1, (cells, genes)), index=index, columns=names))
+    table = pd.DataFrame(rng.normal(5, 1, (cells, genes)), index=index, columns=names)
+    adata = ad.AnnData(table).copy()  # from a table of pandas 3, X is read-only
     adata.obs["kind"] = np.where(np.arange(cells) % 2 == 0, "a", "b")
     network = pd.DataFrame(
         {
