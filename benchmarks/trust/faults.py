@@ -56,6 +56,8 @@ def forked(work: Callable[[], object]) -> int:
     if child == 0:
         status = 1
         try:
+            # Jobs that a shell starts in the background ignore interrupts
+            signal.signal(signal.SIGINT, signal.default_int_handler)
             devnull = os.open(os.devnull, os.O_WRONLY)
             os.dup2(devnull, 1)
             os.dup2(devnull, 2)

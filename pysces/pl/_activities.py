@@ -11,6 +11,7 @@ import pandas as pd
 from pysces._checks import check_column
 from pysces._keys import RankingResult, read
 from pysces._messages import listed
+from pysces.data._labels import labels_of
 from pysces.errors import InputError
 from pysces.pl._style import names_of
 from pysces.viper.activity import activity
@@ -44,6 +45,7 @@ def scores_of(
     """Activities of the given regulators in the cells that belong to a group."""
     scores = activity(adata, key)
     check_column(scores, groupby)
+    labels_of(scores, groupby)  # an error where labels cannot be grouped
     regulators = None if regulators is None else names_of(regulators)
     if absent := [name for name in regulators or () if name not in scores.var_names]:
         raise InputError(

@@ -163,7 +163,9 @@ def _pairs(before: pd.DataFrame, after: pd.DataFrame, genes: Sequence[str]) -> p
                 pair = frozenset((source, target))
                 kept = rest > 0 or (pair in found and found[pair][3])
                 found[pair] = (source, target, float(strength), bool(kept))
-    return pd.DataFrame(list(found.values()), columns=["source", "target", "mi", "kept"])
+    return pd.DataFrame(list(found.values()), columns=["source", "target", "mi", "kept"]).astype(
+        {"mi": float, "kept": bool}
+    )
 
 
 def _draw_edges(

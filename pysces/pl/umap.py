@@ -9,6 +9,7 @@ import pandas as pd
 
 from pysces._messages import listed, nearest
 from pysces._parameters import Range, checked
+from pysces.data._labels import labels_of
 from pysces.errors import InputError, MissingKeyError
 from pysces.pl._activities import categories_of
 from pysces.pl._labels import fit, place_labels, settle
@@ -119,6 +120,7 @@ def umap(
             numbers = column.to_numpy(dtype=np.float64, na_value=np.nan)
             _numbers(panel, points, numbers, "", style | {"cmap": "viridis"})
         else:
+            labels_of(scores, one, "color")  # an error where labels cannot be grouped
             given = scores.uns.get(f"{one}_colors", ())
             named.append((panel, *_categories(panel, points, column, given, style)))
     settle(ax)

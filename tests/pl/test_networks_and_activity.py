@@ -350,3 +350,18 @@ def test_scores_without_a_value_are_drawn(adata) -> None:
     scores = pd.Series({"MYC": np.nan, "SPI1": 1.0})
     ax = pysces.pl.barcode(adata.to_df().iloc[0], network(adata), ["MYC", "SPI1"], scores=scores)
     assert "–" in texts_of(ax)
+
+
+def test_a_gene_without_an_edge_is_drawn_alone() -> None:
+    mi = pd.DataFrame([[0, 0.5], [0.5, 0]], index=["A", "B"], columns=["A", "B"])
+    ax = pysces.pl.dpi_comparison(mi, mi, genes=["A"])
+    assert [text.get_text() for text in ax.texts[:2]] == ["before: 0 edges", "after: 0 edges"]
+
+
+@pytest.mark.parametrize("draw", [lambda a: pysces.pl.regulon(a, "SPI1", "lists"),
+                                  lambda a: pysces.pl.umap(a, "lists", basis="any")])  # fmt: skip
+def test_a_column_of_lists_cannot_give_groups(adata, draw) -> None:
+    adata.obs["lists"] = [[i] for i in range(adata.n_obs)]
+    adata.obsm["X_any"] = np.zeros((adata.n_obs, 2))
+    with pytest.raises(InputError, match="cannot give labels"):
+        draw(adata)
