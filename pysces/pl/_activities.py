@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from pysces._checks import check_column
 from pysces._keys import RankingResult, read
 from pysces._messages import listed
 from pysces.data._labels import labels_of
@@ -44,22 +43,15 @@ def scores_of(
 ) -> AnnData:
     """Activities of the given regulators in the cells that belong to a group."""
     scores = activity(adata, key)
-    check_column(scores, groupby)
-    labels_of(scores, groupby)  # an error where labels cannot be grouped
+    labels = labels_of(scores, groupby)
     regulators = None if regulators is None else names_of(regulators)
     if absent := [name for name in regulators or () if name not in scores.var_names]:
         raise InputError(
             f"Did not find activities of {listed(absent)} in .obsm[{key!r}]. "
             f"Regulators: {listed(scores.var_names)}."
         )
-    grouped = scores[scores.obs[groupby].notna().to_numpy()]
+    grouped = scores[labels.codes >= 0]
     return grouped[:, regulators].copy() if regulators is not None else grouped.copy()
-
-
-def categories_of(values: pd.Series) -> list[str]:
-    """Groups in the order of the categories of a column."""
-    labels = pd.Categorical(values).remove_unused_categories()
-    return [str(name) for name in labels.categories]
 
 
 @dataclass(frozen=True)
@@ -106,7 +98,7 @@ def first_ranked(
     groupby = str(record.options["groupby"])
     names = [name for members in own.values() for name in members]
     scores = scores_of(adata, str(record.options["key"]), groupby, names)
-    present = categories_of(scores.obs[groupby].dropna())
+    present = labels_of(scores, groupby).categories
     if gone := [name for name in order if name not in present]:
         raise InputError(
             f"No cell is in these groups of the ranking any more: {listed(gone)}. Run "

@@ -83,9 +83,9 @@ def rank_regulators(
     ['control', 'treated']
     """
     table, record = ranking_of(adata, key, groups)
+    order = list(dict.fromkeys(table["group"]))
     if by != "difference":
         table = table.sort_values(by, ascending=False, kind="stable")
-    order = list(dict.fromkeys(ranking_of(adata, key, groups)[0]["group"]))
     best = table.dropna(subset=by).groupby("group").head(n_regulators)
     longest = int(best.groupby("group").size().max()) if len(best) else 1
     ax, grid = panels(

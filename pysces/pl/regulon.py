@@ -8,7 +8,8 @@ import numpy as np
 
 from pysces._keys import ActivityResult, read
 from pysces._parameters import Range, checked
-from pysces.pl._activities import categories_of, scores_of
+from pysces.data._labels import labels_of
+from pysces.pl._activities import scores_of
 from pysces.pl._labels import fit, halo, settle
 from pysces.pl._style import (
     DIVERGING,
@@ -111,21 +112,20 @@ def regulon(
     )
     # Activated targets above, repressed ones below, the strongest at both ends
     edges = edges.iloc[np.argsort(-edges["sign"] * edges["weight"], kind="stable")]
-    groups = categories_of(scores.obs[groupby])
+    labels = labels_of(scores, groupby)
     rows = max(len(edges), 6)
-    height = 1.4 + 0.21 * max(rows, len(groups))
+    height = 1.4 + 0.21 * max(rows, len(labels.categories))
     ax, (left, right) = panels(ax, 2, columns=2, size=(3.4, height), gap=(2.5, 0.0))
     ax.set_title(label(regulator, 40), fontsize=12, fontweight="bold", pad=22)
     _targets(left, regulator, edges, int(sizes.iloc[0]))
-    labels = scores.obs[groupby].astype(str).to_numpy()
     values = np.asarray(scores.X, dtype=np.float64).ravel()
-    own = {name: values[labels == name] for name in groups}
+    own = {name: values[labels == name] for name in labels.categories}
     order = _activities(right, own, groupby)
     settle(ax)
     fit(ax)
     for text in left.texts[1:]:  # the first one is the regulator
         text.set_fontsize(row_font(left, rows))
-    size = row_font(right, len(groups))
+    size = row_font(right, len(labels.categories))
     # The names of groups have what those of targets leave of the gap
     longest = int(np.clip(gap_between(left, right) * 72 / (0.62 * size) - 15, 6, 20))
     names = [label(name, longest) for name in order]

@@ -11,7 +11,6 @@ from pysces._messages import listed, nearest
 from pysces._parameters import Range, checked
 from pysces.data._labels import labels_of
 from pysces.errors import InputError, MissingKeyError
-from pysces.pl._activities import categories_of
 from pysces.pl._labels import fit, place_labels, settle
 from pysces.pl._style import DIVERGING, PALE, SERIES, characters, label, names_of, panels
 from pysces.viper.activity import activity
@@ -120,9 +119,9 @@ def umap(
             numbers = column.to_numpy(dtype=np.float64, na_value=np.nan)
             _numbers(panel, points, numbers, "", style | {"cmap": "viridis"})
         else:
-            labels_of(scores, one, "color")  # an error where labels cannot be grouped
+            labels = labels_of(scores, one, "color")
             given = scores.uns.get(f"{one}_colors", ())
-            named.append((panel, *_categories(panel, points, column, given, style)))
+            named.append((panel, *_categories(panel, points, labels, given, style)))
     settle(ax)
     fit(ax)
     for one, panel in zip(wanted, grid, strict=True):
@@ -174,19 +173,22 @@ def _numbers(
 
 
 def _categories(
-    ax: Axes, points: NDArray[np.float64], column: pd.Series, given: Any, style: Mapping[str, Any]
+    ax: Axes,
+    points: NDArray[np.float64],
+    labels: pd.Categorical,
+    given: Any,
+    style: Mapping[str, Any],
 ) -> tuple[list[str], NDArray[np.float64]]:
     """Colour points by category; return the names and the medians of their points.
 
     given: colours of the categories, as Scanpy stores them.
     """
-    names = categories_of(column)
+    names = list(labels.categories)
     colors = list(given) if len(given) >= len(names) else [*SERIES, *map(_tint, SERIES)]
-    labels = column.astype(object).map(str, na_action="ignore").to_numpy()
-    _dots(ax, points[[not isinstance(one, str) for one in labels]], PALE, style)
+    _dots(ax, points[labels.codes < 0], PALE, style)
     centres = []
-    for number, name in enumerate(names):
-        own = points[labels == name]
+    for number in range(len(names)):
+        own = points[labels.codes == number]
         _dots(ax, own, [colors[number % len(colors)]], style)
         centres.append(np.median(own, axis=0))
     return names, np.array(centres).reshape(-1, 2)
